@@ -1,0 +1,84 @@
+/** Byte helpers that several layers share. Multi-byte integers are little-endian unless said. */
+
+const TWO_32 = 4294967296;
+
+/** Joins parts into one new array. */
+export function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Compares in lexicographic order: negative, zero or positive. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  const n = Math.min(a.length, b.length);
+  for (let i = 0; i < n; i++) {
+    const d = a[i] - b[i];
+    if (d !== 0) return d;
+  }
+  return a.length - b.length;
+}
+
+/** Compares in time that depends on the lengths only. */
+export function equalConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let different = 0;
+  for (let i = 0; i < a.length; i++) different |= a[i] ^ b[i];
+  return different === 0;
+}
+
+/** Overwrites secrets. */
+export function wipe(...secrets: Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
+/** Reads an unsigned 48-bit little-endian integer. */
+export function getU48(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint16(at + 4, true) * TWO_32;
+}
+
+/** Writes an unsigned 48-bit little-endian integer. */
+export function setU48(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint16(at + 4, Math.floor(value / TWO_32), true);
+}
+
+/** Reads an unsigned 64-bit little-endian integer that must stay below 2^53; above, NaN. */
+export function getU64(view: DataView, at: number): number {
+  const high = view.getUint32(at + 4, true);
+  return high < 0x200000 ? view.getUint32(at, true) + high * TWO_32 : NaN;
+}
+
+/** Writes an unsigned integer below 2^53 as 64-bit little-endian. */
+export function setU64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, Math.floor(value / TWO_32), true);
+}
+
+/** Writes a 48-bit big-endian integer: the order of bytes is the order of numbers. */
+export function putU48BE(bytes: Uint8Array, at: number, value: number): void {
+  const high = Math.floor(value / TWO_32);
+  bytes[at] = high >>> 8;
+  bytes[at + 1] = high;
+  bytes[at + 2] = value >>> 24;
+  bytes[at + 3] = value >>> 16;
+  bytes[at + 4] = value >>> 8;
+  bytes[at + 5] = value;
+}
+
+/** Reads a 48-bit big-endian integer. */
+export function readU48BE(bytes: Uint8Array, at: number): number {
+  return (bytes[at] * 256 + bytes[at + 1]) * TWO_32 +
+    ((bytes[at + 2] << 24 | bytes[at + 3] << 16 | bytes[at + 4] << 8 | bytes[at + 5]) >>> 0);
+}
+
+/** A DataView over exactly these bytes. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,54 @@
+/**
+ * The one error class of ΣVAULT.
+ *
+ * @module
+ */
+
+/** Six kinds, because a caller can react in six ways. */
+export type VaultErrorKind =
+  | "invalid" // caller's mistake: fix the call
+  | "denied" // wrong secret or policy: ask for another
+  | "missing" // no such thing: create it
+  | "conflict" // another writer won: reopen
+  | "unavailable" // store or network: retry later
+  | "corrupt"; // authentication failed: stop, run `check`
+
+/** What an error carries beside its message. */
+export interface VaultErrorOptions {
+  /** The operation that failed, for example `"open vault"`. */
+  operation?: string;
+  /** The error below this one. */
+  cause?: unknown;
+  /** POSIX errno name, where a filesystem caller needs one finer than the kind. */
+  errno?: string;
+}
+
+/**
+ * An error of the world (never of our own code: that is {@linkcode assert}).
+ * The message starts with a verb, quotes values, has no secrets and no final stop.
+ *
+ * @example
+ * ```ts
+ * import { VaultError } from "./core/errors.ts";
+ * import assert from "node:assert/strict";
+ * const error = new VaultError("missing", `Cannot open vault "/x": no such file`);
+ * assert.equal(error.kind, "missing");
+ * ```
+ */
+export class VaultError extends Error {
+  /** How the caller can react. */
+  readonly kind: VaultErrorKind;
+  /** The operation that failed. */
+  readonly operation: string;
+  /** POSIX errno name (`"ENOSPC"`), or `""` where the kind says it all. */
+  readonly errno: string;
+
+  /** Builds an error of `kind` with a message for people. */
+  constructor(kind: VaultErrorKind, message: string, options: VaultErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "VaultError";
+    this.kind = kind;
+    this.operation = options.operation ?? "";
+    this.errno = options.errno ?? "";
+  }
+}

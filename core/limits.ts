@@ -1,0 +1,29 @@
+/** Sizes of the format. Units are in the names; FORMAT.md explains each. */
+
+/** The unit of allocation. */
+export const CELL_BYTES = 4096;
+/** Cells in a slot, the unit of scatter (64 KiB). */
+export const SLOT_CELLS = 16;
+/** Slots in a segment. */
+export const SEGMENT_SLOTS = 64;
+/** Cells in a segment. */
+export const SEGMENT_CELLS = SLOT_CELLS * SEGMENT_SLOTS;
+/** Bytes in a slot (64 KiB). */
+export const SLOT_BYTES = CELL_BYTES * SLOT_CELLS;
+/** Bytes in a segment (4 MiB). */
+export const SEGMENT_BYTES = SLOT_BYTES * SEGMENT_SLOTS;
+
+/** Key slots of a header. */
+export const KEY_SLOTS = 16;
+/** Superblock ring cells of a header. */
+export const RING_CELLS = 16;
+/** Bytes of an XChaCha20 nonce. */
+export const NONCE_BYTES = 24;
+/** Bytes of a Poly1305 tag. */
+export const TAG_BYTES = 16;
+/** Bytes of every symmetric key. */
+export const KEY_BYTES = 32;
+
+export const KIB = 1024;
+export const MIB = 1024 * 1024;
+export const GIB = 1024 * 1024 * 1024;

@@ -1,0 +1,63 @@
+/**
+ * A medium: byte-addressed storage that holds a vault. The comments are the contract;
+ * `tests/contract/storage_backend.ts` checks it for every backend.
+ */
+export interface StorageBackend {
+  /** What this medium can do. Declared, never sniffed. */
+  readonly capabilities: StorageCapabilities;
+  /** A name for messages: a path or URL without secrets. */
+  readonly name: string;
+  /** True where the medium can hold holes that take no space. */
+  readonly supportsSparse: boolean;
+  /**
+   * Synchronous access for media that answer at once (files, memory, block devices);
+   * undefined where every access waits for a network.
+   */
+  readonly direct?: DirectAccess;
+
+  /** Reads exactly `size` bytes at `offset`. Reading beyond the end is `invalid`. Safe under concurrency. */
+  read(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Writes all of `data` at `offset`, growing the medium when it can. Safe under concurrency. */
+  write(offset: number, data: Uint8Array): Promise<void>;
+  /** Bytes from the start to the end of the medium. */
+  size(): Promise<number>;
+  /** Resolves when everything written before the call is durable (fdatasync). */
+  sync(): Promise<void>;
+  /** Makes the medium exactly `size` bytes long; new bytes read as zeros. */
+  truncate(size: number): Promise<void>;
+  /** Says that these bytes are no longer needed. They may read as anything until rewritten. */
+  discard(offset: number, size: number): Promise<void>;
+  /** Releases the lock and handles. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Declared abilities of a medium. */
+export interface StorageCapabilities {
+  /** Bytes can be written twice (false for write-once media). */
+  readonly overwrite: boolean;
+  /** `truncate` can grow and shrink it. */
+  readonly resize: boolean;
+  /** `discard` gives space back. */
+  readonly discard: boolean;
+  /** Opened for writing. */
+  readonly writable: boolean;
+}
+
+/**
+ * Synchronous, positioned access. Views handed in may lie in shared memory; an implementation
+ * that cannot use such a view copies. Errors are the same `VaultError`s as those of the promises:
+ * a full medium is `unavailable` with errno `ENOSPC`, a read-only one `denied` with errno `EROFS`.
+ */
+export interface DirectAccess {
+  read(offset: number, into: Uint8Array): void;
+  write(offset: number, from: Uint8Array): void;
+  size(): number;
+  sync(): void;
+  truncate(size: number): void;
+  discard(offset: number, size: number): void;
+  /**
+   * The descriptor, where there is one: crypto workers read and write it themselves by FFI
+   * (`pread`, `pwrite`), which is safe under concurrency.
+   */
+  readonly descriptor?: number;
+}

@@ -1,0 +1,103 @@
+import type { Kernel } from "../crypto/kernel.ts";
+import type { Runtime } from "../runtime.ts";
+
+/**
+ * What a volume gives to the filesystem above it: one ordered map of byte strings that is logged
+ * and committed as a whole, and data blocks by id. Everything is synchronous; only durability waits.
+ *
+ * Mutations apply at once in memory, in order, and become durable together: `sync` makes all that
+ * was applied so far durable through the intent log, `commit` writes a new root. A crash leaves a
+ * prefix of the *groups*: everything between two calls of `endGroup` is applied as one or not at all.
+ */
+export interface VolumeStore {
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  /** True where nothing can be written. Mutations then throw `denied` (EROFS). */
+  readonly readOnly: boolean;
+  /** Bytes of a full data block, a power of two, 4 KiB to 1 MiB. */
+  readonly blockBytes: number;
+  /** The volume's tree: every mutation goes to the intent log as well. */
+  readonly tree: KeyValueTree;
+  readonly blocks: DataBlocks;
+
+  /** A number never used before in this vault (48 bits): inode numbers. 1 is the root directory. */
+  nextObjectId(): number;
+  /** Keyed hash of a name: an integer below 2^44. The same name always gives the same hash. */
+  hashName(name: Uint8Array): number;
+
+  /**
+   * Throws `unavailable` (ENOSPC) unless `cells` more cells can be taken. `purpose` "delete" may use the reserve
+   * that keeps deleting possible on a full medium.
+   */
+  admit(cells: number, purpose: "write" | "delete"): void;
+  /** Cells that dirty data of the filesystem will need when it is put: add when dirtied, subtract when put. */
+  promise(cells: number): void;
+  /** For statfs, in cells. */
+  space(): { totalCells: number; freeCells: number };
+
+  /** Ends an atomic group: what was applied since the last call survives a crash whole or not at all. */
+  endGroup(): void;
+  /** Makes every group that has ended durable (intent log). */
+  sync(): void | Promise<void>;
+  /** Makes every group that has ended durable in a new root. */
+  commit(): Promise<void>;
+  /**
+   * Called before every root commit so that the filesystem can put its dirty data and attributes.
+   * One hook only.
+   */
+  setFlushHook(flush: () => void): void;
+  /** Bytes of mutations since the last root: the filesystem's timer commits when it is above zero. */
+  pendingBytes(): number;
+}
+
+/** An ordered map of byte strings, in lexicographic order. Keys up to 64 bytes, values up to 4,096. */
+export interface KeyValueTree {
+  /**
+   * The value of `key`, or null. The result is a view into the tree's memory: it is valid until the next call on
+   * the tree, so decode it or copy it at once.
+   */
+  get(key: Uint8Array): Uint8Array | null;
+  /** Inserts or replaces. Copies both. */
+  put(key: Uint8Array, value: Uint8Array): void;
+  /** Removes; false where there was no such key. */
+  delete(key: Uint8Array): boolean;
+  /**
+   * Visits entries with `from <= key` in order, until `visit` returns false. Key and value are views, valid during the
+   * visit only. The tree must not be changed during the scan.
+   */
+  scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
+  /** The last entry with key <= `key`: calls `visit` with it and returns true, or returns false where there is none. */
+  floor(key: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => void): boolean;
+}
+
+/** Sealed blocks of file data. An id's plaintext never changes; ids are never reused. */
+export interface DataBlocks {
+  /** Reserves `count` consecutive ids (integers below 2^53) and returns the first. */
+  allocateIds(count: number): number;
+  /**
+   * Seals and stores the blocks of a run, maybe in the background. The memory at `run.address` must not
+   * be read or changed until the ticket has settled: it may be sealed in place. Returns the ticket.
+   */
+  put(run: BlockRun): number;
+  /** True when the job of this ticket is finished. Never blocks. */
+  settled(ticket: number): boolean;
+  /** Waits (and helps) until the job of this ticket is finished; without a ticket: all jobs. */
+  settle(ticket?: number): void;
+  /**
+   * Reads `count` blocks with consecutive ids: block i lands at `address + i * blockBytes`, zero-filled to
+   * `blockBytes`. Throws `corrupt` (EIO) when a tag is wrong; other blocks of the run are then undefined.
+   */
+  get(firstId: number, count: number, address: number): void;
+  /** Forgets blocks; their cells rest and are then reused. */
+  drop(firstId: number, count: number): void;
+}
+
+/** Blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
+export interface BlockRun {
+  readonly firstId: number;
+  readonly count: number;
+  /** Kernel memory, 64-byte aligned. The tail of the last block up to a whole cell is zeroed by `put`. */
+  readonly address: number;
+  /** Bytes of the last block, 1 to blockBytes. */
+  readonly lastLength: number;
+}
