@@ -1,0 +1,218 @@
+import { constants } from "node:os";
+import { constants as fsConstants } from "node:fs";
+import type { OpenMode, PositionedFile, PositionedIo } from "../../backends/file/positioned_io.ts";
+
+/**
+ * `open` is variadic in C; on Linux (x86-64 and arm64) variadic integers travel like fixed ones.
+ * Memory is passed as `buffer`: measured as fast as a cached address, and it takes shared memory too.
+ */
+const SYMBOLS = {
+  open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  pread64: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  pwrite64: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  lseek64: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  fdatasync: { parameters: ["i32"], result: "i32" },
+  fdatasyncAside: { name: "fdatasync", parameters: ["i32"], result: "i32", nonblocking: true },
+  ftruncate64: { parameters: ["i32", "i64"], result: "i32" },
+  fallocate64: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const;
+
+type FileSymbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+const O_CLOEXEC = 0o2000000;
+const SEEK_END = 2;
+const LOCK_SHARED_AT_ONCE = 1 | 4;
+const LOCK_EXCLUSIVE_AT_ONCE = 2 | 4;
+const FALLOCATE = { "punch-hole": 0x01 | 0x02, "zero-range": 0x01 | 0x10 };
+const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_TYPE = 1;
+const STATX_BYTES = 256;
+/** stx_mode, u16. */
+const STATX_MODE_AT = 28;
+const MODE_TYPE = 0o170000;
+const MODE_DIRECTORY = 0o040000;
+const MODE_BLOCK_DEVICE = 0o060000;
+const MODE_FILE = 0o100000;
+/** Linux transfers at most this many bytes in one call. */
+const TRANSFER_BYTES_MAX = 0x7ffff000;
+
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+);
+
+/**
+ * Positioned I/O by libc, or undefined where it cannot be had: not Linux, or no `--allow-ffi`.
+ * Belongs to the thread that made it, because errno does.
+ */
+export function libcFileIo(): PositionedIo | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
+  const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+  const location = symbols.__errno_location();
+  if (location === null) return undefined;
+  const errno = new Deno.UnsafePointerView(location);
+  const calls: Calls = { symbols, failure: (call) => systemError(call, errno.getInt32()) };
+  return { name: "libc", open: (path, mode) => open(calls, path, mode) };
+}
+
+/** libc and the error of the last call that failed. */
+interface Calls {
+  readonly symbols: FileSymbols;
+  failure(call: string): Error & { code: string };
+}
+
+function systemError(call: string, errno: number): Error & { code: string } {
+  const code = ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+  return Object.assign(new Error(`${call}: ${code}`), { code });
+}
+
+function open(calls: Calls, path: string, mode: OpenMode): PositionedFile {
+  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fsConstants;
+  const bytes = new TextEncoder().encode(path + "\0");
+  const isDevice = fileType(calls, AT_FDCWD, bytes) === MODE_BLOCK_DEVICE;
+  let flags = (mode.writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
+  if (isDevice) flags |= mode.writable ? O_EXCL : 0; // refuses a device that is mounted
+  else if (mode.create !== "never") flags |= O_CREAT | (mode.create === "always" ? O_EXCL : 0);
+  const descriptor = uninterrupted(
+    calls,
+    "open",
+    () => calls.symbols.open(bytes, flags, 0o600),
+  );
+  const type = fileType(calls, descriptor, new Uint8Array(1));
+  if (type === MODE_FILE || type === MODE_BLOCK_DEVICE) {
+    return new LibcFile(calls, descriptor, type === MODE_BLOCK_DEVICE ? "block-device" : "file");
+  }
+  calls.symbols.close(descriptor);
+  throw systemError("open", constants.errno[type === MODE_DIRECTORY ? "EISDIR" : "EINVAL"]);
+}
+
+/** The type bits of a file's mode, or 0 where there is none. */
+function fileType(calls: Calls, directory: number, path: Uint8Array<ArrayBuffer>): number {
+  const status = new Uint8Array(STATX_BYTES);
+  const result = calls.symbols.statx(directory, path, AT_EMPTY_PATH, STATX_TYPE, status);
+  if (result !== 0) return 0;
+  return new DataView(status.buffer).getUint16(STATX_MODE_AT, true) & MODE_TYPE;
+}
+
+/** Repeats a call while signals interrupt it; throws its error otherwise. */
+function uninterrupted<T extends number | bigint>(calls: Calls, name: string, call: () => T): T {
+  for (;;) {
+    const result = call();
+    if (result >= 0) return result;
+    const failure = calls.failure(name);
+    if (failure.code !== "EINTR") throw failure;
+  }
+}
+
+class LibcFile implements PositionedFile {
+  readonly kind: "file" | "block-device";
+  readonly descriptor: number;
+  readonly canPunchHoles = true;
+  readonly #calls: Calls;
+  readonly #symbols: FileSymbols;
+
+  constructor(calls: Calls, descriptor: number, kind: "file" | "block-device") {
+    this.#calls = calls;
+    this.#symbols = calls.symbols;
+    this.descriptor = descriptor;
+    this.kind = kind;
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    return this.#transfer("pread64", offset, into);
+  }
+
+  write(offset: number, from: Uint8Array): void {
+    const done = this.#transfer("pwrite64", offset, from);
+    if (done < from.length) throw systemError("pwrite64", constants.errno.ENOSPC);
+  }
+
+  size(): number {
+    return Number(
+      uninterrupted(
+        this.#calls,
+        "lseek",
+        () => this.#symbols.lseek64(this.descriptor, 0n, SEEK_END),
+      ),
+    );
+  }
+
+  sync(): void {
+    uninterrupted(this.#calls, "fdatasync", () => this.#symbols.fdatasync(this.descriptor));
+  }
+
+  async syncAside(): Promise<void> {
+    // errno belongs to the pool's thread, and asking again would hide the error: Linux reports it once.
+    if (await this.#symbols.fdatasyncAside(this.descriptor) !== 0) {
+      throw systemError("fdatasync", constants.errno.EIO);
+    }
+  }
+
+  truncate(size: number): void {
+    const length = BigInt(size);
+    uninterrupted(
+      this.#calls,
+      "ftruncate",
+      () => this.#symbols.ftruncate64(this.descriptor, length),
+    );
+  }
+
+  allocate(mode: "punch-hole" | "zero-range", range: { offset: number; size: number }): boolean {
+    const [offset, size] = [BigInt(range.offset), BigInt(range.size)];
+    const flags = FALLOCATE[mode];
+    try {
+      uninterrupted(
+        this.#calls,
+        "fallocate",
+        () => this.#symbols.fallocate64(this.descriptor, flags, offset, size),
+      );
+      return true;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === "EOPNOTSUPP" || code === "ENOTSUP" || code === "ENOSYS") return false;
+      throw error;
+    }
+  }
+
+  tryLock(mode: "shared" | "exclusive"): boolean {
+    const operation = mode === "exclusive" ? LOCK_EXCLUSIVE_AT_ONCE : LOCK_SHARED_AT_ONCE;
+    try {
+      uninterrupted(this.#calls, "flock", () => this.#symbols.flock(this.descriptor, operation));
+      return true;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === "EAGAIN" || code === "EWOULDBLOCK") return false;
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#symbols.close(this.descriptor);
+  }
+
+  #transfer(call: "pread64" | "pwrite64", offset: number, bytes: Uint8Array): number {
+    let done = 0;
+    while (done < bytes.length) {
+      const size = Math.min(bytes.length - done, TRANSFER_BYTES_MAX);
+      // Deno's declaration leaves shared memory out; the call takes it.
+      const part = bytes.subarray(done, done + size) as Uint8Array<ArrayBuffer>;
+      const result = this.#symbols[call](
+        this.descriptor,
+        part,
+        BigInt(size),
+        BigInt(offset + done),
+      );
+      if (result < 0n) {
+        const failure = this.#calls.failure(call);
+        if (failure.code !== "EINTR") throw failure;
+      } else if (result === 0n) break;
+      else done += Number(result);
+    }
+    return done;
+  }
+}
