@@ -1,0 +1,252 @@
+import { assert } from "../../core/assert.ts";
+import { VaultError } from "../../core/errors.ts";
+import type { FileSystem } from "../../core/fs/file_system.ts";
+import { MIB } from "../../core/limits.ts";
+import { ERRNO, errnoName } from "../libc/errno.ts";
+import { type Libc, openLibc } from "../libc/symbols.ts";
+import { DeviceChannel } from "./device_channel.ts";
+import { Dispatcher } from "./dispatch.ts";
+import type { DriverSettings } from "./exchange.ts";
+import { PAGE_BYTES, WRITE_HEADERS_BYTES } from "./protocol.ts";
+import { Reply, timeoutOf } from "./reply.ts";
+import { type KernelMemory, RequestBuffers } from "./request_buffers.ts";
+import { DescriptorWait } from "./wait.ts";
+
+/** Which descriptors to serve: numbers, so that they can be posted to a worker. */
+export interface ServedSession {
+  /** The session's own duplicate of the FUSE device, non-blocking. */
+  readonly descriptor: number;
+  /** An eventfd that other threads write to when this one shall look at its messages; -1 without. */
+  readonly wakeDescriptor: number;
+}
+
+/** How to serve a mount. */
+export interface ServeOptions {
+  /** Where request buffers are reserved. */
+  readonly kernel: KernelMemory;
+  /** WRITEs whose memory the filesystem may hold at the same time. Default 16. */
+  readonly requestBuffers?: number;
+  /** Largest WRITE and READ, whole pages. Default 1 MiB. */
+  readonly maxWriteBytes?: number;
+  /** Seconds that the kernel may believe a name. Default 60. */
+  readonly entryTimeoutSeconds?: number;
+  /** Seconds that the kernel may believe attributes. Default 60. */
+  readonly attributeTimeoutSeconds?: number;
+  /** Seconds that the kernel may believe that a name does not exist. Default 60. */
+  readonly negativeTimeoutSeconds?: number;
+  /** Let the kernel gather small writes. Default true. */
+  readonly writebackCache?: boolean;
+  /** How long an interrupted fsync may still finish before its caller gets EINTR. Default 1000. */
+  readonly interruptGraceMs?: number;
+  /** Does background work while no request waits; true when it did something. */
+  readonly idle?: () => boolean;
+  /** Called at least once a second. */
+  readonly tick?: () => void;
+  /** Called once the kernel and the driver agreed: the mount is usable. */
+  readonly ready?: () => void;
+  /** Told of every failure of the filesystem that is not a POSIX answer (its caller got EIO). */
+  readonly report?: (error: unknown) => void;
+}
+
+/** Requests answered before timers and messages get their turn. */
+const BATCH = 64;
+const SPIN_MS = 0.05;
+/** Fruitless spins after which only every sixteenth wait spins. */
+const SPIN_MISSES = 4;
+const TICK_MS = 1000;
+/** Turns of the event loop that a pending promise gets before the thread sleeps. */
+const PENDING_TURNS = 8;
+/** How long a wait with pending promises lasts at most: it bounds how late an interrupt is answered. */
+const PENDING_WAIT_MS = 100;
+
+/** Lets timers, messages and promises run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Answers the kernel's requests until the filesystem is unmounted. It blocks its thread while nothing happens, so it belongs
+ * into a worker of its own. Throws the broken invariant if there is one; the mount is then dead and must be given up
+ * (`Session.abort`).
+ */
+export async function serveSession(
+  session: ServedSession,
+  fileSystem: FileSystem,
+  options: ServeOptions,
+): Promise<void> {
+  const libc = openLibc();
+  try {
+    await new SessionLoop(libc, session, { ...options, fileSystem }).run();
+  } finally {
+    libc.close();
+  }
+}
+
+function settingsOf(options: ServeOptions): DriverSettings {
+  const writeBytesMax = options.maxWriteBytes ?? MIB;
+  if (writeBytesMax < 2 * PAGE_BYTES || writeBytesMax % PAGE_BYTES !== 0) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use "maxWriteBytes" ${writeBytesMax}: want whole pages`,
+    );
+  }
+  return {
+    timeouts: {
+      entry: timeoutOf(options.entryTimeoutSeconds ?? 60),
+      attr: timeoutOf(options.attributeTimeoutSeconds ?? 60),
+      negative: timeoutOf(options.negativeTimeoutSeconds ?? 60),
+    },
+    writeBytesMax,
+    writebackCache: options.writebackCache ?? true,
+  };
+}
+
+type Drained = "empty" | "more" | "gone";
+
+class SessionLoop {
+  readonly #libc: Libc;
+  readonly #descriptor: number;
+  readonly #options: ServeOptions;
+  readonly #buffers: RequestBuffers;
+  readonly #readBytes: bigint;
+  readonly #dispatcher: Dispatcher;
+  readonly #wait: DescriptorWait;
+  #misses = 0;
+  #waits = 0;
+  #hits = 0;
+  #tickAtMs = 0;
+  #announced = false;
+
+  constructor(
+    libc: Libc,
+    session: ServedSession,
+    options: ServeOptions & { fileSystem: FileSystem },
+  ) {
+    const settings = settingsOf(options);
+    const { kernel } = options;
+    const reply = new Reply();
+    this.#libc = libc;
+    this.#descriptor = session.descriptor;
+    this.#options = options;
+    this.#readBytes = BigInt(WRITE_HEADERS_BYTES + settings.writeBytesMax);
+    this.#buffers = new RequestBuffers(
+      kernel,
+      options.requestBuffers ?? 16,
+      settings.writeBytesMax,
+    );
+    this.#dispatcher = new Dispatcher({
+      fileSystem: options.fileSystem,
+      settings,
+      reply,
+      channel: new DeviceChannel(libc, session.descriptor, { reply, kernel }),
+      buffer: this.#buffers.take(),
+      interruptGraceMs: options.interruptGraceMs ?? 1000,
+      report: options.report ?? (() => {}),
+    });
+    this.#wait = new DescriptorWait(libc, session);
+  }
+
+  async run(): Promise<void> {
+    try {
+      while (await this.#round());
+    } finally {
+      await this.#wait.finish();
+    }
+    if (this.#dispatcher.broken !== null) throw this.#dispatcher.broken;
+  }
+
+  /** Answers what is there, or waits for more; false when the session is over. */
+  async #round(): Promise<boolean> {
+    const drained = this.#drain(BATCH);
+    if (drained === "gone" || this.#dispatcher.broken !== null) return false;
+    this.#announce();
+    if (drained === "more") {
+      await this.#tickIfDue(true);
+      return true;
+    }
+    if (this.#dispatcher.pending.size > 0) {
+      await this.#waitForPromises();
+      return true;
+    }
+    if (this.#spin()) return ++this.#hits % BATCH !== 0 || await this.#tickIfDue(true);
+    if (this.#options.idle?.() === true) return await this.#tickIfDue(false);
+    if (this.#wait.block(this.#untilTickMs())) await turn();
+    return await this.#tickIfDue(false);
+  }
+
+  #announce(): void {
+    if (this.#announced || !this.#dispatcher.agreed) return;
+    this.#announced = true;
+    this.#options.ready?.();
+  }
+
+  /** Answers up to `count` requests. */
+  #drain(count: number): Drained {
+    for (let answered = 0; answered < count; answered++) {
+      const state = this.#one();
+      if (state !== "more") return state;
+      if (this.#dispatcher.broken !== null) return "more";
+    }
+    return "more";
+  }
+
+  #one(): Drained {
+    const buffer = this.#buffers.take();
+    const { symbols } = this.#libc;
+    const length = symbols.read(this.#descriptor, buffer.pointer, this.#readBytes);
+    if (length > 0) {
+      this.#dispatcher.answer(buffer, length);
+      return "more";
+    }
+    const errno = this.#libc.errno();
+    if (errno === ERRNO.EAGAIN) return "empty";
+    // ENOENT: the request was interrupted before it could be read.
+    if (errno === ERRNO.EINTR || errno === ERRNO.ENOENT) return "more";
+    if (errno === ERRNO.ENODEV || errno === ERRNO.ECONNABORTED) return "gone";
+    throw new VaultError("unavailable", `Cannot read requests: ${errnoName(errno)}`);
+  }
+
+  /** Looks for a request for a short while; stops doing so as long as it does not pay. */
+  #spin(): boolean {
+    if (this.#misses >= SPIN_MISSES && (++this.#waits & 15) !== 0) return false;
+    const end = performance.now() + SPIN_MS;
+    do {
+      if (this.#one() !== "empty") {
+        this.#misses = 0;
+        return true;
+      }
+    } while (performance.now() < end);
+    this.#misses++;
+    return false;
+  }
+
+  async #waitForPromises(): Promise<void> {
+    const { pending } = this.#dispatcher;
+    for (let turns = 0; turns < PENDING_TURNS; turns++) {
+      await turn();
+      if (pending.size === 0 || this.#one() !== "empty") return;
+    }
+    if (this.#options.idle?.() !== true) {
+      await Promise.race([this.#wait.inPool(PENDING_WAIT_MS), pending.nextSettled()]);
+    }
+    pending.expire(performance.now());
+    await this.#tickIfDue(false);
+  }
+
+  #untilTickMs(): number {
+    return Math.max(0, Math.min(TICK_MS, Math.ceil(this.#tickAtMs - performance.now())));
+  }
+
+  /** Runs the timers' hook once a second; `yielding` gives the event loop a turn in any case. Always true. */
+  async #tickIfDue(yielding: boolean): Promise<boolean> {
+    const now = performance.now();
+    const due = now >= this.#tickAtMs;
+    if (due) {
+      this.#tickAtMs = now + TICK_MS;
+      this.#options.tick?.();
+    }
+    if (due || yielding) await turn();
+    assert(this.#tickAtMs >= now, "the next tick lies ahead");
+    return true;
+  }
+}

@@ -1,0 +1,82 @@
+import { PosixError } from "../../../core/fs/file_system.ts";
+import { MIB } from "../../../core/limits.ts";
+import { ERRNO } from "../../libc/errno.ts";
+import { NO_REPLY, type Operation } from "../exchange.ts";
+import {
+  COPY_IN,
+  FALLOCATE_IN,
+  IN_HEADER,
+  LSEEK_IN,
+  OUT_HEADER,
+  READ_IN,
+  WRITE_HEADERS_BYTES,
+  WRITE_IN,
+  WRITE_KILL_SUIDGID,
+} from "../protocol.ts";
+import { malformed } from "../request.ts";
+
+/** One copy_file_range answers after this much, so that other requests need not wait long; callers ask again. */
+const COPY_BYTES_MAX = 16 * MIB;
+
+const tooBig = new PosixError(ERRNO.EFBIG, "Cannot write: offset too large");
+const pastEnd = new PosixError(ERRNO.ENXIO, "Cannot seek: past the end");
+
+export const read: Operation = (exchange) => {
+  const { fileSystem, request, reply, channel, spans, settings } = exchange;
+  const offset = request.u64(READ_IN.offset);
+  // No file reaches 2^53 bytes: there is nothing to read there.
+  if (Number.isNaN(offset)) return 0;
+  spans.total = 0;
+  spans.count = 0;
+  const size = Math.min(request.u32(READ_IN.size), settings.writeBytesMax);
+  fileSystem.read(request.nodeId, offset, size, spans);
+  if (spans.total === 0) return 0;
+  reply.header(request, OUT_HEADER.bytes + spans.total, 0);
+  channel.sendSpans(spans);
+  return NO_REPLY;
+};
+
+export const write: Operation = ({ fileSystem, request, reply }) => {
+  const length = request.u32(WRITE_IN.size);
+  if (length > request.length - WRITE_HEADERS_BYTES) throw malformed;
+  const offset = request.u64(WRITE_IN.offset);
+  if (!Number.isSafeInteger(offset + length)) throw tooBig;
+  const buffer = request.buffer;
+  fileSystem.write(request.nodeId, {
+    offset,
+    length,
+    address: buffer.address + IN_HEADER.bytes + WRITE_IN.bytes,
+    buffer: buffer.keepable ? buffer : null,
+    killSetId: (request.u32(WRITE_IN.flags) & WRITE_KILL_SUIDGID) !== 0,
+  });
+  return reply.written(length);
+};
+
+export const fallocate: Operation = ({ fileSystem, request }) => {
+  const offset = request.u64(FALLOCATE_IN.offset);
+  const length = request.u64(FALLOCATE_IN.length);
+  if (!Number.isSafeInteger(offset + length)) throw tooBig;
+  fileSystem.fallocate(request.nodeId, offset, length, request.u32(FALLOCATE_IN.mode));
+  return 0;
+};
+
+export const lseek: Operation = ({ fileSystem, request, reply }) => {
+  const offset = request.u64(LSEEK_IN.offset);
+  if (Number.isNaN(offset)) throw pastEnd;
+  return reply.offset(fileSystem.lseek(request.nodeId, offset, request.u32(LSEEK_IN.whence)));
+};
+
+export const copyFileRange: Operation = ({ fileSystem, request, reply }) => {
+  const offset = request.u64(COPY_IN.offset);
+  if (Number.isNaN(offset)) return reply.written(0);
+  const toOffset = request.u64(COPY_IN.toOffset);
+  const wanted = request.u64(COPY_IN.length);
+  const length = Number.isNaN(wanted) ? COPY_BYTES_MAX : Math.min(wanted, COPY_BYTES_MAX);
+  if (!Number.isSafeInteger(toOffset + length)) throw tooBig;
+  const copied = fileSystem.copyRange(
+    { ino: request.nodeId, offset },
+    { ino: request.node(COPY_IN.node), offset: toOffset },
+    length,
+  );
+  return reply.written(copied);
+};
