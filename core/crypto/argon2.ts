@@ -1,0 +1,117 @@
+/**
+ * Passphrase stretching: Argon2id (RFC 9106, version 0x13) by WebCrypto, or by hash-wasm where the
+ * runtime's WebCrypto does not know it. Passphrases are bytes, used exactly as given: no Unicode
+ * normalisation happens here, a caller who wants NFC does it before.
+ *
+ * @module
+ */
+import { VaultError } from "../errors.ts";
+import { KEY_BYTES } from "../limits.ts";
+
+/** Cost of one Argon2id run. */
+export interface KdfParameters {
+  readonly memoryKib: number;
+  readonly passes: number;
+  readonly parallelism: number;
+}
+
+/** The costs that people choose from. */
+export type KdfProfileName = "interactive" | "moderate" | "sensitive";
+
+/**
+ * A profile, or explicit costs. Costs are for tests only: what a person can type is a name, so that no
+ * vault is ever made with a cheap derivation.
+ */
+export type KdfChoice = KdfProfileName | KdfParameters;
+
+/** The profiles. One lane: lanes help an attacker's hardware more than one person's laptop. */
+export const KDF_PROFILES: Readonly<Record<KdfProfileName, KdfParameters>> = {
+  interactive: { memoryKib: 64 * 1024, passes: 3, parallelism: 1 },
+  moderate: { memoryKib: 256 * 1024, passes: 3, parallelism: 1 },
+  sensitive: { memoryKib: 1024 * 1024, passes: 4, parallelism: 1 },
+};
+
+/** The order in which an opening tries them, since the medium does not say: cheapest first. */
+export const KDF_ORDER: readonly KdfProfileName[] = ["interactive", "moderate", "sensitive"];
+
+/** What one run stretches. */
+export interface KdfInput {
+  readonly passphrase: Uint8Array;
+  readonly salt: Uint8Array;
+}
+
+/** One implementation of Argon2id; both give the same 32 bytes. */
+export type Argon2id = (input: KdfInput, cost: KdfParameters) => Promise<Uint8Array<ArrayBuffer>>;
+
+/** Stretches a passphrase to 32 bytes. The caller wipes both. */
+export async function stretchPassphrase(
+  input: KdfInput,
+  choice: KdfChoice,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const cost = typeof choice === "string" ? KDF_PROFILES[choice] : choice;
+  try {
+    return await argon2idByWebCrypto(input, cost);
+  } catch (error) {
+    if (!isUnsupported(error)) throw costError(cost, error);
+  }
+  try {
+    return await argon2idByHashWasm(input, cost);
+  } catch (error) {
+    throw costError(cost, error);
+  }
+}
+
+/** Argon2id by the runtime (fastest; runs off this thread). */
+export const argon2idByWebCrypto: Argon2id = async ({ passphrase, salt }, cost) => {
+  const algorithm = { name: "Argon2id" };
+  // Copies: WebCrypto takes no views of shared memory.
+  const secret = new Uint8Array(passphrase);
+  try {
+    const key = await crypto.subtle.importKey(
+      "raw-secret",
+      secret,
+      algorithm,
+      false,
+      ["deriveBits"],
+    );
+    const parameters = {
+      ...algorithm,
+      nonce: new Uint8Array(salt),
+      memory: cost.memoryKib,
+      passes: cost.passes,
+      parallelism: cost.parallelism,
+    };
+    return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, KEY_BYTES * 8));
+  } finally {
+    secret.fill(0);
+  }
+};
+
+/** Argon2id in WebAssembly, loaded only when it is needed. */
+export const argon2idByHashWasm: Argon2id = async ({ passphrase, salt }, cost) => {
+  const { argon2id } = await import("hash-wasm");
+  const hash = await argon2id({
+    password: passphrase,
+    salt,
+    memorySize: cost.memoryKib,
+    iterations: cost.passes,
+    parallelism: cost.parallelism,
+    hashLength: KEY_BYTES,
+    outputType: "binary",
+  });
+  return new Uint8Array(hash);
+};
+
+/** A runtime without Argon2id says so with one of these two. */
+function isUnsupported(error: unknown): boolean {
+  return error instanceof TypeError ||
+    (error instanceof DOMException && error.name === "NotSupportedError");
+}
+
+function costError(cost: KdfParameters, cause: unknown): VaultError {
+  return new VaultError(
+    "unavailable",
+    `Cannot derive a key with ${cost.memoryKib / 1024} MiB: the system does not give the memory`,
+    { operation: "derive key", cause },
+  );
+}

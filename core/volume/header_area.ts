@@ -1,0 +1,310 @@
+/**
+ * The header of a vault: making it, and opening it with a secret.
+ *
+ * @module
+ */
+import { compare, wipe } from "../bytes.ts";
+import { KDF_ORDER, KDF_PROFILES, type KdfChoice } from "../crypto/argon2.ts";
+import { provideDeviceSecret, readDeviceSecret } from "../crypto/device_secret.ts";
+import { candidateKeks, deriveKek, type KekInputs, type Secret } from "../crypto/key_encryption.ts";
+import { openKeySlot, randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
+import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
+import { VaultError } from "../errors.ts";
+import {
+  HEADER_AREA_BYTES,
+  HEADER_COPIES,
+  HEADER_PURPOSE,
+  type HeaderCopy,
+  headerOffset,
+  type HeaderPlace,
+  KNOWN_FEATURES,
+  SALT_BYTES,
+} from "../format/header.ts";
+import {
+  cutLabel,
+  fitsLabel,
+  ID_BYTES,
+  LABEL_BYTES_MAX,
+  SLOT_IMAGE_BYTES,
+  type SlotDescription,
+  type SlotMode,
+  type SlotPayload,
+} from "../format/key_slot.ts";
+import type { CopyImage, SlotDirectory } from "../format/key_slot_directory.ts";
+import { KEY_BYTES, KEY_SLOTS } from "../limits.ts";
+import {
+  applyDirectory,
+  buildCopy,
+  copyImage,
+  differences,
+  type HeaderBytes,
+  type HeaderContext,
+  readDirectory,
+  readHeaderBytes,
+} from "./header_cells.ts";
+
+/** A key slot to be made. */
+export interface SlotOrder {
+  readonly mode: Exclude<SlotMode, "export">;
+  /** A passphrase for `user` and `hybrid`, `{ device: true }` for `device`, a code for `recovery`. */
+  readonly secret: Secret;
+  /** Cost of stretching a passphrase; `interactive` where nothing is said. */
+  readonly kdf?: KdfChoice;
+  /** At most 64 bytes of UTF-8. */
+  readonly label?: string;
+}
+
+/** How to make a header. */
+export interface CreateHeaderOptions extends HeaderContext, SlotOrder {}
+
+/** How to open one. */
+export interface OpenHeaderOptions extends HeaderContext {
+  readonly secret: Secret;
+  /** The profiles to try, where the caller knows more than the medium says. */
+  readonly profiles?: readonly KdfChoice[];
+}
+
+/** An opened header. */
+export interface OpenedHeader {
+  /** The caller wipes them. */
+  readonly keys: VaultKeys;
+  /** The slot that opened. */
+  readonly slotIndex: number;
+  readonly mode: SlotMode;
+  /** Name of the device that made the slot, where it is not this one: the medium or the secret was moved. */
+  readonly movedFrom: string | null;
+}
+
+/**
+ * Makes the header of an empty vault with one key slot. Anything in the fixed header cells of the medium is
+ * overwritten; the other cells of the two header segments are left as they are, so a dense vault is filled first.
+ */
+export async function createHeader(options: CreateHeaderOptions): Promise<{ keys: VaultKeys }> {
+  const { medium, runtime } = options;
+  await makeRoom(options);
+  const keys = vaultKeys({
+    vaultId: randomBytes(runtime, ID_BYTES),
+    layoutKey: randomBytes(runtime, KEY_BYTES),
+    epochs: [{ epoch: 1, masterKey: randomBytes(runtime, KEY_BYTES) }],
+    featureBits: KNOWN_FEATURES,
+  });
+  try {
+    const copies = [freshCopy(options), freshCopy(options)] as const;
+    const empty: SlotDirectory = { counter: 1, entries: Array(KEY_SLOTS).fill(null), copies };
+    const directory = await withSlot(options, keys, empty, { index: 0, order: options });
+    for (const copy of HEADER_COPIES) {
+      await medium.write(headerOffset(copy), buildCopy(options, keys, copy, directory));
+    }
+    await medium.sync();
+    return { keys };
+  } catch (error) {
+    keys.wipe();
+    throw error;
+  }
+}
+
+async function makeRoom({ medium }: HeaderContext): Promise<void> {
+  const size = await medium.size();
+  if (size >= HEADER_AREA_BYTES) return;
+  if (medium.capabilities.resize) return await medium.truncate(HEADER_AREA_BYTES);
+  throw new VaultError(
+    "invalid",
+    `Cannot create a vault on "${medium.name}": it has ${size} bytes, the header alone takes ${HEADER_AREA_BYTES}`,
+    { operation: "create vault" },
+  );
+}
+
+function freshCopy({ runtime }: HeaderContext): CopyImage {
+  return {
+    salt: randomBytes(runtime, SALT_BYTES),
+    slots: Array.from({ length: KEY_SLOTS }, () => randomBytes(runtime, SLOT_IMAGE_BYTES)),
+  };
+}
+
+/** The directory with one more slot, sealed for both copies. The medium is not touched. */
+export async function withSlot(
+  context: HeaderContext,
+  keys: VaultKeys,
+  directory: SlotDirectory,
+  { index, order }: { readonly index: number; readonly order: SlotOrder },
+): Promise<SlotDirectory> {
+  const description = await describe(context, order);
+  const keks = await deriveBothKeks(context, directory, order);
+  const copies = HEADER_COPIES.map((copy) => {
+    const { salt, slots } = directory.copies[copy];
+    const image = sealKeySlot(context, keks[copy], slotPlace(copy, index, salt), {
+      ...description,
+      ...keys,
+    });
+    return { salt, slots: slots.with(index, image) };
+  });
+  wipe(...keks);
+  return {
+    counter: directory.counter,
+    entries: directory.entries.with(index, description),
+    copies: [copies[0], copies[1]],
+  };
+}
+
+async function describe(
+  { runtime, platform, medium }: HeaderContext,
+  { mode, label = "" }: SlotOrder,
+): Promise<SlotDescription> {
+  if (!fitsLabel(label)) {
+    throw new VaultError(
+      "invalid",
+      `Cannot label a key slot "${label}": want at most ${LABEL_BYTES_MAX} bytes`,
+    );
+  }
+  const created = runtime.now();
+  if (mode !== "device" && mode !== "hybrid") return { mode, label, created, device: null };
+  if (platform === undefined) {
+    throw new VaultError(
+      "invalid",
+      `Cannot make a key slot of mode "${mode}" for "${medium.name}": this platform keeps no device secrets`,
+    );
+  }
+  const { name, id } = await platform.deviceFingerprint();
+  return { mode, label, created, device: { name: cutLabel(name), id } };
+}
+
+async function deriveBothKeks(
+  { platform, runtime }: HeaderContext,
+  directory: SlotDirectory,
+  { mode, secret, kdf = "interactive" }: SlotOrder,
+): Promise<Uint8Array[]> {
+  const salts = directory.copies.map((copy) => copy.salt);
+  const bound = (mode === "device" || mode === "hybrid") && platform !== undefined;
+  const deviceSecret = bound ? await provideDeviceSecret(platform, runtime, salts) : null;
+  try {
+    const inputs = salts.map((salt) => ({ secret, salt, kdf, deviceSecret }));
+    const { memoryKib } = typeof kdf === "string" ? KDF_PROFILES[kdf] : kdf;
+    // The two runs share the cores, unless their memory together would be too much to ask.
+    if (memoryKib <= KDF_PROFILES.moderate.memoryKib) {
+      return await Promise.all(inputs.map((input) => deriveKek(mode, input)));
+    }
+    return [await deriveKek(mode, inputs[0]), await deriveKek(mode, inputs[1])];
+  } finally {
+    if (deviceSecret !== null) wipe(deviceSecret);
+  }
+}
+
+function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): HeaderPlace {
+  return { purpose: HEADER_PURPOSE.slot, copy, index, salt };
+}
+
+/**
+ * Opens the header. A wrong secret, a medium without a vault and one that is too small all give the same error.
+ * On a writable medium a damaged copy, or a change of slots that a crash cut short, is set right.
+ */
+export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHeader> {
+  const bytes = await readHeaderBytes(options.medium);
+  const found = await findSlot(options, bytes);
+  if (found === null) {
+    throw new VaultError(
+      "denied",
+      `Cannot open vault "${options.medium.name}": wrong passphrase or not a vault`,
+      { operation: "open vault" },
+    );
+  }
+  const keys = vaultKeys(found.payload);
+  try {
+    checkFeatures(options, keys);
+    if (options.medium.capabilities.writable) await healHeader(options, keys, bytes, found);
+    const { index: slotIndex, payload } = found;
+    const movedFrom = await otherDevice(options, payload);
+    return { keys, slotIndex, mode: payload.mode, movedFrom };
+  } catch (error) {
+    keys.wipe();
+    throw error;
+  }
+}
+
+/** A slot that a secret opened. */
+export interface FoundSlot {
+  readonly copy: HeaderCopy;
+  readonly index: number;
+  readonly image: Uint8Array;
+  readonly payload: SlotPayload;
+}
+
+/** Tries the secret on every slot of every copy there is, cheapest derivation first. */
+export async function findSlot(
+  { kernel, platform, secret, profiles = KDF_ORDER }: Omit<OpenHeaderOptions, "medium">,
+  bytes: HeaderBytes,
+): Promise<FoundSlot | null> {
+  const tries = "passphrase" in secret ? profiles : profiles.slice(0, 1);
+  for (const kdf of tries) {
+    for (const copy of HEADER_COPIES) {
+      if (bytes[copy] === null) continue;
+      const image = copyImage(bytes[copy]);
+      const needsDevice = !("recoveryCode" in secret) && platform !== undefined;
+      const deviceSecret = needsDevice
+        ? await readDeviceSecret(platform.secureStorage(), image.salt)
+        : null;
+      const found = await trySlots(kernel, copy, image, { secret, kdf, deviceSecret });
+      if (deviceSecret !== null) wipe(deviceSecret);
+      if (found !== null) return found;
+    }
+  }
+  return null;
+}
+
+async function trySlots(
+  kernel: HeaderContext["kernel"],
+  copy: HeaderCopy,
+  { salt, slots }: CopyImage,
+  inputs: Omit<KekInputs, "salt">,
+): Promise<FoundSlot | null> {
+  const keks = await candidateKeks({ ...inputs, salt });
+  try {
+    for (const kek of keks) {
+      for (let index = 0; index < KEY_SLOTS; index++) {
+        const payload = openKeySlot(kernel, kek, slotPlace(copy, index, salt), slots[index]);
+        if (payload !== null) return { copy, index, image: slots[index], payload };
+      }
+    }
+    return null;
+  } finally {
+    wipe(...keks);
+  }
+}
+
+function checkFeatures({ medium }: HeaderContext, keys: VaultKeys): void {
+  const unknown = keys.featureBits & ~KNOWN_FEATURES;
+  if (unknown === 0) return;
+  throw new VaultError(
+    "invalid",
+    `Cannot open vault "${medium.name}": it uses features 0x${(unknown >>> 0).toString(16)} ` +
+      "that this release does not know; use a newer release",
+    { operation: "open vault" },
+  );
+}
+
+/**
+ * Sets both copies to what the newest directory says. Nothing is touched where no directory opens, or where the slot
+ * that opened is not the one listed at its place: damage must never make healing take away the secret in hand.
+ */
+async function healHeader(
+  context: HeaderContext,
+  keys: VaultKeys,
+  bytes: HeaderBytes,
+  found: FoundSlot,
+): Promise<void> {
+  const { newest, settled } = readDirectory(context, keys, bytes);
+  if (newest === null) return;
+  if (compare(newest.copies[found.copy].slots[found.index], found.image) !== 0) return;
+  const writes = differences(newest, bytes);
+  if (settled && writes.length === 0) return;
+  if (await context.medium.size() < HEADER_AREA_BYTES) return; // cut short: the engine reports that
+  await applyDirectory(context, keys, { ...newest, counter: newest.counter + 1 }, writes);
+}
+
+async function otherDevice(
+  { platform }: HeaderContext,
+  { device }: SlotPayload,
+): Promise<string | null> {
+  if (device === null || platform === undefined) return null;
+  const here = await platform.deviceFingerprint();
+  return compare(here.id, device.id) === 0 ? null : device.name;
+}
