@@ -21,6 +21,7 @@ interface KernelExports extends WebAssembly.Exports {
   sealMany(descriptors: number, count: number): number;
   openMany(descriptors: number, count: number): number;
   sealIetf(descriptor: number): number;
+  poly1305(out: number, key: number, message: number, length: number): number;
   hchacha(out: number, key: number, nonce: number): number;
   blake3(out: number, from: number, length: number, key: number): number;
   rsEncode(shards: number, k: number, m: number, length: number): number;
@@ -108,6 +109,12 @@ export class WasmKernel implements Kernel {
   sealIetf(descriptor: number): void {
     assert(isU32(descriptor), "descriptor address is a u32");
     this.#check(this.#exports.sealIetf(descriptor));
+  }
+
+  /** Poly1305 of whole 16-byte blocks under a one-time key: for its test vectors. */
+  poly1305(out: number, key: number, message: number, length: number): void {
+    assert(isU32(out) && isU32(key) && isU32(message) && isU32(length), "range is u32");
+    this.#check(this.#exports.poly1305(out, key, message, length));
   }
 
   /** HChaCha20. */

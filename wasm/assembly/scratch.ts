@@ -14,7 +14,7 @@ const FREE_START: usize = 0x50000;
 /** Result of a call whose arguments do not fit the memory. */
 export const OUT_OF_BOUNDS: i32 = -1;
 
-// Offsets in the scratch area. The first 0x300 bytes hold secrets and are wiped after each call.
+// Offsets in the scratch area. The first 0x480 bytes hold secrets and plaintext and are wiped after each call.
 /** ChaCha20 state, 64 bytes. */
 export let STATE: usize = 0;
 /** Poly1305 accumulator and key, 96 bytes. */
@@ -68,7 +68,7 @@ export function inside(at: usize, length: u32): bool {
   return at >= FREE_START && (at as u64) + (length as u64) <= (memory.size() as u64) << 16;
 }
 
-/** Forgets the keys of the last call. */
+/** Forgets the keys and the data of the last call. */
 export function wipeSecrets(): void {
-  memory.fill(STATE, 0, 0x300);
+  memory.fill(STATE, 0, 0x480);
 }
