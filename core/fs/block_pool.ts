@@ -1,0 +1,124 @@
+import type { Kernel } from "../crypto/kernel.ts";
+
+/** `free`; `dirty`: changed data of a file; `flying`: being sealed; `cached`: the clear text of a block. */
+export type BufferState = "free" | "dirty" | "flying" | "cached";
+
+/** Kernel memory for one block. */
+export interface BlockBuffer {
+  readonly address: number;
+  /** The memory at `address`. */
+  readonly bytes: Uint8Array;
+  state: BufferState;
+  /** File block of dirty data. */
+  block: number;
+  /** Dirty data: bytes `from` to `to` are the file's. */
+  from: number;
+  to: number;
+  /** Dirty data: every byte is the file's, zeros behind its end included. */
+  whole: boolean;
+  /** Id of a cached block. */
+  id: number;
+  /** Read since the clock's hand came by. */
+  used: boolean;
+  /** The request that a cached block was found for: it stays where it is until the next one. */
+  pin: number;
+}
+
+/** Fewest buffers: one large request may need several at once. */
+const BUFFERS_MIN = 16;
+
+/**
+ * A fixed set of block buffers in kernel memory. A clock's hand hands them out in order of address, so that blocks written
+ * one after another mostly lie one behind another; it takes free ones and cached ones not read lately.
+ */
+export class BlockPool {
+  readonly #buffers: BlockBuffer[] = [];
+  readonly #cached = new Map<number, BlockBuffer>();
+  #hand = 0;
+  #request = 1;
+
+  constructor(kernel: Kernel, blockBytes: number, bytes: number) {
+    const count = Math.max(BUFFERS_MIN, Math.floor(bytes / blockBytes));
+    const base = kernel.reserve(count * blockBytes);
+    for (let i = 0; i < count; i++) {
+      const address = base + i * blockBytes;
+      this.#buffers.push({
+        address,
+        bytes: kernel.bytes.subarray(address, address + blockBytes),
+        state: "free",
+        block: 0,
+        from: 0,
+        to: 0,
+        whole: false,
+        id: 0,
+        used: false,
+        pin: 0,
+      });
+    }
+  }
+
+  /** How many buffers there are. */
+  get size(): number {
+    return this.#buffers.length;
+  }
+
+  /** Begins a request: cached blocks found for the one before may be taken again. */
+  unpin(): void {
+    this.#request++;
+  }
+
+  /** A free buffer, or null where all are dirty, flying or in use by this request. */
+  take(): BlockBuffer | null {
+    for (let steps = 2 * this.#buffers.length; steps > 0; steps--) {
+      const buffer = this.#buffers[this.#hand];
+      this.#hand = (this.#hand + 1) % this.#buffers.length;
+      if (buffer.state === "free") return buffer;
+      if (buffer.state !== "cached" || buffer.pin === this.#request) continue;
+      if (!buffer.used) {
+        this.free(buffer);
+        return buffer;
+      }
+      buffer.used = false;
+    }
+    return null;
+  }
+
+  /** Gives a buffer back. */
+  free(buffer: BlockBuffer): void {
+    if (buffer.state === "cached") this.#cached.delete(buffer.id);
+    buffer.state = "free";
+  }
+
+  /** Keeps the clear text of block `id`, which the buffer holds now. */
+  cache(buffer: BlockBuffer, id: number): void {
+    buffer.state = "cached";
+    buffer.id = id;
+    buffer.used = false;
+    buffer.pin = this.#request;
+    this.#cached.set(id, buffer);
+  }
+
+  /** The buffer that holds block `id`. */
+  find(id: number): BlockBuffer | undefined {
+    const buffer = this.#cached.get(id);
+    if (buffer !== undefined) {
+      buffer.used = true;
+      buffer.pin = this.#request;
+    }
+    return buffer;
+  }
+
+  /** Lets go of blocks that no file has any more. */
+  forget(firstId: number, count: number): void {
+    if (count > this.#cached.size) {
+      for (const [id, buffer] of this.#cached) {
+        if (id >= firstId && id < firstId + count) this.free(buffer);
+      }
+      return;
+    }
+    for (let id = firstId; id < firstId + count; id++) {
+      const buffer = this.#cached.get(id);
+      if (buffer !== undefined) this.free(buffer);
+    }
+  }
+}

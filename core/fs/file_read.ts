@@ -1,0 +1,145 @@
+import { assert } from "../assert.ts";
+import type { BlockBuffer } from "./block_pool.ts";
+import type { ReadSpans } from "./file_system.ts";
+import type { BlockRange, Node } from "./node.ts";
+import { INLINE_BYTES_MAX, type StoredData } from "./stored_data.ts";
+
+/** Bytes that one read gives at most; a longer one is cut. */
+export const READ_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Reads files as spans of kernel memory. Whole blocks are opened into an area of their own, a run of ids at once; blocks
+ * of which a read wants a part are kept, because the next small read is likely to want another part.
+ */
+export class FileReader {
+  readonly #stored: StoredData;
+  readonly #zeros: number;
+  readonly #area: number;
+  readonly #inline: number;
+  #areaUsed = 0;
+
+  constructor(stored: StoredData) {
+    this.#stored = stored;
+    const { kernel } = stored.store;
+    this.#zeros = kernel.reserve(stored.blockBytes);
+    this.#area = kernel.reserve(READ_BYTES_MAX + 2 * stored.blockBytes);
+    this.#inline = kernel.reserve(INLINE_BYTES_MAX);
+  }
+
+  /** Fills `out` with what lies between `offset` and the end of the file. */
+  read(node: Node, offset: number, size: number, out: ReadSpans): void {
+    out.total = 0;
+    out.count = 0;
+    const end = Math.min(node.size, offset + Math.min(size, READ_BYTES_MAX));
+    this.#areaUsed = 0;
+    const { blockBytes, pool } = this.#stored;
+    pool.unpin();
+    for (let at = offset; at < end;) {
+      const block = Math.floor(at / blockBytes);
+      const dirty = node.dirty?.get(block);
+      if (dirty !== undefined) {
+        at += this.#readDirty(node, dirty, { at, end }, out);
+      } else if (block === 0 && this.#copyInline(node)) {
+        at += this.#readInline(at, end, out);
+      } else {
+        at += this.#readRange(node, { at, end }, out);
+      }
+    }
+  }
+
+  #readDirty(node: Node, buffer: BlockBuffer, part: Part, out: ReadSpans): number {
+    const { blockBytes } = this.#stored;
+    const from = part.at % blockBytes;
+    const length = Math.min(blockBytes - from, part.end - part.at);
+    if (from < buffer.from || from + length > buffer.to) this.#stored.complete(node, buffer);
+    return emit(out, buffer.address + from, length);
+  }
+
+  #copyInline(node: Node): boolean {
+    const data = this.#stored.inline(node);
+    if (data === null) return false;
+    const area = this.#stored.store.kernel.bytes;
+    area.set(data.subarray(0, INLINE_BYTES_MAX), this.#inline);
+    area.fill(0, this.#inline + data.length, this.#inline + INLINE_BYTES_MAX);
+    return true;
+  }
+
+  /** Block 0 of a file whose first bytes lie in the tree: behind them are zeros. */
+  #readInline(at: number, end: number, out: ReadSpans): number {
+    if (at < INLINE_BYTES_MAX) {
+      return emit(out, this.#inline + at, Math.min(end, INLINE_BYTES_MAX) - at);
+    }
+    return emit(out, this.#zeros, Math.min(end, this.#stored.blockBytes) - at);
+  }
+
+  #readRange(node: Node, part: Part, out: ReadSpans): number {
+    const { blockBytes, extents, pool } = this.#stored;
+    const block = Math.floor(part.at / blockBytes);
+    const range = extents.find(node, block);
+    const from = part.at - block * blockBytes;
+    const length = Math.min(blockBytes - from, part.end - part.at);
+    if (range.state !== "written") return emit(out, this.#zeros + from, length);
+    const id = range.firstId + block - range.first;
+    const cached = pool.find(id);
+    if (cached !== undefined) return emit(out, cached.address + from, length);
+    if (from === 0 && part.at + length >= Math.min(node.size, (block + 1) * blockBytes)) {
+      return this.#readRun(node, range, part, out);
+    }
+    const buffer = this.#open(id);
+    return emit(out, buffer + from, length);
+  }
+
+  /** Opens a whole block and those behind it that can be opened with it. */
+  #readRun(node: Node, range: BlockRange, part: Part, out: ReadSpans): number {
+    const { blockBytes, pool } = this.#stored;
+    const first = part.at / blockBytes;
+    const firstId = range.firstId + first - range.first;
+    const limit = Math.min(range.end, Math.ceil(part.end / blockBytes));
+    let next = first + 1;
+    while (next < limit) {
+      const stop = Math.min(node.size, (next + 1) * blockBytes);
+      if (part.end < stop || node.dirty?.has(next)) break;
+      if (pool.find(firstId + next - first) !== undefined) break;
+      next++;
+    }
+    const address = this.#area + this.#areaUsed;
+    this.#areaUsed += (next - first) * blockBytes;
+    assert(this.#areaUsed <= READ_BYTES_MAX + 2 * blockBytes, "a read fits its area");
+    this.#stored.open(firstId, next - first, address);
+    return emit(out, address, Math.min(part.end, next * blockBytes) - part.at);
+  }
+
+  /** Opens a block into the cache; where every buffer is busy, into the area. Returns its address. */
+  #open(id: number): number {
+    const { blockBytes, pool } = this.#stored;
+    const buffer = pool.take();
+    if (buffer === null) {
+      const address = this.#area + this.#areaUsed;
+      this.#areaUsed += blockBytes;
+      this.#stored.open(id, 1, address);
+      return address;
+    }
+    this.#stored.open(id, 1, buffer.address);
+    pool.cache(buffer, id);
+    return buffer.address;
+  }
+}
+
+interface Part {
+  readonly at: number;
+  readonly end: number;
+}
+
+/** Adds a span, or makes the last one longer. */
+function emit(out: ReadSpans, address: number, length: number): number {
+  const last = out.count - 1;
+  if (last >= 0 && out.addresses[last] + out.lengths[last] === address) {
+    out.lengths[last] += length;
+  } else {
+    out.addresses[out.count] = address;
+    out.lengths[out.count] = length;
+    out.count++;
+  }
+  out.total += length;
+  return length;
+}

@@ -1,0 +1,139 @@
+import { decodeInode, emptyInode, encodeInode, INODE_BYTES } from "../format/inode.ts";
+import type { Inode } from "../format/inode.ts";
+import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { viewOf } from "../bytes.ts";
+import { CELL_BYTES } from "../limits.ts";
+import type { VolumeStore } from "../volume/volume_store.ts";
+import { fail } from "./errno.ts";
+import type { Attributes } from "./file_system.ts";
+import { isRegular } from "./mode.ts";
+import { hasDirtyData, type Node, nodeOf, showInode, showNode } from "./node.ts";
+
+/** Idle nodes kept in memory, so that directories in use need no decoding. */
+const IDLE_NODES_MAX = 1024;
+/** Nodes with attributes in memory only (mostly access times) before they are put to the tree. */
+const STALE_NODES_MAX = 1024;
+
+/**
+ * The inodes in memory: one object for each that is open, changed or lately used, so that every part of the
+ * filesystem sees the same one. Everything else lives in the tree only.
+ */
+export class NodeTable {
+  readonly #store: VolumeStore;
+  readonly #nodes = new Map<number, Node>();
+  readonly #stale = new Set<Node>();
+  readonly #key = new Uint8Array(NODE_KEY_BYTES);
+  readonly #record = new Uint8Array(INODE_BYTES);
+  readonly #view = viewOf(this.#record);
+  readonly #shown = emptyInode();
+  readonly #blockCells: number;
+
+  constructor(store: VolumeStore) {
+    this.#store = store;
+    this.#blockCells = store.blockBytes / CELL_BYTES;
+  }
+
+  /** The node of an inode; ENOENT where there is none. */
+  get(ino: number): Node {
+    const known = this.#nodes.get(ino);
+    if (known !== undefined) return known;
+    const inode = emptyInode();
+    if (!this.#decode(ino, inode)) fail("ENOENT");
+    return this.#keep(nodeOf(ino, inode));
+  }
+
+  /** Fills `out`, without an object for an inode that is not in memory; false where there is none. */
+  show(ino: number, out: Attributes): boolean {
+    const known = this.#nodes.get(ino);
+    if (known !== undefined) {
+      showNode(known, this.#blockCells, out);
+      return true;
+    }
+    if (!this.#decode(ino, this.#shown)) return false;
+    showInode(ino, this.#shown, out);
+    return true;
+  }
+
+  /** The mode of an inode, or 0 where there is none. */
+  mode(ino: number): number {
+    const known = this.#nodes.get(ino);
+    if (known !== undefined) return known.inode.mode;
+    return this.#decode(ino, this.#shown) ? this.#shown.mode : 0;
+  }
+
+  /** Adds an inode that was just made. */
+  add(ino: number, inode: Inode): Node {
+    const node = this.#keep(nodeOf(ino, inode));
+    node.extentsBound = 0;
+    this.save(node);
+    return node;
+  }
+
+  /** Puts the record to the tree. The size goes with it unless data is still in memory only. */
+  save(node: Node): void {
+    if (isRegular(node.inode.mode) && !hasDirtyData(node)) node.inode.size = node.size;
+    encodeInode(node.inode, this.#view);
+    this.#store.tree.put(encodeNodeKey(this.#key, KEY_TYPE.inode, node.ino), this.#record);
+    if (node.stale) {
+      node.stale = false;
+      this.#stale.delete(node);
+    }
+  }
+
+  /** Notes that attributes have changed in memory; they go to the tree later. */
+  touch(node: Node): void {
+    if (node.stale) return;
+    node.stale = true;
+    this.#stale.add(node);
+  }
+
+  /** Removes the record and the node. */
+  remove(node: Node): void {
+    this.#store.tree.delete(encodeNodeKey(this.#key, KEY_TYPE.inode, node.ino));
+    this.#stale.delete(node);
+    node.stale = false;
+    this.#nodes.delete(node.ino);
+  }
+
+  /** Puts every changed record to the tree. */
+  saveStale(): void {
+    for (const node of this.#stale) this.save(node);
+  }
+
+  /** True where attributes are in memory only. */
+  get hasStale(): boolean {
+    return this.#stale.size > 0;
+  }
+
+  /**
+   * Lets go of idle nodes. Called between operations only: within one, two parts must
+   * not hold different objects for one inode.
+   */
+  trim(): void {
+    if (this.#stale.size > STALE_NODES_MAX) this.saveStale();
+    if (this.#nodes.size <= IDLE_NODES_MAX) return;
+    let excess = this.#nodes.size - IDLE_NODES_MAX / 2;
+    for (const node of this.#nodes.values()) {
+      if (excess-- <= 0) break;
+      this.#nodes.delete(node.ino);
+      // A busy one goes to the end, so that the next trim does not meet it first.
+      if (isBusy(node)) this.#nodes.set(node.ino, node);
+    }
+  }
+
+  #keep(node: Node): Node {
+    this.#nodes.set(node.ino, node);
+    return node;
+  }
+
+  #decode(ino: number, inode: Inode): boolean {
+    const record = this.#store.tree.get(encodeNodeKey(this.#key, KEY_TYPE.inode, ino));
+    if (record === null) return false;
+    decodeInode(record, inode);
+    return true;
+  }
+}
+
+function isBusy(node: Node): boolean {
+  return node.opens > 0 || node.stale || hasDirtyData(node) || node.failure !== undefined;
+}

@@ -1,0 +1,159 @@
+import { getU64, setU64, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { emptyInode } from "../format/inode.ts";
+import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { PosixError } from "./file_system.ts";
+import type { VolumeStore } from "../volume/volume_store.ts";
+import type { DirtyData } from "./dirty_data.ts";
+import { isSymlink } from "./mode.ts";
+import { type Node, nodeOf } from "./node.ts";
+import type { NodeTable } from "./node_table.ts";
+import type { StoredData } from "./stored_data.ts";
+import type { XattrStore } from "./xattr_store.ts";
+
+/** Blocks freed in one group, so that a group stays small however large a file is. */
+export const FREE_BLOCKS_PER_GROUP = 1024;
+
+/** The parts of the filesystem that hold what an inode owns. */
+export interface Owned {
+  readonly nodes: NodeTable;
+  readonly stored: StoredData;
+  readonly dirty: DirtyData;
+  readonly xattrs: XattrStore;
+}
+
+/**
+ * The end of inodes: an unlinked one lives as an orphan until it is released; the blocks of a large one are freed
+ * in many groups, which a pending record remembers across crashes.
+ */
+export class Removal {
+  readonly #store: VolumeStore;
+  readonly #owned: Owned;
+  readonly #key = new Uint8Array(NODE_KEY_BYTES);
+  readonly #record = new Uint8Array(8);
+  #mayPend = true;
+
+  constructor(store: VolumeStore, owned: Owned) {
+    this.#store = store;
+    this.#owned = owned;
+  }
+
+  /** The last name is gone: frees the node, or makes it an orphan while it is open. */
+  unlinked(node: Node): void {
+    if (node.opens === 0) return this.#destroy(node);
+    this.#put(KEY_TYPE.orphan, node.ino, 0);
+    this.#owned.nodes.save(node);
+  }
+
+  /** An orphan was closed for the last time. */
+  released(node: Node): void {
+    this.#delete(KEY_TYPE.orphan, node.ino);
+    this.#destroy(node);
+  }
+
+  /**
+   * Frees the blocks at or behind `from`, in as many groups as that takes. The node's size is cut already;
+   * the record makes a crash in between harmless.
+   */
+  freeBehind(node: Node, from: number): void {
+    const { extents, blockCells } = this.#owned.stored;
+    if (node.inode.cells <= FREE_BLOCKS_PER_GROUP * blockCells) {
+      return extents.remove(node, from, Infinity);
+    }
+    this.#put(KEY_TYPE.pending, node.ino, from);
+    for (;;) {
+      const isDone = extents.removeSome(node, from, FREE_BLOCKS_PER_GROUP);
+      this.#owned.nodes.save(node);
+      if (isDone) break;
+      this.#store.endGroup();
+    }
+    this.#delete(KEY_TYPE.pending, node.ino);
+  }
+
+  /** Frees up to about `blocks` blocks of deleted files; true where more wait. */
+  reclaim(blocks: number): boolean {
+    if (!this.#mayPend || this.#store.readOnly) return false;
+    for (let budget = blocks; budget > 0; budget -= FREE_BLOCKS_PER_GROUP) {
+      const [ino] = this.#listed(KEY_TYPE.pending, 1);
+      if (ino === undefined) {
+        this.#mayPend = false;
+        return false;
+      }
+      this.#reclaimSome(ino);
+      this.#store.endGroup();
+    }
+    return true;
+  }
+
+  /** After a crash: frees orphans and finishes interrupted truncates, before anything else changes. */
+  recover(): void {
+    for (let inos = this.#listed(KEY_TYPE.orphan, 64); inos.length > 0;) {
+      for (const ino of inos) {
+        const node = this.#existing(ino);
+        this.#delete(KEY_TYPE.orphan, ino);
+        if (node !== null && node.inode.nlink === 0) this.#destroy(node);
+        this.#store.endGroup();
+      }
+      inos = this.#listed(KEY_TYPE.orphan, 64);
+    }
+    for (const ino of this.#listed(KEY_TYPE.pending, Infinity)) {
+      if (this.#existing(ino) === null) continue;
+      while (!this.#reclaimSome(ino)) this.#store.endGroup();
+      this.#store.endGroup();
+    }
+  }
+
+  #destroy(node: Node): void {
+    const { nodes, stored, dirty, xattrs } = this.#owned;
+    dirty.discard(node, 0, Infinity);
+    stored.removeInline(node);
+    xattrs.removeAll(node);
+    if (isSymlink(node.inode.mode)) this.#delete(KEY_TYPE.target, node.ino);
+    if (node.inode.cells > 0 && !stored.extents.removeSome(node, 0, FREE_BLOCKS_PER_GROUP)) {
+      this.#put(KEY_TYPE.pending, node.ino, 0);
+    }
+    nodes.remove(node);
+  }
+
+  /** One group's worth of a pending record; true where it is done. */
+  #reclaimSome(ino: number): boolean {
+    const record = this.#store.tree.get(encodeNodeKey(this.#key, KEY_TYPE.pending, ino));
+    const from = record?.length === 8 ? getU64(viewOf(record), 0) : NaN;
+    if (Number.isNaN(from)) throw new VaultError("corrupt", "Cannot read a pending delete");
+    const existing = this.#existing(ino);
+    const node = existing ?? nodeOf(ino, emptyInode());
+    const isDone = this.#owned.stored.extents.removeSome(node, from, FREE_BLOCKS_PER_GROUP);
+    if (existing !== null) this.#owned.nodes.save(existing);
+    if (isDone) this.#delete(KEY_TYPE.pending, ino);
+    return isDone;
+  }
+
+  #existing(ino: number): Node | null {
+    try {
+      return this.#owned.nodes.get(ino);
+    } catch (error) {
+      if (error instanceof PosixError) return null;
+      throw error;
+    }
+  }
+
+  #listed(type: 7 | 8, limit: number): number[] {
+    const inos: number[] = [];
+    this.#store.tree.scan(encodeNodeKey(this.#key, type, 0), (key) => {
+      if (key[0] !== type || key.length !== NODE_KEY_BYTES) return false;
+      inos.push(keyIno(key));
+      return inos.length < limit;
+    });
+    return inos;
+  }
+
+  #put(type: 7 | 8, ino: number, from: number): void {
+    setU64(viewOf(this.#record), 0, from);
+    this.#store.tree.put(encodeNodeKey(this.#key, type, ino), this.#record);
+    if (type === KEY_TYPE.pending) this.#mayPend = true;
+  }
+
+  #delete(type: 6 | 7 | 8, ino: number): void {
+    this.#store.tree.delete(encodeNodeKey(this.#key, type, ino));
+  }
+}

@@ -1,0 +1,118 @@
+import { INODE_FLAG } from "../format/inode.ts";
+import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { CELL_BYTES } from "../limits.ts";
+import type { VolumeStore } from "../volume/volume_store.ts";
+import { type BlockBuffer, BlockPool } from "./block_pool.ts";
+import { ExtentMap } from "./extent_map.ts";
+import { InFlight } from "./in_flight.ts";
+import type { Node } from "./node.ts";
+
+/** Files up to this length lie in the tree. */
+export const INLINE_BYTES_MAX = 2048;
+
+/**
+ * File data below what is dirty: inline data and extents, the blocks on their way to the medium, and the
+ * cache of blocks. Bytes of a stored block behind the end of the file are always zero.
+ */
+export class StoredData {
+  readonly store: VolumeStore;
+  readonly pool: BlockPool;
+  readonly inFlight: InFlight;
+  readonly extents: ExtentMap;
+  readonly blockBytes: number;
+  readonly blockCells: number;
+  readonly #key = new Uint8Array(NODE_KEY_BYTES);
+  readonly #spare: number;
+
+  /** `bytes`: kernel memory for dirty and cached blocks. */
+  constructor(store: VolumeStore, bytes: number) {
+    this.store = store;
+    this.blockBytes = store.blockBytes;
+    this.blockCells = store.blockBytes / CELL_BYTES;
+    this.pool = new BlockPool(store.kernel, store.blockBytes, bytes);
+    this.inFlight = new InFlight(store.blocks, this.pool, store.blockBytes);
+    this.extents = new ExtentMap(store.tree, this.blockCells, (id, count) => this.#drop(id, count));
+    this.#spare = store.kernel.reserve(store.blockBytes);
+  }
+
+  /** Opens `count` blocks with consecutive ids into kernel memory. */
+  open(firstId: number, count: number, address: number): void {
+    this.inFlight.settleIds(firstId, count);
+    this.store.blocks.get(firstId, count, address);
+  }
+
+  /** Makes every byte of a dirty buffer the file's, from what is stored. */
+  complete(node: Node, buffer: BlockBuffer): void {
+    if (buffer.whole) return;
+    this.#fill(node, buffer);
+    buffer.whole = true;
+    buffer.from = 0;
+    buffer.to = this.blockBytes;
+  }
+
+  /** True where there is stored data at `block`. */
+  has(node: Node, block: number): boolean {
+    if (block === 0 && (node.inode.flags & INODE_FLAG.inline) !== 0) return true;
+    return this.extents.find(node, block).state === "written";
+  }
+
+  /** Inline data: a view, good until the next call on the tree; null where the file has none. */
+  inline(node: Node): Uint8Array | null {
+    if ((node.inode.flags & INODE_FLAG.inline) === 0) return null;
+    return this.store.tree.get(encodeNodeKey(this.#key, KEY_TYPE.inline, node.ino));
+  }
+
+  /** Replaces the inline data. */
+  putInline(node: Node, data: Uint8Array): void {
+    this.store.tree.put(encodeNodeKey(this.#key, KEY_TYPE.inline, node.ino), data);
+    node.inode.flags |= INODE_FLAG.inline;
+  }
+
+  /** Removes the inline data, if there is any. */
+  removeInline(node: Node): void {
+    if ((node.inode.flags & INODE_FLAG.inline) === 0) return;
+    this.store.tree.delete(encodeNodeKey(this.#key, KEY_TYPE.inline, node.ino));
+    node.inode.flags &= ~INODE_FLAG.inline;
+  }
+
+  /** Shortens the inline data to `length` bytes. */
+  cutInline(node: Node, length: number): void {
+    const data = this.inline(node);
+    if (data === null || data.length <= length) return;
+    if (length === 0) this.removeInline(node);
+    else this.putInline(node, data.slice(0, length));
+  }
+
+  #fill(node: Node, buffer: BlockBuffer): void {
+    const inline = buffer.block === 0 ? this.inline(node) : null;
+    if (inline !== null) return fillAround(buffer, inline);
+    const range = this.extents.find(node, buffer.block);
+    if (range.state !== "written") return fillAround(buffer, EMPTY);
+    const id = range.firstId + buffer.block - range.first;
+    const cached = this.pool.find(id);
+    if (cached !== undefined) return fillAround(buffer, cached.bytes);
+    if (buffer.from === buffer.to) return this.open(id, 1, buffer.address);
+    this.open(id, 1, this.#spare);
+    const spare = this.store.kernel.bytes.subarray(this.#spare, this.#spare + this.blockBytes);
+    fillAround(buffer, spare);
+  }
+
+  #drop(firstId: number, count: number): void {
+    this.inFlight.settleIds(firstId, count);
+    this.pool.forget(firstId, count);
+    this.store.blocks.drop(firstId, count);
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Copies `stored`, and zeros behind it, around the bytes that are the file's already. */
+function fillAround(buffer: BlockBuffer, stored: Uint8Array): void {
+  const { bytes, from, to } = buffer;
+  const head = Math.min(from, stored.length);
+  bytes.set(stored.subarray(0, head));
+  bytes.fill(0, head, from);
+  const tail = Math.max(to, stored.length);
+  if (stored.length > to) bytes.set(stored.subarray(to), to);
+  bytes.fill(0, tail);
+}
