@@ -1,0 +1,333 @@
+import { assert } from "../assert.ts";
+import type { Tree } from "../btree/tree.ts";
+import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import {
+  BLOCK_BYTES_MAX,
+  cellsFor,
+  decodeMapEntry,
+  encodeMapEntry,
+  MAP_KEY_BYTES,
+  type MapEntry,
+  writeMapKey,
+} from "../format/map_entry.ts";
+import { NODE_SEAL_BYTES } from "../format/node.ts";
+import { KIND } from "../format/seal_aad.ts";
+import { CELL_BYTES } from "../limits.ts";
+import { type Extent, EXTENTS_MAX } from "./lane.ts";
+import type { NodeIo } from "./node_io.ts";
+import { reserveDescriptors, type SealContext } from "./seal_context.ts";
+import type { Space } from "./space.ts";
+
+/** Blocks sealed by one job. */
+const JOB_BLOCKS = EXTENTS_MAX;
+/** Jobs whose entries are not in the map yet. */
+const JOBS_MAX = 128;
+
+/** A queued job whose tags are not known before it has settled. */
+interface PendingJob {
+  readonly ticket: number;
+  readonly descriptors: number;
+  readonly firstId: number;
+  readonly lengths: readonly number[];
+  readonly cells: readonly number[];
+}
+
+/** Told of every change of the map, for the intent log. */
+export interface MapObserver {
+  entryPut(id: number, entry: Uint8Array): void;
+  runDropped(firstId: number, count: number): void;
+}
+
+/** Parts that a block store is made of. */
+export interface BlockStoreParts {
+  readonly context: SealContext;
+  readonly nodes: NodeIo;
+  readonly map: Tree;
+  readonly space: Space;
+  readonly blockBytes: number;
+  readonly nextId: number;
+}
+
+/**
+ * Sealed blocks by id: the block map over places. Ids are never reused, and what an id names never changes; its
+ * place may (`move`).
+ */
+export class BlockStore {
+  readonly blockBytes: number;
+  nextId: number;
+  /** Sequence of the root under construction: the birth of new blocks. */
+  birth = 0;
+  observer: MapObserver | null = null;
+  private readonly context: SealContext;
+  private readonly nodes: NodeIo;
+  private readonly map: Tree;
+  private readonly space: Space;
+  private readonly descriptors: number;
+  private readonly readDescriptors: number;
+  private readonly key = new Uint8Array(MAP_KEY_BYTES);
+  private pending: PendingJob[] = [];
+  /** No id below this one is pending. */
+  private pendingFrom = 0;
+  private nextSlot = 0;
+
+  constructor(parts: BlockStoreParts) {
+    this.context = parts.context;
+    this.nodes = parts.nodes;
+    this.map = parts.map;
+    this.space = parts.space;
+    this.blockBytes = parts.blockBytes;
+    this.nextId = parts.nextId;
+    this.descriptors = reserveDescriptors(this.context.kernel, JOBS_MAX * JOB_BLOCKS);
+    this.readDescriptors = reserveDescriptors(this.context.kernel, JOB_BLOCKS);
+  }
+
+  /** Reserves consecutive ids and returns the first. */
+  allocateIds(count: number): number {
+    const first = this.nextId;
+    this.nextId += count;
+    assert(Number.isSafeInteger(this.nextId), "ids stay below 2^53");
+    return first;
+  }
+
+  /** Seals and stores blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
+  put(run: { firstId: number; count: number; address: number; lastLength: number }): number {
+    assert(run.lastLength >= 1 && run.lastLength <= this.blockBytes, "the last block has bytes");
+    let ticket = 0;
+    for (let at = 0; at < run.count; at += JOB_BLOCKS) {
+      ticket = this.putJob(run, at, Math.min(JOB_BLOCKS, run.count - at));
+    }
+    return ticket;
+  }
+
+  private putJob(run: Parameters<BlockStore["put"]>[0], from: number, count: number): number {
+    if (this.pending.length >= JOBS_MAX - 1) this.absorbOldest();
+    const descriptors = this.descriptors + this.nextSlot * JOB_BLOCKS * DESCRIPTOR_BYTES;
+    this.nextSlot = (this.nextSlot + 1) % JOBS_MAX;
+    const { context } = this;
+    const extents: Extent[] = [];
+    const lengths: number[] = [];
+    const cells: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const address = run.address + (from + i) * this.blockBytes;
+      const length = from + i === run.count - 1 ? run.lastLength : this.blockBytes;
+      const sealedBytes = cellsFor(length) * CELL_BYTES;
+      const cell = this.space.allocate(cellsFor(length));
+      context.kernel.bytes.fill(0, address + length, address + sealedBytes);
+      const at = descriptors + i * DESCRIPTOR_BYTES;
+      const id = run.firstId + from + i;
+      const subject = { kind: KIND.data, id, level: 0, epoch: context.epoch, length };
+      context.describe(at, { ...subject, address, sealedBytes });
+      context.nonces.take(context.nonceOf(at), 0);
+      addExtent(extents, { address, length: sealedBytes, offset: cell * CELL_BYTES });
+      lengths.push(length);
+      cells.push(cell);
+    }
+    const ticket = context.lane.submit({ kind: "seal-and-write", descriptors, count, extents });
+    const firstId = run.firstId + from;
+    this.pendingFrom = this.pending.length === 0 ? firstId : Math.min(this.pendingFrom, firstId);
+    this.pending.push({ ticket, descriptors, firstId, lengths, cells });
+    return ticket;
+  }
+
+  /** True when the job of this ticket is finished. */
+  settled(ticket: number): boolean {
+    return this.context.lane.settled(ticket);
+  }
+
+  /** Waits for a job, or for all. */
+  settle(ticket?: number): void {
+    this.context.lane.settle(ticket);
+  }
+
+  private absorbOldest(): void {
+    this.context.lane.settle(this.pending[0].ticket);
+    while (this.pending.length > 0 && this.context.lane.settled(this.pending[0].ticket)) {
+      this.enter(this.pending.shift()!);
+    }
+  }
+
+  /** Waits for every job and enters its blocks into the map. */
+  absorb(): void {
+    if (this.pending.length === 0) return;
+    this.context.lane.settle();
+    for (const job of this.pending) this.enter(job);
+    this.pending = [];
+  }
+
+  private enter(job: PendingJob): void {
+    for (let i = 0; i < job.lengths.length; i++) {
+      const at = job.descriptors + i * DESCRIPTOR_BYTES;
+      this.putEntry(job.firstId + i, {
+        kind: KIND.data,
+        level: 0,
+        length: job.lengths[i],
+        cell: job.cells[i],
+        nonce: this.context.nonceOf(at),
+        tag: this.context.tagOf(at),
+      });
+    }
+  }
+
+  private putEntry(id: number, block: StoredBlock): void {
+    const { context: { epoch }, birth } = this;
+    const place = {
+      member: 0,
+      missing: false,
+      cell: block.cell,
+      nonce: block.nonce,
+      tag: block.tag,
+    };
+    const { kind, level, length } = block;
+    const entry = { kind, level, codec: 0, k: 1, m: 0, length, epoch, birth, places: [place] };
+    const bytes = encodeMapEntry(entry);
+    writeMapKey(this.key, id);
+    this.map.put(this.key, bytes);
+    if (kind === KIND.data) this.observer?.entryPut(id, bytes);
+  }
+
+  /** The coordinate of a block, or null where there is none. */
+  entry(id: number): MapEntry | null {
+    if (this.isPending(id)) this.absorb();
+    writeMapKey(this.key, id);
+    const bytes = this.map.get(this.key);
+    return bytes === null ? null : decodeMapEntry(bytes);
+  }
+
+  private isPending(id: number): boolean {
+    return this.pending.length > 0 && id >= this.pendingFrom;
+  }
+
+  /** The coordinate of a block that must exist. */
+  private known(id: number): MapEntry {
+    const entry = this.entry(id);
+    if (entry === null) {
+      throw new VaultError("corrupt", `Cannot find block ${id} in the block map; run "check"`);
+    }
+    return entry;
+  }
+
+  /** Reads data blocks with consecutive ids: block i lands at `address + i * blockBytes`, zero-filled. */
+  get(firstId: number, count: number, address: number): void {
+    for (let at = 0; at < count; at += JOB_BLOCKS) {
+      this.getJob(firstId + at, Math.min(JOB_BLOCKS, count - at), address + at * this.blockBytes);
+    }
+  }
+
+  private getJob(firstId: number, count: number, address: number): void {
+    const { context } = this;
+    const extents: Extent[] = [];
+    for (let i = 0; i < count; i++) {
+      const entry = this.known(firstId + i);
+      const to = address + i * this.blockBytes;
+      const sealedBytes = cellsFor(entry.length) * CELL_BYTES;
+      if (entry.kind !== KIND.data || sealedBytes > this.blockBytes) throw unreadable(firstId + i);
+      const at = this.readDescriptors + i * DESCRIPTOR_BYTES;
+      this.describeEntry(at, firstId + i, { entry, address: to, sealedBytes });
+      const offset = entry.places[0].cell * CELL_BYTES;
+      addExtent(extents, { address: to, length: sealedBytes, offset });
+    }
+    const descriptors = this.readDescriptors;
+    const bad = context.lane.read({ kind: "read-and-open", descriptors, count, extents });
+    if (bad !== 0) throw unreadable(firstId, count);
+    for (let i = 0; i < count; i++) {
+      const length = context.sealedLength(descriptors + i * DESCRIPTOR_BYTES);
+      const start = address + i * this.blockBytes;
+      context.kernel.bytes.fill(0, start + length, start + this.blockBytes);
+    }
+  }
+
+  private describeEntry(
+    at: number,
+    id: number,
+    block: { entry: MapEntry; address: number; sealedBytes: number },
+  ): void {
+    const { entry, address, sealedBytes } = block;
+    const { kind, level, epoch, length } = entry;
+    if (!this.context.keys.has(epoch)) throw unreadable(id);
+    this.context.describe(at, { kind: KIND.data, id, level, epoch, length, address, sealedBytes });
+    assert(kind === KIND.data, "nodes are read by readNode");
+    this.context.nonceOf(at).set(entry.places[0].nonce);
+    this.context.tagOf(at).set(entry.places[0].tag);
+  }
+
+  /** Forgets blocks; their cells rest until three later roots are durable. */
+  drop(firstId: number, count: number): void {
+    for (let id = firstId; id < firstId + count; id++) this.forget(id);
+    this.observer?.runDropped(firstId, count);
+  }
+
+  /** Forgets a tree node. The intent log does not know nodes: replaying it makes them anew. */
+  dropNode(id: number): void {
+    this.forget(id);
+  }
+
+  private forget(id: number): void {
+    const { kind, length, places } = this.known(id);
+    const stored = kind === KIND.volumeNode ? length + NODE_SEAL_BYTES : length;
+    this.space.free(places[0].cell, cellsFor(stored));
+    writeMapKey(this.key, id);
+    this.map.delete(this.key);
+  }
+
+  /** Queues a tree node under an id. `done` is called when it is entered into the map. */
+  putNode(id: number, level: number, bytes: Uint8Array): void {
+    const cell = this.space.allocate(cellsFor(bytes.length + NODE_SEAL_BYTES));
+    const kind = KIND.volumeNode;
+    const done = (nonce: Uint8Array, tag: Uint8Array) =>
+      this.putEntry(id, { kind, level, length: bytes.length, cell, nonce, tag });
+    this.nodes.write({ kind, id, level, bytes, cell, done });
+  }
+
+  /** Reads a tree node. */
+  readNode(id: number): Uint8Array<ArrayBuffer> {
+    const entry = this.known(id);
+    if (entry.kind !== KIND.volumeNode) throw unreadable(id);
+    const [{ cell, nonce, tag }] = entry.places;
+    const cells = cellsFor(entry.length + NODE_SEAL_BYTES);
+    const { level, epoch } = entry;
+    return this.nodes.read({ kind: KIND.volumeNode, id, level, epoch, cell, cells, nonce, tag });
+  }
+
+  /** Takes over an entry from the intent log; its cells are already reserved. */
+  replayEntry(id: number, bytes: Uint8Array): void {
+    decodeMapEntry(bytes);
+    writeMapKey(this.key, id);
+    this.map.put(this.key, bytes);
+  }
+
+  /** Visits every block's id and coordinate. */
+  entries(visit: (id: number, entry: MapEntry) => void): void {
+    this.absorb();
+    this.map.scan(new Uint8Array(0), (key, value) => {
+      const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+      visit(view.getUint32(0) * 4294967296 + view.getUint32(4), decodeMapEntry(value));
+      return true;
+    });
+  }
+}
+
+interface StoredBlock {
+  readonly kind: MapEntry["kind"];
+  readonly level: number;
+  readonly length: number;
+  readonly cell: number;
+  readonly nonce: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+/** Adds an extent, joining it with the last one where both memory and medium go on. */
+function addExtent(extents: Extent[], next: Extent): void {
+  const last = extents.at(-1);
+  if (
+    last !== undefined && last.address + last.length === next.address &&
+    last.offset + last.length === next.offset && last.length + next.length <= BLOCK_BYTES_MAX
+  ) {
+    extents[extents.length - 1] = { ...last, length: last.length + next.length };
+  } else extents.push(next);
+}
+
+function unreadable(firstId: number, count = 1): VaultError {
+  const what = count === 1 ? `block ${firstId}` : `blocks ${firstId} to ${firstId + count - 1}`;
+  return new VaultError("corrupt", `Cannot read ${what}: authentication failed; run "check"`);
+}

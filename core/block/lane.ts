@@ -1,0 +1,87 @@
+import { assert } from "../assert.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import type { DirectAccess } from "../storage/storage_backend.ts";
+
+/** A stretch of kernel memory and where it belongs on the medium. */
+export interface Extent {
+  readonly address: number;
+  readonly length: number;
+  /** Byte offset on the medium. */
+  readonly offset: number;
+}
+
+/** Extents of one job at most. */
+export const EXTENTS_MAX = 16;
+
+/** Seal descriptors and then write extents; or read extents and then open descriptors. */
+export interface LaneJob {
+  readonly kind: "seal-and-write" | "read-and-open";
+  /** Address of the first descriptor; they lie one behind another. */
+  readonly descriptors: number;
+  readonly count: number;
+  /** 1 to {@linkcode EXTENTS_MAX}. */
+  readonly extents: readonly Extent[];
+}
+
+/**
+ * Where sealing and I/O run: inline on the caller's thread, or on crypto workers. Jobs may finish in any order;
+ * the memory of a job belongs to the lane until its ticket has settled.
+ */
+export interface Lane {
+  /** Queues a job and returns its ticket. */
+  submit(job: LaneJob): number;
+  /** True when the job is finished. Never blocks, never throws. */
+  settled(ticket: number): boolean;
+  /** Waits for a job, or for all; throws the `VaultError` of a failed write. */
+  settle(ticket?: number): void;
+  /** Runs a read job to its end: how many descriptors had a bad tag (see their status words). */
+  read(job: LaneJob): number;
+}
+
+/** Runs every job at once on the caller's thread, over any medium with direct access. */
+export class InlineLane implements Lane {
+  private readonly kernel: Kernel;
+  private readonly medium: DirectAccess;
+  private tickets = 0;
+  private failure: unknown;
+
+  constructor(kernel: Kernel, medium: DirectAccess) {
+    this.kernel = kernel;
+    this.medium = medium;
+  }
+
+  submit(job: LaneJob): number {
+    assert(job.kind === "seal-and-write", "only writes are queued");
+    this.kernel.sealMany(job.descriptors, job.count);
+    try {
+      for (const extent of job.extents) {
+        this.medium.write(extent.offset, this.memory(extent));
+      }
+    } catch (error) {
+      this.failure ??= error;
+    }
+    return ++this.tickets;
+  }
+
+  private memory(extent: Extent): Uint8Array {
+    return this.kernel.bytes.subarray(extent.address, extent.address + extent.length);
+  }
+
+  settled(): boolean {
+    return true;
+  }
+
+  settle(): void {
+    if (this.failure === undefined) return;
+    const error = this.failure;
+    this.failure = undefined;
+    if (error instanceof VaultError) throw error;
+    throw new VaultError("unavailable", "Cannot write to the medium", { cause: error });
+  }
+
+  read(job: LaneJob): number {
+    for (const extent of job.extents) this.medium.read(extent.offset, this.memory(extent));
+    return this.kernel.openMany(job.descriptors, job.count);
+  }
+}

@@ -1,0 +1,214 @@
+import { assert } from "../assert.ts";
+import { subkey } from "../crypto/hkdf.ts";
+import { superblockOffsets } from "../crypto/ring_cells.ts";
+import { wipe } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { HEADER_COPIES } from "../format/header.ts";
+import { cellsFor } from "../format/map_entry.ts";
+import { NODE_SEAL_BYTES } from "../format/node.ts";
+import { POINTER_BYTES, readPointer, writePointer } from "../format/pointer.ts";
+import {
+  decodeRootRecord,
+  encodeRootRecord,
+  ROOT_BYTES_MAX,
+  type RootRecord,
+} from "../format/root_record.ts";
+import { KIND } from "../format/seal_aad.ts";
+import { packRun } from "../format/space_record.ts";
+import {
+  decodeSuperblock,
+  encodeSuperblock,
+  type Superblock,
+  SUPERBLOCK_BYTES,
+} from "../format/superblock.ts";
+import { CELL_BYTES, NONCE_BYTES, RING_CELLS, TAG_BYTES } from "../limits.ts";
+import type { DirectAccess } from "../storage/storage_backend.ts";
+import { storedSeal } from "./node_io.ts";
+import { reserveDescriptors, type SealContext } from "./seal_context.ts";
+
+/** The newest root that opens, and what was seen on the way to it. */
+export interface OpenedRoot {
+  readonly record: RootRecord;
+  readonly hash: Uint8Array;
+  /** The next root's sequence: above everything seen. */
+  readonly nextSequence: number;
+  /** Packed run of the root record's cells. */
+  readonly run: number;
+  /** Sequences of newer superblocks whose root does not open. Opening below the newest is never silent. */
+  readonly skipped: readonly number[];
+}
+
+/** Superblocks and root records (FORMAT.md §9, §10). */
+export class RootStore {
+  private readonly context: SealContext;
+  private readonly medium: DirectAccess;
+  private readonly buffer: number;
+  private readonly descriptor: number;
+  private readonly hashAt: number;
+  private readonly ring: readonly (readonly number[])[];
+
+  constructor(context: SealContext, medium: DirectAccess, layoutKey: Uint8Array) {
+    this.context = context;
+    this.medium = medium;
+    this.buffer = context.kernel.reserve(ROOT_BYTES_MAX + CELL_BYTES);
+    this.descriptor = reserveDescriptors(context.kernel, 1);
+    this.hashAt = context.kernel.reserve(64);
+    const ringKey = subkey(layoutKey, "ring");
+    this.ring = HEADER_COPIES.map((copy) => superblockOffsets(ringKey, copy));
+    wipe(ringKey);
+  }
+
+  /** Finds the newest root; null where no superblock opens at all (a vault that is not finished). */
+  newest(epochs: readonly number[]): OpenedRoot | null {
+    const found = this.superblocks(epochs);
+    found.sort((a, b) => b.sequence - a.sequence);
+    const skipped: number[] = [];
+    let failure: unknown;
+    for (const superblock of found) {
+      if (skipped.includes(superblock.sequence)) continue;
+      try {
+        return { ...this.readRoot(superblock), nextSequence: found[0].sequence + 1, skipped };
+      } catch (error) {
+        if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
+        failure = error;
+        skipped.push(superblock.sequence);
+      }
+    }
+    if (found.length === 0) return null;
+    throw new VaultError("corrupt", "Cannot open vault: no root can be read", { cause: failure });
+  }
+
+  private superblocks(epochs: readonly number[]): Superblock[] {
+    const found: Superblock[] = [];
+    const cell = new Uint8Array(CELL_BYTES);
+    for (const offset of this.ring.flat()) {
+      if (offset + CELL_BYTES > this.medium.size()) continue;
+      this.medium.read(offset, cell);
+      for (const epoch of epochs) {
+        const plaintext = this.openSuperblock(cell, epoch);
+        if (plaintext === null) continue;
+        found.push(decodeSuperblock(plaintext));
+        break;
+      }
+    }
+    return found;
+  }
+
+  private openSuperblock(cell: Uint8Array, epoch: number): Uint8Array | null {
+    const { nonce, tag } = storedSeal(cell);
+    const sealed = cell.subarray(NONCE_BYTES, NONCE_BYTES + SUPERBLOCK_BYTES);
+    return this.open({ kind: KIND.superblock, epoch, sealed, nonce, tag });
+  }
+
+  private open(seal: SealedRecord): Uint8Array<ArrayBuffer> | null {
+    const { kernel } = this.context;
+    const length = seal.sealed.length;
+    kernel.bytes.set(seal.sealed, this.buffer);
+    this.context.describe(this.descriptor, {
+      kind: seal.kind,
+      id: 0,
+      level: 0,
+      epoch: seal.epoch,
+      length,
+      address: this.buffer,
+      sealedBytes: length,
+    });
+    this.context.nonceOf(this.descriptor).set(seal.nonce);
+    this.context.tagOf(this.descriptor).set(seal.tag);
+    if (kernel.openMany(this.descriptor, 1) !== 0) return null;
+    return kernel.bytes.slice(this.buffer, this.buffer + length);
+  }
+
+  private readRoot(
+    superblock: Superblock,
+  ): { record: RootRecord; hash: Uint8Array; run: number } {
+    const { epoch, cell, nonce, tag } = readPointer(superblock.root, 0);
+    const stored = cellsFor(superblock.rootBytes + NODE_SEAL_BYTES) * CELL_BYTES;
+    if (superblock.rootBytes > ROOT_BYTES_MAX || !this.context.keys.has(epoch)) {
+      throw new VaultError("corrupt", "Cannot read root record: bad superblock");
+    }
+    const bytes = new Uint8Array(stored);
+    this.medium.read(cell * CELL_BYTES, bytes);
+    const sealed = bytes.subarray(NONCE_BYTES, stored - TAG_BYTES);
+    const plaintext = this.open({ kind: KIND.root, epoch, sealed, nonce, tag });
+    if (plaintext === null) {
+      throw new VaultError("corrupt", "Cannot read root record: authentication failed");
+    }
+    const record = decodeRootRecord(plaintext);
+    if (record.sequence !== superblock.sequence) {
+      throw new VaultError("corrupt", "Cannot read root record: it is of another sequence");
+    }
+    const hash = this.hash(plaintext.subarray(0, superblock.rootBytes), epoch);
+    return { record, hash, run: packRun(cell, stored / CELL_BYTES) };
+  }
+
+  private hash(plaintext: Uint8Array, epoch: number): Uint8Array<ArrayBuffer> {
+    const { kernel, keys } = this.context;
+    kernel.bytes.set(plaintext, this.buffer);
+    kernel.blake3(this.hashAt, this.buffer, plaintext.length, keys.rootKey(epoch));
+    return kernel.bytes.slice(this.hashAt, this.hashAt + 32);
+  }
+
+  /** Seals and writes a root record at `cell`; the superblock that names it is written when this is durable. */
+  writeRoot(record: RootRecord, cell: number): { superblock: Superblock; hash: Uint8Array } {
+    const plaintext = encodeRootRecord(record);
+    const { epoch } = this.context;
+    const hash = this.hash(plaintext, epoch);
+    const stored = cellsFor(plaintext.length + NODE_SEAL_BYTES) * CELL_BYTES;
+    const sealedBytes = stored - NODE_SEAL_BYTES;
+    const seal = this.seal(KIND.root, plaintext, sealedBytes);
+    this.medium.write(cell * CELL_BYTES, seal.stored);
+    const root = new Uint8Array(POINTER_BYTES);
+    writePointer(root, 0, { cells: 0, epoch, member: 0, cell, nonce: seal.nonce, tag: seal.tag });
+    const { sequence } = record;
+    return { superblock: { sequence, root, rootBytes: plaintext.length }, hash };
+  }
+
+  private seal(kind: 5 | 6, plaintext: Uint8Array, sealedBytes: number): StoredRecord {
+    const { kernel, epoch, nonces } = this.context;
+    assert(sealedBytes <= ROOT_BYTES_MAX, "a root record has its limit");
+    kernel.bytes.fill(0, this.buffer, this.buffer + sealedBytes);
+    kernel.bytes.set(plaintext, this.buffer);
+    const address = this.buffer;
+    const subject = { kind, id: 0, level: 0, epoch, length: sealedBytes, address, sealedBytes };
+    this.context.describe(this.descriptor, subject);
+    nonces.take(this.context.nonceOf(this.descriptor), 0);
+    kernel.sealMany(this.descriptor, 1);
+    const stored = new Uint8Array(sealedBytes + NODE_SEAL_BYTES);
+    const nonce = this.context.nonceOf(this.descriptor).slice();
+    const tag = this.context.tagOf(this.descriptor).slice();
+    stored.set(nonce);
+    stored.set(kernel.bytes.subarray(address, address + sealedBytes), NONCE_BYTES);
+    stored.set(tag, NONCE_BYTES + sealedBytes);
+    return { stored, nonce, tag };
+  }
+
+  /** Writes a superblock into both rings. The root becomes the newest when this is durable. */
+  writeSuperblock(superblock: Superblock): void {
+    const plaintext = encodeSuperblock(superblock);
+    for (const offsets of this.ring) {
+      const { stored } = this.seal(KIND.superblock, plaintext, SUPERBLOCK_BYTES);
+      this.medium.write(offsets[superblock.sequence % RING_CELLS], stored);
+    }
+  }
+}
+
+/** Cells that a root record with this many runs takes. */
+export function rootCells(runs: number): number {
+  return cellsFor(ROOT_HEAD_AND_SEAL + 8 * runs);
+}
+const ROOT_HEAD_AND_SEAL = 272 + NODE_SEAL_BYTES;
+
+interface SealedRecord {
+  readonly kind: 5 | 6;
+  readonly epoch: number;
+  readonly sealed: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+interface StoredRecord {
+  readonly stored: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly tag: Uint8Array;
+}

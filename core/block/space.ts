@@ -1,0 +1,277 @@
+import { assert } from "../assert.ts";
+import type { Tree } from "../btree/tree.ts";
+import { VaultError } from "../errors.ts";
+import {
+  BITMAP_BYTES,
+  decodeBitmap,
+  encodeU16,
+  packRun,
+  runCell,
+  runCount,
+  SPACE_KEY,
+  spaceKey,
+} from "../format/space_record.ts";
+import { SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
+import { FreeCounts } from "./free_counts.ts";
+import { Resting } from "./resting.ts";
+import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
+import type { SegmentOrder } from "./segment_order.ts";
+
+/** Segments that the two header copies take at the start of every medium. */
+export const HEADER_SEGMENTS = 2;
+/** Bitmaps kept in memory beside the changed ones; 128 bytes each. */
+const BITMAPS_MAX = 4096;
+/** A segment is preferred again when this many of its cells are free: long runs, fewer half-used segments. */
+const RECYCLED_CELLS_MIN = SEGMENT_CELLS / 4;
+
+/** What the space map needs from outside. */
+export interface SpaceOptions {
+  readonly order: SegmentOrder;
+  /** The space tree. Read lazily, written by {@linkcode Space.writeRecords} only. */
+  readonly tree: Tree;
+  readonly segments: number;
+  /** The medium may grow to so many segments. */
+  readonly segmentsMax: number;
+  /** Makes the medium this many segments long. */
+  grow(segments: number): void;
+}
+
+/** A place being filled: a segment, its slots in their keyed order, and how far each size class has come. */
+interface Cursor {
+  readonly segment: number;
+  readonly slots: Uint8Array;
+  readonly at: Int32Array;
+}
+
+/**
+ * Which cells are taken (FORMAT.md §8). Cells are given out along the keyed order; given-up cells rest until three
+ * later roots are durable, so that an older root can still be opened.
+ */
+export class Space {
+  readonly counts: FreeCounts;
+  readonly resting: Resting;
+  segments: number;
+  segmentsMax: number;
+  private readonly order: SegmentOrder;
+  private readonly tree: Tree;
+  private readonly grow: (segments: number) => void;
+  private readonly bitmaps = new Map<number, Uint16Array>();
+  private readonly changed = new Set<number>();
+  private cursor: Cursor | null = null;
+  private position = 0;
+  /** Segments that have become usable again; taken before fresh ones. */
+  private recycled: number[] = [];
+  /** Runs taken for nodes of map and space and for roots since the last root: marked one root later. */
+  private takenLate: number[] = [];
+
+  constructor(options: SpaceOptions) {
+    this.order = options.order;
+    this.tree = options.tree;
+    this.segments = options.segments;
+    this.segmentsMax = options.segmentsMax;
+    this.grow = options.grow;
+    this.counts = new FreeCounts(options.tree, options.segments);
+    this.resting = new Resting(options.tree);
+  }
+
+  /** Cells that can be taken, without growing. */
+  get freeCells(): number {
+    return this.counts.total;
+  }
+
+  /** Cells that could be taken if the medium grew to its limit. */
+  get availableCells(): number {
+    return this.counts.total + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
+  }
+
+  /** Takes `count` adjacent cells and returns the first. */
+  allocate(count: number): number {
+    for (;;) {
+      this.cursor ??= this.nextSegment(count);
+      const cell = count <= SLOT_CELLS ? this.takeRun(this.cursor, count) : this.takeSlots(count);
+      if (cell >= 0) return cell;
+      this.cursor = this.nextSegment(count);
+    }
+  }
+
+  /** Takes cells for a node of map or space or a root: written down in the root record. */
+  allocateLate(count: number): number {
+    const cell = this.allocate(count);
+    this.takenLate.push(packRun(cell, count));
+    return cell;
+  }
+
+  /** The runs taken late so far. */
+  lateRuns(): readonly number[] {
+    return this.takenLate;
+  }
+
+  private takeRun(cursor: Cursor, count: number): number {
+    const bitmap = this.bitmap(cursor.segment);
+    const sizeClass = count < 4 ? 0 : 1;
+    for (let i = cursor.at[sizeClass]; i < SEGMENT_SLOTS; i++) {
+      const slot = cursor.slots[i];
+      const first = findRun(bitmap[slot], count);
+      if (first < 0) continue;
+      cursor.at[sizeClass] = i;
+      bitmap[slot] |= runMask(first, count);
+      this.took(cursor.segment, count);
+      return cursor.segment * SEGMENT_CELLS + slot * SLOT_CELLS + first;
+    }
+    return -1;
+  }
+
+  private takeSlots(count: number): number {
+    const { segment } = this.cursor!;
+    const bitmap = this.bitmap(segment);
+    const slot = findFreeSlots(bitmap, Math.ceil(count / SLOT_CELLS));
+    if (slot < 0) return -1;
+    const first = slot * SLOT_CELLS;
+    eachSlot(first, count, (at, mask) => bitmap[at] |= mask);
+    this.took(segment, count);
+    return segment * SEGMENT_CELLS + first;
+  }
+
+  private took(segment: number, count: number): void {
+    this.counts.add(segment, -count);
+    this.changed.add(segment);
+  }
+
+  /** The next segment that may hold a run of `count` cells. Throws ENOSPC when there is none. */
+  private nextSegment(count: number): Cursor {
+    for (;;) {
+      const segment = this.recycled.pop();
+      if (segment === undefined) break;
+      if (this.counts.of(segment) >= count) return this.startSegment(segment);
+    }
+    // Two passes over the order: cells may have come free behind the position.
+    for (let tried = 0; tried <= 2 * this.segments; tried++) {
+      if (this.position >= this.segments) {
+        this.position = 0;
+        if (this.growSome()) this.cursor = null;
+      }
+      const segment = this.order.segmentAt(this.position++, this.segments);
+      if (this.counts.of(segment) >= count && this.mayHold(segment, count)) {
+        return this.startSegment(segment);
+      }
+    }
+    throw new VaultError("unavailable", "Cannot store data: the vault is full", {
+      errno: "ENOSPC",
+    });
+  }
+
+  private mayHold(segment: number, count: number): boolean {
+    const bitmap = this.bitmap(segment);
+    if (count > SLOT_CELLS) return findFreeSlots(bitmap, Math.ceil(count / SLOT_CELLS)) >= 0;
+    return bitmap.some((bits) => findRun(bits, count) >= 0);
+  }
+
+  private startSegment(segment: number): Cursor {
+    return { segment, slots: this.order.slots(segment), at: new Int32Array(2) };
+  }
+
+  /** Grows the medium by an eighth when a whole pass has found little. */
+  private growSome(): boolean {
+    if (this.segments >= this.segmentsMax) return false;
+    if (this.counts.total > this.segments * SEGMENT_CELLS / 8) return false;
+    const step = Math.max(4, Math.ceil(this.segments / 8));
+    this.growTo(Math.min(this.segmentsMax, this.segments + step));
+    return true;
+  }
+
+  /** Makes the medium `segments` long; the new ones are free. */
+  growTo(segments: number): void {
+    assert(segments >= this.segments, "growing");
+    this.grow(segments);
+    this.segments = segments;
+    this.counts.extend(segments);
+  }
+
+  /** Gives cells up for the root under construction. */
+  free(cell: number, count: number): void {
+    this.resting.add(packRun(cell, count));
+  }
+
+  /** Marks cells as taken that no bitmap knows yet: late ones, and what the intent log names. */
+  reserve(cell: number, count: number): void {
+    const segment = Math.floor(cell / SEGMENT_CELLS);
+    if (segment >= this.segments) throw spaceError("cell beyond the end");
+    const bitmap = this.bitmap(segment);
+    const before = countFree(bitmap);
+    eachSlot(cell % SEGMENT_CELLS, count, (slot, mask) => bitmap[slot] |= mask);
+    this.counts.add(segment, countFree(bitmap) - before);
+    this.changed.add(segment);
+  }
+
+  /** True where every cell of the run is free: its content may be thrown away. */
+  isFree(cell: number, count: number): boolean {
+    const bitmap = this.bitmap(Math.floor(cell / SEGMENT_CELLS));
+    let free = true;
+    eachSlot(cell % SEGMENT_CELLS, count, (slot, mask) => {
+      if ((bitmap[slot] & mask) !== 0) free = false;
+    });
+    return free;
+  }
+
+  /** Makes cells usable again whose rest is over. */
+  private release(run: number): void {
+    const cell = runCell(run);
+    const segment = Math.floor(cell / SEGMENT_CELLS);
+    const bitmap = this.bitmap(segment);
+    eachSlot(cell % SEGMENT_CELLS, runCount(run), (slot, mask) => {
+      if ((bitmap[slot] & mask) !== mask) throw spaceError("cell given up twice");
+      bitmap[slot] &= ~mask;
+    });
+    const before = this.counts.of(segment);
+    this.counts.add(segment, runCount(run));
+    this.changed.add(segment);
+    if (before < RECYCLED_CELLS_MIN && before + runCount(run) >= RECYCLED_CELLS_MIN) {
+      this.recycled.push(segment);
+    }
+  }
+
+  /** The bitmap of a segment; the header's segments are never free. */
+  bitmap(segment: number): Uint16Array {
+    const known = this.bitmaps.get(segment);
+    if (known !== undefined) return known;
+    if (this.bitmaps.size >= BITMAPS_MAX) this.forgetBitmaps();
+    const stored = this.tree.get(spaceKey(SPACE_KEY.bitmap, segment));
+    const bitmap = stored === null ? new Uint16Array(SEGMENT_SLOTS) : decodeBitmap(stored);
+    this.bitmaps.set(segment, bitmap);
+    return bitmap;
+  }
+
+  private forgetBitmaps(): void {
+    for (const segment of this.bitmaps.keys()) {
+      if (!this.changed.has(segment)) this.bitmaps.delete(segment);
+    }
+  }
+
+  /** Puts everything that changed into the space tree, as part of the root of this sequence. */
+  writeRecords(sequence: number): void {
+    this.resting.write(sequence);
+    for (const segment of this.changed) {
+      const bitmap = this.bitmap(segment);
+      assert(bitmap.byteLength === BITMAP_BYTES, "a bitmap covers a segment");
+      this.tree.put(spaceKey(SPACE_KEY.bitmap, segment), encodeU16(bitmap));
+    }
+    this.changed.clear();
+    this.counts.write();
+  }
+
+  /**
+   * The root of this sequence is durable: what it took and gave up late is carried over to the next one, and
+   * cells whose rest is over can be used. Calls `released` with each run.
+   */
+  rootDurable(sequence: number, released: (run: number) => void): void {
+    this.takenLate = [];
+    for (const run of this.resting.due(sequence)) {
+      this.release(run);
+      released(run);
+    }
+  }
+}
+
+function spaceError(what: string): VaultError {
+  return new VaultError("corrupt", `Cannot use the space map: ${what}; run "check"`);
+}

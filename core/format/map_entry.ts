@@ -1,0 +1,127 @@
+import { getU48, getU64, setU48, setU64, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import { KIND } from "./seal_aad.ts";
+
+/**
+ * FORMAT.md §5: an entry of the block map: the coordinate of one block. Key: block id, u64 big-endian. Value: 24 bytes,
+ * then 48 for each place.
+ *
+ * | offset | size | meaning |
+ * |---|---|---|
+ * | 0 | 1 | kind |
+ * | 1 | 1 | level |
+ * | 2 | 1 | codec: 0 raw |
+ * | 3 | 1 | k: data shards (1 where the block is whole) |
+ * | 4 | 1 | m: parity shards, or further copies |
+ * | 5 | 1 | places that follow |
+ * | 6 | 2 | zero |
+ * | 8 | 4 | plaintext bytes |
+ * | 12 | 4 | key epoch |
+ * | 16 | 8 | birth: sequence of the first root that had this block |
+ * | 24 + 48 i | 1 | member |
+ * | 25 + 48 i | 1 | 1 where this place is missing |
+ * | 26 + 48 i | 6 | first cell |
+ * | 32 + 48 i | 24 | nonce |
+ * | 56 + 48 i | 16 | tag |
+ */
+export const ENTRY_HEAD_BYTES = 24;
+export const ENTRY_PLACE_BYTES = 48;
+/** Bytes of an entry with one place. */
+export const ENTRY_BYTES = ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES;
+export const MAP_KEY_BYTES = 8;
+/** Shards of a block at most (k + m). */
+export const PLACES_MAX = 32;
+/** Bytes of the largest data block. */
+export const BLOCK_BYTES_MAX = 1 << 20;
+
+/** Where one shard or copy of a block lies, and how it was sealed. */
+export interface BlockPlace {
+  readonly member: number;
+  readonly missing: boolean;
+  readonly cell: number;
+  readonly nonce: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+/** A decoded entry. */
+export interface MapEntry {
+  readonly kind: number;
+  readonly level: number;
+  readonly codec: number;
+  readonly k: number;
+  readonly m: number;
+  readonly length: number;
+  readonly epoch: number;
+  readonly birth: number;
+  readonly places: readonly BlockPlace[];
+}
+
+/** Writes the map key of a block id (big-endian, so that ids are in order). */
+export function writeMapKey(key: Uint8Array, id: number): void {
+  const view = viewOf(key);
+  view.setUint32(0, Math.floor(id / 4294967296));
+  view.setUint32(4, id >>> 0);
+}
+
+/** Reads a map key. */
+export function readMapKey(key: Uint8Array): number {
+  if (key.length !== MAP_KEY_BYTES) throw badEntry("key length");
+  const view = viewOf(key);
+  return view.getUint32(0) * 4294967296 + view.getUint32(4);
+}
+
+/** Encodes an entry. */
+export function encodeMapEntry(entry: MapEntry): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * entry.places.length);
+  const view = viewOf(bytes);
+  bytes.set([entry.kind, entry.level, entry.codec, entry.k, entry.m, entry.places.length]);
+  view.setUint32(8, entry.length, true);
+  view.setUint32(12, entry.epoch, true);
+  setU64(view, 16, entry.birth);
+  entry.places.forEach((place, i) => {
+    const at = ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * i;
+    bytes[at] = place.member;
+    bytes[at + 1] = place.missing ? 1 : 0;
+    setU48(view, at + 2, place.cell);
+    bytes.set(place.nonce, at + 8);
+    bytes.set(place.tag, at + 8 + NONCE_BYTES);
+  });
+  return bytes;
+}
+
+/** Decodes and checks an entry. */
+export function decodeMapEntry(bytes: Uint8Array): MapEntry {
+  if (bytes.length < ENTRY_BYTES) throw badEntry("too short");
+  const view = viewOf(bytes);
+  const [kind, level, codec, k, m, count] = bytes;
+  const length = view.getUint32(8, true);
+  const birth = getU64(view, 16);
+  if (bytes.length !== ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * count) throw badEntry("length");
+  if (kind !== KIND.data && kind !== KIND.volumeNode) throw badEntry("kind");
+  if (codec !== 0 || k < 1 || k + m > PLACES_MAX || count !== k + m) throw badEntry("code");
+  if (length === 0 || length > BLOCK_BYTES_MAX || Number.isNaN(birth)) throw badEntry("number");
+  const places: BlockPlace[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * i;
+    const nonceAt = at + 8;
+    places.push({
+      member: bytes[at],
+      missing: bytes[at + 1] !== 0,
+      cell: getU48(view, at + 2),
+      nonce: bytes.slice(nonceAt, nonceAt + NONCE_BYTES),
+      tag: bytes.slice(nonceAt + NONCE_BYTES, nonceAt + NONCE_BYTES + TAG_BYTES),
+    });
+  }
+  const epoch = view.getUint32(12, true);
+  return { kind, level, codec, k, m, length, epoch, birth, places };
+}
+
+/** Cells that `length` sealed bytes take. */
+export function cellsFor(length: number): number {
+  return Math.ceil(length / CELL_BYTES);
+}
+
+function badEntry(why: string): VaultError {
+  return new VaultError("corrupt", `Cannot read block map entry: bad ${why}`);
+}

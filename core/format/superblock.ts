@@ -1,0 +1,53 @@
+import { getU64, setU64, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import { POINTER_BYTES } from "./pointer.ts";
+
+/**
+ * FORMAT.md §10: a superblock, one ring cell: nonce (24) | ciphertext (4,056) | tag (16). Plaintext, zero behind:
+ *
+ * | offset | size | meaning |
+ * |---|---|---|
+ * | 0 | 4 | marker "ΣVSB" |
+ * | 4 | 4 | zero |
+ * | 8 | 8 | sequence |
+ * | 16 | 56 | pointer to the root record |
+ * | 72 | 4 | bytes of the root record |
+ * | 76 | 4 | member set's epoch (0 today) |
+ */
+export const SUPERBLOCK_BYTES = CELL_BYTES - NONCE_BYTES - TAG_BYTES;
+const MARKER = 0x425356a3;
+
+/** Names the newest root. */
+export interface Superblock {
+  readonly sequence: number;
+  /** Encoded pointer. */
+  readonly root: Uint8Array;
+  readonly rootBytes: number;
+}
+
+/** Encodes the plaintext of a superblock. */
+export function encodeSuperblock(superblock: Superblock): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(SUPERBLOCK_BYTES);
+  const view = viewOf(bytes);
+  view.setUint32(0, MARKER, true);
+  setU64(view, 8, superblock.sequence);
+  bytes.set(superblock.root, 16);
+  view.setUint32(72, superblock.rootBytes, true);
+  return bytes;
+}
+
+/** Decodes the plaintext of a superblock. */
+export function decodeSuperblock(bytes: Uint8Array): Superblock {
+  const view = viewOf(bytes);
+  if (bytes.length !== SUPERBLOCK_BYTES || view.getUint32(0, true) !== MARKER) {
+    throw new VaultError("corrupt", "Cannot read superblock: no marker");
+  }
+  const sequence = getU64(view, 8);
+  if (Number.isNaN(sequence)) throw new VaultError("corrupt", "Cannot read superblock: sequence");
+  return {
+    sequence,
+    root: bytes.slice(16, 16 + POINTER_BYTES),
+    rootBytes: view.getUint32(72, true),
+  };
+}

@@ -1,0 +1,250 @@
+import { assert } from "../assert.ts";
+import { BlockStore } from "../block/block_store.ts";
+import { NodeIo } from "../block/node_io.ts";
+import { PhysicalPages } from "../block/physical_pages.ts";
+import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.ts";
+import type { SealContext } from "../block/seal_context.ts";
+import type { SegmentOrder } from "../block/segment_order.ts";
+import { HEADER_SEGMENTS, Space } from "../block/space.ts";
+import { Tree } from "../btree/tree.ts";
+import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
+import { TREE } from "../format/node.ts";
+import type { RootRecord } from "../format/root_record.ts";
+import { packRun, runCell, runCount } from "../format/space_record.ts";
+import { KIND } from "../format/seal_aad.ts";
+import { MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import type { DirectAccess } from "../storage/storage_backend.ts";
+import { IdPages } from "./id_pages.ts";
+import { IntentLog } from "./intent_log.ts";
+
+/** Memory for tree pages, shared out between the three trees. */
+const MAP_SHARE = 0.35;
+const SPACE_SHARE = 0.05;
+
+/** Parts that outlive a store: made by the vault. */
+export interface TreeStoreParts {
+  readonly context: SealContext;
+  readonly medium: DirectAccess;
+  readonly roots: RootStore;
+  readonly order: SegmentOrder;
+  /** Bytes of clean tree pages kept in memory. */
+  readonly cacheBytes?: number;
+}
+
+/** Size and shape of a new store. */
+export interface TreeStoreShape {
+  readonly segments: number;
+  readonly segmentsMax: number;
+  readonly blockBytes: number;
+}
+
+/**
+ * One Merkle tree over a medium: the block map, space and the volume's tree under one root. `commit` writes a new
+ * root; a crash at any write leaves the old one or the new one.
+ */
+export class TreeStore {
+  readonly blocks: BlockStore;
+  readonly space: Space;
+  readonly volume: Tree;
+  readonly log: IntentLog;
+  readonly blockBytes: number;
+  /** Sequence of the newest durable root. */
+  sequence: number;
+  nextObjectId: number;
+  private readonly parts: TreeStoreParts;
+  private readonly nodes: NodeIo;
+  private readonly mapPages: PhysicalPages;
+  private readonly spacePages: PhysicalPages;
+  private readonly volumePages: IdPages;
+  private readonly map: Tree;
+  private readonly spaceTree: Tree;
+  private rootHash: Uint8Array;
+  /** Where the newest root record lies: given up with the next one. */
+  private rootRun: number;
+  private nextSequence: number;
+
+  private constructor(parts: TreeStoreParts, shape: TreeStoreShape, opened: OpenedRoot | null) {
+    const { context, cacheBytes = 32 * MIB } = parts;
+    const { epoch } = context;
+    const record = opened?.record;
+    this.parts = parts;
+    this.blockBytes = shape.blockBytes;
+    this.nodes = new NodeIo(context);
+    this.mapPages = new PhysicalPages({
+      io: this.nodes,
+      tree: TREE.map,
+      kind: KIND.mapNode,
+      epoch,
+      cacheBytes: cacheBytes * MAP_SHARE,
+    });
+    this.spacePages = new PhysicalPages({
+      io: this.nodes,
+      tree: TREE.space,
+      kind: KIND.spaceNode,
+      epoch,
+      cacheBytes: cacheBytes * SPACE_SHARE,
+    });
+    this.map = new Tree(this.mapPages, record && this.mapPages.load(record.map, 0));
+    this.spaceTree = new Tree(this.spacePages, record && this.spacePages.load(record.space, 0));
+    this.space = new Space({
+      order: parts.order,
+      tree: this.spaceTree,
+      segments: shape.segments,
+      segmentsMax: shape.segmentsMax,
+      grow: (segments) => parts.medium.truncate(segments * SEGMENT_BYTES),
+    });
+    this.mapPages.useSpace(this.space);
+    this.spacePages.useSpace(this.space);
+    this.blocks = new BlockStore({
+      context,
+      nodes: this.nodes,
+      map: this.map,
+      space: this.space,
+      blockBytes: shape.blockBytes,
+      nextId: record?.nextBlockId ?? 1,
+    });
+    this.sequence = record?.sequence ?? 0;
+    this.nextSequence = opened?.nextSequence ?? 1;
+    this.blocks.birth = this.nextSequence;
+    this.volumePages = new IdPages(
+      this.blocks,
+      cacheBytes * (1 - MAP_SHARE - SPACE_SHARE),
+    );
+    this.volume = new Tree(
+      this.volumePages,
+      record && this.volumePages.read(record.volumeRoot),
+    );
+    this.nextObjectId = record?.nextObjectId ?? 2;
+    this.rootHash = opened?.hash ?? new Uint8Array(32);
+    this.rootRun = opened?.run ?? 0;
+    this.log = new IntentLog({ context, medium: parts.medium, space: this.space }, {
+      id: record?.logId ?? new Uint8Array(16),
+      cell: record?.logCell ?? 0,
+      base: this.sequence,
+    });
+  }
+
+  /** Makes an empty store. Nothing is on the medium before the first commit. */
+  static create(parts: TreeStoreParts, shape: TreeStoreShape): TreeStore {
+    const store = new TreeStore(parts, shape, null);
+    for (let segment = 0; segment < HEADER_SEGMENTS; segment++) {
+      store.space.reserve(segment * SEGMENT_CELLS, SEGMENT_CELLS);
+    }
+    return store;
+  }
+
+  /** Opens the store that a root record names, without what its intent log holds. */
+  static open(parts: TreeStoreParts, opened: OpenedRoot): TreeStore {
+    const { record } = opened;
+    const store = new TreeStore(parts, record, opened);
+    for (const run of record.takenLate) store.space.reserve(runCell(run), runCount(run));
+    store.space.resting.addLate(record.sequence, record.givenUpLate);
+    return store;
+  }
+
+  /** Bytes of tree pages that the next root has to write. */
+  get dirtyBytes(): number {
+    return this.volumePages.cache.dirtyBytes + this.mapPages.cache.dirtyBytes +
+      this.spacePages.cache.dirtyBytes;
+  }
+
+  /** Lets pages go that do not fit into the cache; views into pages become invalid. */
+  trim(): void {
+    this.volumePages.cache.trim();
+    this.mapPages.cache.trim();
+    this.spacePages.cache.trim();
+  }
+
+  /**
+   * Writes everything that changed and the root record, but not the superblock. What is returned goes to `publish`
+   * when the medium has synced.
+   */
+  prepare(): PreparedRoot {
+    const sequence = this.nextSequence;
+    this.blocks.absorb();
+    this.volumePages.store();
+    this.nodes.flush();
+    this.freeLog();
+    if (this.rootRun !== 0) this.space.free(runCell(this.rootRun), runCount(this.rootRun));
+    this.space.writeRecords(sequence);
+    const map = this.storeTree(this.mapPages, this.map, sequence);
+    const space = this.storeTree(this.spacePages, this.spaceTree, sequence);
+    const logCell = this.space.allocateLate(LOG_CHUNK_CELLS);
+    const runs = this.space.lateRuns().length + this.space.resting.late().length + 1;
+    const cells = rootCells(runs);
+    const cell = this.space.allocateLate(cells);
+    const record: RootRecord = {
+      features: 0,
+      sequence,
+      time: this.parts.context.runtime.now(),
+      nextBlockId: this.blocks.nextId,
+      nextObjectId: this.nextObjectId,
+      segments: this.space.segments,
+      segmentsMax: this.space.segmentsMax,
+      blockBytes: this.blockBytes,
+      epoch: this.parts.context.epoch,
+      map,
+      space,
+      volumeRoot: this.volume.root.ref,
+      volumeBirth: sequence,
+      logId: this.freshId(),
+      logCell,
+      parentHash: this.rootHash,
+      takenLate: this.space.lateRuns(),
+      givenUpLate: this.space.resting.late(),
+    };
+    const { superblock, hash } = this.parts.roots.writeRoot(record, cell);
+    this.parts.context.nonces.refill();
+    return { sequence, record, superblock, hash, run: packRun(cell, cells) };
+  }
+
+  private storeTree(pages: PhysicalPages, tree: Tree, sequence: number): Uint8Array<ArrayBuffer> {
+    if (!tree.root.dirty) pages.makeWritable(tree.root);
+    return pages.store(tree.root, sequence);
+  }
+
+  private freshId(): Uint8Array<ArrayBuffer> {
+    const id = new Uint8Array(16);
+    this.parts.context.runtime.random(id);
+    return id;
+  }
+
+  private freeLog(): void {
+    if (this.sequence === 0) return;
+    for (const cell of this.log.takenChunks()) this.space.free(cell, LOG_CHUNK_CELLS);
+  }
+
+  /** The prepared root is on the medium, durably: names it in both rings. It counts when that is durable. */
+  publish(prepared: PreparedRoot): void {
+    this.parts.roots.writeSuperblock(prepared.superblock);
+  }
+
+  /** The root is durable: the next one begins. Calls `released` with each run of cells that became usable. */
+  finish(prepared: PreparedRoot, released: (run: number) => void): void {
+    const { sequence, record } = prepared;
+    this.sequence = sequence;
+    this.nextSequence = sequence + 1;
+    this.blocks.birth = this.nextSequence;
+    this.rootHash = prepared.hash;
+    this.rootRun = prepared.run;
+    this.log.restart({ id: record.logId, cell: record.logCell, base: sequence });
+    this.space.rootDurable(sequence, released);
+  }
+
+  /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */
+  adoptLogChunks(chunks: readonly number[]): void {
+    assert(!this.log.used, "a log is adopted before it is written");
+    for (const cell of chunks.slice(1)) this.space.reserve(cell, LOG_CHUNK_CELLS);
+    this.log.adopt(chunks);
+  }
+}
+
+/** A root that is written but not yet named by a superblock. */
+export interface PreparedRoot {
+  readonly sequence: number;
+  readonly record: RootRecord;
+  readonly superblock: Parameters<RootStore["writeSuperblock"]>[0];
+  readonly hash: Uint8Array;
+  /** Packed run of the root record's cells. */
+  readonly run: number;
+}

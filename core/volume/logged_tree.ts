@@ -1,0 +1,80 @@
+import type { Tree } from "../btree/tree.ts";
+import { MUTATION } from "../format/log_record.ts";
+import type { MutationBuffer } from "../tree/mutation_buffer.ts";
+import type { KeyValueTree } from "./volume_store.ts";
+
+const NO_VALUE = new Uint8Array(0);
+
+/** What undoes one mutation. */
+interface Undo {
+  readonly key: Uint8Array;
+  /** The value before, or null where there was none. */
+  readonly value: Uint8Array | null;
+}
+
+/** The volume's tree: writes every mutation down for the intent log, and for rollback while a transaction is open. */
+export class LoggedTree implements KeyValueTree {
+  private readonly tree: Tree;
+  private readonly log: MutationBuffer;
+  /** Throws unless the volume can be changed now. */
+  private readonly checkWritable: () => void;
+  private undo: Undo[] | null = null;
+
+  constructor(tree: Tree, log: MutationBuffer, checkWritable: () => void) {
+    this.tree = tree;
+    this.log = log;
+    this.checkWritable = checkWritable;
+  }
+
+  get(key: Uint8Array): Uint8Array | null {
+    return this.tree.get(key);
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    this.checkWritable();
+    this.remember(key);
+    this.tree.put(key, value);
+    this.log.add(MUTATION.put, key, value);
+  }
+
+  delete(key: Uint8Array): boolean {
+    this.checkWritable();
+    this.remember(key);
+    if (!this.tree.delete(key)) return false;
+    this.log.add(MUTATION.delete, key, NO_VALUE);
+    return true;
+  }
+
+  private remember(key: Uint8Array): void {
+    if (this.undo === null) return;
+    this.undo.push({ key: key.slice(), value: this.tree.get(key)?.slice() ?? null });
+  }
+
+  scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
+    this.tree.scan(from, visit);
+  }
+
+  floor(key: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => void): boolean {
+    return this.tree.floor(key, visit);
+  }
+
+  /** From now on, mutations can be undone. */
+  begin(): void {
+    this.undo = [];
+  }
+
+  /** Keeps what was done since `begin`. */
+  keep(): void {
+    this.undo = null;
+  }
+
+  /** Undoes what was done since `begin`, last first. */
+  rollback(): void {
+    const undo = this.undo ?? [];
+    this.undo = null;
+    for (const { key, value } of undo.reverse()) {
+      if (value === null) this.delete(key);
+      else this.put(key, value);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { InlineLane, type Lane } from "../block/lane.ts";
+import { RootStore } from "../block/root_store.ts";
+import { SealContext } from "../block/seal_context.ts";
+import { SegmentOrder } from "../block/segment_order.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import { KeyRing } from "../crypto/key_ring.ts";
+import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
+import { VaultError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import type { DirectAccess, StorageBackend } from "../storage/storage_backend.ts";
+import { replayLog } from "../tree/replay.ts";
+import { TreeStore, type TreeStoreParts, type TreeStoreShape } from "../tree/tree_store.ts";
+import { Volume } from "./volume.ts";
+
+/** What opening or making a volume takes. The keys may be wiped afterwards. */
+export interface VolumeOptions {
+  readonly medium: StorageBackend;
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly keys: VaultKeys;
+  /** Where sealing and I/O run; inline by default. */
+  readonly lane?: Lane;
+  /** Bytes of clean tree pages kept in memory. */
+  readonly cacheBytes?: number;
+}
+
+/** An opened volume and what opening it found. */
+export interface OpenedVolume {
+  readonly volume: Volume;
+  /** Overwrites the keys. */
+  wipe(): void;
+  /** Transactions taken over from the intent log: the vault was not closed. */
+  readonly replayed: number;
+  /** Sequences of newer roots that do not open. */
+  readonly skippedRoots: readonly number[];
+}
+
+/** Makes an empty volume and writes its first root. */
+export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
+  const { parts, keyRing, medium } = assemble(options);
+  const store = TreeStore.create(parts, shape);
+  const volume = volumeOver(options, { store, medium, readOnly: false });
+  volume.commitNow();
+  return { volume, wipe: () => wipeAll(parts, keyRing), replayed: 0, skippedRoots: [] };
+}
+
+/** Opens the newest root and takes over what the intent log holds. */
+export function openVolume(options: VolumeOptions, mode: "write" | "read"): OpenedVolume {
+  const { parts, keyRing, medium } = assemble(options);
+  const opened = parts.roots.newest(options.keys.epochs.map(({ epoch }) => epoch));
+  if (opened === null) {
+    throw new VaultError(
+      "corrupt",
+      `Cannot open vault "${options.medium.name}": no root was found; creating it may not have finished`,
+    );
+  }
+  const { record } = opened;
+  if (record.segments * 1024 * 4096 > medium.size()) {
+    throw new VaultError(
+      "corrupt",
+      `Cannot open vault "${options.medium.name}": the medium is shorter than the vault; it was truncated`,
+    );
+  }
+  const store = TreeStore.open(parts, opened);
+  const replayed = replayLog(store);
+  const readOnly = mode === "read" || !options.medium.capabilities.writable;
+  const volume = volumeOver(options, { store, medium, readOnly });
+  if (!readOnly && (replayed > 0 || opened.skipped.length > 0)) volume.recover();
+  const wipe = () => wipeAll(parts, keyRing);
+  return { volume, wipe, replayed, skippedRoots: opened.skipped };
+}
+
+interface Assembly {
+  readonly parts: TreeStoreParts;
+  readonly keyRing: KeyRing;
+  readonly medium: DirectAccess;
+}
+
+function assemble(options: VolumeOptions): Assembly {
+  const { kernel, runtime, keys } = options;
+  const medium = options.medium.direct;
+  if (medium === undefined) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use medium "${options.medium.name}": it has no direct access; use a file or memory`,
+    );
+  }
+  const keyRing = new KeyRing(kernel);
+  for (const { epoch, masterKey } of keys.epochs) keyRing.addEpoch(epoch, masterKey);
+  const context = new SealContext({
+    kernel,
+    keys: keyRing,
+    lane: options.lane ?? new InlineLane(kernel, medium),
+    runtime,
+    vaultId: keys.vaultId.slice(),
+    epoch: currentEpoch(keys).epoch,
+  });
+  const roots = new RootStore(context, medium, keys.layoutKey);
+  const order = new SegmentOrder(kernel, keys.layoutKey);
+  const { cacheBytes } = options;
+  return { parts: { context, medium, roots, order, cacheBytes }, keyRing, medium };
+}
+
+function wipeAll(parts: TreeStoreParts, keyRing: KeyRing): void {
+  keyRing.wipe();
+  parts.order.wipe();
+}
+
+function volumeOver(
+  options: VolumeOptions,
+  over: { store: TreeStore; medium: DirectAccess; readOnly: boolean },
+): Volume {
+  const { kernel, runtime, keys: { layoutKey }, medium } = options;
+  const discard = medium.supportsSparse && medium.capabilities.discard;
+  return new Volume({ kernel, runtime, layoutKey, discard, ...over });
+}

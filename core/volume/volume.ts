@@ -1,0 +1,328 @@
+import { assert } from "../assert.ts";
+import { wipe } from "../bytes.ts";
+import { subkey } from "../crypto/hkdf.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import { MUTATION } from "../format/log_record.ts";
+import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
+import { runCell, runCount } from "../format/space_record.ts";
+import { CELL_BYTES, KEY_BYTES, MIB } from "../limits.ts";
+import type { Runtime } from "../runtime.ts";
+import type { DirectAccess } from "../storage/storage_backend.ts";
+import { MutationBuffer } from "../tree/mutation_buffer.ts";
+import type { TreeStore } from "../tree/tree_store.ts";
+import { LoggedTree } from "./logged_tree.ts";
+import type { BlockRun, DataBlocks, VolumeStore } from "./volume_store.ts";
+
+/** Mutations beyond this are made durable by a root instead of the log. */
+const LOG_BYTES_MAX = 4 * MIB;
+/** Changed tree pages beyond this are written as a root at the end of the operation. */
+const DIRTY_BYTES_MAX = 24 * MIB;
+/** Names are at most this long. */
+const NAME_BYTES_MAX = 255;
+/** Cells kept for trees and log whatever happens. */
+const RESERVE_CELLS_MIN = 128;
+/** A vault keeps this share for deleting on a full medium. */
+const RESERVE_SHARE = 1 / 64;
+/** Empty commits that let every resting cell go. */
+const COMMITS_TO_RELEASE = 3;
+
+/** What a volume stands on. */
+export interface VolumeParts {
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly medium: DirectAccess;
+  readonly store: TreeStore;
+  readonly layoutKey: Uint8Array;
+  readonly readOnly: boolean;
+  /** Free cells of this medium may be given back to the storage below. */
+  readonly discard: boolean;
+}
+
+/** The volume of a vault: an ordered map and data blocks, logged and committed as one. */
+export class Volume implements VolumeStore, DataBlocks {
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly readOnly: boolean;
+  readonly tree: LoggedTree;
+  readonly store: TreeStore;
+  private readonly medium: DirectAccess;
+  private readonly discard: boolean;
+  private readonly log = new MutationBuffer(LOG_BYTES_MAX);
+  private readonly nameBuffer: number;
+  private readonly nameKey: number;
+  private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
+  private readonly count = new Uint8Array(4);
+  private flush: () => void = () => {};
+  private promised = 0;
+  private changes = 0;
+  private busy = false;
+  private transaction = false;
+  private deferredDrops: [number, number][] = [];
+  private failure: unknown;
+  private discardable: number[] = [];
+
+  constructor(parts: VolumeParts) {
+    this.kernel = parts.kernel;
+    this.runtime = parts.runtime;
+    this.medium = parts.medium;
+    this.store = parts.store;
+    this.readOnly = parts.readOnly;
+    this.discard = parts.discard;
+    this.tree = new LoggedTree(parts.store.volume, this.log, () => this.checkWritable());
+    this.nameBuffer = this.kernel.reserve(NAME_BYTES_MAX + 1 + 32);
+    this.nameKey = this.kernel.reserve(KEY_BYTES);
+    const key = subkey(parts.layoutKey, "name-hash");
+    this.kernel.bytes.set(key, this.nameKey);
+    wipe(key);
+    this.store.blocks.observer = {
+      entryPut: (id, entry) => this.noteEntry(id, entry),
+      runDropped: (firstId, count) => this.noteDrop(firstId, count),
+    };
+  }
+
+  get blocks(): DataBlocks {
+    return this;
+  }
+
+  get blockBytes(): number {
+    return this.store.blockBytes;
+  }
+
+  private checkWritable(): void {
+    if (this.readOnly) {
+      throw new VaultError("denied", "Cannot change the vault: it is open read-only", {
+        errno: "EROFS",
+      });
+    }
+    if (this.failure !== undefined) {
+      throw new VaultError(
+        "unavailable",
+        "Cannot change the vault: an earlier write failed; reopen it",
+        { cause: this.failure, errno: "EIO" },
+      );
+    }
+    this.changes++;
+  }
+
+  private noteEntry(id: number, entry: Uint8Array): void {
+    writeMapKey(this.idKey, id);
+    this.log.add(MUTATION.mapPut, this.idKey, entry);
+  }
+
+  private noteDrop(firstId: number, count: number): void {
+    writeMapKey(this.idKey, firstId);
+    new DataView(this.count.buffer).setUint32(0, count, true);
+    this.log.add(MUTATION.mapDrop, this.idKey, this.count);
+  }
+
+  nextObjectId(): number {
+    this.checkWritable();
+    return this.store.nextObjectId++;
+  }
+
+  hashName(name: Uint8Array): number {
+    assert(name.length <= NAME_BYTES_MAX, "names have at most 255 bytes");
+    const { kernel, nameBuffer } = this;
+    const out = nameBuffer + NAME_BYTES_MAX + 1;
+    kernel.bytes.set(name, nameBuffer);
+    kernel.blake3(out, nameBuffer, name.length, this.nameKey);
+    const { bytes } = kernel;
+    return (bytes[out] | bytes[out + 1] << 8 | bytes[out + 2] << 16) +
+      (bytes[out + 3] | bytes[out + 4] << 8 | (bytes[out + 5] & 15) << 16) * 16777216;
+  }
+
+  /** Cells that must stay free: for the trees that grow with what is written, and for deleting. */
+  private reserveCells(purpose: "write" | "delete"): number {
+    const { space } = this.store;
+    const trees = RESERVE_CELLS_MIN + Math.ceil(2 * this.store.dirtyBytes / CELL_BYTES);
+    if (purpose === "delete") return trees;
+    return trees + Math.min(65536, Math.ceil(space.segmentsMax * 1024 * RESERVE_SHARE));
+  }
+
+  admit(cells: number, purpose: "write" | "delete"): void {
+    const wanted = () => cells + this.promised + this.reserveCells(purpose);
+    for (let tries = 0; this.store.space.availableCells < wanted(); tries++) {
+      const rest = this.store.space.resting.cells > 0 || this.changes > 0;
+      if (tries === COMMITS_TO_RELEASE || !rest || this.busy || this.transaction) {
+        if (purpose === "delete" && this.store.space.availableCells > RESERVE_CELLS_MIN) return;
+        throw new VaultError("unavailable", "Cannot store data: the vault is full", {
+          errno: "ENOSPC",
+        });
+      }
+      this.commitNow();
+    }
+  }
+
+  promise(cells: number): void {
+    this.promised += cells;
+    assert(this.promised >= 0, "promises are kept once");
+  }
+
+  space(): { totalCells: number; freeCells: number } {
+    const { space } = this.store;
+    const free = space.availableCells + space.resting.cells - this.promised -
+      this.reserveCells("write");
+    return { totalCells: space.segmentsMax * 1024 - 2048, freeCells: Math.max(0, free) };
+  }
+
+  endGroup(): void {
+    this.log.endGroup();
+    if (this.busy || this.transaction) return;
+    if (this.store.dirtyBytes > DIRTY_BYTES_MAX) this.commitNow();
+    this.store.trim();
+  }
+
+  sync(): void {
+    if (this.readOnly || this.changes === 0 || this.transaction) return;
+    this.store.blocks.absorb();
+    this.log.endGroup();
+    const bytes = this.log.endedBytes().length + 64;
+    if (this.log.overflowed || this.store.space.freeCells < this.store.log.cellsFor(bytes)) {
+      return this.commitNow();
+    }
+    if (this.log.endedBytes().length === 0) return;
+    this.noteNumbers();
+    this.failing(() => {
+      this.store.log.write(this.log.endedBytes());
+      this.medium.sync();
+    });
+    this.log.clearEnded();
+  }
+
+  private noteNumbers(): void {
+    const none = new Uint8Array(0);
+    writeMapKey(this.idKey, this.store.blocks.nextId);
+    this.log.add(MUTATION.nextBlockId, this.idKey, none);
+    writeMapKey(this.idKey, this.store.nextObjectId);
+    this.log.add(MUTATION.nextObjectId, this.idKey, none);
+    this.log.endGroup();
+  }
+
+  /** Runs writes that must not be half done: when one fails, the volume takes no more changes. */
+  private failing(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+
+  commit(): Promise<void> {
+    return Promise.resolve().then(() => this.commitNow());
+  }
+
+  /** Writes a new root with everything that has been applied. Does nothing when nothing changed. */
+  commitNow(): void {
+    assert(!this.transaction, "no root is written inside a transaction");
+    if (this.readOnly || this.busy) return;
+    const resting = this.store.space.resting.cells > 0;
+    this.busy = true;
+    try {
+      this.flush();
+      if (this.changes === 0 && !resting && this.store.sequence > 0) return;
+      this.checkWritable();
+      this.failing(() => this.writeRoot());
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Writes a root with what was taken over from the intent log, before anything else is accepted. */
+  recover(): void {
+    this.changes++;
+    this.failing(() => this.writeRoot());
+  }
+
+  private writeRoot(): void {
+    const prepared = this.store.prepare();
+    this.medium.sync();
+    this.store.publish(prepared);
+    this.medium.sync();
+    this.store.finish(prepared, (run) => this.released(run));
+    this.log.clear();
+    this.changes = 0;
+    this.store.trim();
+  }
+
+  private released(run: number): void {
+    if (this.discard) this.discardable.push(run);
+  }
+
+  /** Gives free cells back to the storage below: those that were released and not taken again. */
+  discardReleased(): void {
+    const { space } = this.store;
+    const runs = this.discardable.sort((a, b) => a - b);
+    this.discardable = [];
+    for (let i = 0; i < runs.length;) {
+      const cell = runCell(runs[i]);
+      let end = cell;
+      while (i < runs.length && runCell(runs[i]) === end && space.isFree(end, runCount(runs[i]))) {
+        end += runCount(runs[i++]);
+      }
+      if (end > cell) this.medium.discard(cell * CELL_BYTES, (end - cell) * CELL_BYTES);
+      else i++;
+    }
+  }
+
+  setFlushHook(flush: () => void): void {
+    this.flush = flush;
+  }
+
+  pendingBytes(): number {
+    return this.changes === 0 ? 0 : this.store.dirtyBytes;
+  }
+
+  /** Starts a transaction: nothing of it becomes durable before `keep`, and `rollback` undoes it. */
+  beginTransaction(): void {
+    assert(!this.transaction, "one transaction at a time");
+    this.transaction = true;
+    this.tree.begin();
+  }
+
+  /** Keeps the transaction as one group. */
+  keepTransaction(): void {
+    this.transaction = false;
+    this.tree.keep();
+    const drops = this.deferredDrops;
+    this.deferredDrops = [];
+    for (const [firstId, count] of drops) this.drop(firstId, count);
+    this.endGroup();
+  }
+
+  /** Undoes the transaction. Blocks that it wrote are dropped by whoever wrote them. */
+  rollbackTransaction(): void {
+    this.transaction = false;
+    this.tree.rollback();
+    this.deferredDrops = [];
+    this.endGroup();
+  }
+
+  allocateIds(count: number): number {
+    return this.store.blocks.allocateIds(count);
+  }
+
+  put(run: BlockRun): number {
+    this.checkWritable();
+    return this.store.blocks.put(run);
+  }
+
+  settled(ticket: number): boolean {
+    return this.store.blocks.settled(ticket);
+  }
+
+  settle(ticket?: number): void {
+    this.failing(() => this.store.blocks.settle(ticket));
+  }
+
+  get(firstId: number, count: number, address: number): void {
+    this.store.blocks.get(firstId, count, address);
+  }
+
+  drop(firstId: number, count: number): void {
+    this.checkWritable();
+    if (this.transaction) this.deferredDrops.push([firstId, count]);
+    else this.store.blocks.drop(firstId, count);
+  }
+}
