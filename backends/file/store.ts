@@ -10,6 +10,9 @@ import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
 import { errorCode, fromSystemError } from "./system_error.ts";
 
+/** Logical sectors of block devices are at most this long. */
+const DEVICE_SECTOR_BYTES_MAX = 4096;
+
 /**
  * Opens a regular file or block device as a medium and locks it: a writer excludes every other
  * opener, readers exclude writers.
@@ -241,10 +244,14 @@ class FileStorage implements StorageBackend {
   #discard(offset: number, size: number): void {
     checkRange(this.name, offset, size);
     this.#checkWritable("discard");
-    const end = Math.min(offset + size, this.#size());
-    if (end <= offset || !this.capabilities.discard) return;
+    if (!this.capabilities.discard) return;
+    // Devices discard whole sectors only; what sticks out may keep its content.
+    const unit = this.#file.kind === "block-device" ? DEVICE_SECTOR_BYTES_MAX : 1;
+    const start = Math.ceil(offset / unit) * unit;
+    const end = Math.floor(Math.min(offset + size, this.#size()) / unit) * unit;
+    if (end <= start) return;
     this.#attempt("discard", () => {
-      this.#file.allocate("punch-hole", { offset, size: end - offset });
+      this.#file.allocate("punch-hole", { offset: start, size: end - start });
     });
   }
 

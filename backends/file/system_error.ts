@@ -35,7 +35,8 @@ export function fromSystemError(error: unknown, operation: string, name: string)
     return says("denied", "Deno has no permission, pass --allow-read and --allow-write", "EACCES");
   }
   const code = errorCode(error);
-  const meaning = MEANINGS[code];
+  // Only opening says EINVAL about the file; elsewhere it is about a call that we made.
+  const meaning = code === "EINVAL" && operation !== "open" ? undefined : MEANINGS[code];
   if (meaning !== undefined) return says(meaning.kind, meaning.says, meaning.errno);
   return says("unavailable", code === "" ? "the system call failed" : code, code || "EIO");
 }
