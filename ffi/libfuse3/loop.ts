@@ -198,6 +198,8 @@ class SessionLoop {
       this.#dispatcher.answer(buffer, length);
       return "more";
     }
+    // Another thread aborted: it put /dev/null in the device's place.
+    if (length === 0) return "gone";
     const errno = this.#libc.errno();
     if (errno === ERRNO.EAGAIN) return "empty";
     // ENOENT: the request was interrupted before it could be read.

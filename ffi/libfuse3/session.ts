@@ -10,7 +10,9 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const O_NONBLOCK = 0o4000;
-const EFD_FLAGS = 0o2000000 | O_NONBLOCK;
+const O_CLOEXEC = 0o2000000;
+const EFD_FLAGS = O_CLOEXEC | O_NONBLOCK;
+const O_RDWR = 2;
 /** sizeof(struct fuse_lowlevel_ops) of libfuse 3.14: all null, because libfuse never reads a request. */
 const OPERATIONS_BYTES = 352;
 const POLLERR = 8;
@@ -38,7 +40,7 @@ export interface Session extends ServedSession {
    * impatient users.
    */
   abort(): void;
-  /** Gives everything back; call it after `serveSession` returned. The mount must be gone. */
+  /** Gives everything back; call it after `serveSession` returned and `unmount` resolved. */
   close(): void;
 }
 
@@ -111,7 +113,7 @@ class MountedSession implements Session {
   readonly #fuse: Libfuse;
   readonly #handle: Deno.PointerObject;
   #unmounting: Promise<"unmounted" | "busy"> | null = null;
-  #descriptorOpen = true;
+  #aborted = false;
   #libfuseHoldsMount = true;
   #closed = false;
 
@@ -148,7 +150,7 @@ class MountedSession implements Session {
   }
 
   async #unmount(): Promise<"unmounted" | "busy"> {
-    if (!this.#connected()) return "unmounted";
+    if (this.#aborted || this.#closed || !this.#connected()) return "unmounted";
     const path = cString(this.mountpoint);
     if (await this.#libc.symbols.umount2InPool(path, 0) === 0) return "unmounted";
     // Busy, or not root: libfuse detaches the mount, through fusermount3 where it must.
@@ -166,26 +168,27 @@ class MountedSession implements Session {
   }
 
   abort(): void {
-    if (this.#closed) return;
-    this.#closeDescriptor();
+    if (this.#closed || this.#aborted) return;
+    this.#aborted = true;
+    const { symbols } = this.#libc;
+    // The number must stay taken as long as the serving thread may use it, so /dev/null takes the device's place: reading
+    // that says "end". The kernel ends the connection when the last reference to the device is gone.
+    const nothing = symbols.open(cString("/dev/null"), O_RDWR | O_CLOEXEC);
+    symbols.dup3(nothing, this.descriptor, O_CLOEXEC);
+    symbols.close(nothing);
+    this.wake();
     this.#letGo();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closeDescriptor();
+    this.#libc.symbols.close(this.descriptor);
     this.#letGo();
     this.#libc.symbols.close(this.wakeDescriptor);
     this.#fuse.symbols.fuse_session_destroy(this.#handle);
     this.#fuse.close();
     this.#libc.close();
-  }
-
-  #closeDescriptor(): void {
-    if (!this.#descriptorOpen) return;
-    this.#descriptorOpen = false;
-    this.#libc.symbols.close(this.descriptor);
   }
 
   /** Lets libfuse close its descriptor, and detach the mount if there still is one. */

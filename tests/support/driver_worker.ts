@@ -1,9 +1,17 @@
 /** Serves a memory filesystem in a worker: gets a {@linkcode DriverOrder}, answers with {@linkcode DriverNews}. */
 
 import { assert } from "../../core/assert.ts";
-import { PosixError } from "../../core/fs/file_system.ts";
+import {
+  type Attributes,
+  type Caller,
+  type NewNode,
+  PosixError,
+  type ReadSpans,
+} from "../../core/fs/file_system.ts";
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
+import { emptyAttributes } from "../../ffi/libfuse3/exchange.ts";
+import type { KernelMemory } from "../../ffi/libfuse3/request_buffers.ts";
 import { type ServedSession, serveSession } from "../../ffi/libfuse3/loop.ts";
 import { MemoryFileSystem } from "./memory_file_system.ts";
 import { sharedKernelMemory } from "./shared_kernel_memory.ts";
@@ -12,8 +20,8 @@ import { sharedKernelMemory } from "./shared_kernel_memory.ts";
 export interface DriverOrder extends ServedSession {
   readonly writebackCache: boolean;
   readonly readOnly: boolean;
-  /** An fsync takes this long; -1: none ever ends. */
-  readonly fsyncMs: number;
+  /** How long an fsync takes; `"until go"`: until somebody makes a node named `go`. */
+  readonly fsync: "at once" | "until go" | "200 ms";
   readonly interruptGraceMs: number;
   /** Makes `getxattr` of `user.broken` break an invariant, and of `user.failed` fail otherwise. */
   readonly faulty: boolean;
@@ -25,6 +33,8 @@ export type DriverNews =
   | { readonly kind: "echo" }
   | {
     readonly kind: "ended";
+    /** The sum of all bytes of the file `big`, -1 without one. */
+    readonly sum: number;
     readonly nodes: number;
     readonly error: string;
     readonly reports: number;
@@ -32,14 +42,41 @@ export type DriverNews =
 
 class TestFileSystem extends MemoryFileSystem {
   order: DriverOrder | null = null;
+  readonly memory: KernelMemory;
+  readonly #go = Promise.withResolvers<void>();
+
+  constructor(memory: KernelMemory, readOnly: boolean) {
+    super(memory, systemRuntime, readOnly);
+    this.memory = memory;
+  }
 
   override fsync(ino: number): void | Promise<void> {
     super.fsync(ino);
-    const milliseconds = this.order?.fsyncMs ?? 0;
-    if (milliseconds === 0) return;
-    return new Promise((resolve) => {
-      if (milliseconds > 0) setTimeout(resolve, milliseconds);
-    });
+    if (this.order?.fsync === "until go") return this.#go.promise;
+    if (this.order?.fsync === "200 ms") return new Promise((resolve) => setTimeout(resolve, 200));
+  }
+
+  override mknod(caller: Caller, parent: number, name: Uint8Array, node: NewNode, out: Attributes) {
+    super.mknod(caller, parent, name, node, out);
+    if (new TextDecoder().decode(name) === "go") this.#go.resolve();
+  }
+
+  /** The sum of all bytes of a file in the root; -1 where there is none of that name. */
+  sumOf(name: string): number {
+    const found = emptyAttributes();
+    try {
+      this.lookup(1, new TextEncoder().encode(name), found);
+    } catch {
+      return -1;
+    }
+    const spans: ReadSpans = { total: 0, count: 0, addresses: [], lengths: [] };
+    let sum = 0;
+    for (let at = 0; at < found.size; at += spans.total) {
+      this.read(found.ino, at, MIB, spans);
+      const [address] = spans.addresses;
+      for (const byte of this.memory.bytes.subarray(address, address + spans.total)) sum += byte;
+    }
+    return sum;
   }
 
   override getxattr(ino: number, name: Uint8Array): Uint8Array {
@@ -58,7 +95,7 @@ function tell(news: DriverNews): void {
 
 async function serve(order: DriverOrder): Promise<void> {
   const kernel = sharedKernelMemory(32 * MIB);
-  const fileSystem = new TestFileSystem(kernel, systemRuntime, order.readOnly);
+  const fileSystem = new TestFileSystem(kernel, order.readOnly);
   fileSystem.order = order;
   let reports = 0;
   let error = "";
@@ -76,7 +113,8 @@ async function serve(order: DriverOrder): Promise<void> {
   } catch (failure) {
     error = failure instanceof Error ? failure.name : String(failure);
   }
-  tell({ kind: "ended", nodes: fileSystem.nodeCount, error, reports });
+  const sum = fileSystem.sumOf("big");
+  tell({ kind: "ended", sum, nodes: fileSystem.nodeCount, error, reports });
 }
 
 self.onmessage = (event: MessageEvent<DriverOrder | "echo">) => {

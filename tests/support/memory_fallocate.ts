@@ -1,6 +1,6 @@
 import { ERRNO } from "../../ffi/libc/errno.ts";
-import { fail } from "./memory_file_system.ts";
 import type { MemoryNode } from "./memory_node.ts";
+import { fail } from "./posix_failure.ts";
 
 export const FALLOCATE = { keepSize: 1, punchHole: 2, zeroRange: 16 } as const;
 const KNOWN = FALLOCATE.keepSize | FALLOCATE.punchHole | FALLOCATE.zeroRange;

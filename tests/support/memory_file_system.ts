@@ -8,23 +8,21 @@ import {
   type FileSystemStatus,
   type NewNode,
   type Place,
-  PosixError,
   type ReadSpans,
   type RenameFlags,
   type Time,
   type WriteRequest,
 } from "../../core/fs/file_system.ts";
 import type { Runtime } from "../../core/runtime.ts";
-import { ERRNO, errnoName } from "../../ffi/libc/errno.ts";
+import { ERRNO } from "../../ffi/libc/errno.ts";
 import type { KernelMemory } from "../../ffi/libfuse3/request_buffers.ts";
 import { checkFallocate, FALLOCATE } from "./memory_fallocate.ts";
 import { keyOf, MemoryNode, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID } from "./memory_node.ts";
 import { checkRename } from "./memory_rename.ts";
 import { MemoryXattrs } from "./memory_xattrs.ts";
-import { aclAfterChmod, aclOfNewNode } from "./posix_acl.ts";
+import { ACCESS_ACL, aclAfterChmod, aclOfNewNode, DEFAULT_ACL } from "./posix_acl.ts";
+import { fail } from "./posix_failure.ts";
 
-export const ACCESS_ACL = "system.posix_acl_access";
-export const DEFAULT_ACL = "system.posix_acl_default";
 const ROOT = 1;
 const SEEK_DATA = 3;
 /** The largest file of the product: 16 TiB. */
@@ -33,11 +31,6 @@ const READ_BYTES_MAX = 1024 * 1024;
 const NAME_BYTES_MAX = 255;
 const DOT = new Uint8Array([0x2e]);
 const DOT_DOT = new Uint8Array([0x2e, 0x2e]);
-
-/** A PosixError of `errno`. */
-export function fail(errno: number): never {
-  throw new PosixError(errno, `Cannot do that: ${errnoName(errno)}`);
-}
 
 /**
  * A filesystem in Maps: the model that real ones are compared to, and what the driver's tests mount. Simple wherever that
@@ -290,9 +283,8 @@ export class MemoryFileSystem implements FileSystem {
     return this.#xattrs.get(this.#node(ino), keyOf(name));
   }
 
-  setxattr(caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
+  setxattr(_caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
     const node = this.#change(ino);
-    void caller;
     this.#xattrs.set(node, keyOf(name), { value, flags });
     node.ctime = this.#now();
   }

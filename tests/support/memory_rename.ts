@@ -1,7 +1,7 @@
 import type { RenameFlags } from "../../core/fs/file_system.ts";
 import { ERRNO } from "../../ffi/libc/errno.ts";
-import { fail } from "./memory_file_system.ts";
 import type { MemoryNode } from "./memory_node.ts";
+import { fail } from "./posix_failure.ts";
 
 /** A rename with its nodes found. */
 export interface Move {

@@ -1,7 +1,7 @@
 import { ERRNO } from "../../ffi/libc/errno.ts";
-import { ACCESS_ACL, DEFAULT_ACL, fail } from "./memory_file_system.ts";
 import type { MemoryNode } from "./memory_node.ts";
-import { modeOfAcl } from "./posix_acl.ts";
+import { ACCESS_ACL, DEFAULT_ACL, modeOfAcl } from "./posix_acl.ts";
+import { fail } from "./posix_failure.ts";
 
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;

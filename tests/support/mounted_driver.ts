@@ -62,7 +62,7 @@ export class MountedDriver {
     const order: DriverOrder = {
       writebackCache: true,
       readOnly: false,
-      fsyncMs: 0,
+      fsync: "at once",
       interruptGraceMs: 1000,
       faulty: false,
       ...rest,
