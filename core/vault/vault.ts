@@ -1,0 +1,191 @@
+import type { Lane } from "../block/lane.ts";
+import type { KdfChoice } from "../crypto/argon2.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import type { SlotMode } from "../format/key_slot.ts";
+import type { Platform } from "../crypto/platform.ts";
+import type { VaultKeys } from "../crypto/vault_keys.ts";
+import { VaultError } from "../errors.ts";
+import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
+import { HEADER_SEGMENTS } from "../block/space.ts";
+import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
+import { CELL_BYTES, MIB, SEGMENT_BYTES } from "../limits.ts";
+import type { Runtime } from "../runtime.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
+import { createHeader, openHeader } from "../volume/header_area.ts";
+import type { OpenHeaderContext } from "../volume/header_slots.ts";
+import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
+import { fillWithNoise } from "./noise.ts";
+
+/** Bytes of a data block where nothing is said: measured, see core/README.md. */
+export const BLOCK_BYTES = 16384;
+/** A sparse vault starts with so many segments and grows. */
+const FIRST_SEGMENTS = 8;
+/** A vault has at least so many: header and room to work in. */
+const SEGMENTS_MIN = 4;
+/** A sparse vault without a size may grow so far: 16 TiB. */
+const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
+
+/** What every vault needs from outside core. */
+export interface VaultParts {
+  readonly medium: StorageBackend;
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly platform?: Platform;
+  /** Where sealing and I/O run; inline on this thread by default. */
+  readonly lane?: Lane;
+}
+
+/** How to make a vault. */
+export interface CreateVaultOptions {
+  readonly secret: Secret;
+  readonly mode?: Exclude<SlotMode, "export">;
+  readonly kdf?: KdfChoice;
+  readonly label?: string;
+  /** Fill the medium with noise first, so that used and free cells look alike. Needs a size. */
+  readonly dense?: boolean;
+  /** Bytes: of a dense vault, exactly; of a sparse one, at most. */
+  readonly sizeBytes?: number;
+  /** Bytes of a data block: a power of two, 4 KiB to 1 MiB. */
+  readonly blockBytes?: number;
+  /** Owner and mode of the root directory. */
+  readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
+  /** Told how far filling a dense vault has come. */
+  readonly progress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/** How to open one. */
+export interface OpenVaultOptions {
+  readonly secret: Secret;
+  readonly readOnly?: boolean;
+  /** The profiles to try, where the caller knows. */
+  readonly profiles?: readonly KdfChoice[];
+  /** Bytes of tree pages kept in memory. */
+  readonly cacheBytes?: number;
+  /** Bytes of kernel memory for dirty and cached blocks. */
+  readonly blockMemoryBytes?: number;
+  readonly noatime?: boolean;
+}
+
+/** An open vault: its medium, keys, volume and filesystem. Close it, or `await using`. */
+export class Vault implements AsyncDisposable {
+  readonly medium: StorageBackend;
+  readonly fileSystem: PosixFileSystem;
+  /** The engine below the filesystem. */
+  readonly opened: OpenedVolume;
+  /** For operations on key slots. */
+  readonly header: OpenHeaderContext;
+  private closed = false;
+
+  constructor(
+    parts: VaultParts,
+    opened: OpenedVolume,
+    keys: VaultKeys,
+    options:
+      & Pick<OpenVaultOptions, "blockMemoryBytes" | "noatime">
+      & Pick<CreateVaultOptions, "root">,
+  ) {
+    const { medium, kernel, runtime, platform } = parts;
+    this.medium = medium;
+    this.opened = opened;
+    this.header = { medium, kernel, runtime, platform, keys };
+    const { blockMemoryBytes, noatime, root } = options;
+    this.fileSystem = openFileSystem(opened.volume, { blockMemoryBytes, noatime, root });
+  }
+
+  /** True where nothing can be changed. */
+  get readOnly(): boolean {
+    return this.opened.volume.readOnly;
+  }
+
+  /** Makes everything durable in a new root. */
+  async commit(): Promise<void> {
+    await this.fileSystem.syncAll();
+  }
+
+  /** Makes everything durable, gives free cells back, wipes the keys, releases the medium. Idempotent. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    try {
+      if (!this.readOnly) {
+        await this.fileSystem.syncAll();
+        this.opened.volume.discardReleased();
+      }
+    } finally {
+      this.opened.wipe();
+      this.header.keys.wipe();
+      await this.medium.close();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Makes a vault on a medium. What the medium held is overwritten. */
+export async function createVault(parts: VaultParts, options: CreateVaultOptions): Promise<Vault> {
+  const shape = await shapeOf(parts.medium, options);
+  const { medium, kernel, runtime, platform } = parts;
+  const size = shape.segments * SEGMENT_BYTES;
+  if (medium.capabilities.resize) await medium.truncate(size);
+  if (options.dense === true) await fillWithNoise(parts, size, options.progress);
+  const { secret, mode = "user", kdf, label } = options;
+  const header = { medium, kernel, runtime, platform, secret, mode, kdf, label };
+  const { keys } = await createHeader(header);
+  const opened = createVolume({ ...parts, keys }, shape);
+  const vault = new Vault(parts, opened, keys, options);
+  await vault.commit();
+  return vault;
+}
+
+async function shapeOf(
+  medium: StorageBackend,
+  options: CreateVaultOptions,
+): Promise<{ segments: number; segmentsMax: number; blockBytes: number }> {
+  const { blockBytes = BLOCK_BYTES, dense = false } = options;
+  const isPower = (blockBytes & (blockBytes - 1)) === 0;
+  if (!isPower || blockBytes < CELL_BYTES || blockBytes > BLOCK_BYTES_MAX) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use block size "${blockBytes}": want a power of two, 4096 to 1048576`,
+    );
+  }
+  const fixedBytes = medium.capabilities.resize ? undefined : await medium.size();
+  const wanted = options.sizeBytes ?? fixedBytes;
+  if (wanted === undefined && dense) {
+    throw new VaultError("invalid", "Cannot create a dense vault: say its size with --size");
+  }
+  const segmentsMax = Math.floor((wanted ?? SPARSE_BYTES_MAX) / SEGMENT_BYTES);
+  if (segmentsMax < SEGMENTS_MIN + HEADER_SEGMENTS) {
+    const least = (SEGMENTS_MIN + HEADER_SEGMENTS) * SEGMENT_BYTES / MIB;
+    throw new VaultError("invalid", `Cannot create a vault this small: want ${least} MiB or more`);
+  }
+  const grows = !dense && fixedBytes === undefined;
+  return {
+    segments: grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax,
+    segmentsMax,
+    blockBytes,
+  };
+}
+
+/** Opens a vault with a secret. */
+export async function openVault(parts: VaultParts, options: OpenVaultOptions): Promise<Vault> {
+  const { medium, kernel, runtime, platform } = parts;
+  const { secret, profiles } = options;
+  const { keys } = await openHeader({ medium, kernel, runtime, platform, secret, profiles });
+  return openVaultWithKeys(parts, keys, options);
+}
+
+/** Opens a vault whose header was opened elsewhere, for example in the thread that asked for the passphrase. */
+export function openVaultWithKeys(
+  parts: VaultParts,
+  keys: VaultKeys,
+  options: Omit<OpenVaultOptions, "secret" | "profiles">,
+): Vault {
+  const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
+  const { cacheBytes } = options;
+  const opened = openVolume({ ...parts, keys, cacheBytes }, readOnly ? "read" : "write");
+  return new Vault(parts, opened, keys, options);
+}

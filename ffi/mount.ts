@@ -1,0 +1,157 @@
+/**
+ * Mounting a vault, as seen from the main thread: a worker opens and serves it, this thread keeps the session and
+ * passes control requests on.
+ *
+ * @module
+ */
+import { assert } from "../core/assert.ts";
+import { VaultError } from "../core/errors.ts";
+import { mountSession, type Session } from "./libfuse3/session.ts";
+import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
+import { fromPosted } from "./posted_error.ts";
+
+/** The kernel's readahead for a mount, in KiB, where this process may set it. */
+const READ_AHEAD_KIB = 4096;
+
+/** What to mount and how. */
+export interface MountVaultOptions extends ServeOrder {
+  readonly mountpoint: string;
+  readonly allowOther: boolean;
+  /** More options as mount(8) takes them. */
+  readonly extra: readonly string[];
+  /** Told of failures that a program got as EIO. */
+  report(error: Error): void;
+}
+
+/** A running mount. */
+export interface MountedVault {
+  readonly mountpoint: string;
+  readonly readOnly: boolean;
+  /** Transactions taken over from the intent log. */
+  readonly replayed: number;
+  /** Resolves when the mount is over, rejects when it ended badly. */
+  readonly ended: Promise<void>;
+  /** Runs a verb on the open vault. */
+  control(verb: string, options: ControlRequest["options"]): Promise<unknown>;
+  /** Writes everything and unmounts; `"busy"`: served until the last user leaves. */
+  unmount(): Promise<"unmounted" | "busy">;
+  /** Cuts the connection; what was not synced is lost. */
+  abort(): void;
+}
+
+/** Opens a vault in a worker, mounts it and resolves when the mount point is usable. */
+export async function mountVault(options: MountVaultOptions): Promise<MountedVault> {
+  const worker = new Worker(new URL("./mount_worker.ts", import.meta.url), { type: "module" });
+  const mount = new WorkerMount(worker, options);
+  await mount.start();
+  return mount;
+}
+
+class WorkerMount implements MountedVault {
+  readonly mountpoint: string;
+  readOnly = false;
+  replayed = 0;
+  readonly ended: Promise<void>;
+  private readonly worker: Worker;
+  private readonly options: MountVaultOptions;
+  private session: Session | null = null;
+  private requests = 0;
+  private readonly waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  private readonly opened = Promise.withResolvers<void>();
+  private readonly ready = Promise.withResolvers<void>();
+  private readonly over = Promise.withResolvers<void>();
+
+  constructor(worker: Worker, options: MountVaultOptions) {
+    this.worker = worker;
+    this.options = options;
+    this.mountpoint = options.mountpoint;
+    this.ended = this.over.promise;
+    worker.onmessage = (event: MessageEvent<FromServer>) => this.receive(event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.finish(new Error(`the serving thread failed: ${event.message}`));
+    };
+    for (const { promise } of [this.opened, this.ready, this.over]) promise.catch(() => {});
+  }
+
+  async start(): Promise<void> {
+    const { medium, secret, readOnly, noatime, cryptoLane, workers, cacheBytes } = this.options;
+    const order = { medium, secret, readOnly, noatime, cryptoLane, workers, cacheBytes };
+    this.post({ type: "open", order });
+    await this.opened.promise;
+    const { allowOther, extra } = this.options;
+    try {
+      this.session = mountSession(this.mountpoint, {
+        source: medium,
+        allowOther,
+        readOnly: this.readOnly,
+        extra,
+      });
+    } catch (error) {
+      this.post({ type: "close" });
+      await this.ended.catch(() => {});
+      throw error;
+    }
+    const { descriptor, wakeDescriptor } = this.session;
+    this.post({ type: "serve", session: { descriptor, wakeDescriptor } });
+    await this.ready.promise;
+    await this.session.raiseReadAhead(READ_AHEAD_KIB);
+  }
+
+  private post(message: ToServer): void {
+    this.worker.postMessage(message);
+    this.session?.wake();
+  }
+
+  private receive(message: FromServer): void {
+    switch (message.type) {
+      case "opened":
+        this.readOnly = message.readOnly;
+        this.replayed = message.replayed;
+        return this.opened.resolve();
+      case "ready":
+        return this.ready.resolve();
+      case "report":
+        return this.options.report(fromPosted(message.error));
+      case "reply":
+        return this.reply(message);
+      case "ended":
+        return this.finish(message.error && fromPosted(message.error));
+    }
+  }
+
+  private reply(message: FromServer & { type: "reply" }): void {
+    const waiting = this.waiting.get(message.id);
+    assert(waiting !== undefined, "a reply has its request");
+    this.waiting.delete(message.id);
+    if (message.error) waiting.reject(fromPosted(message.error));
+    else waiting.resolve(message.value);
+  }
+
+  private finish(error?: Error): void {
+    const gone = error ?? new VaultError("unavailable", "Cannot go on: the mount has ended");
+    this.opened.reject(gone);
+    this.ready.reject(gone);
+    for (const waiting of this.waiting.values()) waiting.reject(gone);
+    this.waiting.clear();
+    if (error !== undefined) this.session?.abort();
+    if (error === undefined) this.over.resolve();
+    else this.over.reject(error);
+  }
+
+  control(verb: string, options: ControlRequest["options"]): Promise<unknown> {
+    const id = ++this.requests;
+    const waiting = Promise.withResolvers<unknown>();
+    this.waiting.set(id, waiting);
+    this.post({ type: "control", request: { id, verb, options } });
+    return waiting.promise;
+  }
+
+  async unmount(): Promise<"unmounted" | "busy"> {
+    return await this.session?.unmount() ?? "unmounted";
+  }
+
+  abort(): void {
+    this.session?.abort();
+  }
+}

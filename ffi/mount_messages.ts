@@ -1,0 +1,55 @@
+import type { VaultErrorKind } from "../core/errors.ts";
+import type { Secret } from "../core/crypto/key_encryption.ts";
+import type { ServedSession } from "./libfuse3/loop.ts";
+
+/** What the serving thread needs to open the vault. Plain data: it is posted. */
+export interface ServeOrder {
+  /** A path or URL, as `openMedium` takes it. */
+  readonly medium: string;
+  /** Wiped by the receiver; the sender wipes its own copy. */
+  readonly secret: Secret;
+  readonly readOnly: boolean;
+  readonly noatime: boolean;
+  readonly cryptoLane: "wasm" | "native";
+  /** Crypto workers beside the serving thread. */
+  readonly workers: number;
+  /** Bytes of tree pages kept in memory. */
+  readonly cacheBytes?: number;
+}
+
+/** A verb for the running mount, from the control socket: one JSON value in, one out. */
+export interface ControlRequest {
+  readonly id: number;
+  readonly verb: string;
+  readonly options: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** To the serving thread. */
+export type ToServer =
+  | { readonly type: "open"; readonly order: ServeOrder }
+  | { readonly type: "serve"; readonly session: ServedSession }
+  | { readonly type: "control"; readonly request: ControlRequest }
+  /** Give up: the mount could not be made. */
+  | { readonly type: "close" };
+
+/** An error as it crosses a thread or a socket. */
+export interface PostedError {
+  readonly kind: VaultErrorKind;
+  readonly message: string;
+  /** A broken invariant or anything else that is no `VaultError`. */
+  readonly isBug: boolean;
+}
+
+/** From the serving thread. */
+export type FromServer =
+  | { readonly type: "opened"; readonly readOnly: boolean; readonly replayed: number }
+  | { readonly type: "ready" }
+  | {
+    readonly type: "reply";
+    readonly id: number;
+    readonly value?: unknown;
+    readonly error?: PostedError;
+  }
+  | { readonly type: "report"; readonly error: PostedError }
+  /** The session is over and the vault is closed; with an error, what was not synced may be lost. */
+  | { readonly type: "ended"; readonly error?: PostedError };

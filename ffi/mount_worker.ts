@@ -1,0 +1,130 @@
+/// <reference lib="deno.worker" />
+/**
+ * The thread that serves a mount: it opens the vault, answers the kernel's requests, and runs the verbs that
+ * come through the control socket. It blocks while nothing happens, so it has its own worker.
+ *
+ * @module
+ */
+import { openMedium } from "../backends/open_medium.ts";
+import { CONTROL_VERBS } from "../core/command/control_verbs.ts";
+import { wipe } from "../core/bytes.ts";
+import { MIB } from "../core/limits.ts";
+import { systemRuntime } from "../core/runtime.ts";
+import { runControlVerb } from "../core/vault/control.ts";
+import { openVault, type Vault } from "../core/vault/vault.ts";
+import { createKernel } from "../wasm/kernel.ts";
+import type { WasmKernel } from "../wasm/kernel.ts";
+import { type OpenLane, openLane } from "./crypto_lane.ts";
+import { libcFileIo } from "./libc/file_io.ts";
+import { type ServedSession, serveSession } from "./libfuse3/loop.ts";
+import { linuxPlatform } from "./linux/platform.ts";
+import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
+import { toPosted } from "./posted_error.ts";
+
+/** Memory of the kernel: requests, dirty and cached blocks, staging. Untouched pages cost nothing. */
+const KERNEL_BYTES = 72 * MIB;
+/** Blocks of deleted files that one idle step frees. */
+const RECLAIM_BLOCKS = 256;
+/** Changes become durable after this many seconds without anybody asking. */
+const COMMIT_SECONDS = 5;
+
+const scope = self as unknown as DedicatedWorkerGlobalScope;
+const post = (message: FromServer) => scope.postMessage(message);
+
+interface Server {
+  readonly vault: Vault;
+  readonly kernel: WasmKernel;
+  readonly lane: OpenLane;
+}
+
+let server: Server | null = null;
+
+async function open(order: ServeOrder): Promise<Server> {
+  const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+  const { medium: name, readOnly, noatime, secret, cacheBytes } = order;
+  const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
+  try {
+    const lane = await openLane(kernel, medium, order);
+    const parts = {
+      medium,
+      kernel,
+      runtime: systemRuntime,
+      platform: linuxPlatform(),
+      lane: lane.lane,
+    };
+    const vault = await openVault(parts, { secret, readOnly, noatime, cacheBytes });
+    return { vault, kernel, lane };
+  } catch (error) {
+    await medium.close();
+    throw error;
+  } finally {
+    if ("passphrase" in secret) wipe(secret.passphrase);
+    if ("recoveryCode" in secret) wipe(secret.recoveryCode);
+  }
+}
+
+async function serve({ vault, kernel, lane }: Server, session: ServedSession): Promise<void> {
+  const { fileSystem } = vault;
+  let seconds = 0;
+  let committing = false;
+  const tick = () => {
+    if (vault.readOnly || committing || !fileSystem.hasUncommitted) return;
+    if (++seconds < COMMIT_SECONDS) return;
+    seconds = 0;
+    committing = true;
+    fileSystem.syncAll()
+      .catch((error) => post({ type: "report", error: toPosted(error) }))
+      .finally(() => committing = false);
+  };
+  await serveSession(session, fileSystem, {
+    kernel,
+    writebackCache: true,
+    idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
+    tick,
+    ready: () => post({ type: "ready" }),
+    report: (error) => post({ type: "report", error: toPosted(error) }),
+  });
+}
+
+async function control(vault: Vault, request: ControlRequest): Promise<void> {
+  const { id } = request;
+  try {
+    post({ type: "reply", id, value: await runControlVerb(CONTROL_VERBS, vault, request) });
+  } catch (error) {
+    post({ type: "reply", id, error: toPosted(error) });
+  }
+}
+
+/** Closes the vault and says how it ended. */
+async function end(failure?: unknown): Promise<void> {
+  let error = failure === undefined ? undefined : toPosted(failure);
+  try {
+    await server?.vault.close();
+    await server?.lane.close();
+  } catch (closing) {
+    error ??= toPosted(closing);
+  }
+  server = null;
+  post({ type: "ended", error });
+  scope.close();
+}
+
+scope.onmessage = async (event: MessageEvent<ToServer>) => {
+  const message = event.data;
+  try {
+    if (message.type === "open") {
+      server = await open(message.order);
+      const { vault } = server;
+      post({ type: "opened", readOnly: vault.readOnly, replayed: vault.opened.replayed });
+    } else if (message.type === "serve") {
+      if (server !== null) await serve(server, message.session);
+      await end();
+    } else if (message.type === "control") {
+      if (server !== null) await control(server.vault, message.request);
+    } else {
+      await end();
+    }
+  } catch (error) {
+    await end(error);
+  }
+};
