@@ -69,6 +69,12 @@ export class PendingReplies {
     }
   }
 
+  /** The session is over: nobody waits for these answers any more. */
+  abandon(): void {
+    this.#byUnique.clear();
+    this.#interrupts = 0;
+  }
+
   /** Resolves when the next request settles. */
   nextSettled(): Promise<void> {
     return this.#settled;

@@ -91,7 +91,7 @@ mountTest("times, owners and modes, and what clears setuid", async (driver) => {
   ]);
   const modes = await driver.python(`
 import os
-for name in ("w", "t", "o"):
+for name in ("w", "t", "o", "f", "y"):
     open(name, "wb").write(b"12345"); os.chmod(name, 0o6777)
 child = os.fork()
 if child == 0:
@@ -99,10 +99,12 @@ if child == 0:
     f = os.open("w", os.O_WRONLY); os.write(f, b"x"); os.close(f)
     os.truncate("t", 2)
     os.close(os.open("o", os.O_WRONLY | os.O_TRUNC))
+    os.posix_fallocate(os.open("f", os.O_WRONLY), 0, 9)
+    os.copy_file_range(os.open("w", os.O_RDONLY), os.open("y", os.O_WRONLY), 5)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-print(*(oct(os.stat(n).st_mode & 0o7777) for n in ("w", "t", "o")))`);
-  assert.equal(modes, "0o777 0o777 0o777");
+print(*(oct(os.stat(n).st_mode & 0o7777) for n in ("w", "t", "o", "f", "y")))`);
+  assert.equal(modes, "0o777 0o777 0o777 0o777 0o777");
 });
 
 mountTest("sparse files: seek, punch, zero range, copy_file_range", async (driver) => {

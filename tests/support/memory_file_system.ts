@@ -1,23 +1,23 @@
-import {
-  type AttributeChange,
-  type Attributes,
-  type Caller,
-  type CopyPoint,
-  type DirectoryVisitor,
-  type FileSystem,
-  type FileSystemStatus,
-  type NewNode,
-  type Place,
-  type ReadSpans,
-  type RenameFlags,
-  type Time,
-  type WriteRequest,
+import type {
+  AttributeChange,
+  Attributes,
+  Caller,
+  CopyPoint,
+  DirectoryVisitor,
+  FileSystem,
+  FileSystemStatus,
+  NewNode,
+  Place,
+  ReadSpans,
+  RenameFlags,
+  Time,
+  WriteRequest,
 } from "../../core/fs/file_system.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import { ERRNO } from "../../ffi/libc/errno.ts";
 import type { KernelMemory } from "../../ffi/libfuse3/request_buffers.ts";
 import { checkFallocate, FALLOCATE } from "./memory_fallocate.ts";
-import { keyOf, MemoryNode, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID } from "./memory_node.ts";
+import { keyOf, MemoryNode, S_IFDIR, S_IFLNK, S_IFMT, S_ISGID, timeOf } from "./memory_node.ts";
 import { checkRename } from "./memory_rename.ts";
 import { MemoryXattrs } from "./memory_xattrs.ts";
 import { ACCESS_ACL, aclAfterChmod, aclOfNewNode, DEFAULT_ACL } from "./posix_acl.ts";
@@ -32,10 +32,7 @@ const NAME_BYTES_MAX = 255;
 const DOT = new Uint8Array([0x2e]);
 const DOT_DOT = new Uint8Array([0x2e, 0x2e]);
 
-/**
- * A filesystem in Maps: the model that real ones are compared to, and what the driver's tests mount. Simple wherever that
- * does not change what a caller sees.
- */
+/** A filesystem in Maps: the model that real ones are compared to, and what the driver's tests mount. */
 export class MemoryFileSystem implements FileSystem {
   readonly readOnly: boolean;
   readonly #nodes = new Map<number, MemoryNode>();
@@ -241,7 +238,6 @@ export class MemoryFileSystem implements FileSystem {
     goal.data.write(to.offset, bytes);
     const now = this.#now();
     source.accessed(now);
-    goal.dropPrivileges();
     goal.touch(now);
     return size;
   }
@@ -300,10 +296,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   #now(): Time {
-    const milliseconds = this.#runtime.now();
-    const seconds = Math.floor(milliseconds / 1000);
-    const nanoseconds = Math.min(999_999_999, Math.floor((milliseconds - seconds * 1000) * 1e6));
-    return { seconds, nanoseconds };
+    return timeOf(this.#runtime.now());
   }
 
   #writable(): void {

@@ -18,6 +18,13 @@ export function keyOf(name: Uint8Array): string {
   return key;
 }
 
+/** A time of a clock in milliseconds. */
+export function timeOf(milliseconds: number): Time {
+  const seconds = Math.floor(milliseconds / 1000);
+  const nanoseconds = Math.min(999_999_999, Math.floor((milliseconds - seconds * 1000) * 1e6));
+  return { seconds, nanoseconds };
+}
+
 /** A directory's entry. Cookies grow with the time of entering, so that they are stable. */
 export interface MemoryEntry {
   readonly name: Uint8Array;

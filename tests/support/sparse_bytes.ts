@@ -43,15 +43,13 @@ export class SparseBytes {
 
   /** Makes bytes zero, whole pages a hole; the size stays. */
   punch(offset: number, length: number): void {
-    const end = Math.ceil((offset + length) / PAGE_BYTES) * PAGE_BYTES >= this.size
-      ? Math.max(offset + length, this.size)
-      : offset + length;
+    const end = offset + length;
     for (const [index, page] of this.#pages) {
       const start = index * PAGE_BYTES;
       const from = Math.max(offset - start, 0);
       const to = Math.min(end - start, PAGE_BYTES);
       if (from >= to) continue;
-      if (from === 0 && start + to >= Math.min(start + PAGE_BYTES, this.size)) {
+      if (from === 0 && (to === PAGE_BYTES || start + to >= this.size)) {
         this.#pages.delete(index);
       } else page.fill(0, from, to);
     }

@@ -1,7 +1,7 @@
 import { PosixError } from "../../../core/fs/file_system.ts";
 import { MIB } from "../../../core/limits.ts";
 import { ERRNO } from "../../libc/errno.ts";
-import { NO_REPLY, type Operation } from "../exchange.ts";
+import { type Exchange, NO_REPLY, type Operation } from "../exchange.ts";
 import {
   COPY_IN,
   FALLOCATE_IN,
@@ -9,6 +9,8 @@ import {
   LSEEK_IN,
   OUT_HEADER,
   READ_IN,
+  S_ISGID,
+  S_ISUID,
   WRITE_HEADERS_BYTES,
   WRITE_IN,
   WRITE_KILL_SUIDGID,
@@ -52,11 +54,24 @@ export const write: Operation = ({ fileSystem, request, reply }) => {
   return reply.written(length);
 };
 
-export const fallocate: Operation = ({ fileSystem, request }) => {
+/**
+ * Clears setuid and setgid of a file that an ordinary user changed. For WRITE and SETATTR the kernel says when; for these
+ * calls it leaves it to us without saying who may keep them, so it is taken that root may.
+ */
+function dropSetId({ fileSystem, request, attributes }: Exchange, ino: number): void {
+  if (request.caller.uid === 0) return;
+  fileSystem.getattr(ino, attributes);
+  if ((attributes.mode & (S_ISUID | S_ISGID)) === 0) return;
+  fileSystem.setattr(request.caller, ino, { killSetId: true }, attributes);
+}
+
+export const fallocate: Operation = (exchange) => {
+  const { fileSystem, request } = exchange;
   const offset = request.u64(FALLOCATE_IN.offset);
   const length = request.u64(FALLOCATE_IN.length);
   if (!Number.isSafeInteger(offset + length)) throw tooBig;
   fileSystem.fallocate(request.nodeId, offset, length, request.u32(FALLOCATE_IN.mode));
+  dropSetId(exchange, request.nodeId);
   return 0;
 };
 
@@ -66,17 +81,17 @@ export const lseek: Operation = ({ fileSystem, request, reply }) => {
   return reply.offset(fileSystem.lseek(request.nodeId, offset, request.u32(LSEEK_IN.whence)));
 };
 
-export const copyFileRange: Operation = ({ fileSystem, request, reply }) => {
+export const copyFileRange: Operation = (exchange) => {
+  const { fileSystem, request, reply } = exchange;
   const offset = request.u64(COPY_IN.offset);
   if (Number.isNaN(offset)) return reply.written(0);
   const toOffset = request.u64(COPY_IN.toOffset);
   const wanted = request.u64(COPY_IN.length);
   const length = Number.isNaN(wanted) ? COPY_BYTES_MAX : Math.min(wanted, COPY_BYTES_MAX);
   if (!Number.isSafeInteger(toOffset + length)) throw tooBig;
-  const copied = fileSystem.copyRange(
-    { ino: request.nodeId, offset },
-    { ino: request.node(COPY_IN.node), offset: toOffset },
-    length,
-  );
+  const goal = request.node(COPY_IN.node);
+  const from = { ino: request.nodeId, offset };
+  const copied = fileSystem.copyRange(from, { ino: goal, offset: toOffset }, length);
+  if (copied > 0) dropSetId(exchange, goal);
   return reply.written(copied);
 };
