@@ -1,0 +1,85 @@
+/**
+ * Runs jobs on the calling thread: seals or opens, reads or writes.
+ *
+ * @module
+ */
+import { assert } from "../core/assert.ts";
+import { openPositionedTransfers, type PositionedTransfers } from "../ffi/libc/positioned_io.ts";
+import { type NativeLane, openNativeLane, type Sealer } from "../ffi/libcrypto/native_lane.ts";
+import type { Job } from "./job_ring.ts";
+import type { WasmKernel } from "./kernel.ts";
+
+/** Who seals: the kernel, or the system's libcrypto. */
+export type CryptoLane = "wasm" | "native";
+
+/** What a thread needs to run jobs, but for its kernel. */
+export interface JobSetting {
+  readonly lane: CryptoLane;
+  /** The medium's descriptor, or -1 where jobs do no I/O. */
+  readonly descriptor: number;
+  /** Kernel memory for the native lane of this thread. */
+  readonly scratch: number;
+}
+
+/** The result of a job that met a bug of ours; a failed call's is its negated errno. */
+export const BROKEN = -0x10000;
+
+/** One thread's means to run jobs. */
+export class JobRunner implements Disposable {
+  readonly #kernel: WasmKernel;
+  readonly #descriptor: number;
+  readonly #native: NativeLane | undefined;
+  readonly #sealer: Sealer;
+  readonly #transfers: PositionedTransfers | undefined;
+
+  /** Opens libc, and libcrypto for the native lane. */
+  constructor(kernel: WasmKernel, setting: JobSetting) {
+    this.#kernel = kernel;
+    this.#descriptor = setting.descriptor;
+    if (setting.lane === "native") this.#native = openNativeLane(kernel, setting.scratch);
+    this.#sealer = this.#native ?? kernel;
+    if (setting.descriptor >= 0) this.#transfers = openPositionedTransfers();
+  }
+
+  /** Runs a job: 0, how many tags were bad, or a negated errno. */
+  run(job: Job): number {
+    const { kind, descriptors, count } = job;
+    if (kind === "seal" || kind === "seal-and-write") {
+      this.#sealer.sealMany(descriptors, count);
+      return kind === "seal" ? 0 : -this.#move(job, "write");
+    }
+    if (kind === "read-and-open") {
+      const errno = this.#move(job, "read");
+      if (errno !== 0) return -errno;
+    }
+    return this.#sealer.openMany(descriptors, count);
+  }
+
+  /** The same, with a bug of ours as a result: for a thread whose errors nobody would see. */
+  runSafely(job: Job): number {
+    try {
+      return this.run(job);
+    } catch {
+      return BROKEN; // the thread that settles the job throws
+    }
+  }
+
+  /** Reads or writes a job's extents; 0 or an errno. */
+  #move({ extents }: Job, direction: "read" | "write"): number {
+    if (extents.length === 0) return 0;
+    assert(this.#transfers !== undefined, "jobs with extents have a medium");
+    for (const { address, length, offset } of extents) {
+      const memory = this.#kernel.bytes.subarray(address, address + length);
+      assert(memory.length === length, "extents lie in kernel memory");
+      const errno = this.#transfers[direction](this.#descriptor, offset, memory);
+      if (errno !== 0) return errno;
+    }
+    return 0;
+  }
+
+  /** Closes the libraries. */
+  [Symbol.dispose](): void {
+    this.#native?.[Symbol.dispose]();
+    this.#transfers?.close();
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * Crypto workers behind one ring of jobs. The thread that submits also helps: while it waits, it
+ * takes queued jobs itself, so it is never slower than working alone.
+ *
+ * @module
+ */
+import { assert } from "../core/assert.ts";
+import type { Lane } from "../core/block/lane.ts";
+import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../core/crypto/kernel.ts";
+import { VaultError } from "../core/errors.ts";
+import { errnoName } from "../ffi/libc/errno.ts";
+import { NATIVE_SCRATCH_BYTES } from "../ffi/libcrypto/native_lane.ts";
+import { type Job, JobRing, JOBS, RING_BYTES } from "./job_ring.ts";
+import { BROKEN, type CryptoLane, JobRunner } from "./job_runner.ts";
+import type { WasmKernel } from "./kernel.ts";
+import { THREADS_MAX } from "./layout.ts";
+import type { WorkerOrder, WorkerWord } from "./worker.ts";
+
+/** How a pool works. */
+export interface WorkerPoolOptions {
+  /** The kernel of the thread that submits: the one that made the memory. */
+  readonly kernel: WasmKernel;
+  /** Threads beside this one, 0 to 15. With 0 every job runs inline when it is submitted. */
+  readonly workers: number;
+  readonly lane: CryptoLane;
+  /** The medium's descriptor, which must stay open as long as the pool; none: jobs do no I/O. */
+  readonly descriptor?: number;
+}
+
+/** A read is shared out in parts of at least this many bytes: about the price of waking a worker. */
+const SHARED_PART_BYTES = 32 * 1024;
+
+/** One worker and the promise of its end. */
+interface Member {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+}
+
+/** See the module's text. All methods belong to the thread that made the pool. */
+export class WorkerPool implements Lane, AsyncDisposable {
+  readonly #kernel: WasmKernel;
+  readonly #runner: JobRunner;
+  readonly #ring: JobRing;
+  readonly #members: readonly Member[];
+  /** Jobs submitted so far. Ticket t is job number t - 1. */
+  #submitted = 0;
+  /** Every ticket up to this one is known to be done. */
+  #doneUpTo = 0;
+
+  /** For {@linkcode startWorkerPool}. */
+  constructor(
+    kernel: WasmKernel,
+    parts: { runner: JobRunner; ring: JobRing; members: readonly Member[] },
+  ) {
+    this.#kernel = kernel;
+    this.#runner = parts.runner;
+    this.#ring = parts.ring;
+    this.#members = parts.members;
+  }
+
+  /** Workers beside this thread. */
+  get workers(): number {
+    return this.#members.length;
+  }
+
+  /** Queues a job and returns its ticket. The job's memory is the pool's until it has settled. */
+  submit(job: Job): number {
+    if (this.#submitted >= JOBS) this.#waitFor(this.#submitted - JOBS + 1);
+    this.#ring.add(this.#submitted, job);
+    this.#submitted++;
+    if (this.#members.length === 0) this.helpOne();
+    return this.#submitted;
+  }
+
+  /** Whether a job is done. Never blocks, never throws. */
+  settled(ticket: number): boolean {
+    return ticket <= this.#submitted - JOBS || this.#ring.isDone(ticket - 1);
+  }
+
+  /** How a settled job ended: 0, how many tags were bad, or a negated errno. For the last 128 jobs. */
+  result(ticket: number): number {
+    assert(ticket > this.#submitted - JOBS && this.settled(ticket), "a fresh, settled ticket");
+    return this.#ring.result(ticket - 1);
+  }
+
+  /**
+   * Waits for a job, or for all, and works on queued ones meanwhile. Throws the `VaultError` of the
+   * first I/O that failed since the last call, whichever job it was.
+   */
+  settle(ticket?: number): void {
+    if (ticket !== undefined) this.#waitFor(ticket);
+    else {
+      for (let each = this.#oldest(); each <= this.#submitted; each++) this.#waitFor(each);
+      this.#doneUpTo = this.#submitted;
+    }
+    this.#throwFailure();
+  }
+
+  #oldest(): number {
+    return Math.max(this.#doneUpTo, this.#submitted - JOBS) + 1;
+  }
+
+  /** Runs one queued job on this thread; false where none was queued. */
+  helpOne(): boolean {
+    const number = this.#ring.take();
+    if (number < 0) return false;
+    this.#ring.finish(number, this.#runner.runSafely(this.#ring.read(number)));
+    return true;
+  }
+
+  /**
+   * Runs a read job to its end, large ones with the workers' help, and returns how many tags were
+   * bad. Throws the `VaultError` of a failed read.
+   */
+  read(job: Job): number {
+    const parts = this.#members.length === 0 ? [job] : this.#shares(job);
+    if (parts.length === 1) return checked(this.#runner.run(job), "read");
+    checked(this.#runner.run({ ...job, count: 0 }), "read");
+    const tickets = parts.slice(1).map((part) => this.submit(part));
+    let bad = this.#runner.run(parts[0]);
+    // Waiting helps oldest job first, and a ticket's result must be taken before 128 more are added.
+    for (const ticket of tickets) {
+      this.#waitFor(ticket);
+      bad += checked(this.#ring.result(ticket - 1), "read");
+    }
+    return bad;
+  }
+
+  /** Cuts the descriptors of a read into parts worth sharing. */
+  #shares(job: Job): Job[] {
+    const parts: Job[] = [];
+    let first = 0, size = 0;
+    for (let i = 0; i < job.count; i++) {
+      size += this.#kernel.words[(job.descriptors + i * DESCRIPTOR_BYTES + DESCRIPTOR.length) / 4];
+      if (size < SHARED_PART_BYTES && i < job.count - 1) continue;
+      const descriptors = job.descriptors + first * DESCRIPTOR_BYTES;
+      parts.push({ kind: "open", descriptors, count: i + 1 - first, extents: [] });
+      first = i + 1;
+      size = 0;
+    }
+    return parts.length === 0 ? [job] : parts;
+  }
+
+  #waitFor(ticket: number): void {
+    assert(ticket <= this.#submitted, "a ticket is of a job that was submitted");
+    while (!this.settled(ticket)) {
+      if (!this.helpOne()) this.#ring.awaitDone(ticket - 1);
+    }
+  }
+
+  #throwFailure(): void {
+    checked(this.#ring.takeFailure(), "write to");
+  }
+
+  /** Finishes what is queued, then ends the workers. Throws nothing of what failed: settle first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    while (this.helpOne());
+    this.#ring.end();
+    await Promise.all(this.#members.map((member) => member.ended));
+    this.#runner[Symbol.dispose]();
+  }
+}
+
+/** A job's result, unless it is a failure. */
+function checked(result: number, verb: "read" | "write to"): number {
+  assert(result !== BROKEN, "a crypto job has sound arguments");
+  if (result >= 0) return result;
+  const errno = errnoName(-result);
+  throw new VaultError("unavailable", `Cannot ${verb} the medium: ${errno}`, { errno });
+}
+
+/** Starts a worker; resolves when it serves, rejects when it cannot. */
+function startMember(order: WorkerOrder): Promise<Member> {
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  return new Promise((resolve, reject) => {
+    const refuse = (reason: string) => {
+      worker.terminate();
+      end();
+      reject(new VaultError("unavailable", `Cannot start a crypto worker: ${reason}`));
+    };
+    worker.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
+      if (data === "ready") resolve({ worker, ended });
+      else if (data === "ended") {
+        worker.terminate(); // it sleeps nowhere now
+        end();
+      } else refuse(data.failure);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      refuse(event.message);
+    };
+    worker.postMessage(order);
+  });
+}
+
+/**
+ * Starts a pool over a kernel's memory. The workers find their module beside this one: a compiled
+ * program includes `wasm/worker.ts`.
+ */
+export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
+  const { kernel, workers, lane } = options;
+  assert(kernel.thread === 0, "a pool belongs to the thread that made the memory");
+  assert(workers >= 0 && workers < THREADS_MAX, "workers have scratch areas");
+  const address = kernel.reserve(RING_BYTES);
+  const scratch = kernel.reserve(NATIVE_SCRATCH_BYTES * (workers + 1));
+  const descriptor = options.descriptor ?? -1;
+  const settingOf = (thread: number) => {
+    return { lane, descriptor, scratch: scratch + thread * NATIVE_SCRATCH_BYTES };
+  };
+  const runner = new JobRunner(kernel, settingOf(0));
+  const ring = new JobRing(kernel.words, address);
+  const starting = Array.from({ length: workers }, (_, index) => {
+    const thread = index + 1;
+    const seat = { module: kernel.module, memory: kernel.memory, thread };
+    return startMember({ seat, setting: settingOf(thread), ring: address });
+  });
+  const started = await Promise.allSettled(starting);
+  const members = started.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+  const pool = new WorkerPool(kernel, { runner, ring, members });
+  const failed = started.find((each) => each.status === "rejected");
+  if (failed === undefined) return pool;
+  await pool[Symbol.asyncDispose]();
+  throw failed.reason;
+}
