@@ -34,6 +34,13 @@ export const KDF_PROFILES: Readonly<Record<KdfProfileName, KdfParameters>> = {
 /** The order in which an opening tries them, since the medium does not say: cheapest first. */
 export const KDF_ORDER: readonly KdfProfileName[] = ["interactive", "moderate", "sensitive"];
 
+/** Reads a profile's name as a person typed it. Explicit costs have no name, so nobody can type them. */
+export function parseKdfProfile(name: string): KdfProfileName {
+  const found = KDF_ORDER.find((profile) => profile === name);
+  if (found !== undefined) return found;
+  throw new VaultError("invalid", `Cannot use KDF profile "${name}": want ${KDF_ORDER.join(", ")}`);
+}
+
 /** What one run stretches. */
 export interface KdfInput {
   readonly passphrase: Uint8Array;

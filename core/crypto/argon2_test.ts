@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { argon2idByHashWasm, argon2idByWebCrypto, KDF_PROFILES } from "./argon2.ts";
+import {
+  argon2idByHashWasm,
+  argon2idByWebCrypto,
+  KDF_ORDER,
+  KDF_PROFILES,
+  parseKdfProfile,
+} from "./argon2.ts";
 
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -86,4 +92,14 @@ Deno.test("argon2id: RFC 9106, section 5.3, by WebCrypto, which takes secret and
   };
   const tag = new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 256));
   assert.equal(hex(tag), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
+});
+
+Deno.test("argon2id: people choose a profile by name, and none is cheap", () => {
+  assert.deepEqual(KDF_ORDER.map(parseKdfProfile), Object.keys(KDF_PROFILES));
+  for (const { memoryKib, passes } of Object.values(KDF_PROFILES)) {
+    assert.ok(memoryKib >= 65536 && passes >= 3);
+  }
+  for (const name of ["", "fast", "toString", "Interactive"]) {
+    assert.throws(() => parseKdfProfile(name), { kind: "invalid" });
+  }
 });

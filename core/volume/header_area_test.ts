@@ -174,3 +174,17 @@ Deno.test("header: the interactive profile opens by default", async () => {
   const opened = await openHeader({ ...world, secret: SECRET });
   assert.deepEqual(opened.keys.vaultId, keys.vaultId);
 });
+
+Deno.test("header: its cells are noise (chi-square of bytes, 255 degrees of freedom)", async () => {
+  const { world } = await created();
+  const bytes = await snapshot(world.medium);
+  const counts = new Array<number>(256).fill(0);
+  for (const copy of [0, 1] as const) {
+    const at = headerOffset(copy);
+    for (const byte of bytes.subarray(at, at + FIXED_BYTES)) counts[byte]++;
+  }
+  const expected = 2 * FIXED_BYTES / 256;
+  const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+  // Mean 255, deviation 22.6: eight deviations away by chance once in 10^12 runs.
+  assert.ok(chiSquare > 75 && chiSquare < 440, `chi-square ${chiSquare}`);
+});
