@@ -10,8 +10,11 @@ import { KEY_BYTES } from "../limits.ts";
 
 /** Cost of one Argon2id run. */
 export interface KdfParameters {
+  /** Memory in KiB. */
   readonly memoryKib: number;
+  /** Passes over the memory. */
   readonly passes: number;
+  /** Lanes. */
   readonly parallelism: number;
 }
 
@@ -43,7 +46,9 @@ export function parseKdfProfile(name: string): KdfProfileName {
 
 /** What one run stretches. */
 export interface KdfInput {
+  /** Any bytes, used as they are. */
   readonly passphrase: Uint8Array;
+  /** 32 random bytes in a header; at least 8. */
   readonly salt: Uint8Array;
 }
 

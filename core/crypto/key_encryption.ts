@@ -25,6 +25,7 @@ export type Secret =
 
 /** What the keys of one header copy are derived from. */
 export interface KekInputs {
+  /** What was presented. */
   readonly secret: Secret;
   /** The copy's salt. */
   readonly salt: Uint8Array;

@@ -15,10 +15,11 @@ import { openKeySlot, randomBytes, sealKeySlot, type SealTools } from "./key_slo
 import { type VaultKeys, vaultKeys } from "./vault_keys.ts";
 
 /** Bytes of a key export: salt, one sealed slot, random bytes. */
-export const KEY_EXPORT_BYTES = CELL_BYTES;
+export const KEY_EXPORT_BYTES: number = CELL_BYTES;
 
 /** The passphrase of an export, which is not one of the vault. */
 export interface ExportSecret {
+  /** Any bytes, used as they are. */
   readonly passphrase: Uint8Array;
   /** `moderate` where nothing is said: the file will lie somewhere for long. */
   readonly kdf?: KdfChoice;

@@ -22,7 +22,9 @@ import { blake3Keyed, openBytes, sealBytes } from "./sealed_bytes.ts";
 
 /** What seals need: an engine and fresh nonces. */
 export interface SealTools {
+  /** Seals and hashes. */
   readonly kernel: Kernel;
+  /** Clock and randomness. */
   readonly runtime: Runtime;
 }
 

@@ -13,7 +13,9 @@ export const SEALED_BYTES_MAX = 64 * KIB;
 
 /** What a seal binds together. */
 export interface SealBinding {
+  /** 32 bytes. */
   readonly key: Uint8Array;
+  /** 24 bytes, fresh for every seal under the key. */
   readonly nonce: Uint8Array;
   /** At most 64 bytes. */
   readonly aad: Uint8Array;

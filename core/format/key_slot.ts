@@ -13,7 +13,8 @@ export const SLOT_PAYLOAD_BYTES = 1536;
 /** Bytes of the keyed hash behind the tag. */
 export const COMMITMENT_BYTES = 32;
 /** Bytes of a sealed slot: nonce, ciphertext, tag, commitment. The rest of its cell is random. */
-export const SLOT_IMAGE_BYTES = NONCE_BYTES + SLOT_PAYLOAD_BYTES + TAG_BYTES + COMMITMENT_BYTES;
+export const SLOT_IMAGE_BYTES: number = NONCE_BYTES + SLOT_PAYLOAD_BYTES + TAG_BYTES +
+  COMMITMENT_BYTES;
 /** Bytes of a label or device name in UTF-8. */
 export const LABEL_BYTES_MAX = 64;
 /** Epochs that a slot can carry. */
@@ -35,7 +36,9 @@ const NO_DEVICE = new Uint8Array(ID_BYTES);
 
 /** What is said about a slot in its payload and in the slot directory. */
 export interface SlotDescription {
+  /** What opens it. */
   readonly mode: SlotMode;
+  /** For people: at most 64 bytes of UTF-8. */
   readonly label: string;
   /** Milliseconds since 1970. */
   readonly created: number;
@@ -45,9 +48,13 @@ export interface SlotDescription {
 
 /** What a slot wraps. */
 export interface SlotPayload extends SlotDescription {
+  /** 16 bytes. */
   readonly vaultId: Uint8Array;
+  /** 32 bytes. */
   readonly layoutKey: Uint8Array;
+  /** u32. */
   readonly featureBits: number;
+  /** 1 to 32, ascending. */
   readonly epochs: readonly { readonly epoch: number; readonly masterKey: Uint8Array }[];
 }
 

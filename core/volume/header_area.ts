@@ -45,6 +45,7 @@ import {
 
 /** A key slot to be made. */
 export interface SlotOrder {
+  /** What opens it. */
   readonly mode: Exclude<SlotMode, "export">;
   /** A passphrase for `user` and `hybrid`, `{ device: true }` for `device`, a code for `recovery`. */
   readonly secret: Secret;
@@ -59,6 +60,7 @@ export interface CreateHeaderOptions extends HeaderContext, SlotOrder {}
 
 /** How to open one. */
 export interface OpenHeaderOptions extends HeaderContext {
+  /** What is presented. */
   readonly secret: Secret;
   /** The profiles to try, where the caller knows more than the medium says. */
   readonly profiles?: readonly KdfChoice[];
@@ -70,6 +72,7 @@ export interface OpenedHeader {
   readonly keys: VaultKeys;
   /** The slot that opened. */
   readonly slotIndex: number;
+  /** Its mode. */
   readonly mode: SlotMode;
   /** Name of the device that made the slot, where it is not this one: the medium or the secret was moved. */
   readonly movedFrom: string | null;

@@ -35,6 +35,7 @@ import type { StorageBackend } from "../storage/storage_backend.ts";
 
 /** What header operations work with. */
 export interface HeaderContext extends SealTools {
+  /** Where the header lies. */
   readonly medium: StorageBackend;
   /** Needed for `device` and `hybrid` slots only. */
   readonly platform?: Platform;
@@ -73,7 +74,9 @@ export function copyImage(bytes: Uint8Array): CopyImage {
 
 /** The newest slot directory that opens, and whether every buffer says the same. */
 export interface DirectoryReading {
+  /** Null where none opens. */
   readonly newest: SlotDirectory | null;
+  /** True where all four buffers open and agree. */
   readonly settled: boolean;
 }
 
@@ -118,6 +121,7 @@ export async function requireDirectory(
 
 /** A place whose cell must be written to reach a state. */
 export interface CellWrite {
+  /** Byte offset on the medium. */
   readonly offset: number;
   /** What the cell starts with; the rest becomes random. */
   readonly image: Uint8Array;

@@ -23,11 +23,13 @@ const USED_SLOTS_MAX = KEY_SLOTS - 1;
 
 /** What header operations on an opened vault work with. */
 export interface OpenHeaderContext extends HeaderContext {
+  /** The opened keys. */
   readonly keys: VaultKeys;
 }
 
 /** A slot as it is listed. */
 export interface SlotInfo extends SlotDescription {
+  /** 0 to 15. */
   readonly index: number;
 }
 
@@ -38,7 +40,9 @@ export type NewSlot =
 
 /** The slot made, and the printable recovery code where it has one: show it once, then wipe it. */
 export interface AddedSlot {
+  /** 0 to 15. */
   readonly slotIndex: number;
+  /** ASCII. */
   readonly recoveryCode?: Uint8Array;
 }
 

@@ -36,9 +36,10 @@ const SYMBOLS = {
  * Device secrets in the kernel's keyring of this user, when asked for. It never touches a disk, and therefore
  * forgets at reboot: keep a passphrase or a recovery code as well.
  */
-export function kernelKeyring(): SecureStorage {
+export function kernelKeyring(): SecureStorage & Disposable {
   const numbers = NUMBERS[Deno.build.arch];
-  const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+  const library = Deno.dlopen("libc.so.6", SYMBOLS);
+  const { symbols } = library;
   const type = cString("user");
 
   /** The result, or minus the error number. */
@@ -86,6 +87,7 @@ export function kernelKeyring(): SecureStorage {
     get: (label) => soon(() => get(label)),
     set: (label, secret) => soon(() => set(label, secret)),
     remove: (label) => soon(() => remove(label)),
+    [Symbol.dispose]: () => library.close(),
   };
 }
 

@@ -93,7 +93,8 @@ Deno.test({
 async function keyringReason(): Promise<string | null> {
   if (ignore) return "not Linux";
   try {
-    await kernelKeyring().get("probe");
+    using keyring = kernelKeyring();
+    await keyring.get("probe");
     return null;
   } catch (error) {
     if (error instanceof VaultError && error.kind === "unavailable") return error.message;
@@ -105,5 +106,8 @@ const withoutKeyring = await keyringReason();
 Deno.test({
   name: `linux: the kernel keyring keeps secrets${withoutKeyring ? ` (${withoutKeyring})` : ""}`,
   ignore: withoutKeyring !== null,
-  fn: () => keepsSecrets(kernelKeyring(), crypto.randomUUID()),
+  async fn() {
+    using keyring = kernelKeyring();
+    await keepsSecrets(keyring, crypto.randomUUID());
+  },
 });
