@@ -44,7 +44,9 @@ function isU32(value: number): boolean {
 
 /** What another thread needs to work on the same memory. */
 export interface KernelSeat {
+  /** {@linkcode WasmKernel.module} of the thread that made the memory. */
   readonly module: WebAssembly.Module;
+  /** {@linkcode WasmKernel.memory} of that thread. */
   readonly memory: WebAssembly.Memory;
   /** 0 for the thread that made the memory, 1 to 15 for others, each used once. */
   readonly thread: number;
@@ -220,7 +222,7 @@ export interface KernelOptions {
  *
  * @example
  * ```ts
- * import { createKernel } from "./wasm/kernel.ts";
+ * import { createKernel } from "./kernel.ts";
  * import assert from "node:assert/strict";
  * const kernel = createKernel({ memoryBytes: 1024 * 1024 });
  * const key = kernel.reserve(32), hash = kernel.reserve(32);

@@ -22,6 +22,7 @@ export interface WorkerPoolOptions {
   readonly kernel: WasmKernel;
   /** Threads beside this one, 0 to 15. With 0 every job runs inline when it is submitted. */
   readonly workers: number;
+  /** Who seals, on every thread. */
   readonly lane: CryptoLane;
   /** The medium's descriptor, which must stay open as long as the pool; none: jobs do no I/O. */
   readonly descriptor?: number;

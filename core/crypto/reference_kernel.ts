@@ -163,7 +163,7 @@ class ReferenceKernel implements Kernel {
  *
  * @example
  * ```ts
- * import { createReferenceKernel } from "./core/crypto/reference_kernel.ts";
+ * import { createReferenceKernel } from "./reference_kernel.ts";
  * import assert from "node:assert/strict";
  * const kernel = createReferenceKernel({ memoryBytes: 65536 });
  * const key = kernel.reserve(32);
