@@ -1,3 +1,4 @@
+import { NAME_BYTES_MAX } from "../format/dirent.ts";
 import { emptyInode, type Inode } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
@@ -48,13 +49,15 @@ export class Names {
 
   /** The inode that a name leads to; ENOENT, or ENOTDIR where `parent` is no directory. */
   lookup(parent: number, name: Uint8Array): number {
+    if (name.length > NAME_BYTES_MAX) this.directory(parent);
     checkName(name);
     if (isDots(name, 1)) return this.directory(parent).ino;
     if (isDots(name, 2)) return this.directory(parent).inode.parent;
     const { ino } = this.#parts.directories.find(parent, name);
     if (ino !== 0) return ino;
     const mode = this.#parts.nodes.mode(parent);
-    return fail(mode === 0 || isDirectory(mode) ? "ENOENT" : "ENOTDIR");
+    if (mode === 0) fail("ESTALE");
+    return fail(isDirectory(mode) ? "ENOENT" : "ENOTDIR");
   }
 
   /** Makes any node but a symlink; returns its number. */
@@ -85,7 +88,9 @@ export class Names {
 
   /** The target of a symlink. */
   readlink(ino: number): Uint8Array {
-    if ((this.#parts.nodes.mode(ino) & S_IFMT) !== S_IFLNK) fail("EINVAL");
+    const mode = this.#parts.nodes.mode(ino);
+    if (mode === 0) fail("ESTALE");
+    if ((mode & S_IFMT) !== S_IFLNK) fail("EINVAL");
     const target = this.#parts.store.tree.get(encodeNodeKey(this.#key, KEY_TYPE.target, ino));
     return target === null ? fail("EIO") : target.slice();
   }
@@ -95,8 +100,8 @@ export class Names {
     const { nodes, clock, directories } = this.#parts;
     const node = nodes.get(ino);
     if (isDirectory(node.inode.mode)) fail("EPERM");
-    if (node.inode.nlink === 0) fail("ENOENT");
     const parent = this.#place(parentIno, name);
+    if (node.inode.nlink === 0) fail("ENOENT");
     if (node.inode.nlink >= LINKS_MAX) fail("EMLINK");
     directories.insert(parent.ino, name, { ino, type: directoryType(node.inode.mode) });
     parent.inode.size++;
@@ -154,18 +159,18 @@ export class Names {
 
   /** The directory in which `name` can be made. */
   #place(parentIno: number, name: Uint8Array): Node {
-    checkName(name);
     const parent = this.directory(parentIno);
     if (parent.inode.nlink === 0) fail("ENOENT");
+    checkName(name);
     if (isDots(name, 1) || isDots(name, 2)) fail("EEXIST");
     if (this.#parts.directories.find(parentIno, name).ino !== 0) fail("EEXIST");
     return parent;
   }
 
   #named(parentIno: number, name: Uint8Array): { parent: Node; node: Node; cookie: number } {
-    checkName(name);
     const { nodes, directories } = this.#parts;
     const parent = this.directory(parentIno);
+    checkName(name);
     if (isDots(name, 1) || isDots(name, 2)) fail("EISDIR");
     const { ino, cookie } = directories.find(parentIno, name);
     if (ino === 0) fail("ENOENT");

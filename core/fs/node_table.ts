@@ -33,12 +33,12 @@ export class NodeTable {
     this.#blockCells = store.blockBytes / CELL_BYTES;
   }
 
-  /** The node of an inode; ENOENT where there is none. */
+  /** The node of an inode; ESTALE where there is none. */
   get(ino: number): Node {
     const known = this.#nodes.get(ino);
     if (known !== undefined) return known;
     const inode = emptyInode();
-    if (!this.#decode(ino, inode)) fail("ENOENT");
+    if (!this.#decode(ino, inode)) fail("ESTALE");
     return this.#keep(nodeOf(ino, inode));
   }
 

@@ -1,16 +1,11 @@
-import { CELL_BYTES, MIB } from "../limits.ts";
 import { emptyInode } from "../format/inode.ts";
 import { NAME_BYTES_MAX } from "../format/dirent.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
-import { Admission } from "./admission.ts";
-import { changeAttributes, FILE_BYTES_MAX } from "./attribute_change.ts";
-import { Clock } from "./clock.ts";
-import { Directories, DOT_COOKIE, DOTDOT_COOKIE } from "./directory.ts";
-import { DirtyData } from "./dirty_data.ts";
+import { changeAttributes } from "./attribute_change.ts";
+import { DOT_COOKIE, DOTDOT_COOKIE } from "./directory.ts";
 import { asPosixError, fail } from "./errno.ts";
-import { FileCopier } from "./file_copy.ts";
-import { FileReader } from "./file_read.ts";
-import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, FileSpace } from "./file_space.ts";
+import { FileOperations } from "./file_operations.ts";
 import type {
   AttributeChange,
   Attributes,
@@ -25,17 +20,8 @@ import type {
   RenameFlags,
   WriteRequest,
 } from "./file_system.ts";
-import { FileWriter } from "./file_write.ts";
-import { directoryType, isDirectory, isRegular, S_IFDIR } from "./mode.ts";
-import { Names } from "./names.ts";
-import type { Node } from "./node.ts";
-import { NodeTable } from "./node_table.ts";
-import { Privileges } from "./privileges.ts";
-import { Removal } from "./removal.ts";
-import { Renamer } from "./rename.ts";
-import { StoredData } from "./stored_data.ts";
-import { XattrRules } from "./xattr_rules.ts";
-import { XattrStore } from "./xattr_store.ts";
+import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
+import { type FileSystemParts, makeParts } from "./parts.ts";
 
 /** Inode number of the root directory. */
 export const ROOT_INO = 1;
@@ -66,61 +52,22 @@ export function openFileSystem(
 export class PosixFileSystem implements FileSystem {
   readonly readOnly: boolean;
   readonly #store: VolumeStore;
-  readonly #clock: Clock;
-  readonly #nodes: NodeTable;
-  readonly #directories: Directories;
-  readonly #stored: StoredData;
-  readonly #dirty: DirtyData;
-  readonly #reader: FileReader;
-  readonly #writer: FileWriter;
-  readonly #space: FileSpace;
-  readonly #copier: FileCopier;
-  readonly #privileges: Privileges;
-  readonly #xattrs: XattrRules;
-  readonly #removal: Removal;
-  readonly #admission: Admission;
-  readonly #names: Names;
-  readonly #renamer: Renamer;
-  readonly #keepsAccessTimes: boolean;
+  readonly #parts: FileSystemParts;
+  readonly #files: FileOperations;
 
   /** Use {@linkcode openFileSystem}. */
   constructor(store: VolumeStore, options: FileSystemOptions) {
     this.#store = store;
     this.readOnly = store.readOnly;
-    this.#keepsAccessTimes = !store.readOnly && options.noatime !== true;
-    this.#clock = new Clock(store.runtime);
-    const nodes = this.#nodes = new NodeTable(store);
-    this.#directories = new Directories(store);
-    const stored = this.#stored = new StoredData(
-      store,
-      options.blockMemoryBytes ?? BLOCK_MEMORY_BYTES,
-    );
-    const dirty = this.#dirty = new DirtyData(stored, nodes);
-    this.#reader = new FileReader(stored);
-    const writer = this.#writer = new FileWriter(stored, dirty, nodes);
-    const xattrs = new XattrStore(store);
-    this.#privileges = new Privileges(xattrs);
-    this.#xattrs = new XattrRules(xattrs, this.#privileges);
-    const removal = this.#removal = new Removal(store, { nodes, stored, dirty, xattrs });
-    this.#space = new FileSpace({ stored, dirty, writer, nodes, removal });
-    this.#copier = new FileCopier(store.kernel, this.#reader);
-    this.#admission = new Admission(store, removal);
-    const parts = {
-      store,
-      clock: this.#clock,
-      nodes,
-      directories: this.#directories,
-      privileges: this.#privileges,
-      removal,
-    };
-    this.#names = new Names(parts);
-    this.#renamer = new Renamer(parts, this.#names, (node) => dirty.flush(node));
+    this.#parts = makeParts(store, options.blockMemoryBytes ?? BLOCK_MEMORY_BYTES);
+    const keepsAccessTimes = !store.readOnly && options.noatime !== true;
+    this.#files = new FileOperations(this.#parts, keepsAccessTimes);
     this.#start(options);
   }
 
   lookup(parent: number, name: Uint8Array, out: Attributes): void {
     try {
-      this.getattr(this.#names.lookup(parent, name), out);
+      this.getattr(this.#parts.names.lookup(parent, name), out);
     } catch (error) {
       throw asPosixError(error);
     }
@@ -128,7 +75,7 @@ export class PosixFileSystem implements FileSystem {
 
   getattr(ino: number, out: Attributes): void {
     try {
-      if (!this.#nodes.show(ino, out)) fail("ENOENT");
+      if (!this.#parts.nodes.show(ino, out)) fail("ESTALE");
     } catch (error) {
       throw asPosixError(error);
     }
@@ -136,22 +83,15 @@ export class PosixFileSystem implements FileSystem {
 
   setattr(_caller: Caller, ino: number, change: AttributeChange, out: Attributes): void {
     this.#change(() => {
-      const parts = {
-        clock: this.#clock,
-        nodes: this.#nodes,
-        space: this.#space,
-        privileges: this.#privileges,
-        admission: this.#admission,
-      };
-      changeAttributes(parts, this.#nodes.get(ino), change);
+      changeAttributes(this.#parts, this.#parts.nodes.get(ino), change);
       this.getattr(ino, out);
     });
   }
 
   mknod(caller: Caller, parent: number, name: Uint8Array, node: NewNode, out: Attributes): void {
     this.#change(() => {
-      this.#admission.write(0);
-      this.getattr(this.#names.make(caller, parent, name, node), out);
+      this.#parts.admission.write(0);
+      this.getattr(this.#parts.names.make(caller, parent, name, node), out);
     });
   }
 
@@ -163,14 +103,14 @@ export class PosixFileSystem implements FileSystem {
     out: Attributes,
   ): void {
     this.#change(() => {
-      this.#admission.write(0);
-      this.getattr(this.#names.symlink(caller, parent, name, target), out);
+      this.#parts.admission.write(0);
+      this.getattr(this.#parts.names.symlink(caller, parent, name, target), out);
     });
   }
 
   readlink(ino: number): Uint8Array {
     try {
-      const target = this.#names.readlink(ino);
+      const target = this.#parts.names.readlink(ino);
       this.#access(ino);
       return target;
     } catch (error) {
@@ -180,37 +120,37 @@ export class PosixFileSystem implements FileSystem {
 
   link(ino: number, parent: number, name: Uint8Array, out: Attributes): void {
     this.#change(() => {
-      this.#admission.write(0);
-      this.#names.link(ino, parent, name);
+      this.#parts.admission.write(0);
+      this.#parts.names.link(ino, parent, name);
       this.getattr(ino, out);
     });
   }
 
   unlink(parent: number, name: Uint8Array): void {
     this.#change(() => {
-      this.#admission.remove(0);
-      this.#names.unlink(parent, name);
+      this.#parts.admission.remove(0);
+      this.#parts.names.unlink(parent, name);
     });
   }
 
   rmdir(parent: number, name: Uint8Array): void {
     this.#change(() => {
-      this.#admission.remove(0);
-      this.#names.rmdir(parent, name);
+      this.#parts.admission.remove(0);
+      this.#parts.names.rmdir(parent, name);
     });
   }
 
   rename(from: Place, to: Place, flags: RenameFlags): void {
     this.#change(() => {
-      this.#admission.write(0);
-      this.#renamer.rename(from, to, flags);
+      this.#parts.admission.write(0);
+      this.#parts.renamer.rename(from, to, flags);
     });
   }
 
   open(ino: number, _flags: number): void {
     try {
-      this.#nodes.trim();
-      this.#nodes.get(ino).opens++;
+      this.#parts.nodes.trim();
+      this.#parts.nodes.get(ino).opens++;
     } catch (error) {
       throw asPosixError(error);
     }
@@ -218,12 +158,12 @@ export class PosixFileSystem implements FileSystem {
 
   release(ino: number): void {
     try {
-      this.#stored.inFlight.poll();
-      const node = this.#nodes.get(ino);
+      this.#parts.stored.inFlight.poll();
+      const node = this.#parts.nodes.get(ino);
       if (node.opens > 0) node.opens--;
       if (node.opens > 0 || this.readOnly) return;
-      if (node.inode.nlink === 0) this.#removal.released(node);
-      else this.#dirty.flush(node);
+      if (node.inode.nlink === 0) this.#parts.removal.released(node);
+      else this.#parts.dirty.flush(node);
       this.#store.endGroup();
     } catch (error) {
       throw asPosixError(error);
@@ -232,11 +172,11 @@ export class PosixFileSystem implements FileSystem {
 
   read(ino: number, offset: number, size: number, out: ReadSpans): void {
     try {
-      this.#stored.inFlight.poll();
-      const node = this.#file(ino);
+      this.#parts.stored.inFlight.poll();
+      const node = this.#files.file(ino);
       if (offset < 0 || size < 0) fail("EINVAL");
-      this.#reader.read(node, offset, size, out);
-      if (size > 0) this.#accessNode(node);
+      this.#parts.reader.read(node, offset, size, out);
+      if (size > 0) this.#files.access(node);
     } catch (error) {
       throw asPosixError(error);
     }
@@ -245,7 +185,7 @@ export class PosixFileSystem implements FileSystem {
   write(ino: number, write: WriteRequest): void {
     this.#begin();
     try {
-      this.#write(this.#file(ino), write);
+      this.#files.write(this.#files.file(ino), write);
     } catch (error) {
       throw asPosixError(error);
     } finally {
@@ -254,24 +194,12 @@ export class PosixFileSystem implements FileSystem {
   }
 
   fallocate(ino: number, offset: number, length: number, mode: number): void {
-    this.#change(() => {
-      const node = this.#nodes.get(ino);
-      if (!isRegular(node.inode.mode)) fail("ENODEV");
-      if (offset < 0 || length <= 0) fail("EINVAL");
-      if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
-      this.#allocate(node, [offset, offset + length], mode);
-      this.#privileges.drop(node, false);
-      this.#clock.modified(node.inode);
-      this.#nodes.save(node);
-    });
+    this.#change(() => this.#files.allocate(ino, { offset, length }, mode));
   }
 
   lseek(ino: number, offset: number, whence: number): number {
     try {
-      const node = this.#file(ino);
-      if (whence !== 3 && whence !== 4) fail("EINVAL");
-      if (!this.readOnly) this.#dirty.flush(node);
-      return this.#space.seek(node, offset, whence);
+      return this.#files.seek(this.#files.file(ino), offset, whence);
     } catch (error) {
       throw asPosixError(error);
     } finally {
@@ -282,18 +210,7 @@ export class PosixFileSystem implements FileSystem {
   copyRange(from: CopyPoint, to: CopyPoint, length: number): number {
     let copied = 0;
     this.#change(() => {
-      const source = this.#file(from.ino);
-      const target = this.#file(to.ino);
-      if (from.offset < 0 || to.offset < 0 || length < 0) fail("EINVAL");
-      const available = Math.max(0, Math.min(length, source.size - from.offset));
-      const isApart = Math.abs(from.offset - to.offset) >= available;
-      if (source === target && available > 0 && !isApart) fail("EINVAL");
-      const range = { offset: from.offset, length: available };
-      copied = this.#copier.copy(source, range, (address, at, count) => {
-        const offset = to.offset + at;
-        this.#write(target, { offset, length: count, address, buffer: null, killSetId: false });
-      });
-      if (copied > 0) this.#accessNode(source);
+      copied = this.#files.copy(from, to, length);
     });
     return copied;
   }
@@ -301,9 +218,9 @@ export class PosixFileSystem implements FileSystem {
   fsync(ino: number): void | Promise<void> {
     if (this.readOnly) return;
     this.#change(() => {
-      const node = this.#nodes.get(ino);
+      const node = this.#parts.nodes.get(ino);
       if (isDirectory(node.inode.mode)) this.#flush();
-      else this.#dirty.flush(node);
+      else this.#parts.dirty.flush(node);
       const { failure } = node;
       node.failure = undefined;
       if (failure !== undefined) throw failure;
@@ -323,14 +240,14 @@ export class PosixFileSystem implements FileSystem {
 
   readdir(ino: number, cookie: number, visit: DirectoryVisitor): void {
     try {
-      const { inode } = this.#names.directory(ino);
+      const { inode } = this.#parts.names.directory(ino);
       this.#access(ino);
       if (inode.nlink === 0) return;
       const type = directoryType(S_IFDIR);
       if (cookie < DOT_COOKIE && !visit({ ino, cookie: DOT_COOKIE, type, name: DOT })) return;
       const up = { ino: inode.parent, cookie: DOTDOT_COOKIE, type, name: DOTDOT };
       if (cookie < DOTDOT_COOKIE && !visit(up)) return;
-      this.#directories.visit(ino, cookie, visit);
+      this.#parts.directories.visit(ino, cookie, visit);
     } catch (error) {
       throw asPosixError(error);
     }
@@ -351,7 +268,7 @@ export class PosixFileSystem implements FileSystem {
 
   getxattr(ino: number, name: Uint8Array): Uint8Array {
     try {
-      return this.#xattrs.get(this.#nodes.get(ino), name);
+      return this.#parts.xattrs.get(this.#parts.nodes.get(ino), name);
     } catch (error) {
       throw asPosixError(error);
     }
@@ -359,17 +276,17 @@ export class PosixFileSystem implements FileSystem {
 
   setxattr(_caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
     this.#change(() => {
-      const node = this.#nodes.get(ino);
-      this.#admission.write(Math.ceil(value.length / CELL_BYTES));
-      this.#xattrs.set(node, name, value, flags);
-      this.#clock.changed(node.inode);
-      this.#nodes.save(node);
+      const node = this.#parts.nodes.get(ino);
+      this.#parts.admission.write(Math.ceil(value.length / CELL_BYTES));
+      this.#parts.xattrs.set(node, name, value, flags);
+      this.#parts.clock.changed(node.inode);
+      this.#parts.nodes.save(node);
     });
   }
 
   listxattr(ino: number): Uint8Array[] {
     try {
-      return this.#xattrs.list(this.#nodes.get(ino));
+      return this.#parts.xattrs.list(this.#parts.nodes.get(ino));
     } catch (error) {
       throw asPosixError(error);
     }
@@ -377,18 +294,18 @@ export class PosixFileSystem implements FileSystem {
 
   removexattr(ino: number, name: Uint8Array): void {
     this.#change(() => {
-      const node = this.#nodes.get(ino);
-      this.#admission.remove(0);
-      this.#xattrs.remove(node, name);
-      this.#clock.changed(node.inode);
-      this.#nodes.save(node);
+      const node = this.#parts.nodes.get(ino);
+      this.#parts.admission.remove(0);
+      this.#parts.xattrs.remove(node, name);
+      this.#parts.clock.changed(node.inode);
+      this.#parts.nodes.save(node);
     });
   }
 
   /** Frees up to about `blocks` blocks of deleted files; true where more wait. For a driver's idle time. */
   reclaim(blocks: number): boolean {
     try {
-      return this.#removal.reclaim(blocks);
+      return this.#parts.removal.reclaim(blocks);
     } catch (error) {
       throw asPosixError(error);
     }
@@ -396,19 +313,19 @@ export class PosixFileSystem implements FileSystem {
 
   /** Gives back request buffers whose data has been sealed by now. For a driver that waits for one. */
   poll(): void {
-    this.#stored.inFlight.poll();
+    this.#parts.stored.inFlight.poll();
   }
 
   /** True where a commit would make something durable. */
   get hasUncommitted(): boolean {
-    return this.#dirty.hasAny || this.#nodes.hasStale || this.#store.pendingBytes() > 0;
+    return this.#parts.dirty.hasAny || this.#parts.nodes.hasStale || this.#store.pendingBytes() > 0;
   }
 
   #start(options: FileSystemOptions): void {
     try {
-      if (this.#nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
+      if (this.#parts.nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
       if (this.readOnly) return;
-      this.#removal.recover();
+      this.#parts.removal.recover();
       this.#store.setFlushHook(() => this.#flush());
     } catch (error) {
       throw asPosixError(error);
@@ -420,22 +337,22 @@ export class PosixFileSystem implements FileSystem {
     const { uid, gid, mode } = options.root ?? { uid: 0, gid: 0, mode: 0o755 };
     const inode = emptyInode();
     Object.assign(inode, { uid, gid, mode: S_IFDIR | mode & 0o7777, nlink: 2, parent: ROOT_INO });
-    this.#admission.write(0);
-    this.#clock.tick();
-    this.#clock.born(inode);
-    this.#nodes.add(ROOT_INO, inode);
+    this.#parts.admission.write(0);
+    this.#parts.clock.tick();
+    this.#parts.clock.born(inode);
+    this.#parts.nodes.add(ROOT_INO, inode);
     this.#store.endGroup();
   }
 
   #flush(): void {
-    this.#dirty.flushAll(() => this.#store.endGroup());
+    this.#parts.dirty.flushAll(() => this.#store.endGroup());
   }
 
   #begin(): void {
     if (this.readOnly) fail("EROFS");
-    this.#stored.inFlight.poll();
-    this.#nodes.trim();
-    this.#clock.tick();
+    this.#parts.stored.inFlight.poll();
+    this.#parts.nodes.trim();
+    this.#parts.clock.tick();
   }
 
   /** Runs a change as one group. */
@@ -450,49 +367,7 @@ export class PosixFileSystem implements FileSystem {
     }
   }
 
-  #file(ino: number): Node {
-    const node = this.#nodes.get(ino);
-    if (isRegular(node.inode.mode)) return node;
-    return fail(isDirectory(node.inode.mode) ? "EISDIR" : "EINVAL");
-  }
-
-  #write(node: Node, write: WriteRequest): void {
-    const { offset, length } = write;
-    if (offset < 0 || length < 0) fail("EINVAL");
-    if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
-    if (length === 0) return;
-    this.#admission.write(this.#writer.cells(node, offset, length));
-    if (this.#privileges.drop(node, write.killSetId)) this.#nodes.save(node);
-    this.#clock.modified(node.inode);
-    this.#writer.write(node, write);
-    this.#nodes.touch(node);
-  }
-
-  #allocate(node: Node, [offset, end]: [number, number], mode: number): void {
-    const keepsSize = (mode & FALLOC_KEEP_SIZE) !== 0;
-    const action = mode & ~FALLOC_KEEP_SIZE;
-    const edges = 2 * this.#stored.blockCells;
-    if (action === FALLOC_PUNCH_HOLE && keepsSize) {
-      this.#admission.remove(edges);
-      this.#space.punch(node, offset, end);
-    } else if (action === 0 || action === FALLOC_ZERO_RANGE) {
-      const cells = this.#space.allocateCells(node, offset, end);
-      this.#admission.write(cells + (action === 0 ? 0 : edges));
-      if (action === FALLOC_ZERO_RANGE) this.#space.punch(node, offset, end);
-      this.#space.allocate(node, offset, end);
-      if (!keepsSize && end > node.size) this.#space.truncate(node, end);
-    } else {
-      fail("EOPNOTSUPP");
-    }
-  }
-
   #access(ino: number): void {
-    if (this.#keepsAccessTimes) this.#accessNode(this.#nodes.get(ino));
-  }
-
-  #accessNode(node: Node): void {
-    if (!this.#keepsAccessTimes) return;
-    this.#clock.tick();
-    if (this.#clock.accessed(node.inode)) this.#nodes.touch(node);
+    this.#files.access(this.#parts.nodes.get(ino));
   }
 }

@@ -1,6 +1,6 @@
 import { checkName, isDots } from "./directory.ts";
 import { VaultError } from "../errors.ts";
-import { fail } from "./errno.ts";
+import { type ErrnoName, fail } from "./errno.ts";
 import type { Place, RenameFlags } from "./file_system.ts";
 import { directoryType, isDirectory } from "./mode.ts";
 import type { NameParts, Names } from "./names.ts";
@@ -33,30 +33,34 @@ export class Renamer {
   /** POSIX rename, and Linux's RENAME_NOREPLACE and RENAME_EXCHANGE. */
   rename(from: Place, to: Place, flags: RenameFlags): void {
     if (flags.noReplace && flags.exchange) fail("EINVAL");
-    const source = this.#side(from);
-    const target = this.#side(to);
+    const parents = [this.#names.directory(from.parent), this.#names.directory(to.parent)];
+    checkName(to.name);
+    const source = this.#side(parents[0], from.name);
+    const target = this.#side(parents[1], to.name);
     if (source.node === null) return fail("ENOENT");
     if (target.parent.inode.nlink === 0) fail("ENOENT");
     if (target.node !== null && flags.noReplace) fail("EEXIST");
-    this.#checkNotInside(source.node, target.parent);
-    if (flags.exchange) {
-      if (target.node === null) return fail("ENOENT");
-      this.#checkNotInside(target.node, source.parent);
+    if (target.node === null && flags.exchange) fail("ENOENT");
+    this.#checkOutside(source.node, target.parent, "EINVAL");
+    if (flags.exchange && target.node !== null) {
+      this.#checkOutside(target.node, source.parent, "EINVAL");
       this.#exchange(source, source.node, target, target.node);
       return;
     }
     if (source.node === target.node) return;
-    if (target.node !== null) this.#checkReplaceable(source.node, target.node);
+    if (target.node !== null) {
+      this.#checkOutside(target.node, source.parent, "ENOTEMPTY");
+      this.#checkReplaceable(source.node, target.node);
+    }
     this.#move(source, source.node, target);
   }
 
-  #side(place: Place): Side {
-    checkName(place.name);
-    if (isDots(place.name, 1) || isDots(place.name, 2)) fail("EBUSY");
-    const parent = this.#names.directory(place.parent);
-    const { ino, cookie } = this.#parts.directories.find(place.parent, place.name);
+  #side(parent: Node, name: Uint8Array): Side {
+    checkName(name);
+    if (isDots(name, 1) || isDots(name, 2)) fail("EBUSY");
+    const { ino, cookie } = this.#parts.directories.find(parent.ino, name);
     const node = ino === 0 ? null : this.#parts.nodes.get(ino);
-    return { parent, name: place.name, node, cookie };
+    return { parent, name, node, cookie };
   }
 
   #checkReplaceable(source: Node, target: Node): void {
@@ -68,12 +72,12 @@ export class Renamer {
     }
   }
 
-  /** A directory cannot be moved below itself. */
-  #checkNotInside(node: Node, parent: Node): void {
+  /** A directory cannot be moved below itself, nor replaced by what lies below it. */
+  #checkOutside(node: Node, parent: Node, errno: ErrnoName): void {
     if (!isDirectory(node.inode.mode) || node.inode.parent === parent.ino) return;
     let at = parent;
     for (let depth = 0; depth < DEPTH_MAX; depth++) {
-      if (at.ino === node.ino) fail("EINVAL");
+      if (at.ino === node.ino) fail(errno);
       if (at.inode.parent === at.ino) return;
       at = this.#parts.nodes.get(at.inode.parent);
     }

@@ -1,0 +1,77 @@
+import type { VolumeStore } from "../volume/volume_store.ts";
+import { Admission } from "./admission.ts";
+import { Clock } from "./clock.ts";
+import { Directories } from "./directory.ts";
+import { DirtyData } from "./dirty_data.ts";
+import { FileCopier } from "./file_copy.ts";
+import { FileReader } from "./file_read.ts";
+import { FileSpace } from "./file_space.ts";
+import { FileWriter } from "./file_write.ts";
+import { Names } from "./names.ts";
+import { NodeTable } from "./node_table.ts";
+import { Privileges } from "./privileges.ts";
+import { Removal } from "./removal.ts";
+import { Renamer } from "./rename.ts";
+import { StoredData } from "./stored_data.ts";
+import { XattrRules } from "./xattr_rules.ts";
+import { XattrStore } from "./xattr_store.ts";
+
+/** The parts that a filesystem is made of, each over those before it. */
+export interface FileSystemParts {
+  readonly store: VolumeStore;
+  readonly clock: Clock;
+  readonly nodes: NodeTable;
+  readonly directories: Directories;
+  readonly stored: StoredData;
+  readonly dirty: DirtyData;
+  readonly reader: FileReader;
+  readonly writer: FileWriter;
+  readonly copier: FileCopier;
+  readonly privileges: Privileges;
+  readonly xattrs: XattrRules;
+  readonly removal: Removal;
+  readonly admission: Admission;
+  readonly space: FileSpace;
+  readonly names: Names;
+  readonly renamer: Renamer;
+}
+
+/** Makes the parts. `blockMemoryBytes`: kernel memory for dirty and cached blocks together. */
+export function makeParts(store: VolumeStore, blockMemoryBytes: number): FileSystemParts {
+  const clock = new Clock(store.runtime);
+  const nodes = new NodeTable(store);
+  const directories = new Directories(store);
+  const stored = new StoredData(store, blockMemoryBytes);
+  const dirty = new DirtyData(stored, nodes);
+  const reader = new FileReader(stored);
+  const writer = new FileWriter(stored, dirty, nodes);
+  const copier = new FileCopier(store.kernel, reader);
+  const xattrStore = new XattrStore(store);
+  const privileges = new Privileges(xattrStore);
+  const xattrs = new XattrRules(xattrStore, privileges);
+  const removal = new Removal(store, { nodes, stored, dirty, xattrs: xattrStore });
+  const admission = new Admission(store, removal);
+  const space = new FileSpace({ stored, dirty, writer, nodes, removal });
+  const nameParts = { store, clock, nodes, directories, privileges, removal };
+  const names = new Names(nameParts);
+  // As ext4 does: what takes over a name has its data on the medium no later than the name.
+  const renamer = new Renamer(nameParts, names, (node) => dirty.flush(node));
+  return {
+    store,
+    clock,
+    nodes,
+    directories,
+    stored,
+    dirty,
+    reader,
+    writer,
+    copier,
+    privileges,
+    xattrs,
+    removal,
+    admission,
+    space,
+    names,
+    renamer,
+  };
+}
