@@ -40,8 +40,8 @@ export interface Session extends ServedSession {
    * impatient users.
    */
   abort(): void;
-  /** Gives everything back; call it after `serveSession` returned and `unmount` resolved. */
-  close(): void;
+  /** Gives everything back; call it after `serveSession` returned. */
+  close(): Promise<void>;
 }
 
 /** Mounts on `mountpoint`, cleaning up dead mounts there first. Requests queue until `descriptor` is served. */
@@ -113,6 +113,7 @@ class MountedSession implements Session {
   readonly #fuse: Libfuse;
   readonly #handle: Deno.PointerObject;
   #unmounting: Promise<"unmounted" | "busy"> | null = null;
+  #readAhead: Promise<boolean> | null = null;
   #aborted = false;
   #libfuseHoldsMount = true;
   #closed = false;
@@ -141,7 +142,9 @@ class MountedSession implements Session {
   }
 
   raiseReadAhead(kibibytes: number): Promise<boolean> {
-    return raiseReadAhead(this.#libc, this.mountpoint, kibibytes);
+    const raised = raiseReadAhead(this.#libc, this.mountpoint, kibibytes);
+    this.#readAhead = raised;
+    return raised;
   }
 
   unmount(): Promise<"unmounted" | "busy"> {
@@ -180,9 +183,11 @@ class MountedSession implements Session {
     this.#letGo();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    // Calls under way in the pool still use the libraries and the session.
+    await Promise.allSettled([this.#unmounting, this.#readAhead]);
     this.#libc.symbols.close(this.descriptor);
     this.#letGo();
     this.#libc.symbols.close(this.wakeDescriptor);

@@ -145,6 +145,33 @@ signal.setitimer(signal.ITIMER_REAL, 0.05)
 assert libc.fsync(f) == 0`);
 });
 
+lifeTest("memory that the filesystem keeps is left alone, idle time is given to it", async () => {
+  const driver = await MountedDriver.mount({ lazyWrites: true, writebackCache: false });
+  await driver.python(`
+import hashlib, mmap, os
+f = os.open("big", os.O_RDWR | os.O_CREAT | os.O_DIRECT)
+sums = []
+for i in range(64):
+    b = mmap.mmap(-1, 1 << 20); b.write(os.urandom(1 << 20))
+    sums.append(hashlib.sha256(b).digest()); assert os.pwrite(f, b, i << 20) == 1 << 20
+for i in range(64):
+    b = mmap.mmap(-1, 1 << 20); assert os.preadv(f, [b], i << 20) == 1 << 20
+    assert hashlib.sha256(b).digest() == sums[i], i
+threads = __import__("threading")
+def writer(n):
+    b = mmap.mmap(-1, 1 << 20); b.write(bytes([n]) * (1 << 20))
+    for i in range(8): os.pwrite(f, b, (n * 8 + i) << 20)
+workers = [threads.Thread(target=writer, args=(n,)) for n in range(8)]
+for w in workers: w.start()
+for w in workers: w.join()`);
+  await driver.session.unmount();
+  const { error, sum, keptWrites, ticks } = await driver.ended();
+  assert.deepEqual({ error, sum }, { error: "", sum: 28 * 8 * 2 ** 20 });
+  assert.ok(keptWrites > 32, `${keptWrites} writes were kept`);
+  assert.ok(ticks > 0, "timers ran");
+  await Deno.remove(driver.mountpoint);
+});
+
 lifeTest("a call from another thread reaches the sleeping loop", async () => {
   await using driver = await MountedDriver.mount();
   for (let round = 0; round < 20; round++) {

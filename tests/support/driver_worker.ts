@@ -7,6 +7,7 @@ import {
   type NewNode,
   PosixError,
   type ReadSpans,
+  type WriteRequest,
 } from "../../core/fs/file_system.ts";
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
@@ -23,6 +24,8 @@ export interface DriverOrder extends ServedSession {
   /** How long an fsync takes; `"until go"`: until somebody makes a node named `go`. */
   readonly fsync: "at once" | "until go" | "200 ms";
   readonly interruptGraceMs: number;
+  /** Leave the data of WRITEs in the driver's buffers until the driver is idle or somebody reads. */
+  readonly lazyWrites: boolean;
   /** Makes `getxattr` of `user.broken` break an invariant, and of `user.failed` fail otherwise. */
   readonly faulty: boolean;
 }
@@ -35,6 +38,8 @@ export type DriverNews =
     readonly kind: "ended";
     /** The sum of all bytes of the file `big`, -1 without one. */
     readonly sum: number;
+    readonly ticks: number;
+    readonly keptWrites: number;
     readonly nodes: number;
     readonly error: string;
     readonly reports: number;
@@ -43,6 +48,9 @@ export type DriverNews =
 class TestFileSystem extends MemoryFileSystem {
   order: DriverOrder | null = null;
   readonly memory: KernelMemory;
+  /** Writes that were put off and are done. */
+  keptWrites = 0;
+  readonly #kept: { ino: number; write: WriteRequest }[] = [];
   readonly #go = Promise.withResolvers<void>();
 
   constructor(memory: KernelMemory, readOnly: boolean) {
@@ -59,6 +67,32 @@ class TestFileSystem extends MemoryFileSystem {
   override mknod(caller: Caller, parent: number, name: Uint8Array, node: NewNode, out: Attributes) {
     super.mknod(caller, parent, name, node, out);
     if (new TextDecoder().decode(name) === "go") this.#go.resolve();
+  }
+
+  override write(ino: number, write: WriteRequest): void {
+    if (this.order?.lazyWrites !== true || write.buffer === null) {
+      // Written in order: what is put off must not overwrite this.
+      while (this.writeOne());
+      return super.write(ino, write);
+    }
+    super.fallocate(ino, write.offset, write.length, 0);
+    write.buffer.references++;
+    this.#kept.push({ ino, write });
+  }
+
+  override read(ino: number, offset: number, size: number, out: ReadSpans): void {
+    while (this.writeOne());
+    super.read(ino, offset, size, out);
+  }
+
+  /** Does the oldest write that was put off; false where there is none. */
+  writeOne(): boolean {
+    const next = this.#kept.shift();
+    if (next === undefined) return false;
+    super.write(next.ino, next.write);
+    if (next.write.buffer !== null) next.write.buffer.references--;
+    this.keptWrites++;
+    return true;
   }
 
   /** The sum of all bytes of a file in the root; -1 where there is none of that name. */
@@ -98,12 +132,15 @@ async function serve(order: DriverOrder): Promise<void> {
   const fileSystem = new TestFileSystem(kernel, order.readOnly);
   fileSystem.order = order;
   let reports = 0;
+  let ticks = 0;
   let error = "";
   try {
     await serveSession(order, fileSystem, {
       kernel,
       writebackCache: order.writebackCache,
       interruptGraceMs: order.interruptGraceMs,
+      idle: () => fileSystem.writeOne(),
+      tick: () => ticks++,
       ready: () => tell({ kind: "ready" }),
       report: (failure) => {
         assert(!(failure instanceof PosixError), "POSIX answers are not reported");
@@ -114,7 +151,15 @@ async function serve(order: DriverOrder): Promise<void> {
     error = failure instanceof Error ? failure.name : String(failure);
   }
   const sum = fileSystem.sumOf("big");
-  tell({ kind: "ended", sum, nodes: fileSystem.nodeCount, error, reports });
+  tell({
+    kind: "ended",
+    sum,
+    ticks,
+    keptWrites: fileSystem.keptWrites,
+    nodes: fileSystem.nodeCount,
+    error,
+    reports,
+  });
 }
 
 self.onmessage = (event: MessageEvent<DriverOrder | "echo">) => {

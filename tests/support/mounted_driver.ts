@@ -64,6 +64,7 @@ export class MountedDriver {
       readOnly: false,
       fsync: "at once",
       interruptGraceMs: 1000,
+      lazyWrites: false,
       faulty: false,
       ...rest,
       descriptor,
@@ -113,7 +114,7 @@ export class MountedDriver {
   /** Waits until serving has ended, gives everything back, and says how it ended. */
   async ended(): Promise<Extract<DriverNews, { kind: "ended" }>> {
     const news = this.#ended ?? await this.next("ended");
-    this.session.close();
+    await this.session.close();
     this.#worker.terminate();
     return news;
   }
