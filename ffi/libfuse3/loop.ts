@@ -9,15 +9,8 @@ import type { DriverSettings } from "./exchange.ts";
 import { PAGE_BYTES, WRITE_HEADERS_BYTES } from "./protocol.ts";
 import { Reply, timeoutOf } from "./reply.ts";
 import { type KernelMemory, RequestBuffers } from "./request_buffers.ts";
+import type { ServedSession } from "./served_session.ts";
 import { DescriptorWait } from "./wait.ts";
-
-/** Which descriptors to serve: numbers, so that they can be posted to a worker. */
-export interface ServedSession {
-  /** The session's own duplicate of the FUSE device, non-blocking. */
-  readonly descriptor: number;
-  /** An eventfd that other threads write to when this one shall look at its messages; -1 without. */
-  readonly wakeDescriptor: number;
-}
 
 /** How to serve a mount. */
 export interface ServeOptions {

@@ -1,6 +1,6 @@
 import { VaultError } from "../../core/errors.ts";
 import { addressOf, cString, type Libc, openLibc } from "../libc/symbols.ts";
-import type { ServedSession } from "./loop.ts";
+import type { ServedSession } from "./served_session.ts";
 import { mountArgument, type MountOptions } from "./mount_options.ts";
 import { raiseReadAhead } from "./read_ahead.ts";
 import { prepareMountpoint } from "./stale_mount.ts";

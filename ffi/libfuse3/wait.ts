@@ -1,5 +1,5 @@
 import { addressOf, type Libc } from "../libc/symbols.ts";
-import type { ServedSession } from "./loop.ts";
+import type { ServedSession } from "./served_session.ts";
 
 const POLLIN = 1;
 /** Bytes of a `struct pollfd`: descriptor, events, revents. */

@@ -13,7 +13,8 @@ import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { emptyAttributes } from "../../ffi/libfuse3/exchange.ts";
 import type { KernelMemory } from "../../ffi/libfuse3/request_buffers.ts";
-import { type ServedSession, serveSession } from "../../ffi/libfuse3/loop.ts";
+import { serveSession } from "../../ffi/libfuse3/loop.ts";
+import type { ServedSession } from "../../ffi/libfuse3/served_session.ts";
 import { MemoryFileSystem } from "./memory_file_system.ts";
 import { sharedKernelMemory } from "./shared_kernel_memory.ts";
 
