@@ -12,6 +12,8 @@ import { type KernelMemory, RequestBuffers } from "./request_buffers.ts";
 import type { ServedSession } from "./served_session.ts";
 import { DescriptorWait } from "./wait.ts";
 
+export type { ServedSession } from "./served_session.ts";
+
 /** How to serve a mount. */
 export interface ServeOptions {
   /** Where request buffers are reserved. */
