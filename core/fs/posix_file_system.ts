@@ -242,7 +242,6 @@ export class PosixFileSystem implements FileSystem {
     try {
       const { inode } = this.#parts.names.directory(ino);
       this.#access(ino);
-      if (inode.nlink === 0) return;
       const type = directoryType(S_IFDIR);
       if (cookie < DOT_COOKIE && !visit({ ino, cookie: DOT_COOKIE, type, name: DOT })) return;
       const up = { ino: inode.parent, cookie: DOTDOT_COOKIE, type, name: DOTDOT };
