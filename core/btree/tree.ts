@@ -103,8 +103,7 @@ export class Tree {
     const right = this.pages.create(page.level);
     if (cut < page.count) page.splitInto(right, cut);
     const toRight = index > cut ||
-      (index === cut &&
-        !(cut > 0 && right.count > 0 && !right.fits(record.key.length, record.value.length)));
+      (index === cut && right.fits(record.key.length, record.value.length));
     if (toRight) right.insert(index - cut, record.key, record.value);
     else page.insert(index, record.key, record.value);
     this.addSibling(page, right, depth);

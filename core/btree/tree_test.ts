@@ -141,3 +141,17 @@ Deno.test("ascending inserts leave full pages behind", () => {
   const leaves = [...pages.stored.values()].filter((bytes) => bytes[5] === 0).length;
   assert(leaves <= Math.ceil(20000 / 190), `${leaves} leaves`);
 });
+
+Deno.test("a large record before the first of a full page gets a page of its own", () => {
+  const pages = new MapPages();
+  const tree = new Tree(pages);
+  for (let i = 0; i < 13; i++) tree.put(text.encode(`b${10 + i}`), new Uint8Array(297));
+  for (let i = 0; i < 3; i++) tree.put(text.encode(`c${i}`), new Uint8Array(4060));
+  tree.put(text.encode("a".repeat(60)), new Uint8Array(4096));
+  const seen: string[] = [];
+  tree.scan(new Uint8Array(0), (key) => seen.push(asText(key)) > 0);
+  assert.equal(seen.length, 17);
+  assert.deepEqual(seen, [...seen].sort());
+  assert.equal(tree.get(text.encode("a".repeat(60)))?.length, 4096);
+  pages.store();
+});
