@@ -139,6 +139,8 @@ export class TreeStore {
     const store = new TreeStore(parts, record, opened);
     for (const run of record.takenLate) store.space.reserve(runCell(run), runCount(run));
     store.space.resting.addLate(record.sequence, record.givenUpLate);
+    // As the one who wrote this root did next: its log may already lie in cells whose rest was over then.
+    store.space.rootDurable(record.sequence, () => {});
     return store;
   }
 
