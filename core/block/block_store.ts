@@ -70,6 +70,8 @@ export class BlockStore {
   /** No id below this one is pending. */
   private pendingFrom = 0;
   private nextSlot = 0;
+  /** A write that failed. What it should have stored is not there, so that nothing may be entered any more. */
+  private failure: unknown;
 
   constructor(parts: BlockStoreParts) {
     this.context = parts.context;
@@ -137,11 +139,17 @@ export class BlockStore {
 
   /** Waits for a job, or for all. */
   settle(ticket?: number): void {
-    this.context.lane.settle(ticket);
+    if (this.failure !== undefined) throw this.failure;
+    try {
+      this.context.lane.settle(ticket);
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
   }
 
   private absorbOldest(): void {
-    this.context.lane.settle(this.pending[0].ticket);
+    this.settle(this.pending[0].ticket);
     while (this.pending.length > 0 && this.context.lane.settled(this.pending[0].ticket)) {
       this.enter(this.pending.shift()!);
     }
@@ -150,7 +158,7 @@ export class BlockStore {
   /** Waits for every job and enters its blocks into the map. */
   absorb(): void {
     if (this.pending.length === 0) return;
-    this.context.lane.settle();
+    this.settle();
     for (const job of this.pending) this.enter(job);
     this.pending = [];
   }

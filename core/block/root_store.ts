@@ -127,6 +127,12 @@ export class RootStore {
     if (superblock.rootBytes > ROOT_BYTES_MAX || !this.context.keys.has(epoch)) {
       throw new VaultError("corrupt", "Cannot read root record: bad superblock");
     }
+    if (cell * CELL_BYTES + stored > this.medium.size()) {
+      throw new VaultError(
+        "corrupt",
+        "Cannot read root record: it lies beyond the end of the medium; it was truncated",
+      );
+    }
     const bytes = new Uint8Array(stored);
     this.medium.read(cell * CELL_BYTES, bytes);
     const sealed = bytes.subarray(NONCE_BYTES, stored - TAG_BYTES);
