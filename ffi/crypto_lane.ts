@@ -1,7 +1,8 @@
 import { InlineLane, type Lane } from "../core/block/lane.ts";
-import type { StorageBackend } from "../core/storage/storage_backend.ts";
 import { VaultError } from "../core/errors.ts";
+import type { StorageBackend } from "../core/storage/storage_backend.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
+import { startWorkerPool } from "../wasm/worker_pool.ts";
 
 /** A lane with what the serving loop needs around it. */
 export interface OpenLane {
@@ -11,15 +12,33 @@ export interface OpenLane {
   close(): Promise<void>;
 }
 
-/** Makes the lane that was asked for. */
-export function openLane(
+/** Which lane to make. */
+export interface LaneOptions {
+  readonly cryptoLane: "wasm" | "native";
+  /** Threads beside this one. */
+  readonly workers: number;
+}
+
+/** Makes the lane that was asked for: workers where the medium has a descriptor that they can use, else inline. */
+export async function openLane(
   kernel: WasmKernel,
   medium: StorageBackend,
-  _options: { cryptoLane: "wasm" | "native"; workers: number },
+  options: LaneOptions,
 ): Promise<OpenLane> {
-  if (medium.direct === undefined) {
-    throw new VaultError("invalid", `Cannot mount "${medium.name}": it has no direct access`);
+  const { direct } = medium;
+  if (direct === undefined) {
+    throw new VaultError("invalid", `Cannot use medium "${medium.name}": it has no direct access`);
   }
-  const lane = new InlineLane(kernel, medium.direct);
-  return Promise.resolve({ lane, help: () => false, close: () => Promise.resolve() });
+  const { descriptor } = direct;
+  if (descriptor === undefined) {
+    const lane = new InlineLane(kernel, direct);
+    return { lane, help: () => false, close: () => Promise.resolve() };
+  }
+  const { cryptoLane: lane, workers } = options;
+  const pool = await startWorkerPool({ kernel, workers, lane, descriptor });
+  return {
+    lane: pool,
+    help: () => pool.helpOne(),
+    close: () => pool[Symbol.asyncDispose](),
+  };
 }

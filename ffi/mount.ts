@@ -134,9 +134,20 @@ class WorkerMount implements MountedVault {
     this.ready.reject(gone);
     for (const waiting of this.waiting.values()) waiting.reject(gone);
     this.waiting.clear();
-    if (error !== undefined) this.session?.abort();
-    if (error === undefined) this.over.resolve();
-    else this.over.reject(error);
+    this.closeSession(error).then(
+      () => error === undefined ? this.over.resolve() : this.over.reject(error),
+      (failure) => this.over.reject(error ?? failure),
+    );
+  }
+
+  /** Gives the mount back: whoever unmounted, the calls that did so have to return first. */
+  private async closeSession(error?: Error): Promise<void> {
+    const { session } = this;
+    if (session === null) return;
+    if (error !== undefined) session.abort();
+    else await session.unmount();
+    this.session = null;
+    await session.close();
   }
 
   control(verb: string, options: ControlRequest["options"]): Promise<unknown> {

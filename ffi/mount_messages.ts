@@ -1,6 +1,6 @@
 import type { VaultErrorKind } from "../core/errors.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
-import type { ServedSession } from "./libfuse3/loop.ts";
+import type { ServedSession } from "./libfuse3/served_session.ts";
 
 /** What the serving thread needs to open the vault. Plain data: it is posted. */
 export interface ServeOrder {

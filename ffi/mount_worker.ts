@@ -16,7 +16,8 @@ import { createKernel } from "../wasm/kernel.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
 import { type OpenLane, openLane } from "./crypto_lane.ts";
 import { libcFileIo } from "./libc/file_io.ts";
-import { type ServedSession, serveSession } from "./libfuse3/loop.ts";
+import { serveSession } from "./libfuse3/loop.ts";
+import type { ServedSession } from "./libfuse3/served_session.ts";
 import { linuxPlatform } from "./linux/platform.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
 import { toPosted } from "./posted_error.ts";
@@ -78,7 +79,7 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
   };
   await serveSession(session, fileSystem, {
     kernel,
-    writebackCache: true,
+    writebackCache: false,
     idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
     tick,
     ready: () => post({ type: "ready" }),
