@@ -33,6 +33,11 @@ export class NodeTable {
     this.#blockCells = store.blockBytes / CELL_BYTES;
   }
 
+  /** Nodes in memory. */
+  get count(): number {
+    return this.#nodes.size;
+  }
+
   /** The node of an inode; ESTALE where there is none. */
   get(ino: number): Node {
     const known = this.#nodes.get(ino);

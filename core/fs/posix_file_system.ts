@@ -320,6 +320,11 @@ export class PosixFileSystem implements FileSystem {
     return this.#parts.dirty.hasAny || this.#parts.nodes.hasStale || this.#store.pendingBytes() > 0;
   }
 
+  /** Inodes that have an object in memory: open, changed or lately used ones. */
+  get nodesInMemory(): number {
+    return this.#parts.nodes.count;
+  }
+
   #start(options: FileSystemOptions): void {
     try {
       if (this.#parts.nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
