@@ -62,6 +62,7 @@ export class ExtentMap {
 
   /** Makes these blocks a run of ids. `tailCells` is what the last one takes, or 0 where that is a full block. */
   write(node: Node, first: number, extent: Extent): void {
+    if (extent.count === 1 && this.#overwrite(node, first, extent)) return;
     this.remove(node, first, first + extent.count);
     this.#insert(node, { ...extent, first });
   }
@@ -131,6 +132,19 @@ export class ExtentMap {
   firstBehind(node: Node, block: number): number {
     const range = this.find(node, block);
     return range.state === "hole" ? range.end : block;
+  }
+
+  /** An extent of one block is replaced in place: what random writes do most. False where there is none. */
+  #overwrite(node: Node, first: number, extent: Extent): boolean {
+    if (first >= node.extentsBound || !this.#exact(node.ino, first)) return false;
+    const { count, unwritten, firstId } = this.#met;
+    if (count !== 1) return false;
+    node.inode.cells += this.#cells(extent, 0, 1) - this.#cells(this.#met, 0, 1);
+    const replacement = { ...extent, first };
+    this.#put(node.ino, replacement);
+    setExtent(node.range, replacement);
+    if (!unwritten) this.#dropIds(firstId, 1);
+    return true;
   }
 
   #insert(node: Node, extent: PlacedExtent): void {
