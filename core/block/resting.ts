@@ -102,12 +102,16 @@ export class Resting {
     return this.current;
   }
 
-  /** The root of this sequence is durable: takes out the runs whose rest is over. */
+  /** The root of this sequence is durable: what it gave up late rests like the rest of it. */
+  keepLate(sequence: number): void {
+    if (this.current.length === 0) return;
+    const { runs } = this.batch(sequence);
+    for (const run of this.current) runs.push(run);
+    this.current = [];
+  }
+
+  /** Takes out the runs whose rest is over when the root of this sequence is durable. */
   due(sequence: number): number[] {
-    if (this.current.length > 0) {
-      this.batch(sequence).runs.push(...this.current);
-      this.current = [];
-    }
     const due: number[] = [];
     while (this.batches.length > 0 && this.batches[0].sequence + ROOTS_TO_REST - 1 <= sequence) {
       const batch = this.batches.shift()!;

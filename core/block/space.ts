@@ -63,6 +63,8 @@ export class Space {
   private recycled: number[] = [];
   /** Runs taken for nodes of map and space and for roots since the last root: marked one root later. */
   private takenLate: number[] = [];
+  /** While above zero, cells go on resting: a reader of an older root is at work. */
+  holds = 0;
 
   constructor(options: SpaceOptions) {
     this.order = options.order;
@@ -265,6 +267,8 @@ export class Space {
    */
   rootDurable(sequence: number, released: (run: number) => void): void {
     this.takenLate = [];
+    this.resting.keepLate(sequence);
+    if (this.holds > 0) return;
     for (const run of this.resting.due(sequence)) {
       this.release(run);
       released(run);

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { BlockStore } from "../block/block_store.ts";
+import { MediumInspector } from "../block/medium_inspector.ts";
 import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.ts";
@@ -62,6 +63,7 @@ export class TreeStore {
   /** Where the newest root record lies: given up with the next one. */
   private rootRun: number;
   private nextSequence: number;
+  private inspector: MediumInspector | null = null;
 
   private constructor(parts: TreeStoreParts, shape: TreeStoreShape, opened: OpenedRoot | null) {
     const { context, cacheBytes = 32 * MIB } = parts;
@@ -231,6 +233,13 @@ export class TreeStore {
     this.rootRun = prepared.run;
     this.log.restart({ id: record.logId, cell: record.logCell, base: sequence });
     this.space.rootDurable(sequence, released);
+  }
+
+  /** The newest root as it lies on the medium, and a reader past every cache: for checking. */
+  inspect(): { root: OpenedRoot | null; inspector: MediumInspector } {
+    const { context, roots } = this.parts;
+    this.inspector ??= new MediumInspector(context, this.nodes, this.blockBytes);
+    return { root: roots.newest([context.epoch]), inspector: this.inspector };
   }
 
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */

@@ -1,0 +1,257 @@
+import { CellCensus, countBeyond } from "../block/cell_census.ts";
+import type { MediumInspector, PlacedBlock } from "../block/medium_inspector.ts";
+import type { OpenedRoot } from "../block/root_store.ts";
+import { HEADER_SEGMENTS } from "../block/space.ts";
+import type { Page } from "../btree/page.ts";
+import { VaultError } from "../errors.ts";
+import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
+import { cellsFor, decodeMapEntry, type MapEntry, readMapKey } from "../format/map_entry.ts";
+import { NODE_SEAL_BYTES } from "../format/node.ts";
+import { KIND } from "../format/seal_aad.ts";
+import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { type CheckReport, type Problem, Problems } from "./check_report.ts";
+import { findPaths } from "./check_paths.ts";
+import { SpaceRecords } from "./check_space.ts";
+import { checkTree } from "./check_tree.ts";
+import { IdRuns } from "./id_runs.ts";
+import type { Vault } from "./vault.ts";
+
+/** Data blocks opened between two looks at the clock of others. */
+const BATCH_BLOCKS = 64;
+/** Damaged blocks whose files are looked up. */
+const BAD_BLOCKS_MAX = 1000;
+
+/** How to check. */
+export interface CheckOptions {
+  /** Told how many of the bytes in use have been read. */
+  readonly progress?: (doneBytes: number, totalBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Reads everything that the newest root reaches, past every cache, and compares what refers to what: the block map
+ * with files and nodes, the bitmaps with what lies in the cells, names with inodes. Commits first where it can. Damage is
+ * reported, not thrown; the vault may be used meanwhile, but no cells come free.
+ */
+export async function checkVault(vault: Vault, options: CheckOptions = {}): Promise<CheckReport> {
+  const problems = new Problems();
+  const { space } = vault.opened.volume.store;
+  if (!vault.readOnly) await commitFirst(vault, problems);
+  space.holds++;
+  try {
+    const check = new VaultCheck(vault, problems, options);
+    return await check.run();
+  } finally {
+    space.holds--;
+  }
+}
+
+async function commitFirst(vault: Vault, problems: Problems): Promise<void> {
+  try {
+    await vault.commit();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    problems.add("root", `what was changed last cannot be committed: ${cause}`);
+  }
+}
+
+class VaultCheck {
+  private readonly vault: Vault;
+  private readonly problems: Problems;
+  private readonly options: CheckOptions;
+  private readonly nodes = new Map<number, MapEntry>();
+  private readonly mapped = new IdRuns();
+  private readonly reached = new IdRuns();
+  private readonly badIds: number[] = [];
+  private census = new CellCensus(0);
+  private waiting: PlacedBlock[] = [];
+  private blocks = 0;
+  private bytes = 0;
+  private doneCells = 0;
+  private usedCells = 0;
+  private lostNodes = 0;
+
+  constructor(vault: Vault, problems: Problems, options: CheckOptions) {
+    this.vault = vault;
+    this.problems = problems;
+    this.options = options;
+  }
+
+  async run(): Promise<CheckReport> {
+    const found = this.findRoot();
+    if (found === null) return this.report({ files: 0, directories: 0 });
+    const { root, inspector } = found;
+    const { record } = root;
+    this.census = new CellCensus(record.segments);
+    const { space } = this.vault.opened.volume.store;
+    this.usedCells = record.segments * SEGMENT_CELLS - space.freeCells;
+    for (let segment = 0; segment < HEADER_SEGMENTS; segment++) {
+      this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
+    }
+    this.census.addRun(root.run);
+    this.take(record.logCell, LOG_CHUNK_CELLS, "the intent log");
+    await this.checkMap(record.map, inspector);
+    const { volume } = this.vault.opened;
+    const { problems, nodes, reached } = this;
+    const counts = checkTree(record.volumeRoot, { volume, inspector, problems, nodes, reached });
+    this.lostNodes += counts.lostNodes;
+    this.compareBlocks();
+    await this.checkSpace(root, inspector);
+    return this.report(counts);
+  }
+
+  private findRoot(): { root: OpenedRoot; inspector: MediumInspector } | null {
+    const { store } = this.vault.opened.volume;
+    try {
+      const { root, inspector } = store.inspect();
+      if (root === null) throw new VaultError("corrupt", "no root was found");
+      if (root.skipped.length > 0 || root.record.sequence < store.sequence) {
+        this.problems.add("root", `the newest root cannot be read, only ${root.record.sequence}`);
+      }
+      return { root, inspector };
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      this.problems.add("root", error.message);
+      return null;
+    }
+  }
+
+  /** Counts cells as in use; false where they cannot be, or something else lies in them. */
+  private take(cell: number, count: number, what: string): boolean {
+    this.doneCells += count;
+    if (!this.census.holds(cell, count)) {
+      this.problems.add("damaged", `${what} lies outside the medium`);
+      return false;
+    }
+    if (this.census.add(cell, count)) return true;
+    this.problems.add("shared", `${what} shares cells with something else`);
+    return true;
+  }
+
+  private async checkMap(pointer: Uint8Array, inspector: MediumInspector): Promise<void> {
+    for (const leaf of this.leaves("block map", pointer, inspector)) {
+      for (let i = 0; i < leaf.count; i++) this.countEntry(leaf.key(i), leaf.value(i));
+      if (this.waiting.length >= BATCH_BLOCKS) await this.openWaiting(inspector);
+    }
+    await this.openWaiting(inspector);
+  }
+
+  /** The leaves of the map or of space; every node's cells are counted. */
+  private *leaves(
+    tree: "block map" | "space map",
+    pointer: Uint8Array,
+    inspector: MediumInspector,
+  ): Generator<Page> {
+    const kind = tree === "block map" ? KIND.mapNode : KIND.spaceNode;
+    yield* inspector.leaves(pointer, kind, {
+      node: (cell, cells) => this.take(cell, cells, `a node of the ${tree}`),
+      damaged: () => {
+        this.lostNodes++;
+        this.problems.add("damaged", `a node of the ${tree} does not open`);
+      },
+    });
+  }
+
+  private countEntry(key: Uint8Array, value: Uint8Array): void {
+    let block: PlacedBlock;
+    try {
+      block = { id: readMapKey(key), entry: decodeMapEntry(value) };
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      return this.problems.add("damaged", error.message);
+    }
+    const { id, entry } = block;
+    const isNode = entry.kind === KIND.volumeNode;
+    const cells = cellsFor(isNode ? entry.length + NODE_SEAL_BYTES : entry.length);
+    this.blocks++;
+    if (isNode) this.nodes.set(id, entry);
+    else this.mapped.add(id, 1);
+    if (!this.take(entry.places[0].cell, cells, `block ${id}`) || isNode) return;
+    if (entry.length > this.vault.opened.volume.blockBytes) {
+      return this.problems.add("damaged", `block ${id} is longer than blocks are`);
+    }
+    this.waiting.push(block);
+  }
+
+  private async openWaiting(inspector: MediumInspector): Promise<void> {
+    const blocks = this.waiting;
+    this.waiting = [];
+    for (let at = 0; at < blocks.length; at += BATCH_BLOCKS) {
+      const batch = blocks.slice(at, at + BATCH_BLOCKS);
+      for (const id of inspector.badBlocks(batch)) this.noteBad(id);
+      for (const { entry } of batch) this.bytes += entry.length;
+      await this.pause();
+    }
+  }
+
+  private noteBad(id: number): void {
+    if (this.badIds.length < BAD_BLOCKS_MAX) this.badIds.push(id);
+    else this.problems.add("damaged", `block ${id} does not open`);
+  }
+
+  /** Lets others run, tells how far the check is, and stops where that is wished. */
+  private async pause(): Promise<void> {
+    const { signal, progress } = this.options;
+    signal?.throwIfAborted();
+    const done = Math.min(this.doneCells, this.usedCells);
+    progress?.(done * CELL_BYTES, this.usedCells * CELL_BYTES);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  private compareBlocks(): void {
+    const { problems, mapped, reached } = this;
+    reached.settle((id, n) => problems.add("shared", `${blocksOf(id, n)} in two places of files`));
+    if (this.lostNodes > 0) return; // most would be missing or unreachable, and none of them wrongly so
+    mapped.settle(() => {});
+    reached.beyond(mapped, (id, n) => problems.add("missing", `${blocksOf(id, n)} of a file`));
+    mapped.beyond(reached, (id, n) => problems.add("unreachable", `${blocksOf(id, n)} of no file`));
+    for (const id of this.nodes.keys()) problems.add("unreachable", `tree node ${id}`);
+  }
+
+  private async checkSpace(root: OpenedRoot, inspector: MediumInspector): Promise<void> {
+    const { record } = root;
+    const records = new SpaceRecords();
+    const lostBefore = this.lostNodes;
+    for (const leaf of this.leaves("space map", record.space, inspector)) {
+      for (let i = 0; i < leaf.count; i++) records.add(leaf.key(i), leaf.value(i), this.problems);
+      await this.pause();
+    }
+    if (this.lostNodes > lostBefore) return;
+    records.settle(record, this.problems);
+    for (const run of records.resting) {
+      if (!this.census.addRun(run)) this.problems.add("space", "cells rest that are in use");
+    }
+    if (lostBefore > 0) return;
+    for (let segment = 0; segment < record.segments; segment++) {
+      this.compareSegment(segment, records.bitmap(segment));
+    }
+  }
+
+  private compareSegment(segment: number, taken: Uint16Array): void {
+    const used = this.census.of(segment);
+    const lost = countBeyond(taken, used);
+    const exposed = countBeyond(used, taken);
+    if (lost > 0) {
+      this.problems.add("space", `segment ${segment}: ${lost} cells are taken by nothing`);
+    }
+    if (exposed > 0) {
+      this.problems.add("space", `segment ${segment}: ${exposed} cells in use are marked free`);
+    }
+  }
+
+  private report(counts: { files: number; directories: number }): CheckReport {
+    const { volume } = this.vault.opened;
+    const paths = findPaths(volume, this.badIds);
+    for (const id of this.badIds) {
+      this.problems.add("damaged", `block ${id} does not open`, paths.get(id));
+    }
+    const { blocks, bytes, problems: { list, more } } = this;
+    const { files, directories } = counts;
+    const problems: readonly Problem[] = list;
+    return { ok: list.length === 0, blocks, bytes, files, directories, problems, more };
+  }
+}
+
+function blocksOf(firstId: number, count: number): string {
+  return count === 1 ? `block ${firstId}` : `blocks ${firstId} to ${firstId + count - 1}`;
+}

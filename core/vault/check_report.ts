@@ -1,0 +1,47 @@
+/** What a check can find. */
+export type ProblemKind =
+  | "damaged" // cells that do not open
+  | "missing" // something refers to a block that the map does not have
+  | "unreachable" // the map has a block that nothing refers to
+  | "shared" // two things lie in the same cells, or two files have the same block
+  | "space" // bitmaps, free counts or resting cells are not what is in use
+  | "record" // records of the filesystem do not agree with each other
+  | "root"; // a newer root than the one in use, or no root, can be read
+
+/** One thing that is wrong. */
+export interface Problem {
+  readonly kind: ProblemKind;
+  readonly what: string;
+  /** The file that it hurts, where that is known. */
+  readonly path?: string;
+}
+
+/** What a check found. */
+export interface CheckReport {
+  /** Nothing is wrong. */
+  readonly ok: boolean;
+  /** Blocks that the map has, tree nodes among them. */
+  readonly blocks: number;
+  /** Plaintext bytes of the data blocks that were opened. */
+  readonly bytes: number;
+  readonly files: number;
+  readonly directories: number;
+  readonly problems: readonly Problem[];
+  /** Problems beyond those listed. */
+  readonly more: number;
+}
+
+/** Problems that a report lists. */
+const PROBLEMS_MAX = 100;
+
+/** Collects problems, the first hundred of them in words. */
+export class Problems {
+  readonly list: Problem[] = [];
+  more = 0;
+
+  /** Adds one; `what` is only worded where it will be listed. */
+  add(kind: ProblemKind, what: string, path?: string): void {
+    if (this.list.length === PROBLEMS_MAX) this.more++;
+    else this.list.push(path === undefined ? { kind, what } : { kind, what, path });
+  }
+}

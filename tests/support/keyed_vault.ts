@@ -1,0 +1,63 @@
+import type { Kernel } from "../../core/crypto/kernel.ts";
+import { type VaultKeys, vaultKeys } from "../../core/crypto/vault_keys.ts";
+import { SEGMENT_BYTES } from "../../core/limits.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import type { StorageBackend } from "../../core/storage/storage_backend.ts";
+import { openVaultWithKeys, Vault } from "../../core/vault/vault.ts";
+import { createVolume } from "../../core/volume/open_volume.ts";
+import { FakeRuntime } from "./fake_runtime.ts";
+
+/** Kernel memory for dirty and cached blocks: little, so that tests fill it all the time. */
+const BLOCK_MEMORY_BYTES = 128 * 1024;
+
+/** Vaults with keys that are given, not derived: for tests that open thousands of them. */
+export interface KeyedVaultOptions {
+  readonly medium: StorageBackend;
+  readonly kernel: Kernel;
+  readonly runtime?: Runtime;
+  readonly readOnly?: boolean;
+  readonly cacheBytes?: number;
+}
+
+/** Size and shape of a vault to make. */
+export interface KeyedVaultShape {
+  readonly segments?: number;
+  readonly segmentsMax?: number;
+  readonly blockBytes?: number;
+}
+
+/** The same keys every time. */
+export function fixedKeys(): VaultKeys {
+  return vaultKeys({
+    vaultId: new Uint8Array(16).fill(7),
+    layoutKey: new Uint8Array(32).fill(8),
+    epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(9) }],
+    featureBits: 0,
+  });
+}
+
+/** Makes a vault without a header and commits it. */
+export async function createKeyedVault(
+  options: KeyedVaultOptions,
+  shape: KeyedVaultShape = {},
+): Promise<Vault> {
+  const { medium, kernel, runtime = new FakeRuntime() } = options;
+  const { segments = 4, segmentsMax = segments, blockBytes = 4096 } = shape;
+  await medium.truncate(segments * SEGMENT_BYTES);
+  const parts = { medium, kernel, runtime };
+  const keys = fixedKeys();
+  const opened = createVolume({ ...parts, keys }, { segments, segmentsMax, blockBytes });
+  const vault = new Vault(parts, opened, keys, { blockMemoryBytes: BLOCK_MEMORY_BYTES });
+  await vault.commit();
+  return vault;
+}
+
+/** Opens one. */
+export function openKeyedVault(options: KeyedVaultOptions): Vault {
+  const { medium, kernel, runtime = new FakeRuntime(2), readOnly, cacheBytes } = options;
+  return openVaultWithKeys({ medium, kernel, runtime }, fixedKeys(), {
+    readOnly,
+    cacheBytes,
+    blockMemoryBytes: BLOCK_MEMORY_BYTES,
+  });
+}
