@@ -1,4 +1,5 @@
 import type { Kernel } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
 import { KIB } from "../limits.ts";
 import type { FileReader } from "./file_read.ts";
 import type { ReadSpans } from "./file_system.ts";
@@ -33,7 +34,13 @@ export class FileCopier {
       const { total } = this.#spans;
       if (total === 0) break;
       this.#gather();
-      write(this.#address, done, total);
+      try {
+        write(this.#address, done, total);
+      } catch (error) {
+        // As in Linux: what was copied counts, and the next call meets the error again.
+        if (done === 0 || !(error instanceof VaultError)) throw error;
+        return done;
+      }
       done += total;
     }
     return done;
