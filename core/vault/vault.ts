@@ -15,6 +15,7 @@ import type { StorageBackend } from "../storage/storage_backend.ts";
 import { createHeader, openHeader } from "../volume/header_area.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
+import { VaultFiles } from "./files.ts";
 import { fillWithNoise } from "./noise.ts";
 
 /** Bytes of a data block where nothing is said: measured, see core/README.md. */
@@ -65,6 +66,8 @@ export interface OpenVaultOptions {
   /** Bytes of kernel memory for dirty and cached blocks. */
   readonly blockMemoryBytes?: number;
   readonly noatime?: boolean;
+  /** Owner of what is made through `vault.files`; 0 and 0 unless given. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** An open vault: its medium, keys, volume and filesystem. Close it, or `await using`. */
@@ -75,6 +78,8 @@ export class Vault implements AsyncDisposable {
   readonly opened: OpenedVolume;
   /** For operations on key slots. */
   readonly header: OpenHeaderContext;
+  private readonly makeFiles: () => VaultFiles;
+  private madeFiles: VaultFiles | null = null;
   private closed = false;
 
   constructor(
@@ -82,7 +87,7 @@ export class Vault implements AsyncDisposable {
     opened: OpenedVolume,
     keys: VaultKeys,
     options:
-      & Pick<OpenVaultOptions, "blockMemoryBytes" | "noatime">
+      & Pick<OpenVaultOptions, "blockMemoryBytes" | "noatime" | "owner">
       & Pick<CreateVaultOptions, "root">,
   ) {
     const { medium, kernel, runtime, platform } = parts;
@@ -91,6 +96,14 @@ export class Vault implements AsyncDisposable {
     this.header = { medium, kernel, runtime, platform, keys };
     const { blockMemoryBytes, noatime, root } = options;
     this.fileSystem = openFileSystem(opened.volume, { blockMemoryBytes, noatime, root });
+    const { fileSystem } = this;
+    const owner = options.owner ?? root;
+    this.makeFiles = () => new VaultFiles({ fileSystem, kernel, runtime, owner });
+  }
+
+  /** Its files, by path. The first use sets 1 MiB of kernel memory aside. */
+  get files(): VaultFiles {
+    return this.madeFiles ??= this.makeFiles();
   }
 
   /** True where nothing can be changed. */
@@ -107,6 +120,7 @@ export class Vault implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.madeFiles?.releaseAll();
     try {
       if (!this.readOnly) {
         await this.fileSystem.syncAll();
