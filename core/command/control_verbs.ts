@@ -1,4 +1,8 @@
+import { VaultError } from "../errors.ts";
 import type { ControlVerb } from "../vault/control.ts";
+import { listSlots, removeSlot } from "../volume/header_slots.ts";
+import { describeVault } from "./describe.ts";
+import { slotRow } from "./keys.ts";
 
 /** Verbs that a running mount understands. */
 export const CONTROL_VERBS: Readonly<Record<string, ControlVerb>> = {
@@ -6,5 +10,18 @@ export const CONTROL_VERBS: Readonly<Record<string, ControlVerb>> = {
   commit: async (vault) => {
     await vault.commit();
     return {};
+  },
+  "info": async (vault) => ({
+    ...await describeVault(vault),
+    mounted: true,
+    keySlots: (await listSlots(vault.header)).map(slotRow),
+  }),
+  "key list": async (vault) => (await listSlots(vault.header)).map(slotRow),
+  "key remove": async (vault, { slot }) => {
+    if (typeof slot !== "number") {
+      throw new VaultError("invalid", "Cannot remove a key slot: give its number");
+    }
+    await removeSlot(vault.header, { slotIndex: slot });
+    return { slot };
   },
 };

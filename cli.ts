@@ -1,0 +1,57 @@
+/**
+ * `sigmavault`, the command line: arguments to verbs, kinds of errors to exit codes.
+ *
+ * @module
+ */
+import { CommanderError } from "commander";
+import { EXIT_CODES, INTERRUPTED } from "./core/command/exit_codes.ts";
+import { buildProgram, type ProgramText, type StartInBackground } from "./core/command/program.ts";
+import { Interrupted } from "./core/command/terminal/prompt.ts";
+import { VaultError } from "./core/errors.ts";
+import { denoHost } from "./ffi/host/deno_host.ts";
+import configuration from "./deno.json" with { type: "json" };
+
+const REPORT_AT = "this is a bug of sigmavault; please report it with these lines";
+
+const startInBackground: StartInBackground = async (args, secret) =>
+  (await import("./ffi/host/background.ts")).startInBackground(import.meta.url, args, secret);
+
+/** Runs one command line; returns the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const host = denoHost({ colours: !noColour() });
+  const text: ProgramText = { out: "", err: "" };
+  const { version } = configuration;
+  const program = buildProgram({ host, version, startInBackground }, text);
+  const flush = async () => {
+    await host.out.write(text.out);
+    await host.err.write(text.err);
+  };
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync(args, { from: "user" });
+    await flush();
+    return EXIT_CODES.ok;
+  } catch (error) {
+    await flush();
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.invalid;
+    if (error instanceof Interrupted) return INTERRUPTED;
+    if (args.includes("--report-ready")) {
+      const { toPosted } = await import("./ffi/posted_error.ts");
+      await host.out.write(JSON.stringify({ error: toPosted(error) }) + "\n");
+    } else if (error instanceof VaultError) {
+      await host.err.write(`sigmavault: ${error.message}\n`);
+    } else {
+      const stack = error instanceof Error ? error.stack ?? error.message : String(error);
+      await host.err.write(`sigmavault: ${REPORT_AT}\n${stack}\n`);
+    }
+    return error instanceof VaultError ? EXIT_CODES[error.kind] : EXIT_CODES.bug;
+  }
+}
+
+/** Without permission to look, colours stay. */
+function noColour(): boolean {
+  const permission = Deno.permissions.querySync({ name: "env", variable: "NO_COLOR" });
+  return permission.state === "granted" && (Deno.env.get("NO_COLOR") ?? "") !== "";
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

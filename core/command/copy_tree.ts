@@ -1,0 +1,170 @@
+import { VaultError } from "../errors.ts";
+import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
+
+/** What was copied. */
+export interface CopyReport {
+  files: number;
+  directories: number;
+  symlinks: number;
+  bytes: number;
+  /** Fifos, sockets and devices are not copied; their paths. */
+  readonly skipped: string[];
+}
+
+/** One end of a copy. */
+export interface CopyEnd {
+  readonly tree: FileTree;
+  readonly path: string;
+}
+
+/** How to copy. */
+export interface CopyOptions {
+  /** Owners are kept too. */
+  readonly keepOwners: boolean;
+  /** Told the bytes copied so far, and the file being copied. */
+  progress?(doneBytes: number, path: string): void;
+}
+
+/**
+ * Copies a file or a whole tree from one place to another, as `cp -a` would: modes, times, symlinks and hard links are
+ * kept. What exists in a target directory and is not in the source stays.
+ */
+export async function copyTree(
+  from: CopyEnd,
+  to: CopyEnd,
+  options: CopyOptions,
+): Promise<CopyReport> {
+  const copy = new Copy(from.tree, to.tree, options);
+  await copy.node(from.path, to.path);
+  return copy.report;
+}
+
+class Copy {
+  readonly report: CopyReport = { files: 0, directories: 0, symlinks: 0, bytes: 0, skipped: [] };
+  readonly #from: FileTree;
+  readonly #to: FileTree;
+  readonly #options: CopyOptions;
+  /** Where each thing with several names was copied to. */
+  readonly #linked = new Map<string, string>();
+
+  constructor(from: FileTree, to: FileTree, options: CopyOptions) {
+    this.#from = from;
+    this.#to = to;
+    this.#options = options;
+  }
+
+  async node(from: string, to: string): Promise<void> {
+    const stat = await this.#from.stat(from);
+    switch (stat.kind) {
+      case "directory":
+        return await this.#directory(from, to, stat);
+      case "symlink":
+        await this.#makeWay(to);
+        await this.#to.symlink(await this.#from.readLink(from), to);
+        this.report.symlinks++;
+        return await this.#attributes(to, stat);
+      case "file":
+        return await this.#file(from, to, stat);
+      default:
+        this.report.skipped.push(from);
+    }
+  }
+
+  async #directory(from: string, to: string, stat: NodeStat): Promise<void> {
+    const there = await statOrNull(this.#to, to);
+    if (there === null) await this.#to.makeDirectory(to);
+    else if (there.kind !== "directory") {
+      throw new VaultError("conflict", `Cannot copy to "${to}": it exists and is no directory`);
+    }
+    this.report.directories++;
+    const names = await this.#from.list(from);
+    for (const name of names.sort()) await this.node(joinPath(from, name), joinPath(to, name));
+    // Last: copying into it changes its times, and its mode may forbid that.
+    await this.#attributes(to, stat);
+  }
+
+  async #file(from: string, to: string, stat: NodeStat): Promise<void> {
+    const first = stat.links > 1 ? this.#linked.get(stat.identity) : undefined;
+    if (first !== undefined) {
+      await this.#makeWay(to);
+      await this.#to.link(first, to);
+      this.report.files++;
+      return;
+    }
+    if ((await statOrNull(this.#to, to))?.kind === "symlink") await this.#to.remove(to);
+    await this.#to.write(to, this.#counted(from));
+    await this.#attributes(to, stat);
+    this.report.files++;
+    if (stat.links > 1 && stat.identity !== "") this.#linked.set(stat.identity, to);
+  }
+
+  async *#counted(path: string): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#from.read(path)) {
+      yield chunk;
+      this.report.bytes += chunk.length;
+      this.#options.progress?.(this.report.bytes, path);
+    }
+  }
+
+  /** Removes a file or symlink that has the name already. */
+  async #makeWay(path: string): Promise<void> {
+    if (await statOrNull(this.#to, path) !== null) await this.#to.remove(path);
+  }
+
+  async #attributes(path: string, stat: NodeStat): Promise<void> {
+    const { mode, uid, gid, accessed, modified, kind } = stat;
+    const owner = this.#options.keepOwners ? { uid, gid } : undefined;
+    await this.#to.setAttributes(path, { mode, owner, times: { accessed, modified } }, kind);
+  }
+}
+
+/** What is there, or null. */
+export async function statOrNull(tree: FileTree, path: string): Promise<NodeStat | null> {
+  try {
+    return await tree.stat(path);
+  } catch (error) {
+    if (error instanceof VaultError && error.kind === "missing") return null;
+    throw error;
+  }
+}
+
+/** Bytes of files in a tree, for a progress bar. */
+export async function bytesBelow(tree: FileTree, path: string): Promise<number> {
+  const stat = await tree.stat(path);
+  if (stat.kind === "file") return stat.bytes;
+  if (stat.kind !== "directory") return 0;
+  let bytes = 0;
+  for (const name of await tree.list(path)) bytes += await bytesBelow(tree, joinPath(path, name));
+  return bytes;
+}
+
+/**
+ * Where a copy goes, as with cp: into `to` where that is a directory or is written with a slash at its end, else to that
+ * name.
+ */
+export async function targetOf(tree: FileTree, from: string, to: string): Promise<string> {
+  const path = to.length > 1 && to.endsWith("/") ? to.slice(0, -1) : to;
+  const into = to.endsWith("/") || await isDirectory(tree, path);
+  const target = into && nameOf(from) !== "" ? joinPath(path, nameOf(from)) : path;
+  const parent = parentOf(target);
+  if (target === "/" || await isDirectory(tree, parent)) return target;
+  throw new VaultError("missing", `Cannot copy to "${target}": there is no directory "${parent}"`);
+}
+
+async function isDirectory(tree: FileTree, path: string): Promise<boolean> {
+  const stat = await statOrNull(tree, path);
+  if (stat?.kind === "symlink") return await tree.list(path).then(() => true, () => false);
+  return stat?.kind === "directory";
+}
+
+/** Removes a tree. */
+export async function removeTree(tree: FileTree, path: string): Promise<number> {
+  let removed = 1;
+  if ((await tree.stat(path)).kind === "directory") {
+    for (const name of await tree.list(path)) {
+      removed += await removeTree(tree, joinPath(path, name));
+    }
+  }
+  await tree.remove(path);
+  return removed;
+}

@@ -1,0 +1,29 @@
+import type { VaultErrorKind } from "../errors.ts";
+
+/** Exit codes: one for each way a script can react. */
+export const EXIT_CODES: Readonly<Record<VaultErrorKind | "ok" | "bug", number>> = {
+  ok: 0,
+  bug: 1,
+  invalid: 2,
+  denied: 3,
+  missing: 4,
+  conflict: 5,
+  unavailable: 6,
+  corrupt: 7,
+};
+
+/** A shell's code for a program that Ctrl-C ended: 128 + SIGINT. */
+export const INTERRUPTED = 130;
+
+/** The end of every `--help`. */
+export const EXIT_CODES_TEXT = `
+Exit codes:
+  0  done
+  1  a bug of sigmavault: please report it
+  2  invalid: wrong usage or a value that cannot be
+  3  denied: wrong secret (or not a vault), or not permitted
+  4  missing: no such file, medium or mount
+  5  conflict: it exists already, or somebody else uses it
+  6  unavailable: the system below refused; later it may work
+  7  corrupt: an authentication failed; run "sigmavault check"
+`;

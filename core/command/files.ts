@@ -1,0 +1,261 @@
+/**
+ * The verbs on files: ls, tree, cat, get, put, mkdir, mv, rm.
+ *
+ * @module
+ */
+import { VaultError } from "../errors.ts";
+import {
+  bytesBelow,
+  type CopyReport,
+  copyTree,
+  removeTree,
+  statOrNull,
+  targetOf,
+} from "./copy_tree.ts";
+import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file_tree.ts";
+import type { Host } from "./host.ts";
+import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
+import { progressOn } from "./terminal/progress.ts";
+
+/** A name as `ls` and `tree` print it. */
+export interface ListedEntry {
+  readonly path: string;
+  readonly name: string;
+  readonly kind: NodeKind;
+  readonly bytes: number;
+  readonly mode: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** ISO 8601. */
+  readonly modified: string;
+  readonly target?: string;
+}
+
+/** `ls`: what a directory holds, or the one thing that a path names. */
+export async function list(target: VaultTarget, typed: string): Promise<ListedEntry[]> {
+  return await withTree(target, "read", async (open) => {
+    const path = open.path(typed);
+    const own = await open.tree.stat(path);
+    if (own.kind !== "directory") return [await entryOf(open, path)];
+    const names = (await open.tree.list(path)).sort();
+    const entries: ListedEntry[] = [];
+    for (const name of names) entries.push(await entryOf(open, joinPath(path, name)));
+    return entries;
+  });
+}
+
+/** A directory with what it holds, for `tree`. */
+export interface TreeEntry extends ListedEntry {
+  readonly entries?: readonly TreeEntry[];
+}
+
+/** `tree`. */
+export async function tree(
+  target: VaultTarget,
+  typed: string,
+  options: { readonly depth: number },
+): Promise<TreeEntry> {
+  return await withTree(
+    target,
+    "read",
+    async (open) => await below(open, open.path(typed), options.depth),
+  );
+}
+
+async function below(open: OpenTree, path: string, depth: number): Promise<TreeEntry> {
+  const own = await entryOf(open, path);
+  if (own.kind !== "directory" || depth === 0) return own;
+  const entries: TreeEntry[] = [];
+  for (const name of (await open.tree.list(path)).sort()) {
+    entries.push(await below(open, joinPath(path, name), depth - 1));
+  }
+  return { ...own, entries };
+}
+
+async function entryOf(open: OpenTree, path: string): Promise<ListedEntry> {
+  const { kind, bytes, mode, uid, gid, modified } = await open.tree.stat(path);
+  const shown = open.shown(path);
+  return {
+    path: shown,
+    name: nameOf(shown) || "/",
+    kind,
+    bytes,
+    mode: mode.toString(8).padStart(4, "0"),
+    uid,
+    gid,
+    modified: new Date(modified).toISOString(),
+    target: kind === "symlink" ? await open.tree.readLink(path) : undefined,
+  };
+}
+
+/** `cat`: files to standard output, one behind another. */
+export async function cat(target: VaultTarget, paths: readonly string[]): Promise<void> {
+  await withTree(target, "read", async (open) => {
+    for (const typed of paths) {
+      for await (const chunk of open.tree.read(open.path(typed))) {
+        await target.host.out.write(chunk);
+      }
+    }
+  });
+}
+
+/** What `put` and `get` did. */
+export interface TransferReport extends CopyReport {
+  readonly milliseconds: number;
+}
+
+/** `put`: from the machine into the vault. */
+export async function put(
+  target: VaultTarget,
+  sources: readonly string[],
+  to: string,
+): Promise<TransferReport> {
+  const { host } = target;
+  for (const source of sources) await host.local.stat(host.absolute(source));
+  return await withTree(target, "write", async (open) => {
+    const slash = to.endsWith("/") || sources.length > 1 ? "/" : "";
+    const ends = [];
+    for (const source of sources) {
+      const from = host.absolute(source);
+      const path = await targetOf(open.tree, from, open.path(to) + slash);
+      ends.push({ from: { tree: host.local, path: from }, to: { tree: open.tree, path } });
+    }
+    const report = await transfer(host, ends, true);
+    await open.tree.sync();
+    return report;
+  });
+}
+
+/** `get`: from the vault to the machine. */
+export async function get(
+  target: VaultTarget,
+  sources: readonly string[],
+  to: string,
+): Promise<TransferReport> {
+  const { host } = target;
+  return await withTree(target, "read", async (open) => {
+    const slash = to.endsWith("/") || sources.length > 1 ? "/" : "";
+    const ends = [];
+    for (const source of sources) {
+      const from = open.path(source);
+      const whole = host.absolute(to);
+      const local = whole === "/" ? whole : whole + slash;
+      // The root has no name: what it holds goes into the target itself.
+      const path = open.shown(from) === "/"
+        ? whole
+        : await targetOf(host.local, open.shown(from), local);
+      ends.push({ from: { tree: open.tree, path: from }, to: { tree: host.local, path } });
+    }
+    return await transfer(host, ends, host.owner().uid === 0);
+  });
+}
+
+interface Ends {
+  readonly from: { readonly tree: FileTree; readonly path: string };
+  readonly to: { readonly tree: FileTree; readonly path: string };
+}
+
+async function transfer(
+  host: Host,
+  ends: readonly Ends[],
+  keepOwners: boolean,
+): Promise<TransferReport> {
+  const bar = progressOn(host.err, host.runtime);
+  const started = host.runtime.now();
+  let total = 0;
+  if (host.err.isTerminal) {
+    for (const { from } of ends) total += await bytesBelow(from.tree, from.path);
+  }
+  const all: CopyReport = { files: 0, directories: 0, symlinks: 0, bytes: 0, skipped: [] };
+  try {
+    for (const { from, to } of ends) {
+      const before = all.bytes;
+      const progress = (done: number, path: string) => bar.show(before + done, total, path);
+      const report = await copyTree(from, to, { keepOwners, progress });
+      all.files += report.files;
+      all.directories += report.directories;
+      all.symlinks += report.symlinks;
+      all.bytes += report.bytes;
+      all.skipped.push(...report.skipped);
+    }
+  } finally {
+    await bar.clear();
+  }
+  for (const path of all.skipped) {
+    await host.err.write(
+      `sigmavault: warning: left out "${path}": not a file, directory or symlink\n`,
+    );
+  }
+  return { ...all, milliseconds: Math.round(host.runtime.now() - started) };
+}
+
+/** What a verb changed. */
+export interface ChangeReport {
+  readonly paths: readonly string[];
+  readonly count: number;
+}
+
+/** `mkdir`. */
+export async function makeDirectories(
+  target: VaultTarget,
+  paths: readonly string[],
+  options: { readonly parents: boolean },
+): Promise<ChangeReport> {
+  return await withTree(target, "write", async (open) => {
+    let count = 0;
+    for (const typed of paths) count += await makeDirectory(open.tree, open.path(typed), options);
+    await open.tree.sync();
+    return { paths, count };
+  });
+}
+
+async function makeDirectory(
+  files: FileTree,
+  path: string,
+  { parents }: { readonly parents: boolean },
+): Promise<number> {
+  if (!parents) {
+    await files.makeDirectory(path);
+    return 1;
+  }
+  const there = await statOrNull(files, path);
+  if (there?.kind === "directory") return 0;
+  const above = await makeDirectory(files, parentOf(path), { parents });
+  await files.makeDirectory(path);
+  return above + 1;
+}
+
+/** `mv`. */
+export async function move(target: VaultTarget, from: string, to: string): Promise<ChangeReport> {
+  return await withTree(target, "write", async (open) => {
+    const source = open.path(from);
+    await open.tree.stat(source);
+    const slash = to.endsWith("/") && open.shown(open.path(to)) !== "/" ? "/" : "";
+    const path = await targetOf(open.tree, source, open.path(to) + slash);
+    await open.tree.rename(source, path);
+    await open.tree.sync();
+    return { paths: [open.shown(source), open.shown(path)], count: 1 };
+  });
+}
+
+/** `rm`. */
+export async function remove(
+  target: VaultTarget,
+  paths: readonly string[],
+  options: { readonly recursive: boolean; readonly force: boolean },
+): Promise<ChangeReport> {
+  return await withTree(target, "write", async (open) => {
+    let count = 0;
+    for (const typed of paths) {
+      const path = open.path(typed);
+      const stat = await statOrNull(open.tree, path);
+      if (stat === null && options.force) continue;
+      if (stat?.kind === "directory" && !options.recursive) {
+        throw new VaultError("invalid", `Cannot remove "${typed}": a directory; use --recursive`);
+      }
+      count += await removeTree(open.tree, path);
+    }
+    await open.tree.sync();
+    return { paths, count };
+  });
+}

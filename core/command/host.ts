@@ -1,0 +1,123 @@
+/**
+ * What verbs need from the world outside core. `ffi/host/` implements it for a real machine, `cli.ts` wires it.
+ *
+ * @module
+ */
+import type { KdfProfileName } from "../crypto/argon2.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import type { VaultParts } from "../vault/vault.ts";
+import type { Runtime } from "../runtime.ts";
+import type { FileTree } from "./file_tree.ts";
+
+/** Standard output or standard error. */
+export interface Output {
+  write(text: string | Uint8Array): Promise<void>;
+  readonly isTerminal: boolean;
+  /** Colours may be used: a terminal, and no `NO_COLOR`. */
+  readonly colour: boolean;
+  /** Width of the terminal in characters; 80 where unknown. */
+  readonly columns: number;
+}
+
+/** Where keys are typed: bytes come one by one and are not shown. */
+export interface Keyboard {
+  readonly isTerminal: boolean;
+  /** Runs `use` while typed bytes are not shown and not edited. */
+  raw<T>(use: (next: () => Promise<number | null>) => Promise<T>): Promise<T>;
+}
+
+/** How a medium is opened. */
+export interface OpenParts {
+  readonly access: "create" | "write" | "read";
+  readonly cryptoLane: CryptoLaneName;
+}
+
+/** Who seals. */
+export type CryptoLaneName = "wasm" | "native";
+
+/** The parts of a vault, opened. `close` after the vault is closed, or instead. */
+export interface OpenedParts extends VaultParts {
+  closeParts(): Promise<void>;
+}
+
+/** A value that survives JSON. */
+export type ControlOptions = Readonly<Record<string, string | number | boolean | null>>;
+
+/** A running mount, seen from another process of the same user. */
+export interface RunningMount {
+  readonly mountpoint: string;
+  /** Runs a verb there: one JSON value back. */
+  call(verb: string, options?: ControlOptions): Promise<unknown>;
+  close(): void;
+}
+
+/** What a mount needs to be told. */
+export interface MountOrder {
+  readonly medium: string;
+  readonly mountpoint: string;
+  readonly secret: Secret;
+  readonly kdf?: KdfProfileName;
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  readonly noatime: boolean;
+  readonly cryptoLane: CryptoLaneName;
+  /** More options as mount(8) takes them. */
+  readonly extra: readonly string[];
+}
+
+/** A mount that this process serves. */
+export interface ServedMount {
+  readonly mountpoint: string;
+  readonly readOnly: boolean;
+  readonly replayed: number;
+  /** Resolves when it is over and everything is written; rejects when something may be lost. */
+  readonly ended: Promise<void>;
+  control(verb: string, options: ControlOptions): Promise<unknown>;
+  unmount(): Promise<"unmounted" | "busy">;
+  abort(): void;
+}
+
+/** Answers control requests; closing it removes the socket. */
+export interface ControlServer {
+  close(): Promise<void>;
+}
+
+/** The machine. */
+export interface Host {
+  readonly runtime: Runtime;
+  readonly out: Output;
+  readonly err: Output;
+  readonly keyboard: Keyboard;
+  /** The machine's own files. */
+  readonly local: FileTree;
+  /** Makes a path absolute; URLs stay. */
+  absolute(path: string): string;
+  /** The path behind a medium's name; null where it is no file. */
+  pathOf(medium: string): string | null;
+  /** Who runs this: the owner of what is made. */
+  owner(): { uid: number; gid: number };
+  /** Bytes of a small file or of an open descriptor, at most `bytesMax`. */
+  readSmall(source: string | number, bytesMax: number): Promise<Uint8Array>;
+  /** Writes a file that only its owner can read; `conflict` where it exists, unless forced. */
+  writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void>;
+  /** Opens a medium with kernel and lane. */
+  openParts(medium: string, options: OpenParts): Promise<OpenedParts>;
+  /** The running mount whose mount point this is, or null. */
+  runningMount(path: string): Promise<RunningMount | null>;
+  /** Removes what a killed process left at a mount point: "cleaned", or "none" where nothing is dead there. */
+  cleanStale(mountpoint: string): Promise<"cleaned" | "none">;
+  /** Mounts and serves in this process. */
+  mount(order: MountOrder, report: (error: Error) => void): Promise<ServedMount>;
+  /** Answers requests of other processes of this user for a mount. */
+  serveControl(
+    mountpoint: string,
+    answer: (verb: string, options: ControlOptions) => Promise<unknown>,
+  ): Promise<ControlServer>;
+  /** Calls back at SIGINT, SIGTERM and SIGHUP; returns how to stop that. */
+  onSignal(act: () => void): () => void;
+}
+
+/** Written as one line for people, or as JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | {
+  readonly [name: string]: Json | undefined;
+};

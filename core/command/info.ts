@@ -1,0 +1,52 @@
+import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
+import type { VaultDescription } from "./describe.ts";
+import { describeVault } from "./describe.ts";
+import { onMountOr, type VaultTarget, withVault } from "./open.ts";
+import { formatSize } from "./sizes.ts";
+import { columns, printable, type Style } from "./terminal/colours.ts";
+import { rowsOfSlots, type SlotRow, slotRow } from "./keys.ts";
+
+/** What `info` prints. */
+export interface InfoReport extends VaultDescription {
+  readonly mounted: boolean;
+  readonly mountpoint: string | null;
+  readonly keySlots: readonly SlotRow[];
+}
+
+/** Describes the vault on a medium or behind a mount point. */
+export async function info(target: VaultTarget): Promise<InfoReport> {
+  return await onMountOr(target, { name: "info" }, async () => {
+    return await withVault(target, "read", async (vault) => {
+      const slots: SlotInfo[] = await listSlots(vault.header);
+      return {
+        ...await describeVault(vault),
+        mounted: false,
+        mountpoint: null,
+        keySlots: slots.map(slotRow),
+      };
+    });
+  });
+}
+
+/** For people. */
+export function infoText(report: InfoReport, style: Style): string {
+  const used = report.totalBytes - report.freeBytes;
+  const rows = [
+    ["medium", printable(report.medium)],
+    ["on the medium", formatSize(report.mediumBytes)],
+    ["used", `${formatSize(used)} of ${formatSize(report.totalBytes)}`],
+    ["files", `${report.files}`],
+    ["block size", formatSize(report.blockBytes)],
+    ["root", `sequence ${report.sequence}, key epoch ${report.epoch}`],
+    ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
+  ];
+  if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
+  if (report.replayed > 0) {
+    rows.push(["recovered", `${report.replayed} transactions: it was not closed`]);
+  }
+  if (report.skippedRoots.length > 0) {
+    rows.push(["warning", `newer roots do not open: ${report.skippedRoots.join(", ")}`]);
+  }
+  const facts = columns(rows.map(([name, value]) => [name, value]), []);
+  return facts + style.bold("key slots\n") + rowsOfSlots(report.keySlots);
+}

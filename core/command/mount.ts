@@ -1,0 +1,141 @@
+import { VaultError } from "../errors.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import type { ControlOptions, Host, MountOrder, ServedMount } from "./host.ts";
+
+/** What a mount reports when it is ready. */
+export interface MountReport {
+  readonly medium: string;
+  readonly mountpoint: string;
+  readonly readOnly: boolean;
+  /** Transactions that opening took over from the intent log. */
+  readonly replayed: number;
+}
+
+/** What the serving process tells the one that started it. */
+export interface ServeEvents {
+  ready(report: MountReport): Promise<void>;
+  /** A program got EIO, or the mount cannot end yet. */
+  warn(message: string): void;
+}
+
+/** Options of mount(8) that this program takes itself; the others go to the system. */
+export interface ParsedMountOptions {
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  readonly noatime: boolean;
+  readonly passphraseFile?: string;
+  readonly recoveryCodeFile?: string;
+  readonly device: boolean;
+  readonly cryptoLane?: string;
+  readonly extra: readonly string[];
+}
+
+/** What mount(8) and fstab carry for others: nothing to do. */
+const IGNORED = /^(rw|auto|noauto|user|users|owner|group|nofail|defaults|_netdev|comment=.*|x-.*)$/;
+
+/** Reads `-o ro,noatime,passphrase_file=F,…`. */
+export function parseMountOptions(lists: readonly string[]): ParsedMountOptions {
+  const all = lists.flatMap((list) => list.split(",")).filter((option) => option !== "");
+  const has = (name: string) => all.includes(name);
+  const value = (name: string) =>
+    all.findLast((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+  const own =
+    /^(ro|noatime|allow_other|device|(passphrase_file|recovery_code_file|crypto_lane)=.*)$/;
+  const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
+  return {
+    readOnly: has("ro"),
+    allowOther: has("allow_other"),
+    noatime: has("noatime"),
+    passphraseFile: value("passphrase_file"),
+    recoveryCodeFile: value("recovery_code_file"),
+    device: has("device"),
+    cryptoLane: value("crypto_lane"),
+    extra: has("noatime") ? [...extra, "noatime"] : extra,
+  };
+}
+
+/** Refuses a mount point that a living mount holds already, and cleans up a dead one. */
+export async function prepareMount(host: Host, mountpoint: string): Promise<void> {
+  const running = await host.runningMount(mountpoint);
+  if (running !== null) {
+    running.close();
+    throw new VaultError(
+      "conflict",
+      `Cannot mount on "${mountpoint}": a vault is mounted there; run "sigmavault umount" first`,
+    );
+  }
+  await host.cleanStale(mountpoint);
+}
+
+/** Mounts and serves until somebody unmounts; the secret is wiped as soon as the vault is open. */
+export async function serveMount(
+  host: Host,
+  order: MountOrder,
+  events: ServeEvents,
+): Promise<void> {
+  let mount: ServedMount;
+  try {
+    mount = await host.mount(order, (error) => events.warn(error.message));
+  } finally {
+    wipe(order.secret);
+  }
+  // Listened to before ready is said: whoever reads that may ask at once.
+  const quit = unmounter(mount, events);
+  const stopListening = host.onSignal(quit);
+  const control = await host.serveControl(
+    mount.mountpoint,
+    (verb, options) => answer(mount, verb, options),
+  ).catch((error) => {
+    events.warn(`no control socket: ${error instanceof Error ? error.message : error}`);
+    return null;
+  });
+  try {
+    const { mountpoint, readOnly, replayed } = mount;
+    await events.ready({ medium: order.medium, mountpoint, readOnly, replayed });
+    await mount.ended;
+  } finally {
+    stopListening();
+    await control?.close();
+  }
+}
+
+/** The first signal unmounts, the second cuts the connection. */
+function unmounter(mount: ServedMount, events: ServeEvents): () => void {
+  let asked = 0;
+  return () => {
+    if (++asked > 1) return mount.abort();
+    mount.unmount().then((state) => {
+      if (state === "busy") {
+        events.warn(
+          "still in use: served until the last user leaves; a second signal ends it at once",
+        );
+      }
+    }, (error) => events.warn(error instanceof Error ? error.message : String(error)));
+  };
+}
+
+async function answer(mount: ServedMount, verb: string, options: ControlOptions): Promise<unknown> {
+  if (verb === "umount") {
+    if (options.force === true) mount.abort();
+    const state = await mount.unmount();
+    if (state === "unmounted") await mount.ended;
+    return { state };
+  }
+  const value = await mount.control(verb, options);
+  const isInfo = verb === "info" && typeof value === "object";
+  return isInfo ? { ...value, mountpoint: mount.mountpoint } : value;
+}
+
+function wipe(secret: Secret): void {
+  if ("passphrase" in secret) secret.passphrase.fill(0);
+  if ("recoveryCode" in secret) secret.recoveryCode.fill(0);
+}
+
+/** For people. */
+export function mountText({ medium, mountpoint, readOnly, replayed }: MountReport): string {
+  const access = readOnly ? " (read-only)" : "";
+  const recovered = replayed > 0
+    ? `; it was not closed: ${replayed} transactions recovered from the log`
+    : "";
+  return `mounted ${medium} on ${mountpoint}${access}${recovered}\n`;
+}

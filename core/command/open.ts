@@ -1,0 +1,157 @@
+import { wipe } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { openHeader } from "../volume/header_area.ts";
+import type { OpenHeaderContext } from "../volume/header_slots.ts";
+import { openVault, type Vault } from "../vault/vault.ts";
+import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
+import type { CryptoLaneName, Host, RunningMount } from "./host.ts";
+import { profilesOf, secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
+
+/** What verbs on a vault are told about opening it. */
+export interface OpenOptions extends SecretOptions {
+  readonly cryptoLane?: CryptoLaneName;
+}
+
+/** Reading verbs leave the medium as it is. */
+export type Access = "read" | "write";
+
+/** Where a verb finds its vault: behind a running mount, or on a medium that it opens. */
+export interface VaultTarget {
+  readonly host: Host;
+  readonly medium: string;
+  readonly options: OpenOptions;
+}
+
+/** Opens a vault, works with it, makes everything durable and closes it. */
+export async function withVault<T>(
+  { host, medium, options }: VaultTarget,
+  access: Access,
+  use: (vault: Vault) => Promise<T>,
+): Promise<T> {
+  const secret = await secretFor(host, medium, options);
+  try {
+    const { cryptoLane = "wasm" } = options;
+    const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
+    try {
+      const vault = await openVault(parts, {
+        secret,
+        readOnly: access === "read",
+        profiles: profilesOf(options),
+      });
+      wipeSecret(secret);
+      try {
+        requireWritable(vault, access, medium);
+        return await use(vault);
+      } finally {
+        await vault.close();
+      }
+    } finally {
+      await parts.closeParts();
+    }
+  } finally {
+    wipeSecret(secret);
+  }
+}
+
+function requireWritable(vault: Vault, access: Access, medium: string): void {
+  if (access === "read" || !vault.readOnly) return;
+  throw new VaultError("denied", `Cannot change "${medium}": it may only be read`, {
+    errno: "EROFS",
+  });
+}
+
+/** A vault's opened header, and the slot that the secret opened. */
+export interface OpenedSlot {
+  readonly context: OpenHeaderContext;
+  readonly slotIndex: number;
+  readonly movedFrom: string | null;
+}
+
+/** Opens only the header: for verbs on keys. */
+export async function withHeader<T>(
+  { host, medium, options }: VaultTarget,
+  access: Access,
+  use: (opened: OpenedSlot) => Promise<T>,
+): Promise<T> {
+  const secret = await secretFor(host, medium, options);
+  try {
+    const { cryptoLane = "wasm" } = options;
+    const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
+    try {
+      const { keys, slotIndex, movedFrom } = await openHeader({
+        ...parts,
+        secret,
+        profiles: profilesOf(options),
+      });
+      try {
+        return await use({ context: { ...parts, keys }, slotIndex, movedFrom });
+      } finally {
+        wipe(keys.vaultId);
+        keys.wipe();
+      }
+    } finally {
+      await parts.closeParts();
+    }
+  } finally {
+    wipeSecret(secret);
+  }
+}
+
+/** The files of a vault, and how a path of the vault is written there. */
+export interface OpenTree {
+  readonly tree: FileTree;
+  /** From a path as typed to one of `tree`. */
+  path(typed: string): string;
+  /** From a path of `tree` to one of the vault. */
+  shown(path: string): string;
+}
+
+/** Works on the files of a vault: on a running mount simply through the mount point. */
+export async function withTree<T>(
+  target: VaultTarget,
+  access: Access,
+  use: (open: OpenTree) => Promise<T>,
+): Promise<T> {
+  const { host, medium } = target;
+  const mount = await host.runningMount(medium);
+  if (mount !== null) {
+    try {
+      return await use(mountedTree(host, mount));
+    } finally {
+      mount.close();
+    }
+  }
+  const { vaultTree } = await import("./vault_tree.ts");
+  return await withVault(target, access, async (vault) => {
+    const tree = vaultTree(vault, host.owner());
+    const result = await use({ tree, path: vaultPath, shown: (path) => path });
+    return result;
+  });
+}
+
+function mountedTree(host: Host, mount: RunningMount): OpenTree {
+  const { mountpoint } = mount;
+  return {
+    tree: host.local,
+    path(typed) {
+      const inside = vaultPath(typed);
+      return inside === "/" ? mountpoint : joinPath(mountpoint, inside.slice(1));
+    },
+    shown: (path) => path.slice(mountpoint.length) || "/",
+  };
+}
+
+/** Runs a verb where the vault is: in the process that mounted it, or here on the opened vault. */
+export async function onMountOr<T>(
+  { host, medium }: VaultTarget,
+  verb: { readonly name: string; readonly options?: Parameters<RunningMount["call"]>[1] },
+  here: () => Promise<T>,
+): Promise<T> {
+  const mount = await host.runningMount(medium);
+  if (mount === null) return await here();
+  try {
+    return await mount.call(verb.name, verb.options) as T;
+  } finally {
+    mount.close();
+  }
+}

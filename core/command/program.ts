@@ -1,0 +1,64 @@
+/**
+ * The command line: which verbs there are and what they take. Verbs are loaded when they run.
+ *
+ * @module
+ */
+import { Command } from "commander";
+import { EXIT_CODES_TEXT } from "./exit_codes.ts";
+import type { Host } from "./host.ts";
+import { addFileVerbs } from "./program_files.ts";
+import { addKeyVerbs } from "./program_keys.ts";
+import { addMountVerbs } from "./program_mount.ts";
+import { addVaultVerbs } from "./program_vault.ts";
+
+/** Text that commander prints itself is collected, so that the caller writes it in order. */
+export interface ProgramText {
+  out: string;
+  err: string;
+}
+
+/** What the program is built with. */
+export interface ProgramParts {
+  readonly host: Host;
+  readonly version: string;
+  /** Starts this program again, detached; see `mount --background`. */
+  readonly startInBackground: StartInBackground;
+}
+
+/** Starts this program with arguments and a secret on its standard input; resolves with what it reports. */
+export type StartInBackground = (args: readonly string[], secret: Uint8Array) => Promise<unknown>;
+
+const INTRODUCTION = `A medium is a path or URL: "vault.sv", "file:///x", "memory:".
+Verbs take a medium, with its secret, or the mount point of a running mount.
+
+Examples:
+  $ sigmavault create photos.sv
+  $ sigmavault put photos.sv ~/Pictures /
+  $ sigmavault ls photos.sv /Pictures
+  $ sigmavault mount photos.sv /mnt/photos
+  $ sigmavault umount /mnt/photos
+${EXIT_CODES_TEXT}`;
+
+/** Builds the parser. */
+export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
+  const program = new Command("sigmavault")
+    .description("Turns any storage into one encrypted vault.")
+    .version(parts.version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [verb]", "print the help of a verb")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (part) => text.out += part,
+      writeErr: (part) => text.err += part,
+      outputError: (message, write) => write(message.replace(/^error: /, "sigmavault: ")),
+      getOutHasColors: () => parts.host.out.colour,
+      getOutHelpWidth: () => Math.min(100, parts.host.out.columns),
+    })
+    .addHelpText("after", `\n${INTRODUCTION}`);
+  addVaultVerbs(program, parts);
+  addMountVerbs(program, parts);
+  addFileVerbs(program, parts.host);
+  addKeyVerbs(program, parts.host);
+  return program;
+}

@@ -1,0 +1,159 @@
+import type { Command } from "commander";
+import type { KdfProfileName } from "../crypto/argon2.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import { concat } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import type { CryptoLaneName, MountOrder } from "./host.ts";
+import type { MountReport } from "./mount.ts";
+import type { ProgramParts } from "./program.ts";
+import { examples, opening, printing } from "./program_options.ts";
+import { secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
+import { print, type PrintOptions } from "./terminal/print.ts";
+
+interface MountFlags extends SecretOptions, PrintOptions {
+  readonly readOnly?: boolean;
+  readonly allowOther?: boolean;
+  readonly noatime?: boolean;
+  readonly background?: boolean;
+  /** This process was started by `--background`: it says in JSON how mounting went. */
+  readonly reportReady?: boolean;
+  readonly option?: readonly string[];
+  readonly cryptoLane: CryptoLaneName;
+  readonly kdf?: KdfProfileName;
+}
+
+const NEWLINE = new Uint8Array([10]);
+
+/** mount, umount, mount-helper. */
+export function addMountVerbs(program: Command, parts: ProgramParts): void {
+  const { host } = parts;
+  examples(
+    mountFlags(printing(opening(program.command("mount <medium> <mountpoint>"))))
+      .description("mount the vault as a directory; Ctrl-C unmounts"),
+    [
+      "mount vault.sv /mnt/vault",
+      "mount vault.sv /mnt/vault --background --passphrase-file pass.txt",
+      "mount vault.sv /mnt/vault --read-only -o nodev,nosuid",
+    ],
+  ).action(async (medium: string, mountpoint: string, flags: MountFlags) => {
+    await mount(parts, { medium, mountpoint, flags });
+  });
+  examples(
+    printing(program.command("umount <mountpoint>"))
+      .description("unmount a vault and wait until everything is written")
+      .option("--force", "cut it off: what was not synced is lost"),
+    ["umount /mnt/vault"],
+  ).action(async (mountpoint: string, options: PrintOptions & { force?: boolean }) => {
+    const { umount } = await import("./umount.ts");
+    const force = options.force === true;
+    const report = await umount(host, host.absolute(mountpoint), { force });
+    const words = { unmounted: "unmounted", cleaned: "cleaned up the dead mount on" };
+    await print(host, options, report, (made) => `${words[made.state]} ${made.mountpoint}\n`);
+  });
+  program.command("mount-helper <source> <target>", { hidden: true })
+    .description("what mount(8) calls: mount.sigmavault SOURCE TARGET -o OPTIONS")
+    .option("-o <options>", "as in fstab", collect, [])
+    .option("-n").option("-s").option("-v").option("-f").option("-t <type>")
+    .action(async (medium: string, mountpoint: string, { o }: { o: string[] }) => {
+      const flags: MountFlags = { background: true, cryptoLane: "wasm", option: o };
+      await mount(parts, { medium, mountpoint, flags });
+    });
+}
+
+function mountFlags(command: Command): Command {
+  return command
+    .option("--background", "return when it is mounted; unmount with sigmavault umount")
+    .option("--read-only", "nothing can be changed")
+    .option("--allow-other", "other users may enter")
+    .option("--noatime", "reading does not change access times")
+    .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
+    .helpOption("-h, --help", "print this help")
+    .addOption(command.createOption("--report-ready").hideHelp());
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+interface MountCall {
+  readonly medium: string;
+  readonly mountpoint: string;
+  readonly flags: MountFlags;
+}
+
+async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
+  const { host } = parts;
+  const { prepareMount, mountText, parseMountOptions, serveMount } = await import("./mount.ts");
+  const given = parseMountOptions(call.flags.option ?? []);
+  const { cryptoLane, ...shared } = given;
+  const flags = {
+    ...call.flags,
+    readOnly: call.flags.readOnly === true || shared.readOnly,
+    allowOther: call.flags.allowOther === true || shared.allowOther,
+    noatime: call.flags.noatime === true || shared.noatime,
+    device: call.flags.device ?? (shared.device || undefined),
+    passphraseFile: call.flags.passphraseFile ?? shared.passphraseFile,
+    recoveryCodeFile: call.flags.recoveryCodeFile ?? shared.recoveryCodeFile,
+    cryptoLane: laneOf(cryptoLane) ?? call.flags.cryptoLane,
+  };
+  const mountpoint = host.absolute(call.mountpoint);
+  await prepareMount(host, mountpoint);
+  const order: MountOrder = {
+    ...flags,
+    medium: host.absolute(call.medium),
+    mountpoint,
+    extra: given.extra,
+    secret: await secretFor(host, call.medium, flags),
+  };
+  if (flags.background === true) {
+    try {
+      const report = await inBackground(parts, order) as MountReport;
+      return await print(host, flags, report, mountText);
+    } finally {
+      wipeSecret(order.secret);
+    }
+  }
+  await serveMount(host, order, {
+    ready: async (report) => {
+      const wrapped = flags.reportReady === true ? { ready: report } : report;
+      const json = flags.json === true || flags.reportReady === true;
+      if (json) return await host.out.write(JSON.stringify(wrapped) + "\n");
+      await print(host, flags, report, mountText);
+    },
+    warn: (message) => void host.err.write(`sigmavault: ${message}\n`),
+  });
+}
+
+function laneOf(name: string | undefined): CryptoLaneName | undefined {
+  if (name === undefined || name === "wasm" || name === "native") return name;
+  throw new VaultError("invalid", `Cannot use crypto lane "${name}": want wasm or native`);
+}
+
+/** The same mount in a process of its own; the secret goes through its standard input. */
+async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unknown> {
+  const args = ["mount", order.medium, order.mountpoint, "--report-ready"];
+  args.push("--crypto-lane", order.cryptoLane);
+  if (order.kdf !== undefined) args.push("--kdf", order.kdf);
+  if (order.readOnly) args.push("--read-only");
+  if (order.allowOther) args.push("--allow-other");
+  if (order.noatime) args.push("--noatime");
+  for (const option of order.extra) args.push("-o", option);
+  args.push(...secretArguments(order.secret));
+  const bytes = bytesOf(order.secret);
+  try {
+    return await parts.startInBackground(args, bytes);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+function secretArguments(secret: Secret): string[] {
+  if ("device" in secret) return ["--device"];
+  return "passphrase" in secret ? ["--passphrase-fd", "0"] : ["--recovery-code-file", "/dev/stdin"];
+}
+
+/** With a newline behind it, because a reader drops one. */
+function bytesOf(secret: Secret): Uint8Array {
+  if ("passphrase" in secret) return concat(secret.passphrase, NEWLINE);
+  return "recoveryCode" in secret ? concat(secret.recoveryCode, NEWLINE) : new Uint8Array(0);
+}

@@ -1,0 +1,92 @@
+/**
+ * Where secrets come from: a prompt, a file, an open descriptor. Never from arguments or the environment, which others can
+ * see.
+ *
+ * @module
+ */
+import { KDF_ORDER, type KdfProfileName } from "../crypto/argon2.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import { VaultError } from "../errors.ts";
+import { KIB } from "../limits.ts";
+import type { Host } from "./host.ts";
+import { askSecret, askSecretTwice } from "./terminal/prompt.ts";
+
+const SECRET_FILE_BYTES_MAX = 64 * KIB;
+const READABLE_BY_OTHERS = 0o044;
+const NEWLINE = 10;
+
+/** What the options of a verb say about the secret. */
+export interface SecretOptions {
+  readonly passphraseFile?: string;
+  readonly passphraseFd?: number;
+  readonly recoveryCodeFile?: string;
+  readonly device?: boolean;
+  /** The only profile to try. */
+  readonly kdf?: KdfProfileName;
+}
+
+/** Where a new passphrase comes from. */
+export interface NewSecretOptions {
+  readonly newPassphraseFile?: string;
+  readonly newPassphraseFd?: number;
+}
+
+/** The secret that opens a vault. The caller wipes it with {@linkcode wipeSecret}. */
+export async function secretFor(
+  host: Host,
+  medium: string,
+  options: SecretOptions,
+): Promise<Secret> {
+  const { passphraseFile, passphraseFd, recoveryCodeFile, device } = options;
+  const sources = [passphraseFile, passphraseFd, recoveryCodeFile, device || undefined];
+  if (sources.filter((source) => source !== undefined).length > 1) {
+    throw new VaultError("invalid", "Cannot use several secrets at once: give one");
+  }
+  if (device === true) return { device: true };
+  if (recoveryCodeFile !== undefined) {
+    return { recoveryCode: await readSecret(host, recoveryCodeFile) };
+  }
+  const source = passphraseFile ?? passphraseFd;
+  if (source !== undefined) return { passphrase: await readSecret(host, source) };
+  return { passphrase: await askSecret(host, `Passphrase of "${medium}": `) };
+}
+
+/** A passphrase for something new: from a file or descriptor, else typed twice. */
+export async function newPassphrase(
+  host: Host,
+  source: string | number | undefined,
+  what: string,
+): Promise<Uint8Array> {
+  if (source !== undefined) return await readSecret(host, source);
+  return await askSecretTwice(host, what);
+}
+
+/** Overwrites the bytes of a secret. */
+export function wipeSecret(secret: Secret): void {
+  if ("passphrase" in secret) secret.passphrase.fill(0);
+  if ("recoveryCode" in secret) secret.recoveryCode.fill(0);
+}
+
+/** The profiles to try. */
+export function profilesOf({ kdf }: SecretOptions): readonly KdfProfileName[] {
+  return kdf === undefined ? KDF_ORDER : [kdf];
+}
+
+/** One newline at the end belongs to the editor that wrote the file, not to the secret. */
+async function readSecret(host: Host, source: string | number): Promise<Uint8Array> {
+  if (typeof source === "string") await warnOfReaders(host, source);
+  const bytes = await host.readSmall(source, SECRET_FILE_BYTES_MAX);
+  const length = bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;
+  const secret = bytes.slice(0, length);
+  bytes.fill(0);
+  return secret;
+}
+
+async function warnOfReaders(host: Host, path: string): Promise<void> {
+  const { mode, kind } = await host.local.stat(host.absolute(path));
+  if (kind === "file" && (mode & READABLE_BY_OTHERS) !== 0) {
+    await host.err.write(
+      `sigmavault: warning: others can read "${path}"; run "chmod 600" on it\n`,
+    );
+  }
+}

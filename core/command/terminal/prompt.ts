@@ -1,0 +1,99 @@
+/**
+ * Asking a person: secrets without echo, and yes or no.
+ *
+ * @module
+ */
+import { VaultError } from "../../errors.ts";
+import type { Host } from "../host.ts";
+
+/** Bytes that a typed secret may have. */
+const SECRET_BYTES_MAX = 1024;
+const END_OF_TEXT = 3;
+const END_OF_TRANSMISSION = 4;
+const BACKSPACE = 8;
+const NEWLINE = 10;
+const RETURN = 13;
+const ERASE_LINE = 21;
+const DELETE = 127;
+
+/** Ctrl-C at a prompt. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}
+
+type Terminal = Pick<Host, "keyboard" | "err">;
+
+/** Asks for a secret; what is typed is not shown. The caller wipes it. */
+export async function askSecret({ keyboard, err }: Terminal, prompt: string): Promise<Uint8Array> {
+  if (!keyboard.isTerminal) {
+    throw new VaultError(
+      "invalid",
+      "Cannot ask for the passphrase: no terminal; use --passphrase-file or --passphrase-fd",
+    );
+  }
+  await err.write(prompt);
+  try {
+    return await keyboard.raw(readLine);
+  } finally {
+    await err.write("\n");
+  }
+}
+
+/** Asks twice, so that a slip of the finger locks nobody out. */
+export async function askSecretTwice(terminal: Terminal, what: string): Promise<Uint8Array> {
+  const first = await askSecret(terminal, `${what}: `);
+  const second = await askSecret(terminal, `${what} again: `);
+  const same = first.length === second.length && first.every((byte, i) => byte === second[i]);
+  second.fill(0);
+  if (same) return first;
+  first.fill(0);
+  throw new VaultError("invalid", "Cannot use the passphrase: the two do not match; try again");
+}
+
+/** Asks a question; anything but yes is no. False at once where there is no terminal. */
+export async function confirm(terminal: Terminal, question: string): Promise<boolean> {
+  const { keyboard, err } = terminal;
+  if (!keyboard.isTerminal) return false;
+  await err.write(`${question} [y/N] `);
+  const answer = await keyboard.raw(async (next) => {
+    const typed = await readLine(next, (byte) => err.write(new Uint8Array([byte])));
+    return new TextDecoder().decode(typed).trim().toLowerCase();
+  });
+  await err.write("\n");
+  return answer === "y" || answer === "yes";
+}
+
+async function readLine(
+  next: () => Promise<number | null>,
+  echo?: (byte: number) => Promise<void>,
+): Promise<Uint8Array> {
+  const typed = new Uint8Array(SECRET_BYTES_MAX);
+  let length = 0;
+  for (;;) {
+    const byte = await next();
+    if (byte === END_OF_TEXT) {
+      typed.fill(0);
+      throw new Interrupted("interrupted");
+    }
+    const ended = byte === null || byte === RETURN || byte === NEWLINE ||
+      byte === END_OF_TRANSMISSION;
+    if (ended) break;
+    if (byte === BACKSPACE || byte === DELETE) length = withoutLast(typed, length);
+    else if (byte === ERASE_LINE) length = 0;
+    else if (length === SECRET_BYTES_MAX) continue;
+    else {
+      typed[length++] = byte;
+      await echo?.(byte);
+    }
+  }
+  const line = typed.slice(0, length);
+  typed.fill(0);
+  return line;
+}
+
+/** The length without the last character of UTF-8: continuation bytes go with their first. */
+function withoutLast(typed: Uint8Array, length: number): number {
+  let end = length;
+  while (end > 0 && (typed[end - 1] & 0xc0) === 0x80) end--;
+  return Math.max(0, end - 1);
+}

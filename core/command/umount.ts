@@ -1,0 +1,33 @@
+import { VaultError } from "../errors.ts";
+import type { Host } from "./host.ts";
+
+/** What `umount` did. */
+export interface UmountReport {
+  readonly mountpoint: string;
+  /** "cleaned": the process that served it was dead. */
+  readonly state: "unmounted" | "cleaned";
+}
+
+/** Asks the process that serves a mount to unmount, and waits until everything is written. */
+export async function umount(
+  host: Host,
+  mountpoint: string,
+  options: { readonly force: boolean },
+): Promise<UmountReport> {
+  const running = await host.runningMount(mountpoint);
+  if (running === null) {
+    if (await host.cleanStale(mountpoint) === "cleaned") return { mountpoint, state: "cleaned" };
+    throw new VaultError("missing", `Cannot unmount "${mountpoint}": no vault is mounted there`);
+  }
+  try {
+    const { state } = await running.call("umount", options) as { state: "unmounted" | "busy" };
+    if (state === "unmounted") return { mountpoint, state };
+    throw new VaultError(
+      "conflict",
+      `Cannot finish unmounting "${mountpoint}": a program still uses it; ` +
+        "it is out of sight, and is written and closed when that program ends",
+    );
+  } finally {
+    running.close();
+  }
+}

@@ -1,0 +1,145 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type {
+  Host,
+  MountOrder,
+  OpenedParts,
+  OpenParts,
+  RunningMount,
+  ServedMount,
+} from "../../core/command/host.ts";
+import { VaultError } from "../../core/errors.ts";
+import { MIB } from "../../core/limits.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import { LOCAL_FILES, readSmall, writePrivate } from "./local_files.ts";
+import { doing } from "./system_error.ts";
+import { KEYBOARD, outputOf } from "./terminal.ts";
+
+/** Memory of the kernel for verbs on an unmounted vault; untouched pages cost nothing. */
+const KERNEL_BYTES = 72 * MIB;
+/** Crypto workers beside the thread that serves. */
+const MOUNT_WORKERS = 1;
+
+/** This machine, through Deno. What is heavy is loaded when it is first used. */
+export function denoHost(options: { readonly colours: boolean }): Host {
+  return {
+    runtime: systemRuntime,
+    out: outputOf(Deno.stdout, options.colours),
+    err: outputOf(Deno.stderr, options.colours),
+    keyboard: KEYBOARD,
+    local: LOCAL_FILES,
+    absolute: (path) => isUrl(path) ? path : resolve(path),
+    pathOf: (medium) => {
+      if (!isUrl(medium)) return resolve(medium);
+      return medium.startsWith("file:") ? fileURLToPath(medium) : null;
+    },
+    owner: () => ({ uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 }),
+    readSmall,
+    writePrivate,
+    openParts,
+    runningMount,
+    cleanStale,
+    mount,
+    serveControl: async (mountpoint, answer) =>
+      (await import("./control_socket.ts")).serveControl(mountpoint, answer),
+    onSignal,
+  };
+}
+
+/** One letter before the colon is a Windows drive. */
+function isUrl(name: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9+.-]+:/.test(name);
+}
+
+async function openParts(name: string, options: OpenParts): Promise<OpenedParts> {
+  const [{ createKernel }, { openMedium }, { libcFileIo }, { openLane }] = await Promise.all([
+    import("../../wasm/kernel.ts"),
+    import("../../backends/open_medium.ts"),
+    import("../libc/file_io.ts"),
+    import("../crypto_lane.ts"),
+  ]);
+  const { linuxPlatform } = await import("../linux/platform.ts");
+  const { access, cryptoLane } = options;
+  const medium = await openMedium(name, {
+    create: access === "create",
+    readOnly: access === "read",
+    fallbackReadOnly: access === "write",
+    io: libcFileIo(),
+  });
+  try {
+    const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+    const { lane, close } = await openLane(kernel, medium, { cryptoLane, workers: 0 });
+    return {
+      medium,
+      kernel,
+      runtime: systemRuntime,
+      platform: linuxPlatform(),
+      lane,
+      closeParts: async () => {
+        await close();
+        await medium.close();
+      },
+    };
+  } catch (error) {
+    await medium.close();
+    throw error;
+  }
+}
+
+/** The path that the kernel knows; of a dead mount point only its parent can be looked at. */
+async function canonical(path: string): Promise<string> {
+  const whole = resolve(path);
+  const cut = whole.lastIndexOf("/");
+  if (cut < 0 || whole === "/") return whole;
+  try {
+    return await Deno.realPath(whole);
+  } catch {
+    const parent = await Deno.realPath(whole.slice(0, cut) || "/").catch(() => whole.slice(0, cut));
+    return `${parent === "/" ? "" : parent}${whole.slice(cut)}`;
+  }
+}
+
+async function runningMount(path: string): Promise<RunningMount | null> {
+  if (isUrl(path)) return null;
+  const info = await Deno.lstat(path).catch(() => null);
+  if (info !== null && !info.isDirectory && !info.isSymlink) return null;
+  const { connectControl } = await import("./control_socket.ts");
+  return await connectControl(await canonical(path));
+}
+
+async function cleanStale(mountpoint: string): Promise<"cleaned" | "none"> {
+  const [{ openLibc }, { isStale, prepareMountpoint }] = await Promise.all([
+    import("../libc/symbols.ts"),
+    import("../libfuse3/stale_mount.ts"),
+  ]);
+  const libc = openLibc();
+  try {
+    const path = await canonical(mountpoint);
+    if (!isStale(libc, path)) return "none";
+    prepareMountpoint(libc, path);
+    return "cleaned";
+  } finally {
+    libc.close();
+  }
+}
+
+async function mount(order: MountOrder, report: (error: Error) => void): Promise<ServedMount> {
+  if (Deno.build.os !== "linux") {
+    throw new VaultError("invalid", "Cannot mount on this system: only Linux has a driver yet");
+  }
+  const { mountVault } = await import("../mount.ts");
+  const mountpoint = await canonical(order.mountpoint);
+  return await doing(
+    `mount on "${mountpoint}"`,
+    () => mountVault({ ...order, mountpoint, workers: MOUNT_WORKERS, report }),
+  );
+}
+
+const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+function onSignal(act: () => void): () => void {
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, act);
+  return () => {
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, act);
+  };
+}

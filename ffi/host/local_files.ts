@@ -1,0 +1,132 @@
+import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
+import { MIB } from "../../core/limits.ts";
+import { doing, hostError } from "./system_error.ts";
+
+const CHUNK_BYTES = MIB;
+const PERMISSION_BITS = 0o7777;
+
+function kindOf(info: Deno.FileInfo): NodeKind {
+  if (info.isFile) return "file";
+  if (info.isDirectory) return "directory";
+  if (info.isSymlink) return "symlink";
+  if (info.isFifo === true) return "fifo";
+  if (info.isSocket === true) return "socket";
+  return info.isBlockDevice === true ? "block-device" : "character-device";
+}
+
+function statOf(info: Deno.FileInfo): NodeStat {
+  return {
+    kind: kindOf(info),
+    bytes: info.size,
+    mode: (info.mode ?? 0o644) & PERMISSION_BITS,
+    uid: info.uid ?? 0,
+    gid: info.gid ?? 0,
+    links: info.nlink ?? 1,
+    modified: info.mtime?.getTime() ?? 0,
+    accessed: info.atime?.getTime() ?? 0,
+    identity: info.ino === null ? "" : `${info.dev}:${info.ino}`,
+  };
+}
+
+async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+  using file = await doing(`read "${path}"`, () => Deno.open(path));
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  for (;;) {
+    const length = await doing(`read "${path}"`, () => file.read(buffer));
+    if (length === null) return;
+    yield buffer.subarray(0, length);
+  }
+}
+
+async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const action = `write "${path}"`;
+  using file = await doing(
+    action,
+    () => Deno.open(path, { write: true, create: true, truncate: true }),
+  );
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length;) {
+      at += await doing(action, () => file.write(chunk.subarray(at)));
+    }
+  }
+}
+
+async function setAttributes(
+  path: string,
+  { mode, owner, times }: NodeAttributes,
+  kind: NodeKind,
+): Promise<void> {
+  await doing(`set the attributes of "${path}"`, async () => {
+    // Owner first: changing it clears setuid and setgid.
+    if (owner !== undefined) await changeOwner(path, owner);
+    if (mode !== undefined && kind !== "symlink") await Deno.chmod(path, mode);
+    if (times === undefined) return;
+    const accessed = new Date(times.accessed), modified = new Date(times.modified);
+    if (kind !== "symlink") return await Deno.utime(path, accessed, modified);
+    const { lutimes } = await import("node:fs/promises");
+    await lutimes(path, accessed, modified);
+  });
+}
+
+async function changeOwner(path: string, { uid, gid }: { uid: number; gid: number }) {
+  const { lchown } = await import("node:fs/promises");
+  await lchown(path, uid, gid);
+}
+
+/** The files of this machine. */
+export const LOCAL_FILES: FileTree = {
+  stat: (path) => doing(`look at "${path}"`, async () => statOf(await Deno.lstat(path))),
+  list: (path) =>
+    doing(`list "${path}"`, async () => {
+      const names: string[] = [];
+      for await (const { name } of Deno.readDir(path)) names.push(name);
+      return names;
+    }),
+  read: readChunks,
+  write: writeChunks,
+  makeDirectory: (path) => doing(`make directory "${path}"`, () => Deno.mkdir(path)),
+  symlink: (target, path) => doing(`make symlink "${path}"`, () => Deno.symlink(target, path)),
+  readLink: (path) => doing(`read symlink "${path}"`, () => Deno.readLink(path)),
+  link: (existing, path) => doing(`link "${path}"`, () => Deno.link(existing, path)),
+  rename: (from, to) => doing(`move "${from}" to "${to}"`, () => Deno.rename(from, to)),
+  remove: (path) => doing(`remove "${path}"`, () => Deno.remove(path)),
+  setAttributes,
+  sync: () => Promise.resolve(),
+};
+
+/** Bytes of a file or of an open descriptor, at most `bytesMax`. */
+export async function readSmall(source: string | number, bytesMax: number): Promise<Uint8Array> {
+  const path = typeof source === "number" ? `/dev/fd/${source}` : source;
+  const action = `read ${typeof source === "number" ? `descriptor ${source}` : `"${path}"`}`;
+  return await doing(action, async () => {
+    using file = source === 0 ? null : await Deno.open(path);
+    const from = file ?? Deno.stdin;
+    const buffer = new Uint8Array(bytesMax);
+    let length = 0;
+    while (length < bytesMax) {
+      const read = await from.read(buffer.subarray(length));
+      if (read === null) break;
+      length += read;
+    }
+    const bytes = buffer.slice(0, length);
+    buffer.fill(0);
+    return bytes;
+  });
+}
+
+/** Writes a file that only its owner can read. */
+export async function writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
+  try {
+    using file = await Deno.open(path, {
+      write: true,
+      create: true,
+      createNew: !force,
+      truncate: force,
+      mode: 0o600,
+    });
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await file.sync();
+  } catch (error) {
+    throw hostError(`Cannot write "${path}"`, error);
+  }
+}

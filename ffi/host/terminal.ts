@@ -1,0 +1,45 @@
+import type { Keyboard, Output } from "../../core/command/host.ts";
+
+interface Stream {
+  write(bytes: Uint8Array): Promise<number>;
+  isTerminal(): boolean;
+}
+
+/** Standard output or error as verbs see it. */
+export function outputOf(stream: Stream, colours: boolean): Output {
+  const isTerminal = stream.isTerminal();
+  const encoder = new TextEncoder();
+  return {
+    isTerminal,
+    colour: isTerminal && colours,
+    get columns() {
+      return isTerminal ? Deno.consoleSize().columns : 80;
+    },
+    async write(text) {
+      const bytes = typeof text === "string" ? encoder.encode(text) : text;
+      try {
+        for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
+      } catch (error) {
+        // Whoever read us has gone: `sigmavault ls | head` is no failure.
+        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      }
+    },
+  };
+}
+
+/** Standard input as a keyboard. */
+export const KEYBOARD: Keyboard = {
+  get isTerminal() {
+    return Deno.stdin.isTerminal();
+  },
+  async raw(use) {
+    const byte = new Uint8Array(1);
+    Deno.stdin.setRaw(true);
+    try {
+      return await use(async () => await Deno.stdin.read(byte) === null ? null : byte[0]);
+    } finally {
+      byte[0] = 0;
+      Deno.stdin.setRaw(false);
+    }
+  },
+};
