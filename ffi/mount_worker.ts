@@ -42,6 +42,7 @@ let server: Server | null = null;
 
 async function open(order: ServeOrder): Promise<Server> {
   const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+  kernel.warmUp();
   const { medium: name, readOnly, noatime, secret, cacheBytes } = order;
   const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
   try {

@@ -44,9 +44,9 @@ export interface ServeOptions {
 
 /** Requests answered before timers and messages get their turn. */
 const BATCH = 64;
-const SPIN_MS = 0.05;
+const SPIN_MS = 0.1;
 /** Fruitless spins after which only every sixteenth wait spins. */
-const SPIN_MISSES = 4;
+const SPIN_MISSES = 64;
 const TICK_MS = 1000;
 /** Turns of the event loop that a pending promise gets before the thread sleeps. */
 const PENDING_TURNS = 8;
