@@ -183,8 +183,13 @@ export class Space {
 
   /** Makes the medium `segments` long; the new ones are free. */
   growTo(segments: number): void {
-    assert(segments >= this.segments, "growing");
     this.grow(segments);
+    this.adopt(segments);
+  }
+
+  /** The medium is `segments` long already. */
+  adopt(segments: number): void {
+    assert(segments >= this.segments, "growing");
     this.segments = segments;
     this.counts.extend(segments);
   }

@@ -1,3 +1,4 @@
+import type { PlacedBlock } from "../block/medium_inspector.ts";
 import { VaultError } from "../errors.ts";
 import { cellsFor, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
 import { decodeMutations, MUTATION, type Mutation } from "../format/log_record.ts";
@@ -10,8 +11,11 @@ import type { TreeStore } from "./tree_store.ts";
  * transactions there were.
  */
 export function replayLog(store: TreeStore): number {
-  const { transactions, chunks } = store.log.read(store.space.segments * SEGMENT_CELLS);
+  const segments = store.mediumSegments();
+  const { transactions: found, chunks } = store.log.read(segments * SEGMENT_CELLS);
+  const transactions = withoutUnfinished(store, found);
   if (transactions.length === 0) return 0;
+  store.space.adopt(segments);
   store.adoptLogChunks(chunks);
   for (const transaction of transactions) {
     for (const mutation of decodeMutations(transaction)) reserve(store, mutation);
@@ -20,6 +24,24 @@ export function replayLog(store: TreeStore): number {
     for (const mutation of decodeMutations(transaction)) apply(store, mutation);
   }
   return transactions.length;
+}
+
+/**
+ * Leaves the last transaction out where blocks that it names are not on the medium: they and its record
+ * are made durable by one sync, and that did not finish. Those before it were acknowledged before it was written.
+ */
+function withoutUnfinished(
+  store: TreeStore,
+  transactions: readonly Uint8Array[],
+): readonly Uint8Array[] {
+  const last = transactions.at(-1);
+  if (last === undefined) return transactions;
+  const blocks: PlacedBlock[] = [];
+  for (const { operation, key, value } of decodeMutations(last)) {
+    if (operation !== MUTATION.mapPut) continue;
+    blocks.push({ id: readMapKey(key), entry: decodeMapEntry(value) });
+  }
+  return store.areReadable(blocks) ? transactions : transactions.slice(0, -1);
 }
 
 function reserve(store: TreeStore, mutation: Mutation): void {

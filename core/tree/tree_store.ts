@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { BlockStore } from "../block/block_store.ts";
-import { MediumInspector } from "../block/medium_inspector.ts";
+import { MediumInspector, type PlacedBlock } from "../block/medium_inspector.ts";
 import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.ts";
@@ -9,11 +9,12 @@ import type { SegmentOrder } from "../block/segment_order.ts";
 import { HEADER_SEGMENTS, Space } from "../block/space.ts";
 import { Tree } from "../btree/tree.ts";
 import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
+import { cellsFor } from "../format/map_entry.ts";
 import { TREE } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { packRun, runCell, runCount } from "../format/space_record.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { IdPages } from "./id_pages.ts";
 import { IntentLog } from "./intent_log.ts";
@@ -63,7 +64,7 @@ export class TreeStore {
   /** Where the newest root record lies: given up with the next one. */
   private rootRun: number;
   private nextSequence: number;
-  private inspector: MediumInspector | null = null;
+  private knownInspector: MediumInspector | null = null;
 
   private constructor(parts: TreeStoreParts, shape: TreeStoreShape, opened: OpenedRoot | null) {
     const { context, cacheBytes = 32 * MIB } = parts;
@@ -238,8 +239,28 @@ export class TreeStore {
   /** The newest root as it lies on the medium, and a reader past every cache: for checking. */
   inspect(): { root: OpenedRoot | null; inspector: MediumInspector } {
     const { context, roots } = this.parts;
-    this.inspector ??= new MediumInspector(context, this.nodes, this.blockBytes);
-    return { root: roots.newest([context.epoch]), inspector: this.inspector };
+    return { root: roots.newest([context.epoch]), inspector: this.inspector() };
+  }
+
+  private inspector(): MediumInspector {
+    this.knownInspector ??= new MediumInspector(this.parts.context, this.nodes, this.blockBytes);
+    return this.knownInspector;
+  }
+
+  /** Segments that the medium has room for: it may have grown since the newest root. */
+  mediumSegments(): number {
+    const { segments, segmentsMax } = this.space;
+    const room = Math.floor(this.parts.medium.size() / SEGMENT_BYTES);
+    return Math.max(segments, Math.min(segmentsMax, room));
+  }
+
+  /** True where all these blocks lie on the medium and open. */
+  areReadable(blocks: readonly PlacedBlock[]): boolean {
+    const { blockBytes } = this;
+    const end = this.parts.medium.size();
+    const isPlaced = ({ entry: { length, places: [{ cell }] } }: PlacedBlock) =>
+      length <= blockBytes && (cell + cellsFor(length)) * CELL_BYTES <= end;
+    return blocks.every(isPlaced) && this.inspector().badBlocks(blocks).length === 0;
   }
 
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */

@@ -123,3 +123,28 @@ Deno.test("a rolled back transaction leaves everything as it was", async () => {
   };
   assert.deepEqual([get("a"), get("b"), get("c")], ["1", "2", null]);
 });
+
+Deno.test("what was synced into segments that the medium grew by is there after opening", async () => {
+  const medium = new MemoryStorage({});
+  await medium.truncate(3 * 4 * MIB);
+  const { volume } = createVolume(options(medium), { ...SHAPE, segments: 3 });
+  const address = volume.kernel.reserve(16384);
+  const ids: number[] = [];
+  while (volume.store.space.segments === 3) {
+    const id = volume.blocks.allocateIds(1);
+    volume.kernel.bytes.fill(id % 251, address, address + 16384);
+    volume.blocks.put({ firstId: id, count: 1, address, lastLength: 16384 });
+    volume.tree.put(text.encode(`id ${id}`), text.encode(String(id)));
+    volume.endGroup();
+    volume.sync();
+    ids.push(id);
+  }
+
+  const again = openVolume(options(medium), "write");
+  assert.equal(again.replayed, ids.length);
+  const to = again.volume.kernel.reserve(16384);
+  for (const id of ids) {
+    again.volume.blocks.get(id, 1, to);
+    assert.equal(again.volume.kernel.bytes[to + 16383], id % 251);
+  }
+});
