@@ -16,8 +16,10 @@ import { checkTree } from "./check_tree.ts";
 import { IdRuns } from "./id_runs.ts";
 import type { Vault } from "./vault.ts";
 
-/** Data blocks opened between two looks at the clock of others. */
+/** Data blocks opened at a time. */
 const BATCH_BLOCKS = 64;
+/** Cells looked at before others get a turn. */
+const CELLS_PER_TURN = 256;
 /** Damaged blocks whose files are looked up. */
 const BAD_BLOCKS_MAX = 1000;
 
@@ -69,6 +71,7 @@ class VaultCheck {
   private bytes = 0;
   private doneCells = 0;
   private usedCells = 0;
+  private pauseAt = CELLS_PER_TURN;
   private lostNodes = 0;
 
   constructor(vault: Vault, problems: Problems, options: CheckOptions) {
@@ -195,6 +198,8 @@ class VaultCheck {
     signal?.throwIfAborted();
     const done = Math.min(this.doneCells, this.usedCells);
     progress?.(done * CELL_BYTES, this.usedCells * CELL_BYTES);
+    if (this.doneCells < this.pauseAt) return;
+    this.pauseAt = this.doneCells + CELLS_PER_TURN;
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 
