@@ -16,6 +16,10 @@ export const CONTROL_VERBS: Readonly<Record<string, ControlVerb>> = {
     mounted: true,
     keySlots: (await listSlots(vault.header)).map(slotRow),
   }),
+  check: async (vault) => {
+    const { checkVault } = await import("../vault/check.ts");
+    return await checkVault(vault);
+  },
   "key list": async (vault) => (await listSlots(vault.header)).map(slotRow),
   "key remove": async (vault, { slot }) => {
     if (typeof slot !== "number") {

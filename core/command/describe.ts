@@ -1,4 +1,4 @@
-import { CELL_BYTES, SEGMENT_BYTES } from "../limits.ts";
+import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { currentEpoch } from "../crypto/vault_keys.ts";
 import type { Vault } from "../vault/vault.ts";
 
@@ -7,13 +7,14 @@ export interface VaultDescription {
   readonly medium: string;
   /** Bytes from the start to the end of the medium. */
   readonly mediumBytes: number;
-  /** Bytes that files can take in all, and those that are free. */
+  /** Bytes of cells in use by files, trees and the header. */
+  readonly usedBytes: number;
+  /** Bytes that files can take in all, and those that are free: a share is kept for deleting. */
   readonly totalBytes: number;
   readonly freeBytes: number;
   readonly blockBytes: number;
   readonly segments: number;
   readonly segmentsMax: number;
-  readonly files: number;
   /** The root in force. */
   readonly sequence: number;
   readonly epoch: number;
@@ -28,16 +29,16 @@ export interface VaultDescription {
 export async function describeVault(vault: Vault): Promise<VaultDescription> {
   const { volume, replayed, skippedRoots } = vault.opened;
   const { totalCells, freeCells } = volume.space();
-  const { files, freeFiles } = vault.fileSystem.statfs();
+  const { space } = volume.store;
   return {
     medium: vault.medium.name,
     mediumBytes: await vault.medium.size(),
+    usedBytes: (space.segments * SEGMENT_CELLS - space.freeCells) * CELL_BYTES,
     totalBytes: totalCells * CELL_BYTES,
     freeBytes: freeCells * CELL_BYTES,
     blockBytes: volume.blockBytes,
-    segments: Math.floor(await vault.medium.size() / SEGMENT_BYTES),
-    segmentsMax: volume.store.space.segmentsMax,
-    files: files - freeFiles,
+    segments: space.segments,
+    segmentsMax: space.segmentsMax,
     sequence: volume.store.sequence,
     epoch: currentEpoch(vault.header.keys).epoch,
     readOnly: vault.readOnly,

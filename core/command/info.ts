@@ -30,12 +30,11 @@ export async function info(target: VaultTarget): Promise<InfoReport> {
 
 /** For people. */
 export function infoText(report: InfoReport, style: Style): string {
-  const used = report.totalBytes - report.freeBytes;
   const rows = [
     ["medium", printable(report.medium)],
     ["on the medium", formatSize(report.mediumBytes)],
-    ["used", `${formatSize(used)} of ${formatSize(report.totalBytes)}`],
-    ["files", `${report.files}`],
+    ["used", formatSize(report.usedBytes)],
+    ["free", `${formatSize(report.freeBytes)} of ${formatSize(report.totalBytes)}`],
     ["block size", formatSize(report.blockBytes)],
     ["root", `sequence ${report.sequence}, key epoch ${report.epoch}`],
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],

@@ -36,6 +36,7 @@ export async function withVault<T>(
       const vault = await openVault(parts, {
         secret,
         readOnly: access === "read",
+        owner: host.owner(),
         profiles: profilesOf(options),
       });
       wipeSecret(secret);
@@ -123,9 +124,7 @@ export async function withTree<T>(
   }
   const { vaultTree } = await import("./vault_tree.ts");
   return await withVault(target, access, async (vault) => {
-    const tree = vaultTree(vault, host.owner());
-    const result = await use({ tree, path: vaultPath, shown: (path) => path });
-    return result;
+    return await use({ tree: vaultTree(vault), path: vaultPath, shown: (path) => path });
   });
 }
 

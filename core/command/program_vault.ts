@@ -1,6 +1,8 @@
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import { KDF_ORDER } from "../crypto/argon2.ts";
+import { MIB } from "../limits.ts";
 import type { CreateOptions } from "./create.ts";
+import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
 import type { ProgramParts } from "./program.ts";
 import {
@@ -39,6 +41,53 @@ export function addVaultVerbs(program: Command, { host }: ProgramParts): void {
   ).action(async (medium: string, options: Options) => {
     const { info, infoText } = await import("./info.ts");
     await print(host, options, await info({ host, medium, options }), infoText);
+  });
+  addMaintenance(program, host);
+  addShows(program, host);
+}
+
+function addMaintenance(program: Command, host: Host): void {
+  examples(
+    printing(opening(program.command("check <medium>")))
+      .description("read and verify everything; exit code 7 where something is damaged"),
+    ["check vault.sv", "check /mnt/vault --json"],
+  ).action(async (medium: string, options: Options) => {
+    const { check, checkText, requireClean } = await import("./maintenance.ts");
+    const report = await check({ host, medium, options });
+    await print(host, options, report, checkText);
+    requireClean(medium, report);
+  });
+}
+
+function addShows(program: Command, host: Host): void {
+  examples(
+    printing(program.command("demo"))
+      .description("show one medium with and without the key: what is where, and noise")
+      .option("--size <size>", "of the medium, in memory", sizeArgument, 32 * MIB),
+    ["demo", "demo --size 64M", "demo --json"],
+  ).action(async (options: PrintOptions & { size: number }) => {
+    const { demo, demoText } = await import("./demo.ts");
+    const report = await demo(host, options.size);
+    const { columns } = host.out;
+    await print(host, options, report, (value, style) => demoText(value, style, columns));
+  });
+  examples(
+    printing(program.command("bench"))
+      .description("how fast this machine seals, hashes, derives keys and stores")
+      .addOption(cryptoLane()),
+    ["bench", "bench --json"],
+  ).action(async (options: PrintOptions & { cryptoLane: "wasm" | "native" }) => {
+    const { bench, benchText } = await import("./bench.ts");
+    await print(host, options, await bench(host, options), benchText);
+  });
+  examples(
+    program.command("completions")
+      .description("print a completion script for a shell")
+      .addArgument(new Argument("<shell>", "which shell").choices(["bash", "zsh", "fish"])),
+    ["completions bash > /etc/bash_completion.d/sigmavault", "completions fish | source"],
+  ).action(async (shell: "bash" | "zsh" | "fish") => {
+    const { completions } = await import("./completions.ts");
+    await host.out.write(completions(shell, program));
   });
 }
 

@@ -28,11 +28,13 @@ export function styleOf(output: Pick<Output, "colour">): Style {
 
 /** Names come from anywhere: control characters would command the terminal. */
 export function printable(name: string): string {
-  // deno-lint-ignore no-control-regex
-  return name.replace(
-    /[\x00-\x1f\x7f-\x9f]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  let text = "";
+  for (const character of name) {
+    const code = character.charCodeAt(0);
+    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    text += isControl ? `\\x${code.toString(16).padStart(2, "0")}` : character;
+  }
+  return text;
 }
 
 /** Lines of columns; columns named in `right` are aligned to the right. */
