@@ -35,7 +35,8 @@ export const FEATURES_KNOWN = 0;
  * | 206 | 2 | zero |
  * | 208 | 32 | keyed hash of the parent's root record |
  * | 240 | 8 | segments at most |
- * | 248 | 16 | zero |
+ * | 248 | 1 | 1: dense: free cells hold noise and are never given back |
+ * | 249 | 15 | zero |
  * | 264 | 4 | runs taken late |
  * | 268 | 4 | runs given up late |
  * | 272 | 8 each | the runs, as in space records |
@@ -52,6 +53,8 @@ export interface RootRecord {
   readonly segments: number;
   readonly segmentsMax: number;
   readonly blockBytes: number;
+  /** Free cells hold noise and are never given back. */
+  readonly dense: boolean;
   readonly epoch: number;
   /** Encoded pointers. */
   readonly map: Uint8Array;
@@ -87,6 +90,7 @@ export function encodeRootRecord(root: RootRecord): Uint8Array<ArrayBuffer> {
   setU48(view, 200, root.logCell);
   head.set(root.parentHash, 208);
   setU64(view, 240, root.segmentsMax);
+  head[248] = root.dense ? 1 : 0;
   view.setUint32(264, root.takenLate.length, true);
   view.setUint32(268, root.givenUpLate.length, true);
   return concat(head, encodeRuns(root.takenLate), encodeRuns(root.givenUpLate));
@@ -125,6 +129,7 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
     segments,
     segmentsMax: numbers[7],
     blockBytes,
+    dense: bytes[248] === 1,
     epoch: view.getUint32(52, true),
     map: bytes.slice(56, 56 + POINTER_BYTES),
     space: bytes.slice(112, 112 + POINTER_BYTES),

@@ -38,6 +38,8 @@ export interface TreeStoreShape {
   readonly segments: number;
   readonly segmentsMax: number;
   readonly blockBytes: number;
+  /** Free cells hold noise and are never given back. */
+  readonly dense?: boolean;
 }
 
 /**
@@ -50,6 +52,8 @@ export class TreeStore {
   readonly volume: Tree;
   readonly log: IntentLog;
   readonly blockBytes: number;
+  /** Free cells hold noise and are never given back. */
+  readonly dense: boolean;
   /** Sequence of the newest durable root. */
   sequence: number;
   nextObjectId: number;
@@ -72,6 +76,7 @@ export class TreeStore {
     const record = opened?.record;
     this.parts = parts;
     this.blockBytes = shape.blockBytes;
+    this.dense = shape.dense ?? false;
     this.nodes = new NodeIo(context);
     this.mapPages = new PhysicalPages({
       io: this.nodes,
@@ -187,6 +192,7 @@ export class TreeStore {
       segments: this.space.segments,
       segmentsMax: this.space.segmentsMax,
       blockBytes: this.blockBytes,
+      dense: this.dense,
       epoch: this.parts.context.epoch,
       map,
       space,

@@ -111,6 +111,6 @@ function volumeOver(
   over: { store: TreeStore; medium: DirectAccess; readOnly: boolean },
 ): Volume {
   const { kernel, runtime, keys: { layoutKey }, medium } = options;
-  const discard = medium.supportsSparse && medium.capabilities.discard;
+  const discard = medium.supportsSparse && medium.capabilities.discard && !over.store.dense;
   return new Volume({ kernel, runtime, layoutKey, discard, ...over });
 }
