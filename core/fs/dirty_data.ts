@@ -96,6 +96,11 @@ export class DirtyData {
     groupEnds();
   }
 
+  /** Forgets all data that is in memory only. */
+  reset(): void {
+    for (const node of [...this.#files]) this.discard(node, 0, Infinity);
+  }
+
   #discardOne(node: Node, buffer: BlockBuffer): void {
     this.#stored.pool.free(buffer);
     this.#undirty(node, buffer);

@@ -126,6 +126,18 @@ export class NodeTable {
     }
   }
 
+  /** Forgets everything that is in memory only and reads what is open anew: the tree has been rolled back. */
+  reset(): void {
+    const known = [...this.#nodes.values()];
+    this.#nodes.clear();
+    this.#stale.clear();
+    for (const { ino, opens, failure } of known) {
+      const inode = emptyInode();
+      if (opens === 0 || !this.#decode(ino, inode)) continue;
+      Object.assign(this.#keep(nodeOf(ino, inode)), { opens, failure });
+    }
+  }
+
   #keep(node: Node): Node {
     this.#nodes.set(node.ino, node);
     return node;

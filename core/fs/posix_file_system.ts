@@ -315,6 +315,19 @@ export class PosixFileSystem implements FileSystem {
     this.#parts.stored.inFlight.poll();
   }
 
+  /** Puts all data and attributes to the tree and the blocks, so that nothing is in memory only. */
+  flush(): void {
+    this.#change(() => this.#flush());
+  }
+
+  /** Forgets everything that is in memory only, unwritten: the volume has been rolled back. Open files stay open. */
+  reset(): void {
+    this.#parts.dirty.reset();
+    this.#parts.stored.reset();
+    this.#parts.nodes.reset();
+    this.#parts.removal.reset();
+  }
+
   /** True where a commit would make something durable. */
   get hasUncommitted(): boolean {
     return this.#parts.dirty.hasAny || this.#parts.nodes.hasStale || this.#store.pendingBytes() > 0;

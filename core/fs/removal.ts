@@ -85,6 +85,11 @@ export class Removal {
     return true;
   }
 
+  /** The tree has been rolled back: there may be pending deletes again. */
+  reset(): void {
+    this.#mayPend = true;
+  }
+
   /** After a crash: frees orphans and finishes interrupted truncates, before anything else changes. */
   recover(): void {
     for (let inos = this.#listed(KEY_TYPE.orphan, 64); inos.length > 0;) {

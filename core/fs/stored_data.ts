@@ -83,6 +83,12 @@ export class StoredData {
     else this.putInline(node, data.slice(0, length));
   }
 
+  /** Waits for what is being sealed and forgets the blocks in memory. */
+  reset(): void {
+    while (this.inFlight.settleOldest());
+    this.pool.forget(0, Infinity);
+  }
+
   #fill(node: Node, buffer: BlockBuffer): void {
     const inline = buffer.block === 0 ? this.inline(node) : null;
     if (inline !== null) return fillAround(buffer, inline);

@@ -26,8 +26,8 @@ export interface VaultFilesParts {
   readonly runtime: Runtime;
   /** Owner of what is made; 0 and 0 unless given. */
   readonly owner?: { readonly uid: number; readonly gid: number };
-  /** Waits until a call is let in; throws where it never will be. Lets everything in unless given. */
-  readonly enter?: () => Promise<void>;
+  /** Waits until a step may run (null: now); throws where it never may. Lets everything in unless given. */
+  readonly enter?: () => Promise<void> | null;
   /** Shared with others over the same filesystem. */
   readonly transfer?: FileTransfer;
 }
@@ -60,7 +60,7 @@ export class FileAccess {
   readonly caller: Caller;
   readonly #transfer: FileTransfer;
   readonly #runtime: Runtime;
-  readonly #enter: () => Promise<void>;
+  readonly #enter: () => Promise<void> | null;
   readonly #opened = new Set<{ release(): void }>();
 
   constructor(parts: VaultFilesParts) {
@@ -69,12 +69,12 @@ export class FileAccess {
     this.caller = { ...OWNER, ...parts.owner };
     this.#runtime = parts.runtime;
     this.#transfer = parts.transfer ?? new FileTransfer(parts.fileSystem, parts.kernel);
-    this.#enter = parts.enter ?? (() => Promise.resolve());
+    this.#enter = parts.enter ?? (() => null);
   }
 
   /** Runs one step when it is let in. */
   async step<T>(verb: string, path: FilePath, action: () => T | Promise<T>): Promise<T> {
-    await this.#enter();
+    for (let wait = this.#enter(); wait !== null; wait = this.#enter()) await wait;
     try {
       return await action();
     } catch (error) {

@@ -14,8 +14,8 @@ const READ_BYTES_MAX = 2 ** 31;
 export interface OpenFileParts {
   readonly fileSystem: FileSystem;
   readonly transfer: FileTransfer;
-  /** Waits until calls are let in; throws where they never will be. */
-  readonly enter: () => Promise<void>;
+  /** Waits until a step may run (null: now); throws where it never may. */
+  readonly enter: () => Promise<void> | null;
   readonly path: FilePath;
   readonly ino: number;
   readonly writable: boolean;
@@ -97,8 +97,10 @@ export class OpenFile implements AsyncDisposable {
   }
 
   /** Lets the file go. Idempotent. */
-  close(): Promise<void> {
-    return Promise.resolve().then(() => this.release());
+  async close(): Promise<void> {
+    const { enter } = this.#parts;
+    for (let wait = this.#open ? enter() : null; wait !== null; wait = enter()) await wait;
+    this.release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -132,7 +134,7 @@ export class OpenFile implements AsyncDisposable {
 
   async #step<T>(verb: string, action: (parts: OpenFileParts) => T | Promise<T>): Promise<T> {
     const { enter, path } = this.#parts;
-    await enter();
+    for (let wait = enter(); wait !== null; wait = enter()) await wait;
     if (!this.#open) {
       throw new VaultError("invalid", `Cannot ${verb} "${shownPath(path)}": it is closed`, {
         operation: verb,

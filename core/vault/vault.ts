@@ -14,8 +14,12 @@ import type { Runtime } from "../runtime.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { createHeader, openHeader } from "../volume/header_area.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
+import type { TreeStoreShape } from "../tree/tree_store.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
 import { VaultFiles } from "./files.ts";
+import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
+import { FileTransfer } from "./file_transfer.ts";
+import { asPathError } from "./path_failure.ts";
 import { fillWithNoise } from "./noise.ts";
 
 /** Bytes of a data block where nothing is said: measured, see core/README.md. */
@@ -78,7 +82,8 @@ export class Vault implements AsyncDisposable {
   readonly opened: OpenedVolume;
   /** For operations on key slots. */
   readonly header: OpenHeaderContext;
-  private readonly makeFiles: () => VaultFiles;
+  private readonly makeFiles: (enter: Enter) => VaultFiles;
+  private readonly transactions: Transactions;
   private madeFiles: VaultFiles | null = null;
   private closed = false;
 
@@ -98,12 +103,30 @@ export class Vault implements AsyncDisposable {
     this.fileSystem = openFileSystem(opened.volume, { blockMemoryBytes, noatime, root });
     const { fileSystem } = this;
     const owner = options.owner ?? root;
-    this.makeFiles = () => new VaultFiles({ fileSystem, kernel, runtime, owner });
+    let transfer: FileTransfer | undefined;
+    this.makeFiles = (enter) => {
+      transfer ??= new FileTransfer(fileSystem, kernel);
+      return new VaultFiles({ fileSystem, kernel, runtime, owner, enter, transfer });
+    };
+    const { makeFiles } = this;
+    this.transactions = new Transactions({ fileSystem, volume: opened.volume, makeFiles });
   }
 
   /** Its files, by path. The first use sets 1 MiB of kernel memory aside. */
   get files(): VaultFiles {
-    return this.madeFiles ??= this.makeFiles();
+    return this.madeFiles ??= this.makeFiles(this.transactions.enter);
+  }
+
+  /**
+   * Runs `work`, which changes files through its argument. When it resolves, all of that becomes durable as one; when
+   * it rejects, a time-out passes or the machine stops, nothing of it is there. Other calls wait until it ends; there is
+   * one transaction at a time, and none inside another.
+   */
+  transaction<T>(
+    work: (files: VaultFiles) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    return this.transactions.run(work, options);
   }
 
   /** True where nothing can be changed. */
@@ -113,11 +136,19 @@ export class Vault implements AsyncDisposable {
 
   /** Makes everything durable in a new root. */
   async commit(): Promise<void> {
-    await this.fileSystem.syncAll();
+    const { enter } = this.transactions;
+    for (let wait = enter(); wait !== null; wait = enter()) await wait;
+    try {
+      this.opened.volume.commitNow();
+    } catch (error) {
+      throw asPathError(error, "commit", "/");
+    }
   }
 
-  /** Makes everything durable, gives free cells back, wipes the keys, releases the medium. Idempotent. */
+  /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
+    const { enter } = this.transactions;
+    for (let wait = enter(); wait !== null; wait = enter()) await wait;
     if (this.closed) return;
     this.closed = true;
     this.madeFiles?.releaseAll();
@@ -157,7 +188,7 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
 async function shapeOf(
   medium: StorageBackend,
   options: CreateVaultOptions,
-): Promise<{ segments: number; segmentsMax: number; blockBytes: number }> {
+): Promise<TreeStoreShape> {
   const { blockBytes = BLOCK_BYTES, dense = false } = options;
   const isPower = (blockBytes & (blockBytes - 1)) === 0;
   if (!isPower || blockBytes < CELL_BYTES || blockBytes > BLOCK_BYTES_MAX) {
@@ -181,6 +212,7 @@ async function shapeOf(
     segments: grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax,
     segmentsMax,
     blockBytes,
+    dense,
   };
 }
 

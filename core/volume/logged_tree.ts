@@ -18,7 +18,7 @@ export class LoggedTree implements KeyValueTree {
   private readonly log: MutationBuffer;
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
-  private undo: Undo[] | null = null;
+  private undo: Map<string, Undo> | null = null;
 
   constructor(tree: Tree, log: MutationBuffer, checkWritable: () => void) {
     this.tree = tree;
@@ -47,7 +47,9 @@ export class LoggedTree implements KeyValueTree {
 
   private remember(key: Uint8Array): void {
     if (this.undo === null) return;
-    this.undo.push({ key: key.slice(), value: this.tree.get(key)?.slice() ?? null });
+    const name = String.fromCharCode(...key);
+    if (this.undo.has(name)) return;
+    this.undo.set(name, { key: key.slice(), value: this.tree.get(key)?.slice() ?? null });
   }
 
   scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
@@ -60,7 +62,7 @@ export class LoggedTree implements KeyValueTree {
 
   /** From now on, mutations can be undone. */
   begin(): void {
-    this.undo = [];
+    this.undo = new Map();
   }
 
   /** Keeps what was done since `begin`. */
@@ -68,13 +70,17 @@ export class LoggedTree implements KeyValueTree {
     this.undo = null;
   }
 
-  /** Undoes what was done since `begin`, last first. */
+  /** Undoes what was done since `begin`, even where no more changes are taken. */
   rollback(): void {
-    const undo = this.undo ?? [];
+    const undo = this.undo ?? new Map<string, Undo>();
     this.undo = null;
-    for (const { key, value } of undo.reverse()) {
-      if (value === null) this.delete(key);
-      else this.put(key, value);
+    for (const { key, value } of undo.values()) {
+      if (value === null) {
+        if (this.tree.delete(key)) this.log.add(MUTATION.delete, key, NO_VALUE);
+      } else {
+        this.tree.put(key, value);
+        this.log.add(MUTATION.put, key, value);
+      }
     }
   }
 }

@@ -24,6 +24,8 @@ const NAME_BYTES_MAX = 255;
 const RESERVE_CELLS_MIN = 128;
 /** A vault keeps this share for deleting on a full medium. */
 const RESERVE_SHARE = 1 / 64;
+/** Changed tree pages that one transaction may make: they stay in memory until it ends. */
+const TRANSACTION_BYTES_MAX = 192 * MIB;
 /** Empty commits that let every resting cell go. */
 const COMMITS_TO_RELEASE = 3;
 
@@ -37,6 +39,14 @@ export interface VolumeParts {
   readonly readOnly: boolean;
   /** Free cells of this medium may be given back to the storage below. */
   readonly discard: boolean;
+}
+
+/** What ends with a transaction, one way or the other. */
+interface OpenTransaction {
+  /** Runs that go when it is rolled back. */
+  readonly puts: { readonly firstId: number; readonly count: number }[];
+  /** First ids and counts that go when it is kept. */
+  readonly drops: [number, number][];
 }
 
 /** The volume of a vault: an ordered map and data blocks, logged and committed as one. */
@@ -57,8 +67,7 @@ export class Volume implements VolumeStore, DataBlocks {
   private promised = 0;
   private changes = 0;
   private busy = false;
-  private transaction = false;
-  private deferredDrops: [number, number][] = [];
+  private transaction: OpenTransaction | null = null;
   private failure: unknown;
   private discardable: number[] = [];
 
@@ -141,10 +150,13 @@ export class Volume implements VolumeStore, DataBlocks {
   }
 
   admit(cells: number, purpose: "write" | "delete"): void {
+    if (this.transaction !== null && this.store.dirtyBytes > TRANSACTION_BYTES_MAX) {
+      throw new VaultError("invalid", "Cannot change so much in one transaction: make several");
+    }
     const wanted = () => cells + this.promised + this.reserveCells(purpose);
     for (let tries = 0; this.store.space.availableCells < wanted(); tries++) {
       const rest = this.store.space.resting.cells > 0 || this.changes > 0;
-      if (tries === COMMITS_TO_RELEASE || !rest || this.busy || this.transaction) {
+      if (tries === COMMITS_TO_RELEASE || !rest || this.busy || this.inTransaction) {
         if (purpose === "delete" && this.store.space.availableCells > RESERVE_CELLS_MIN) return;
         throw new VaultError("unavailable", "Cannot store data: the vault is full", {
           errno: "ENOSPC",
@@ -167,14 +179,15 @@ export class Volume implements VolumeStore, DataBlocks {
   }
 
   endGroup(): void {
+    if (this.transaction !== null) return this.store.trim();
     this.log.endGroup();
-    if (this.busy || this.transaction) return;
+    if (this.busy) return;
     if (this.store.dirtyBytes > DIRTY_BYTES_MAX) this.commitNow();
     this.store.trim();
   }
 
   sync(): void {
-    if (this.readOnly || this.changes === 0 || this.transaction) return;
+    if (this.readOnly || this.changes === 0 || this.inTransaction) return;
     this.store.blocks.absorb();
     this.log.endGroup();
     const bytes = this.log.endedBytes().length + 64;
@@ -215,7 +228,7 @@ export class Volume implements VolumeStore, DataBlocks {
 
   /** Writes a new root with everything that has been applied. Does nothing when nothing changed. */
   commitNow(): void {
-    assert(!this.transaction, "no root is written inside a transaction");
+    assert(!this.inTransaction, "no root is written inside a transaction");
     if (this.readOnly || this.busy) return;
     const resting = this.store.space.resting.cells > 0;
     this.busy = true;
@@ -274,29 +287,44 @@ export class Volume implements VolumeStore, DataBlocks {
     return this.changes === 0 ? 0 : this.store.dirtyBytes;
   }
 
+  /** True while a transaction is open: nothing becomes durable. */
+  get inTransaction(): boolean {
+    return this.transaction !== null;
+  }
+
   /** Starts a transaction: nothing of it becomes durable before `keep`, and `rollback` undoes it. */
   beginTransaction(): void {
-    assert(!this.transaction, "one transaction at a time");
-    this.transaction = true;
+    assert(!this.inTransaction, "one transaction at a time");
+    this.checkWritable();
+    this.endGroup();
+    this.transaction = { puts: [], drops: [] };
     this.tree.begin();
   }
 
   /** Keeps the transaction as one group. */
   keepTransaction(): void {
-    this.transaction = false;
+    const { drops } = this.endTransaction();
     this.tree.keep();
-    const drops = this.deferredDrops;
-    this.deferredDrops = [];
     for (const [firstId, count] of drops) this.drop(firstId, count);
     this.endGroup();
   }
 
-  /** Undoes the transaction. Blocks that it wrote are dropped by whoever wrote them. */
+  /** Undoes the transaction: the tree is as it was, and the blocks that it put are dropped. */
   rollbackTransaction(): void {
-    this.transaction = false;
+    const { puts } = this.endTransaction();
     this.tree.rollback();
-    this.deferredDrops = [];
+    if (this.failure === undefined) {
+      this.settle();
+      for (const { firstId, count } of puts) this.store.blocks.drop(firstId, count);
+    }
     this.endGroup();
+  }
+
+  private endTransaction(): OpenTransaction {
+    const { transaction } = this;
+    assert(transaction !== null, "a transaction is open");
+    this.transaction = null;
+    return transaction;
   }
 
   allocateIds(count: number): number {
@@ -305,6 +333,7 @@ export class Volume implements VolumeStore, DataBlocks {
 
   put(run: BlockRun): number {
     this.checkWritable();
+    this.transaction?.puts.push(run);
     return this.store.blocks.put(run);
   }
 
@@ -322,7 +351,7 @@ export class Volume implements VolumeStore, DataBlocks {
 
   drop(firstId: number, count: number): void {
     this.checkWritable();
-    if (this.transaction) this.deferredDrops.push([firstId, count]);
+    if (this.transaction !== null) this.transaction.drops.push([firstId, count]);
     else this.store.blocks.drop(firstId, count);
   }
 }
