@@ -27,6 +27,9 @@ const wrong: [path: string, text: string, message: RegExp][] = [
   ["backends/file/x.ts", `import { a } from "../../ffi/libc/a.ts";`, /must not import ffi/],
   ["ffi/libc/x.ts", `import { a } from "../../backends/file/a.ts";`, /only types of backends/],
   ["ffi/libc/x.ts", `import { a } from "../../cli.ts";`, /must not import/],
+  ["ffi/libc/x.ts", `import { a } from "../../wasm/kernel.ts";`, /must not import wasm/],
+  ["ffi/mount_worker.ts", `import { a } from "../cli.ts";`, /must not import/],
+  ["wasm/x.ts", `import { a } from "../ffi/libfuse3/a.ts";`, /must not import ffi\/libfuse3/],
   ["core/fs/x.ts", `import { a } from "../../tests/support/a.ts";`, /imports test code/],
   ["tests/x.ts", `import { a } from "jsr:@std/assert";`, /JSR/],
 ];
@@ -43,6 +46,8 @@ Deno.test("architecture: the import rules see what they forbid, with its line", 
     ["core/tree/x.ts", `import { type A } from "../storage/a.ts";`],
     ["core/block/x.ts", `// import { a } from "../fs/a.ts";\nimport { b } from "../assert.ts";`],
     ["core/fs/x_test.ts", `import { a } from "../../backends/memory/store.ts";`],
+    ["ffi/mount_worker.ts", `import { a } from "../wasm/kernel.ts";`],
+    ["wasm/worker_pool.ts", `import { a } from "../ffi/libc/errno.ts";`],
     ["cli.ts", `import { a } from "./ffi/libc/a.ts";`],
   ];
   for (const [path, text] of right) assert.deepEqual(importProblems(parse(path, text)), []);
