@@ -31,8 +31,11 @@ async function main(args: readonly string[]): Promise<number> {
     else await program.parseAsync(args, { from: "user" });
     await flush();
     return EXIT_CODES.ok;
-  } catch (error) {
+  } catch (thrown) {
     await flush();
+    const error = thrown instanceof Deno.errors.NotCapable
+      ? new VaultError("denied", `Cannot go on: ${thrown.message}`, { cause: thrown })
+      : thrown;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.invalid;
     if (error instanceof Interrupted) return INTERRUPTED;
     if (args.includes("--report-ready")) {

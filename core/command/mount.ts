@@ -33,14 +33,15 @@ export interface ParsedMountOptions {
 /** What mount(8) and fstab carry for others: nothing to do. */
 const IGNORED = /^(rw|auto|noauto|user|users|owner|group|nofail|defaults|_netdev|comment=.*|x-.*)$/;
 
-/** Reads `-o ro,noatime,passphrase_file=F,…`. */
+/** Reads `-o ro,noatime,passphrase_file=F,…`; names may be written with `-` too. */
 export function parseMountOptions(lists: readonly string[]): ParsedMountOptions {
   const all = lists.flatMap((list) => list.split(",")).filter((option) => option !== "");
   const has = (name: string) => all.includes(name);
   const value = (name: string) =>
-    all.findLast((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
+    all.findLast((option) => option.replaceAll("-", "_").startsWith(`${name}=`))
+      ?.slice(name.length + 1);
   const own =
-    /^(ro|noatime|allow_other|device|(passphrase_file|recovery_code_file|crypto_lane)=.*)$/;
+    /^(ro|noatime|allow_other|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane)=.*)$/;
   const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
   return {
     readOnly: has("ro"),

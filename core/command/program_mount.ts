@@ -53,7 +53,9 @@ export function addMountVerbs(program: Command, parts: ProgramParts): void {
   program.command("mount-helper <source> <target>", { hidden: true })
     .description("what mount(8) calls: mount.sigmavault SOURCE TARGET -o OPTIONS")
     .option("-o <options>", "as in fstab", collect, [])
-    .option("-n").option("-s").option("-v").option("-f").option("-t <type>")
+    .option("-n").option("-s").option("-v").option("-f").option("-t <type>").option(
+      "-N <namespace>",
+    )
     .action(async (medium: string, mountpoint: string, { o }: { o: string[] }) => {
       const flags: MountFlags = { background: true, cryptoLane: "wasm", option: o };
       await mount(parts, { medium, mountpoint, flags });

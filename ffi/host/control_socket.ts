@@ -27,7 +27,9 @@ type Answer = { readonly value: unknown } | { readonly error: PostedError };
 /** The directory of this user's sockets, made where there is none. */
 async function socketDirectory(): Promise<string> {
   const uid = Deno.uid() ?? 0;
-  const runtime = Deno.env.get("XDG_RUNTIME_DIR");
+  const variable = "XDG_RUNTIME_DIR";
+  const mayLook = Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+  const runtime = mayLook ? Deno.env.get(variable) : undefined;
   const places = [
     ...runtime?.startsWith("/") ? [runtime] : [],
     `/run/user/${uid}`,

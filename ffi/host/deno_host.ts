@@ -33,7 +33,10 @@ export function denoHost(options: { readonly colours: boolean }): Host {
       if (!isUrl(medium)) return resolve(medium);
       return medium.startsWith("file:") ? fileURLToPath(medium) : null;
     },
-    owner: () => ({ uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 }),
+    owner: () =>
+      mayAsk("uid") && mayAsk("gid")
+        ? { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 }
+        : NOBODY_ASKED,
     readSmall,
     writePrivate,
     openParts,
@@ -44,6 +47,21 @@ export function denoHost(options: { readonly colours: boolean }): Host {
       (await import("./control_socket.ts")).serveControl(mountpoint, answer),
     onSignal,
   };
+}
+
+/** Without permission to ask who runs this, what is made belongs to root. */
+const NOBODY_ASKED = { uid: 0, gid: 0 };
+
+function mayAsk(kind: "uid" | "gid"): boolean {
+  return Deno.build.os !== "windows" &&
+    Deno.permissions.querySync({ name: "sys", kind }).state === "granted";
+}
+
+/** Device secrets lie below the home directory; without permission to find it, vaults open by passphrase only. */
+function mayKeepSecrets(): boolean {
+  return ["XDG_STATE_HOME", "HOME"].every((variable) =>
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted"
+  );
 }
 
 /** One letter before the colon is a Windows drive. */
@@ -73,7 +91,7 @@ async function openParts(name: string, options: OpenParts): Promise<OpenedParts>
       medium,
       kernel,
       runtime: systemRuntime,
-      platform: linuxPlatform(),
+      platform: mayKeepSecrets() ? linuxPlatform() : undefined,
       lane,
       closeParts: async () => {
         await close();
