@@ -3,7 +3,7 @@
  * `SIGMAVAULT_CRASH_SEEDS` (5 unless set) says how many workloads to run: hundreds take hours.
  */
 import assert from "node:assert/strict";
-import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
+import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";

@@ -3,8 +3,8 @@ import { type VaultKeys, vaultKeys } from "../../core/crypto/vault_keys.ts";
 import { SEGMENT_BYTES } from "../../core/limits.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import type { StorageBackend } from "../../core/storage/storage_backend.ts";
-import { openVaultWithKeys, Vault } from "../../core/vault/vault.ts";
-import { createVolume } from "../../core/volume/open_volume.ts";
+import { Vault } from "../../core/vault/vault.ts";
+import { createVolume, type OpenedVolume, openVolume } from "../../core/volume/open_volume.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 
 /** Kernel memory for dirty and cached blocks: little, so that tests fill it all the time. */
@@ -52,12 +52,21 @@ export async function createKeyedVault(
   return vault;
 }
 
+/** Opens the volume of one alone; {@linkcode vaultOver} adds the filesystem. */
+export function openKeyedVolume(options: KeyedVaultOptions): OpenedVolume {
+  const { medium, kernel, runtime = new FakeRuntime(2), readOnly, cacheBytes } = options;
+  const parts = { medium, kernel, runtime, keys: fixedKeys(), cacheBytes };
+  return openVolume(parts, readOnly ? "read" : "write");
+}
+
+/** The vault over an opened volume. */
+export function vaultOver(opened: OpenedVolume, options: KeyedVaultOptions): Vault {
+  const { medium, kernel, runtime = new FakeRuntime(2) } = options;
+  const parts = { medium, kernel, runtime };
+  return new Vault(parts, opened, fixedKeys(), { blockMemoryBytes: BLOCK_MEMORY_BYTES });
+}
+
 /** Opens one. */
 export function openKeyedVault(options: KeyedVaultOptions): Vault {
-  const { medium, kernel, runtime = new FakeRuntime(2), readOnly, cacheBytes } = options;
-  return openVaultWithKeys({ medium, kernel, runtime }, fixedKeys(), {
-    readOnly,
-    cacheBytes,
-    blockMemoryBytes: BLOCK_MEMORY_BYTES,
-  });
+  return vaultOver(openKeyedVolume(options), options);
 }
