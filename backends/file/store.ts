@@ -1,6 +1,8 @@
+import { statfsSync } from "node:fs";
 import { VaultError } from "../../core/errors.ts";
 import type {
   DirectAccess,
+  MediumRoom,
   StorageBackend,
   StorageCapabilities,
 } from "../../core/storage/storage_backend.ts";
@@ -12,6 +14,10 @@ import { errorCode, fromSystemError } from "./system_error.ts";
 
 /** Logical sectors of block devices are at most this long. */
 const DEVICE_SECTOR_BYTES_MAX = 4096;
+const UNKNOWN_ROOM: MediumRoom = {
+  freeBytes: Number.MAX_SAFE_INTEGER,
+  totalBytes: Number.MAX_SAFE_INTEGER,
+};
 
 /**
  * Opens a regular file or block device as a medium and locks it: a writer excludes every other
@@ -126,7 +132,20 @@ class FileStorage implements StorageBackend {
       truncate: (size) => this.#truncate(size),
       discard: (offset, size) => this.#discard(offset, size),
       descriptor: file.descriptor,
+      room: resizable ? () => this.#room() : undefined,
     };
+  }
+
+  /** What the filesystem below leaves to this process. */
+  #room(): MediumRoom {
+    try {
+      const { bavail, blocks, bsize } = statfsSync(this.name);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    } catch (error) {
+      // Not permitted to look: the medium says itself when it is full.
+      if (error instanceof Deno.errors.NotCapable) return UNKNOWN_ROOM;
+      throw fromSystemError(error, "look at", this.name);
+    }
   }
 
   // deno-lint-ignore require-await

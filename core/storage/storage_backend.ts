@@ -60,4 +60,12 @@ export interface DirectAccess {
    * (`pread`, `pwrite`), which is safe under concurrency.
    */
   readonly descriptor?: number;
+  /** Space of the storage below that holes and growth are filled from, where it is limited and known. */
+  room?(): MediumRoom;
+}
+
+/** How much more a sparse medium can take before the storage below is full. */
+export interface MediumRoom {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
 }

@@ -1,17 +1,19 @@
 import { assert } from "../assert.ts";
 import { wipe } from "../bytes.ts";
+import { HEADER_SEGMENTS } from "../block/space.ts";
 import { subkey } from "../crypto/hkdf.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
 import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
 import { runCell, runCount } from "../format/space_record.ts";
-import { CELL_BYTES, KEY_BYTES, MIB } from "../limits.ts";
+import { CELL_BYTES, KEY_BYTES, MIB, SEGMENT_CELLS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { LoggedTree } from "./logged_tree.ts";
+import { Room } from "./room.ts";
 import type { BlockRun, DataBlocks, VolumeStore } from "./volume_store.ts";
 
 /** Mutations beyond this are made durable by a root instead of the log. */
@@ -24,6 +26,8 @@ const NAME_BYTES_MAX = 255;
 const RESERVE_CELLS_MIN = 128;
 /** A vault keeps this share for deleting on a full medium. */
 const RESERVE_SHARE = 1 / 64;
+/** But not more than this (256 MiB). */
+const RESERVE_CELLS_MAX = 65536;
 /** Changed tree pages that one transaction may make: they stay in memory until it ends. */
 const TRANSACTION_BYTES_MAX = 192 * MIB;
 /** Empty commits that let every resting cell go. */
@@ -58,6 +62,7 @@ export class Volume implements VolumeStore, DataBlocks {
   readonly store: TreeStore;
   private readonly medium: DirectAccess;
   private readonly discard: boolean;
+  private readonly room: Room;
   private readonly log = new MutationBuffer(LOG_BYTES_MAX);
   private readonly nameBuffer: number;
   private readonly nameKey: number;
@@ -78,6 +83,7 @@ export class Volume implements VolumeStore, DataBlocks {
     this.store = parts.store;
     this.readOnly = parts.readOnly;
     this.discard = parts.discard;
+    this.room = new Room(parts.store.space, parts.store.dense ? null : this.medium);
     this.tree = new LoggedTree(parts.store.volume, this.log, () => this.checkWritable());
     this.nameBuffer = this.kernel.reserve(NAME_BYTES_MAX + 1 + 32);
     this.nameKey = this.kernel.reserve(KEY_BYTES);
@@ -146,23 +152,30 @@ export class Volume implements VolumeStore, DataBlocks {
     const { space } = this.store;
     const trees = RESERVE_CELLS_MIN + Math.ceil(2 * this.store.dirtyBytes / CELL_BYTES);
     if (purpose === "delete") return trees;
-    return trees + Math.min(65536, Math.ceil(space.segmentsMax * 1024 * RESERVE_SHARE));
+    const capacity = space.segments * SEGMENT_CELLS + this.room.cells("delete");
+    const share = Math.min(capacity, space.segmentsMax * SEGMENT_CELLS) * RESERVE_SHARE;
+    return trees + Math.min(RESERVE_CELLS_MAX, Math.ceil(share));
   }
 
   admit(cells: number, purpose: "write" | "delete"): void {
     if (this.transaction !== null && this.store.dirtyBytes > TRANSACTION_BYTES_MAX) {
       throw new VaultError("invalid", "Cannot change so much in one transaction: make several");
     }
-    const wanted = () => cells + this.promised + this.reserveCells(purpose);
-    for (let tries = 0; this.store.space.availableCells < wanted(); tries++) {
+    const isShort = () =>
+      this.room.cells(purpose) < cells + this.promised + this.reserveCells(purpose);
+    if (!isShort()) return;
+    this.room.askAgain();
+    for (let tries = 0; isShort(); tries++) {
       const rest = this.store.space.resting.cells > 0 || this.changes > 0;
       if (tries === COMMITS_TO_RELEASE || !rest || this.busy || this.inTransaction) {
-        if (purpose === "delete" && this.store.space.availableCells > RESERVE_CELLS_MIN) return;
+        if (purpose === "delete" && this.room.cells(purpose) > RESERVE_CELLS_MIN) return;
         throw new VaultError("unavailable", "Cannot store data: the vault is full", {
           errno: "ENOSPC",
         });
       }
       this.commitNow();
+      this.discardReleased();
+      this.room.askAgain();
     }
   }
 
@@ -173,9 +186,13 @@ export class Volume implements VolumeStore, DataBlocks {
 
   space(): { totalCells: number; freeCells: number } {
     const { space } = this.store;
-    const free = space.availableCells + space.resting.cells - this.promised -
+    const free = this.room.cells("write") + space.resting.cells - this.promised -
       this.reserveCells("write");
-    return { totalCells: space.segmentsMax * 1024 - 2048, freeCells: Math.max(0, free) };
+    const freeCells = Math.max(0, free);
+    const header = HEADER_SEGMENTS * SEGMENT_CELLS;
+    const used = space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells - header;
+    const most = space.segmentsMax * SEGMENT_CELLS - header;
+    return { totalCells: Math.min(most, used + freeCells), freeCells };
   }
 
   endGroup(): void {
@@ -347,6 +364,13 @@ export class Volume implements VolumeStore, DataBlocks {
 
   get(firstId: number, count: number, address: number): void {
     this.store.blocks.get(firstId, count, address);
+  }
+
+  /** Seals a block anew in another place: see {@linkcode BlockStore.move}. */
+  move(id: number): void {
+    this.admit(this.blockBytes / CELL_BYTES, "write");
+    this.checkWritable();
+    this.failing(() => this.store.blocks.move(id));
   }
 
   drop(firstId: number, count: number): void {

@@ -148,3 +148,25 @@ Deno.test("what was synced into segments that the medium grew by is there after 
     assert.equal(again.volume.kernel.bytes[to + 16383], id % 251);
   }
 });
+
+Deno.test("a sparse vault refuses data before the storage below is full, and takes it when room comes back", async () => {
+  const inner = await fresh();
+  let freeBytes = 40 * MIB;
+  const room = () => ({ freeBytes, totalBytes: 1024 * MIB });
+  const direct = { ...inner.direct, room };
+  const medium = new Proxy(inner, {
+    get: (target, name) => {
+      if (name === "direct") return direct;
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const { volume } = createVolume(options(medium), SHAPE);
+  volume.admit(256, "write");
+  freeBytes = 33 * MIB;
+  for (let i = 0; i < 300; i++) volume.space();
+  assert.throws(() => volume.admit(2048, "write"), { name: "VaultError", errno: "ENOSPC" });
+  volume.admit(2, "delete");
+  freeBytes = 400 * MIB;
+  volume.admit(2048, "write");
+});

@@ -1,0 +1,58 @@
+import type { Space } from "../block/space.ts";
+import { CELL_BYTES } from "../limits.ts";
+import type { DirectAccess } from "../storage/storage_backend.ts";
+
+/** Cells left to the storage below for roots and logs of what was admitted already (32 MiB). */
+const MARGIN_CELLS_MAX = 8192;
+/** Of a small storage below, this share. */
+const MARGIN_SHARE = 1 / 16;
+/** What deleting may use of the margin. */
+const DELETE_SHARE = 3 / 4;
+/** The storage below is asked again after so many questions, or when so many cells were taken. */
+const QUESTIONS_MAX = 256;
+const CELLS_MAX = 512;
+
+/**
+ * How many cells a sparse vault can still take: bounded by its own size and by what the storage below has left. A write
+ * into a hole of a full disk would fail when it is too late to refuse it.
+ */
+export class Room {
+  private readonly space: Space;
+  private readonly medium: DirectAccess | null;
+  private below = Number.MAX_SAFE_INTEGER;
+  private margin = 0;
+  private questions = QUESTIONS_MAX;
+  private askedAt = 0;
+
+  /** `medium` is null where every cell of the vault is on the storage below already. */
+  constructor(space: Space, medium: DirectAccess | null) {
+    this.space = space;
+    this.medium = medium;
+  }
+
+  /** Cells that can be taken now. */
+  cells(purpose: "write" | "delete"): number {
+    const { availableCells } = this.space;
+    if (this.medium?.room === undefined) return availableCells;
+    if (
+      ++this.questions > QUESTIONS_MAX || Math.abs(this.askedAt - this.space.freeCells) > CELLS_MAX
+    ) {
+      this.ask();
+    }
+    const kept = purpose === "delete" ? this.margin * (1 - DELETE_SHARE) : this.margin;
+    return Math.min(availableCells, Math.max(0, Math.floor(this.below - kept)));
+  }
+
+  /** What the storage below has left is not what it was. */
+  askAgain(): void {
+    this.questions = QUESTIONS_MAX;
+  }
+
+  private ask(): void {
+    const { freeBytes, totalBytes } = this.medium!.room!();
+    this.questions = 0;
+    this.askedAt = this.space.freeCells;
+    this.below = freeBytes / CELL_BYTES;
+    this.margin = Math.min(MARGIN_CELLS_MAX, MARGIN_SHARE * totalBytes / CELL_BYTES);
+  }
+}
