@@ -70,6 +70,8 @@ export class BlockStore {
   /** No id below this one is pending. */
   private pendingFrom = 0;
   private nextSlot = 0;
+  /** Clear text of a block that moves; reserved by the first move. */
+  private moveBuffer: number | undefined;
   /** A write that failed. What it should have stored is not there, so that nothing may be entered any more. */
   private failure: unknown;
 
@@ -178,7 +180,8 @@ export class BlockStore {
   }
 
   private putEntry(id: number, block: StoredBlock): void {
-    const { context: { epoch }, birth } = this;
+    const { context: { epoch } } = this;
+    const birth = block.birth ?? this.birth;
     const place = {
       member: 0,
       missing: false,
@@ -297,9 +300,49 @@ export class BlockStore {
     return this.nodes.read({ kind: KIND.volumeNode, id, level, epoch, cell, cells, nonce, tag });
   }
 
-  /** Takes over an entry from the intent log; its cells are already reserved. */
+  /**
+   * Seals a block anew in another place, under a fresh nonce and the current epoch; id, content and birth stay. Data
+   * blocks go to the intent log. Nodes need not: until the next root the last one's entry leads to the old cells, which rest.
+   */
+  move(id: number): void {
+    const entry = this.known(id);
+    if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
+    const { context, readDescriptors: at } = this;
+    const { length, birth, places: [old] } = entry;
+    const address = this.moveBuffer ??= context.kernel.reserve(this.blockBytes);
+    this.getJob(id, 1, address);
+    const cells = cellsFor(length);
+    const cell = this.space.allocate(cells);
+    const sealedBytes = cells * CELL_BYTES;
+    const { epoch, nonces, lane } = context;
+    context.describe(at, { kind: KIND.data, id, level: 0, epoch, length, address, sealedBytes });
+    nonces.take(context.nonceOf(at), 0);
+    const extents = [{ address, length: sealedBytes, offset: cell * CELL_BYTES }];
+    lane.settle(lane.submit({ kind: "seal-and-write", descriptors: at, count: 1, extents }));
+    const [nonce, tag] = [context.nonceOf(at), context.tagOf(at)];
+    this.putEntry(id, { kind: KIND.data, level: 0, length, cell, nonce, tag, birth });
+    this.space.free(old.cell, cells);
+  }
+
+  private moveNode(id: number, entry: MapEntry): void {
+    const { kind, level, length, birth, places: [old] } = entry;
+    const bytes = this.readNode(id);
+    const cells = cellsFor(length + NODE_SEAL_BYTES);
+    const cell = this.space.allocate(cells);
+    const done = (nonce: Uint8Array, tag: Uint8Array) =>
+      this.putEntry(id, { kind, level, length, cell, nonce, tag, birth });
+    this.nodes.write({ kind: KIND.volumeNode, id, level, bytes, cell, done });
+    this.nodes.flush();
+    this.space.free(old.cell, cells);
+  }
+
+  /** Takes over an entry from the intent log; its cells are already reserved. A block that had moved leaves its old ones. */
   replayEntry(id: number, bytes: Uint8Array): void {
-    decodeMapEntry(bytes);
+    const { places: [{ cell }] } = decodeMapEntry(bytes);
+    const held = this.entry(id);
+    if (held !== null && held.places[0].cell !== cell) {
+      this.space.free(held.places[0].cell, cellsFor(held.length));
+    }
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
   }
@@ -322,6 +365,8 @@ interface StoredBlock {
   readonly cell: number;
   readonly nonce: Uint8Array;
   readonly tag: Uint8Array;
+  /** The root under construction unless given. */
+  readonly birth?: number;
 }
 
 /** Adds an extent, joining it with the last one where both memory and medium go on. */

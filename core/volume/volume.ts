@@ -366,11 +366,16 @@ export class Volume implements VolumeStore, DataBlocks {
     this.store.blocks.get(firstId, count, address);
   }
 
-  /** Seals a block anew in another place: see {@linkcode BlockStore.move}. */
+  /** Seals a block anew in another place, under a fresh nonce. Nothing has changed where it cannot be read. */
   move(id: number): void {
     this.admit(this.blockBytes / CELL_BYTES, "write");
     this.checkWritable();
-    this.failing(() => this.store.blocks.move(id));
+    try {
+      this.store.blocks.move(id);
+    } catch (error) {
+      if (!(error instanceof VaultError && error.kind === "corrupt")) this.failure = error;
+      throw error;
+    }
   }
 
   drop(firstId: number, count: number): void {
