@@ -75,8 +75,10 @@ class WorkerMount implements MountedVault {
   }
 
   async start(): Promise<void> {
-    const { medium, secret, readOnly, noatime, cryptoLane, workers, cacheBytes } = this.options;
-    const order = { medium, secret, readOnly, noatime, cryptoLane, workers, cacheBytes };
+    const { medium, secret, profiles, readOnly, noatime } = this.options;
+    const { cryptoLane, workers, cacheBytes } = this.options;
+    const vault = { medium, secret, profiles, readOnly, noatime };
+    const order = { ...vault, cryptoLane, workers, cacheBytes };
     this.post({ type: "open", order });
     await this.opened.promise;
     const { allowOther, extra } = this.options;

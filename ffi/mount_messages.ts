@@ -1,3 +1,4 @@
+import type { KdfChoice } from "../core/crypto/argon2.ts";
 import type { VaultErrorKind } from "../core/errors.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
@@ -8,6 +9,8 @@ export interface ServeOrder {
   readonly medium: string;
   /** Wiped by the receiver; the sender wipes its own copy. */
   readonly secret: Secret;
+  /** The key derivations to try, where the caller knows. */
+  readonly profiles?: readonly KdfChoice[];
   readonly readOnly: boolean;
   readonly noatime: boolean;
   readonly cryptoLane: "wasm" | "native";

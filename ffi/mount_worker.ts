@@ -43,7 +43,7 @@ let server: Server | null = null;
 async function open(order: ServeOrder): Promise<Server> {
   const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
   kernel.warmUp();
-  const { medium: name, readOnly, noatime, secret, cacheBytes } = order;
+  const { medium: name, readOnly, noatime, secret, profiles, cacheBytes } = order;
   const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
   try {
     const lane = await openLane(kernel, medium, order);
@@ -54,7 +54,7 @@ async function open(order: ServeOrder): Promise<Server> {
       platform: linuxPlatform(),
       lane: lane.lane,
     };
-    const vault = await openVault(parts, { secret, readOnly, noatime, cacheBytes });
+    const vault = await openVault(parts, { secret, profiles, readOnly, noatime, cacheBytes });
     return { vault, kernel, lane };
   } catch (error) {
     await medium.close();

@@ -1,0 +1,73 @@
+/**
+ * Makes a vault where there is none, mounts it and serves it until it is unmounted; says `ready` on its output.
+ * Argument: a {@linkcode VaultOrder} as JSON.
+ */
+import { openMedium } from "../../backends/open_medium.ts";
+import type { KdfParameters } from "../../core/crypto/argon2.ts";
+import { MIB } from "../../core/limits.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import { createVault } from "../../core/vault/vault.ts";
+import { mountVault } from "../../ffi/mount.ts";
+import { createKernel } from "../../wasm/kernel.ts";
+
+/** The cheapest key derivation: these vaults hold nothing that anybody wants. */
+export const CHEAP_KDF: KdfParameters = { memoryKib: 64, passes: 1, parallelism: 1 };
+
+/** What the program is told. */
+export interface VaultOrder {
+  readonly path: string;
+  readonly mountpoint: string;
+  readonly sizeBytes?: number;
+  readonly blockBytes?: number;
+  readonly readOnly?: boolean;
+  readonly workers?: number;
+  readonly cacheBytes?: number;
+}
+
+/** The secret of every vault of the tests. */
+export function testSecret(): { passphrase: Uint8Array } {
+  return { passphrase: new TextEncoder().encode("secret") };
+}
+
+async function makeVault({ path, sizeBytes, blockBytes }: VaultOrder): Promise<void> {
+  const medium = await openMedium(path, { create: true });
+  const parts = { medium, kernel: createKernel({ memoryBytes: 32 * MIB }), runtime: systemRuntime };
+  const secret = testSecret();
+  const vault = await createVault(parts, { secret, kdf: CHEAP_KDF, sizeBytes, blockBytes });
+  await vault.close();
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+async function main(order: VaultOrder): Promise<void> {
+  const { path, mountpoint, readOnly = false, workers = 1, cacheBytes } = order;
+  if (!exists(path)) await makeVault(order);
+  const mount = await mountVault({
+    medium: path,
+    mountpoint,
+    secret: testSecret(),
+    profiles: [CHEAP_KDF],
+    readOnly,
+    noatime: false,
+    cryptoLane: "wasm",
+    workers,
+    cacheBytes,
+    allowOther: true,
+    extra: ["suid", "dev"],
+    report: ({ message }) => Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`)),
+  });
+  Deno.addSignalListener("SIGTERM", () => void mount.unmount());
+  Deno.stdout.writeSync(new TextEncoder().encode("ready\n"));
+  await mount.ended;
+}
+
+if (import.meta.main) {
+  await main(JSON.parse(Deno.args[0]));
+  Deno.exit(0);
+}
