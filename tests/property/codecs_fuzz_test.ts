@@ -1,0 +1,267 @@
+/** Random and mutated bytes into every decoder: a value, null, or a `VaultError`; nothing else, and at once. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import fc from "fast-check";
+import { VaultError } from "../../core/errors.ts";
+import * as dirent from "../../core/format/dirent.ts";
+import * as extent from "../../core/format/extent.ts";
+import * as inode from "../../core/format/inode.ts";
+import * as keySlot from "../../core/format/key_slot.ts";
+import * as slotDirectory from "../../core/format/key_slot_directory.ts";
+import * as logRecord from "../../core/format/log_record.ts";
+import * as mapEntry from "../../core/format/map_entry.ts";
+import * as node from "../../core/format/node.ts";
+import * as pointer from "../../core/format/pointer.ts";
+import * as rootRecord from "../../core/format/root_record.ts";
+import * as space from "../../core/format/space_record.ts";
+import * as superblock from "../../core/format/superblock.ts";
+import * as xattr from "../../core/format/xattr.ts";
+import { Page } from "../../core/btree/page.ts";
+import { viewOf } from "../../core/bytes.ts";
+
+const RUNS = Number(Deno.env.get("SIGMAVAULT_FUZZ_RUNS") ?? 400);
+
+/** A decoder under test and something it decodes. */
+interface Decoder {
+  readonly decode: (bytes: Uint8Array) => unknown;
+  readonly valid: () => Uint8Array;
+}
+
+const text = new TextEncoder();
+const seal = { nonce: new Uint8Array(24).fill(3), tag: new Uint8Array(16).fill(4) };
+
+const entry: mapEntry.MapEntry = {
+  kind: 1,
+  level: 0,
+  codec: 0,
+  k: 1,
+  m: 0,
+  length: 4096,
+  epoch: 1,
+  birth: 5,
+  places: [{ member: 0, missing: false, cell: 77, ...seal }],
+};
+
+const root: rootRecord.RootRecord = {
+  features: 0,
+  dense: false,
+  sequence: 9,
+  time: 1_700_000_000_000,
+  nextBlockId: 100,
+  nextObjectId: 10,
+  segments: 4,
+  segmentsMax: 8,
+  blockBytes: 16384,
+  epoch: 1,
+  map: pointerBytes(),
+  space: pointerBytes(),
+  volumeRoot: 55,
+  volumeBirth: 9,
+  logId: new Uint8Array(16).fill(1),
+  logCell: 4000,
+  parentHash: new Uint8Array(32).fill(2),
+  takenLate: [space.packRun(10, 4), space.packRun(90, 16)],
+  givenUpLate: [space.packRun(14, 1)],
+};
+
+const slot: keySlot.SlotPayload = {
+  mode: "user",
+  label: "laptop",
+  created: 5,
+  device: null,
+  vaultId: new Uint8Array(16).fill(1),
+  layoutKey: new Uint8Array(32).fill(2),
+  featureBits: 0,
+  epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(3) }],
+};
+
+function pointerBytes(): Uint8Array {
+  const bytes = new Uint8Array(pointer.POINTER_BYTES);
+  pointer.writePointer(bytes, 0, { cells: 2, epoch: 1, member: 0, cell: 99, ...seal });
+  return bytes;
+}
+
+function nodeBytes(): Uint8Array {
+  const page = Page.empty(1, 0);
+  for (let i = 0; i < 20; i++) page.insert(i, text.encode(`key ${10 + i}`), new Uint8Array(i));
+  page.pack();
+  node.writeNodeHeader(page.bytes, { tree: 1, level: 0, cells: page.cells(), id: 4, birth: 2 });
+  return page.bytes;
+}
+
+function logHead(): Uint8Array {
+  const bytes = new Uint8Array(200);
+  const head = { cells: 2, ends: true, base: 7, nextChunk: 900, mutationBytes: 40 };
+  logRecord.writeLogHead(bytes, { ...head, previousTag: new Uint8Array(16).fill(8) });
+  return bytes;
+}
+
+function mutations(): Uint8Array {
+  const one = [logRecord.MUTATION.put, 2, 3, 0, 1, 2, 7, 8, 9];
+  return new Uint8Array([...one, logRecord.MUTATION.delete, 2, 0, 0, 1, 2, ...one]);
+}
+
+function directory(): Uint8Array {
+  const slots = Array.from({ length: 16 }, () => new Uint8Array(keySlot.SLOT_IMAGE_BYTES));
+  const copy = { salt: new Uint8Array(32), slots };
+  const entries = [slot, ...Array.from({ length: 15 }, () => null)];
+  return slotDirectory.encodeSlotDirectory({ counter: 3, entries, copies: [copy, copy] });
+}
+
+function extentBytes(): Uint8Array {
+  const bytes = new Uint8Array(extent.EXTENT_BYTES);
+  extent.encodeExtent({ count: 9, firstId: 70, tailCells: 2, unwritten: false }, bytes);
+  return bytes;
+}
+
+function inodeBytes(): Uint8Array {
+  const bytes = new Uint8Array(inode.INODE_BYTES);
+  inode.encodeInode({ ...inode.emptyInode(), mode: 0o100644, atime: -5, size: 99 }, viewOf(bytes));
+  return bytes;
+}
+
+const direntBytes = () =>
+  dirent.encodeDirent(new Uint8Array(300), text.encode("name"), { ino: 5, type: 8 });
+
+/** By the name under which `core/format` exports it. */
+const decoders: Record<string, Decoder> = {
+  checkDirent: { decode: dirent.checkDirent, valid: direntBytes },
+  decodeExtent: {
+    decode: (bytes) =>
+      extent.decodeExtent(bytes, { count: 1, firstId: 0, tailCells: 0, unwritten: false }),
+    valid: extentBytes,
+  },
+  decodeInode: {
+    decode: (bytes) => inode.decodeInode(bytes, inode.emptyInode()),
+    valid: inodeBytes,
+  },
+  decodeSlotPayload: {
+    decode: keySlot.decodeSlotPayload,
+    valid: () => keySlot.encodeSlotPayload(slot),
+  },
+  decodeDescription: {
+    decode: keySlot.decodeDescription,
+    valid: () => keySlot.encodeDescription(slot),
+  },
+  decodeSlotDirectory: { decode: slotDirectory.decodeSlotDirectory, valid: directory },
+  readLogHead: { decode: logRecord.readLogHead, valid: logHead },
+  decodeMutations: { decode: (bytes) => [...logRecord.decodeMutations(bytes)], valid: mutations },
+  readMapKey: { decode: mapEntry.readMapKey, valid: () => new Uint8Array(8).fill(1) },
+  decodeMapEntry: { decode: mapEntry.decodeMapEntry, valid: () => mapEntry.encodeMapEntry(entry) },
+  readNodeHeader: { decode: node.readNodeHeader, valid: nodeBytes },
+  checkNode: { decode: node.checkNode, valid: nodeBytes },
+  readPointer: { decode: (bytes) => pointer.readPointer(bytes, 0), valid: pointerBytes },
+  decodeRootRecord: {
+    decode: rootRecord.decodeRootRecord,
+    valid: () => rootRecord.encodeRootRecord(root),
+  },
+  readRestingKey: { decode: space.readRestingKey, valid: () => space.restingKey(5, 6) },
+  decodeRuns: { decode: space.decodeRuns, valid: () => space.encodeRuns(root.takenLate) },
+  decodeBitmap: { decode: space.decodeBitmap, valid: () => new Uint8Array(space.BITMAP_BYTES) },
+  decodeSuperblock: {
+    decode: superblock.decodeSuperblock,
+    valid: () => superblock.encodeSuperblock({ sequence: 4, root: pointerBytes(), rootBytes: 300 }),
+  },
+  checkXattr: {
+    decode: xattr.checkXattr,
+    valid: () => xattr.encodeXattr(text.encode("user.name"), new Uint8Array(5000)),
+  },
+};
+
+function decodeSafely(decode: Decoder["decode"], bytes: Uint8Array): void {
+  const before = bytes.slice();
+  try {
+    decode(bytes);
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    assert.ok(error.kind === "corrupt" || error.kind === "invalid", error.kind);
+  }
+  assert.deepEqual(bytes, before, "decoding changes nothing");
+}
+
+Deno.test("codecs: every decoder of core/format is under test here", async () => {
+  const folder = new URL("../../core/format/", import.meta.url);
+  const files = readdirSync(folder).filter((name) => /^[a-z_]+(?<!_test)\.ts$/.test(name));
+  const found: string[] = [];
+  for (const file of files) {
+    const module = await import(new URL(file, folder).href) as object;
+    found.push(...Object.keys(module).filter((name) => /^(decode|read|check)[A-Z]/.test(name)));
+  }
+  assert.ok(files.length > 10);
+  assert.deepEqual(found.sort(), Object.keys(decoders).sort());
+});
+
+for (const [name, { decode, valid }] of Object.entries(decoders)) {
+  Deno.test(`codecs: ${name} takes any bytes`, () => {
+    decode(valid());
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 6000, size: "max" }), (bytes) => {
+        decodeSafely(decode, bytes);
+      }),
+      { numRuns: RUNS / 4 },
+    );
+    for (let length = 0; length < Math.min(300, valid().length); length++) {
+      decodeSafely(decode, valid().subarray(0, length));
+    }
+  });
+
+  Deno.test(`codecs: ${name} takes its own records with changes`, () => {
+    const change = fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 127, 128, 255)));
+    fc.assert(
+      fc.property(
+        fc.array(change, { minLength: 1, maxLength: 8 }),
+        fc.nat(40),
+        (changes, extra) => {
+          const record = valid();
+          const bytes = new Uint8Array(record.length + (extra > 30 ? extra : 0));
+          bytes.set(record);
+          // Most of what a decoder believes stands near the start.
+          for (const [at, value] of changes) {
+            const within = value % 2 === 0 ? Math.min(64, bytes.length) : bytes.length;
+            bytes[at % within] = value;
+          }
+          decodeSafely(decode, bytes);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+}
+
+Deno.test("codecs: what is encoded is decoded", () => {
+  assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(entry)), entry);
+  assert.deepEqual(rootRecord.decodeRootRecord(rootRecord.encodeRootRecord(root)), root);
+  const read = pointer.readPointer(pointerBytes(), 0);
+  assert.deepEqual(read, { cells: 2, epoch: 1, member: 0, cell: 99, ...seal });
+  const named = { sequence: 4, root: pointerBytes(), rootBytes: 300 };
+  assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(named)), named);
+  assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, 900);
+  const operations = [...logRecord.decodeMutations(mutations())].map(({ operation }) => operation);
+  assert.deepEqual(operations, [1, 2, 1]);
+});
+
+const u48 = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+
+Deno.test("codecs: entries, runs, keys and superblocks of any numbers come back", () => {
+  fc.assert(
+    fc.property(u48, number, fc.integer({ min: 1, max: 1 << 20 }), (cell, birth, length) => {
+      const other = { ...entry, birth, length, places: [{ ...entry.places[0], cell }] };
+      assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(other)), other);
+      const record = { ...root, sequence: birth, nextBlockId: birth, logCell: cell };
+      assert.deepEqual(rootRecord.decodeRootRecord(rootRecord.encodeRootRecord(record)), record);
+      const key = new Uint8Array(8);
+      mapEntry.writeMapKey(key, birth);
+      assert.equal(mapEntry.readMapKey(key), birth);
+      const at = space.readRestingKey(space.restingKey(cell, length));
+      assert.deepEqual(at, { sequence: cell, part: length });
+    }),
+  );
+  const run = fc.tuple(fc.integer({ min: 0, max: 2 ** 40 }), fc.integer({ min: 1, max: 256 }));
+  fc.assert(fc.property(fc.array(run), (runs) => {
+    const packed = runs.map(([cell, count]) => space.packRun(cell, count));
+    assert.deepEqual(space.decodeRuns(space.encodeRuns(packed)), packed);
+    const pairs = packed.map((one) => [space.runCell(one), space.runCount(one)]);
+    assert.deepEqual(pairs, runs);
+  }));
+});
