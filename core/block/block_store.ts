@@ -9,6 +9,7 @@ import {
   encodeMapEntry,
   MAP_KEY_BYTES,
   type MapEntry,
+  readMapKey,
   writeMapKey,
 } from "../format/map_entry.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
@@ -345,6 +346,20 @@ export class BlockStore {
     }
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
+  }
+
+  /** Ids from `fromId` on of up to `most` blocks that lie at or above `cell`, in order. */
+  idsAbove(cell: number, most: number, fromId: number): number[] {
+    this.absorb();
+    const ids: number[] = [];
+    writeMapKey(this.key, fromId);
+    this.map.scan(this.key, (key, value) => {
+      if (decodeMapEntry(value).places.some((place) => place.cell >= cell)) {
+        ids.push(readMapKey(key));
+      }
+      return ids.length < most;
+    });
+    return ids;
   }
 
   /** Visits every block's id and coordinate. */

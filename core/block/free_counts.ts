@@ -63,9 +63,13 @@ export class FreeCounts {
   /** Fewer segments. */
   shrink(segments: number): void {
     for (let s = segments; s < this.counts.length; s++) this.total -= this.counts[s];
-    this.counts = this.counts.slice(0, segments);
     const last = Math.floor(Math.max(0, segments - 1) / COUNTS_PER_CHUNK);
     for (const chunk of this.changed) if (chunk > last) this.changed.delete(chunk);
+    const chunks = Math.ceil(this.counts.length / COUNTS_PER_CHUNK);
+    for (let chunk = last + 1; chunk < chunks; chunk++) {
+      this.tree.delete(spaceKey(SPACE_KEY.freeCounts, chunk));
+    }
+    this.counts = this.counts.slice(0, segments);
     this.changed.add(last);
   }
 

@@ -1,3 +1,4 @@
+import { packRun } from "../format/space_record.ts";
 import { SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
 
 /** A whole slot taken. */
@@ -53,4 +54,16 @@ export function countFree(bitmap: Uint16Array): number {
     for (let rest = bits; rest !== 0; rest &= rest - 1) taken++;
   }
   return SEGMENT_SLOTS * SLOT_CELLS - taken;
+}
+
+/** Runs of free cells of a segment, at most a slot long each, packed as in space records (first cell from the segment's start). */
+export function* freeRuns(bitmap: Uint16Array): Generator<number> {
+  for (let slot = 0; slot < SEGMENT_SLOTS; slot++) {
+    for (let first = 0; first < SLOT_CELLS;) {
+      let end = first;
+      while (end < SLOT_CELLS && (bitmap[slot] >>> end & 1) === 0) end++;
+      if (end > first) yield packRun(slot * SLOT_CELLS + first, end - first);
+      first = end + 1;
+    }
+  }
 }

@@ -63,6 +63,8 @@ export class Space {
   private recycled: number[] = [];
   /** Runs taken for nodes of map and space and for roots since the last root: marked one root later. */
   private takenLate: number[] = [];
+  /** Cells are taken in segments below this one only. */
+  private confinedTo = Number.MAX_SAFE_INTEGER;
   /** While above zero, cells go on resting: a reader of an older root is at work. */
   holds = 0;
 
@@ -84,6 +86,39 @@ export class Space {
   /** Cells that could be taken if the medium grew to its limit. */
   get availableCells(): number {
     return this.counts.total + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
+  }
+
+  /** Takes cells below `segments` only from now on, so that what lies above can be moved away and cut off. */
+  confine(segments: number): void {
+    this.confinedTo = segments;
+    if (this.cursor !== null && this.cursor.segment >= segments) this.cursor = null;
+  }
+
+  /** Takes cells everywhere again. */
+  unconfine(): void {
+    this.confinedTo = Number.MAX_SAFE_INTEGER;
+  }
+
+  /** True where no cell of any segment from `segments` on is taken or rests. */
+  isEmptyFrom(segments: number): boolean {
+    for (let s = segments; s < this.segments; s++) {
+      if (this.counts.of(s) < SEGMENT_CELLS) return false;
+    }
+    return true;
+  }
+
+  /** Forgets the segments from `segments` on, which are empty. The next root makes it durable. */
+  cut(segments: number): void {
+    assert(this.isEmptyFrom(segments), "only empty segments are cut off");
+    for (let s = segments; s < this.segments; s++) {
+      this.tree.delete(spaceKey(SPACE_KEY.bitmap, s));
+      this.bitmaps.delete(s);
+      this.changed.delete(s);
+    }
+    this.recycled = this.recycled.filter((segment) => segment < segments);
+    this.segments = segments;
+    this.position = 0;
+    this.counts.shrink(segments);
   }
 
   /** Takes `count` adjacent cells and returns the first. */
@@ -144,6 +179,7 @@ export class Space {
     for (;;) {
       const segment = this.recycled.pop();
       if (segment === undefined) break;
+      if (segment >= this.confinedTo) continue;
       if (this.counts.of(segment) >= count) return this.startSegment(segment);
     }
     // Two passes over the order: cells may have come free behind the position.
@@ -153,6 +189,7 @@ export class Space {
         if (this.growSome()) this.cursor = null;
       }
       const segment = this.order.segmentAt(this.position++, this.segments);
+      if (segment >= this.confinedTo) continue;
       if (this.counts.of(segment) >= count && this.mayHold(segment, count)) {
         return this.startSegment(segment);
       }
@@ -174,7 +211,7 @@ export class Space {
 
   /** Grows the medium by an eighth when a whole pass has found little. */
   private growSome(): boolean {
-    if (this.segments >= this.segmentsMax) return false;
+    if (this.segments >= Math.min(this.segmentsMax, this.confinedTo)) return false;
     if (this.counts.total > this.segments * SEGMENT_CELLS / 8) return false;
     const step = Math.max(4, Math.ceil(this.segments / 8));
     this.growTo(Math.min(this.segmentsMax, this.segments + step));

@@ -188,6 +188,29 @@ export class Tree {
     }
   }
 
+  /** Makes every stored page that `matches` writable, so that the next root stores it elsewhere. */
+  rewrite(matches: (page: Page) => boolean): void {
+    this.rewriteBelow(this.root, [], matches);
+  }
+
+  private rewriteBelow(page: Page, above: Step[], matches: (page: Page) => boolean): void {
+    if (!page.dirty && matches(page)) this.makePathWritable(page, above);
+    if (page.level === 0) return;
+    for (let index = 0; index < page.count; index++) {
+      const child = this.child(page, index);
+      this.rewriteBelow(child, [...above, { page, index }], matches);
+    }
+  }
+
+  private makePathWritable(page: Page, above: readonly Step[]): void {
+    const path = [...above.map((step) => step.page), page];
+    path.forEach((each, depth) => {
+      if (each.dirty) return;
+      this.pages.makeWritable(each);
+      if (depth > 0) this.repoint(path[depth - 1], above[depth - 1].index, each);
+    });
+  }
+
   /** Visits records with `from <= key` in order until `visit` returns false. */
   scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
     let page = this.descend(from);
@@ -236,6 +259,12 @@ export class Tree {
     }
     return null;
   }
+}
+
+/** A page on the way down and the record taken in it. */
+interface Step {
+  readonly page: Page;
+  readonly index: number;
 }
 
 interface Entry {

@@ -269,6 +269,12 @@ export class TreeStore {
     return blocks.every(isPlaced) && this.inspector().badBlocks(blocks).length === 0;
   }
 
+  /** Makes every node of map and space that lies at or above `cell` go elsewhere with the next root. */
+  rewriteNodesFrom(cell: number): void {
+    this.map.rewrite((page) => page.ref >= cell);
+    this.spaceTree.rewrite((page) => page.ref >= cell);
+  }
+
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */
   adoptLogChunks(chunks: readonly number[]): void {
     assert(!this.log.used, "a log is adopted before it is written");

@@ -4,23 +4,26 @@ import type { VaultParts } from "./vault.ts";
 
 const CHUNK_BYTES = MIB;
 
-/** Fills the medium with bytes that cannot be told from sealed cells: the key stream of a seed that is forgotten. */
+/**
+ * Fills the medium from `range.from` to `range.to` (bytes) with what cannot be told from sealed cells: the key stream of a
+ * seed that is forgotten.
+ */
 export async function fillWithNoise(
   parts: Pick<VaultParts, "medium" | "kernel" | "runtime">,
-  sizeBytes: number,
+  range: { readonly from: number; readonly to: number },
   progress?: (doneBytes: number, totalBytes: number) => void,
 ): Promise<void> {
   const { medium, kernel, runtime } = parts;
   const buffer = kernel.reserve(CHUNK_BYTES);
   const seedAt = kernel.reserve(KEY_BYTES);
   const seed = new Uint8Array(KEY_BYTES);
-  for (let at = 0; at < sizeBytes; at += CHUNK_BYTES) {
-    const length = Math.min(CHUNK_BYTES, sizeBytes - at);
+  for (let at = range.from; at < range.to; at += CHUNK_BYTES) {
+    const length = Math.min(CHUNK_BYTES, range.to - at);
     runtime.random(seed);
     kernel.bytes.set(seed, seedAt);
     kernel.fillRandom(buffer, length, seedAt);
     await medium.write(at, kernel.bytes.subarray(buffer, buffer + length));
-    progress?.(at + length, sizeBytes);
+    progress?.(at + length - range.from, range.to - range.from);
   }
   kernel.wipe(seedAt, KEY_BYTES);
   wipe(seed);

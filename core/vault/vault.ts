@@ -27,15 +27,19 @@ export const BLOCK_BYTES = 16384;
 /** A sparse vault starts with so many segments and grows. */
 const FIRST_SEGMENTS = 8;
 /** A vault has at least so many: header and room to work in. */
-const SEGMENTS_MIN = 4;
+export const SEGMENTS_MIN = 4;
 /** A sparse vault without a size may grow so far: 16 TiB. */
 const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
 
 /** What every vault needs from outside core. */
 export interface VaultParts {
+  /** Where everything lies, sealed. */
   readonly medium: StorageBackend;
+  /** Does the bulk work on bytes. */
   readonly kernel: Kernel;
+  /** Clock and randomness. */
   readonly runtime: Runtime;
+  /** Where this device keeps secrets. */
   readonly platform?: Platform;
   /** Where sealing and I/O run; inline on this thread by default. */
   readonly lane?: Lane;
@@ -43,9 +47,13 @@ export interface VaultParts {
 
 /** How to make a vault. */
 export interface CreateVaultOptions {
+  /** What will open it. */
   readonly secret: Secret;
+  /** What its first key slot wants: `user` unless given. */
   readonly mode?: Exclude<SlotMode, "export">;
+  /** What guessing a passphrase costs: `interactive` unless given. */
   readonly kdf?: KdfChoice;
+  /** A name for the first key slot, seen only with a key. */
   readonly label?: string;
   /** Fill the medium with noise first, so that used and free cells look alike. Needs a size. */
   readonly dense?: boolean;
@@ -61,7 +69,9 @@ export interface CreateVaultOptions {
 
 /** How to open one. */
 export interface OpenVaultOptions {
+  /** What opens it. */
   readonly secret: Secret;
+  /** Change nothing, not even what a crash left to be finished. */
   readonly readOnly?: boolean;
   /** The profiles to try, where the caller knows. */
   readonly profiles?: readonly KdfChoice[];
@@ -69,6 +79,7 @@ export interface OpenVaultOptions {
   readonly cacheBytes?: number;
   /** Bytes of kernel memory for dirty and cached blocks. */
   readonly blockMemoryBytes?: number;
+  /** Do not note when files are read. */
   readonly noatime?: boolean;
   /** Owner of what is made through `vault.files`; 0 and 0 unless given. */
   readonly owner?: { readonly uid: number; readonly gid: number };
@@ -76,17 +87,20 @@ export interface OpenVaultOptions {
 
 /** An open vault: its medium, keys, volume and filesystem. Close it, or `await using`. */
 export class Vault implements AsyncDisposable {
+  /** Where everything lies, sealed. */
   readonly medium: StorageBackend;
+  /** The filesystem, for drivers. @internal */
   readonly fileSystem: PosixFileSystem;
-  /** The engine below the filesystem. */
+  /** The engine below the filesystem. @internal */
   readonly opened: OpenedVolume;
-  /** For operations on key slots. */
+  /** For operations on key slots. @internal */
   readonly header: OpenHeaderContext;
   private readonly makeFiles: (enter: Enter) => VaultFiles;
   private readonly transactions: Transactions;
   private madeFiles: VaultFiles | null = null;
   private closed = false;
 
+  /** Use `createVault` or `openVault`. @internal */
   constructor(
     parts: VaultParts,
     opened: OpenedVolume,
@@ -164,6 +178,7 @@ export class Vault implements AsyncDisposable {
     }
   }
 
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -175,7 +190,7 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const { medium, kernel, runtime, platform } = parts;
   const size = shape.segments * SEGMENT_BYTES;
   if (medium.capabilities.resize) await medium.truncate(size);
-  if (options.dense === true) await fillWithNoise(parts, size, options.progress);
+  if (options.dense === true) await fillWithNoise(parts, { from: 0, to: size }, options.progress);
   const { secret, mode = "user", kdf, label } = options;
   const header = { medium, kernel, runtime, platform, secret, mode, kdf, label };
   const { keys } = await createHeader(header);

@@ -259,6 +259,11 @@ export class Volume implements VolumeStore, DataBlocks {
     }
   }
 
+  /** Says that the next commit has something to write that no mutation told of. */
+  markChanged(): void {
+    this.checkWritable();
+  }
+
   /** Writes a root with what was taken over from the intent log, before anything else is accepted. */
   recover(): void {
     this.changes++;

@@ -1,0 +1,156 @@
+import { HEADER_SEGMENTS, type Space } from "../block/space.ts";
+import { VaultError } from "../errors.ts";
+import { runCell, runCount } from "../format/space_record.ts";
+import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import type { Volume } from "../volume/volume.ts";
+import { freeRuns } from "../block/segment_bitmap.ts";
+import { fillWithNoise } from "./noise.ts";
+import { SEGMENTS_MIN, type Vault } from "./vault.ts";
+
+/** Blocks moved before a root makes it durable and lets their old cells rest. */
+const MOVES_PER_ROOT = 512;
+/** Roots until everything that rests has come free. */
+const ROOTS_TO_RELEASE = 4;
+/** Cells that must stay free below a cut, for trees, logs and resting cells. */
+const SLACK_CELLS = 512;
+/** A compacted vault keeps this share free, so that writing does not grow it at once. */
+const COMPACT_SLACK = 1 / 32;
+
+/** What `resize` and `compact` did, in bytes of the medium. */
+export interface ResizeReport {
+  readonly beforeBytes: number;
+  readonly afterBytes: number;
+  /** Blocks that had to move. */
+  readonly moved: number;
+}
+
+/** Told how many blocks have moved. */
+export type MoveProgress = (movedBlocks: number) => void;
+
+/**
+ * Gives a vault another size: of a dense one exactly, of a sparse one the size up to which it may grow. Shrinking moves what
+ * lies above first. A crash at any point leaves a vault of the old or the new size.
+ */
+export async function resizeVault(
+  vault: Vault,
+  sizeBytes: number,
+  progress?: MoveProgress,
+): Promise<ResizeReport> {
+  const { volume } = vault.opened;
+  const segments = Math.floor(sizeBytes / SEGMENT_BYTES);
+  checkResizable(vault, segments);
+  const { space } = volume.store;
+  const beforeBytes = await vault.medium.size();
+  await vault.commit();
+  const moved = segments < space.segments ? await shrink(vault, segments, progress) : 0;
+  if (segments > space.segments && volume.store.dense) await growDense(vault, segments);
+  space.segmentsMax = segments;
+  commitRoot(volume);
+  return { beforeBytes, afterBytes: await vault.medium.size(), moved };
+}
+
+function checkResizable(vault: Vault, segments: number): void {
+  const { medium } = vault;
+  if (!medium.capabilities.resize) {
+    throw new VaultError("invalid", `Cannot resize "${medium.name}": it is no regular file`);
+  }
+  const least = SEGMENTS_MIN + HEADER_SEGMENTS;
+  if (segments < least) {
+    const bytes = least * SEGMENT_BYTES / MIB;
+    throw new VaultError("invalid", `Cannot resize "${medium.name}": want ${bytes} MiB or more`);
+  }
+}
+
+async function growDense(vault: Vault, segments: number): Promise<void> {
+  const { medium } = vault;
+  const from = await medium.size();
+  const to = segments * SEGMENT_BYTES;
+  await medium.truncate(to);
+  await fillWithNoise(vault.header, { from, to });
+  await medium.sync();
+  vault.opened.volume.store.space.adopt(segments);
+}
+
+/** Cuts the medium to so many segments; returns how many blocks moved. */
+async function shrink(vault: Vault, segments: number, progress?: MoveProgress): Promise<number> {
+  const { volume } = vault.opened;
+  const { space } = volume.store;
+  const wanted = usedCells(space) + SLACK_CELLS;
+  if (wanted > segments * SEGMENT_CELLS) {
+    const least = Math.ceil(wanted / SEGMENT_CELLS) * SEGMENT_BYTES / MIB;
+    throw new VaultError(
+      "invalid",
+      `Cannot shrink "${vault.medium.name}": its content takes ${least} MiB; delete something first`,
+    );
+  }
+  space.confine(segments);
+  try {
+    const moved = moveBelow(volume, segments * SEGMENT_CELLS, progress);
+    for (let i = 0; i < ROOTS_TO_RELEASE && !space.isEmptyFrom(segments); i++) commitRoot(volume);
+    space.cut(segments);
+    // Older roots that opening may fall back to must not speak of the cut-off part either.
+    for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
+    await vault.medium.truncate(segments * SEGMENT_BYTES);
+    return moved;
+  } finally {
+    space.unconfine();
+  }
+}
+
+function moveBelow(volume: Volume, cell: number, progress?: MoveProgress): number {
+  const { blocks } = volume.store;
+  let moved = 0;
+  for (let from = 0;;) {
+    const ids = blocks.idsAbove(cell, MOVES_PER_ROOT, from);
+    for (const id of ids) blocks.move(id);
+    moved += ids.length;
+    progress?.(moved);
+    if (ids.length < MOVES_PER_ROOT) volume.store.rewriteNodesFrom(cell);
+    commitRoot(volume);
+    if (ids.length < MOVES_PER_ROOT) return moved;
+    from = ids[ids.length - 1] + 1;
+  }
+}
+
+function commitRoot(volume: Volume): void {
+  volume.markChanged();
+  volume.commitNow();
+}
+
+function usedCells(space: Space): number {
+  return space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells;
+}
+
+/**
+ * Makes a sparse vault as small as its content: moves blocks out of its last segments, cuts them off, and gives
+ * free cells of the others back to the storage below.
+ */
+export async function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
+  const { volume } = vault.opened;
+  const { space } = volume.store;
+  if (volume.store.dense || !vault.medium.capabilities.resize) {
+    throw new VaultError(
+      "invalid",
+      `Cannot compact "${vault.medium.name}": only a sparse vault in a regular file can be compacted`,
+    );
+  }
+  const beforeBytes = await vault.medium.size();
+  await vault.commit();
+  for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
+  const cells = usedCells(space) * (1 + COMPACT_SLACK) + SLACK_CELLS;
+  const segments = Math.max(SEGMENTS_MIN + HEADER_SEGMENTS, Math.ceil(cells / SEGMENT_CELLS));
+  const moved = segments < space.segments ? await shrink(vault, segments, progress) : 0;
+  await discardFree(vault);
+  return { beforeBytes, afterBytes: await vault.medium.size(), moved };
+}
+
+async function discardFree(vault: Vault): Promise<void> {
+  const { space } = vault.opened.volume.store;
+  if (!vault.medium.capabilities.discard) return;
+  for (let segment = HEADER_SEGMENTS; segment < space.segments; segment++) {
+    for (const run of freeRuns(space.bitmap(segment))) {
+      const offset = (segment * SEGMENT_CELLS + runCell(run)) * CELL_BYTES;
+      await vault.medium.discard(offset, runCount(run) * CELL_BYTES);
+    }
+  }
+}

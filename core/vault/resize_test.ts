@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
+import { createKernel } from "../../wasm/kernel.ts";
+import { KIB, MIB, SEGMENT_BYTES } from "../limits.ts";
+import { checkVault } from "./check.ts";
+import { compactVault, resizeVault } from "./resize.ts";
+import type { Vault } from "./vault.ts";
+
+const FILE_BYTES = 300 * KIB;
+
+/** Fills a vault of 24 segments with files, deletes most, and returns the names that stay. */
+async function scattered(vault: Vault): Promise<string[]> {
+  for (let i = 0; i < 200; i++) {
+    await vault.files.writeFile(`/f${i}`, new Uint8Array(FILE_BYTES).fill(i));
+  }
+  await vault.commit();
+  const kept: string[] = [];
+  for (let i = 0; i < 200; i++) {
+    if (i % 10 === 3) kept.push(`/f${i}`);
+    else await vault.files.remove(`/f${i}`);
+  }
+  await vault.commit();
+  return kept;
+}
+
+async function assertWhole(vault: Vault, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const wanted = new Uint8Array(FILE_BYTES).fill(Number(name.slice(2)));
+    assert.deepEqual(await vault.files.readFile(name), wanted);
+  }
+  const report = await checkVault(vault);
+  assert.deepEqual(report.problems, []);
+}
+
+function parts() {
+  return { medium: new MemoryStorage({}), kernel: createKernel({ memoryBytes: 16 * MIB }) };
+}
+
+Deno.test("shrinking moves what lies above, and the vault opens at its new size", async () => {
+  const options = parts();
+  const vault = await createKeyedVault(options, { segments: 24, segmentsMax: 24 });
+  const kept = await scattered(vault);
+  const report = await resizeVault(vault, 8 * SEGMENT_BYTES);
+  assert.equal(report.afterBytes, 8 * SEGMENT_BYTES);
+  assert(report.moved > 0);
+  await assertWhole(vault, kept);
+  const again = openKeyedVault({ ...options, kernel: createKernel({ memoryBytes: 16 * MIB }) });
+  await assertWhole(again, kept);
+  await resizeVault(again, 40 * SEGMENT_BYTES);
+  await again.files.writeFile("/large", new Uint8Array(60 * MIB));
+  await assertWhole(again, kept);
+});
+
+Deno.test("a vault is not shrunk below its content, and stays as it was", async () => {
+  const options = parts();
+  const vault = await createKeyedVault(options, { segments: 24, segmentsMax: 24 });
+  await vault.files.writeFile("/large", new Uint8Array(50 * MIB));
+  const kind = { name: "VaultError", kind: "invalid" };
+  await assert.rejects(resizeVault(vault, 8 * SEGMENT_BYTES), kind);
+  await assert.rejects(resizeVault(vault, SEGMENT_BYTES), kind);
+  assert.equal(await vault.medium.size(), 24 * SEGMENT_BYTES);
+  assert.deepEqual((await checkVault(vault)).problems, []);
+  await vault.files.writeFile("/more", new Uint8Array(10 * MIB));
+});
+
+Deno.test("compacting leaves little more than the content", async () => {
+  const options = parts();
+  const vault = await createKeyedVault(options, { segments: 24, segmentsMax: 64 });
+  const kept = await scattered(vault);
+  const report = await compactVault(vault);
+  assert(report.afterBytes <= 7 * SEGMENT_BYTES, `${report.afterBytes}`);
+  await assertWhole(vault, kept);
+});
