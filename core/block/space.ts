@@ -183,10 +183,12 @@ export class Space {
       if (this.counts.of(segment) >= count) return this.startSegment(segment);
     }
     // Two passes over the order: cells may have come free behind the position.
+    let wraps = 0;
     for (let tried = 0; tried <= 2 * this.segments; tried++) {
       if (this.position >= this.segments) {
         this.position = 0;
-        if (this.growSome()) this.cursor = null;
+        // After a whole pass, what is free is scattered in runs that are too short.
+        if (this.growSome(++wraps > 1 ? "must" : "may")) tried = wraps = 0;
       }
       const segment = this.order.segmentAt(this.position++, this.segments);
       if (segment >= this.confinedTo) continue;
@@ -209,10 +211,10 @@ export class Space {
     return { segment, slots: this.order.slots(segment), at: new Int32Array(2) };
   }
 
-  /** Grows the medium by an eighth when a whole pass has found little. */
-  private growSome(): boolean {
+  /** Grows the medium by an eighth: where it must, or where little is free. */
+  private growSome(need: "must" | "may"): boolean {
     if (this.segments >= Math.min(this.segmentsMax, this.confinedTo)) return false;
-    if (this.counts.total > this.segments * SEGMENT_CELLS / 8) return false;
+    if (need === "may" && this.counts.total > this.segments * SEGMENT_CELLS / 8) return false;
     const step = Math.max(4, Math.ceil(this.segments / 8));
     this.growTo(Math.min(this.segmentsMax, this.segments + step));
     return true;
