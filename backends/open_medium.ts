@@ -15,7 +15,7 @@ const SCHEMES = ["file:", "memory:"];
  *
  * @example
  * ```ts
- * import { openMedium } from "./backends/open_medium.ts";
+ * import { openMedium } from "./open_medium.ts";
  * const medium = await openMedium("memory:");
  * await medium.write(0, new Uint8Array(4096));
  * await medium.close();

@@ -14,6 +14,7 @@ export interface PositionedIo {
 
 /** How a file is opened. */
 export interface OpenMode {
+  /** Open for writing too. */
   readonly writable: boolean;
   /** `always` makes the file and fails with `EEXIST` where there is one. */
   readonly create: "never" | "if-missing" | "always";

@@ -25,7 +25,7 @@ const UNKNOWN_ROOM: MediumRoom = {
  *
  * @example
  * ```ts
- * import { openFileStorage } from "./backends/file/store.ts";
+ * import { openFileStorage } from "./store.ts";
  * import assert from "node:assert/strict";
  * const path = await Deno.makeTempFile();
  * const medium = await openFileStorage({ path });

@@ -49,8 +49,11 @@ export interface Kernel {
 
 /** Shape of a Reed-Solomon code and the length of its shards in bytes. */
 export interface ReedSolomonCode {
+  /** Data shards. */
   readonly k: number;
+  /** Parity shards. */
   readonly m: number;
+  /** Bytes of each shard. */
   readonly length: number;
 }
 

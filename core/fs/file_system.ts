@@ -99,8 +99,11 @@ export interface AttributeChange {
   killSetId?: boolean;
 }
 
+/** A time to the nanosecond. */
 export interface Time {
+  /** Since 1970; may be negative. */
   readonly seconds: number;
+  /** 0 to 999,999,999. */
   readonly nanoseconds: number;
 }
 

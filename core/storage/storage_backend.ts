@@ -49,11 +49,17 @@ export interface StorageCapabilities {
  * a full medium is `unavailable` with errno `ENOSPC`, a read-only one `denied` with errno `EROFS`.
  */
 export interface DirectAccess {
+  /** Fills `into` from `offset`; throws where the medium ends before. */
   read(offset: number, into: Uint8Array): void;
+  /** Writes all of `from` at `offset`. */
   write(offset: number, from: Uint8Array): void;
+  /** Length in bytes. */
   size(): number;
+  /** Makes what was written durable. */
   sync(): void;
+  /** Cuts the medium, or makes it longer with zeros. */
   truncate(size: number): void;
+  /** Gives a range back to the storage below; it reads as zeros or as before. */
   discard(offset: number, size: number): void;
   /**
    * The descriptor, where there is one: crypto workers read and write it themselves by FFI
@@ -66,6 +72,8 @@ export interface DirectAccess {
 
 /** How much more a sparse medium can take before the storage below is full. */
 export interface MediumRoom {
+  /** Bytes that can still be taken. */
   readonly freeBytes: number;
+  /** Bytes that there are in all. */
   readonly totalBytes: number;
 }

@@ -27,6 +27,7 @@ const BAD_BLOCKS_MAX = 1000;
 export interface CheckOptions {
   /** Told how many of the bytes in use have been read. */
   readonly progress?: (doneBytes: number, totalBytes: number) => void;
+  /** Stops the check early. */
   readonly signal?: AbortSignal;
 }
 

@@ -10,7 +10,9 @@ export type ProblemKind =
 
 /** One thing that is wrong. */
 export interface Problem {
+  /** What kind of thing is wrong. */
   readonly kind: ProblemKind;
+  /** In words. */
   readonly what: string;
   /** The file that it hurts, where that is known. */
   readonly path?: string;
@@ -24,8 +26,11 @@ export interface CheckReport {
   readonly blocks: number;
   /** Plaintext bytes of the data blocks that were opened. */
   readonly bytes: number;
+  /** Regular files that names lead to. */
   readonly files: number;
+  /** Directories, the root among them. */
   readonly directories: number;
+  /** What is wrong, the first hundred. */
   readonly problems: readonly Problem[];
   /** Problems beyond those listed. */
   readonly more: number;

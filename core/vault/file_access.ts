@@ -21,8 +21,11 @@ const OWNER: Caller = { uid: 0, gid: 0, pid: 0, umask: 0 };
 
 /** What the files of a vault stand on. */
 export interface VaultFilesParts {
+  /** What is behind the paths. */
   readonly fileSystem: FileSystem;
+  /** Memory that data moves through. */
   readonly kernel: Kernel;
+  /** Clock and randomness. */
   readonly runtime: Runtime;
   /** Owner of what is made; 0 and 0 unless given. */
   readonly owner?: { readonly uid: number; readonly gid: number };
@@ -46,10 +49,13 @@ export interface OpenFileOptions {
 
 /** An entry of a directory. */
 export interface DirectoryEntry {
+  /** The name; bytes that are not UTF-8 show as U+FFFD. */
   readonly name: string;
   /** The name as it is: for names that are not UTF-8. */
   readonly nameBytes: Uint8Array<ArrayBuffer>;
+  /** What it is. */
   readonly type: FileType;
+  /** Number of the inode. */
   readonly ino: number;
 }
 

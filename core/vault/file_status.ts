@@ -29,6 +29,7 @@ export function typeOf(directoryType: number): FileType {
 
 /** What `stat` tells about a file. */
 export interface FileStatus {
+  /** What it is. */
   readonly type: FileType;
   /** Permission bits with setuid, setgid and sticky: `0o644`. */
   readonly mode: number;
@@ -38,13 +39,17 @@ export interface FileStatus {
   readonly allocatedBytes: number;
   /** Names that lead to it. */
   readonly links: number;
+  /** Owner. */
   readonly uid: number;
+  /** Group. */
   readonly gid: number;
   /** Number of the inode: the same for every name of one file. */
   readonly ino: number;
   /** Of a device: its number as Linux has it. */
   readonly device: number;
+  /** Last read, as far as it is noted (relatime). */
   readonly accessed: Date;
+  /** Last change of the content. */
   readonly modified: Date;
   /** Last change of the file or its attributes. */
   readonly changed: Date;

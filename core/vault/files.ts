@@ -25,6 +25,7 @@ import { type FilePath, shownPath } from "./path_failure.ts";
 export interface WalkedEntry extends DirectoryEntry {
   /** Where it is, beginning with the path that the walk was given. */
   readonly path: string;
+  /** The path as it is: for names that are not UTF-8. */
   readonly pathBytes: Uint8Array<ArrayBuffer>;
 }
 
@@ -38,7 +39,9 @@ export interface FileRange {
 
 /** How full a vault is. */
 export interface SpaceStatus {
+  /** What the vault may come to hold. */
   readonly totalBytes: number;
+  /** What can still be stored. */
   readonly freeBytes: number;
 }
 
@@ -63,7 +66,11 @@ export interface SpaceStatus {
 export class VaultFiles {
   readonly #access: FileAccess;
 
-  /** Sets 1 MiB of kernel memory aside. Use `vault.files`. */
+  /**
+   * Sets 1 MiB of kernel memory aside. Use `vault.files`.
+   *
+   * @internal
+   */
   constructor(parts: VaultFilesParts) {
     this.#access = new FileAccess(parts);
   }

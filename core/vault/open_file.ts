@@ -12,12 +12,17 @@ const READ_BYTES_MAX = 2 ** 31;
 
 /** What an open file stands on. */
 export interface OpenFileParts {
+  /** What is behind it. */
   readonly fileSystem: FileSystem;
+  /** Moves its data. */
   readonly transfer: FileTransfer;
   /** Waits until a step may run (null: now); throws where it never may. */
   readonly enter: () => Promise<void> | null;
+  /** As it was opened, for messages. */
   readonly path: FilePath;
+  /** Number of the inode. */
   readonly ino: number;
+  /** Opened for writing too. */
   readonly writable: boolean;
   /** Called once, when the file is closed. */
   readonly closed: (file: OpenFile) => void;
@@ -30,7 +35,11 @@ export class OpenFile implements AsyncDisposable {
   readonly #parts: OpenFileParts;
   #open = true;
 
-  /** Use `VaultFiles.open`. */
+  /**
+   * Use `VaultFiles.open`.
+   *
+   * @internal
+   */
   constructor(parts: OpenFileParts) {
     this.#parts = parts;
     this.ino = parts.ino;
@@ -103,6 +112,7 @@ export class OpenFile implements AsyncDisposable {
     this.release();
   }
 
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -89,18 +89,34 @@ export interface OpenVaultOptions {
 export class Vault implements AsyncDisposable {
   /** Where everything lies, sealed. */
   readonly medium: StorageBackend;
-  /** The filesystem, for drivers. @internal */
+  /**
+   * The filesystem, for drivers.
+   *
+   * @internal
+   */
   readonly fileSystem: PosixFileSystem;
-  /** The engine below the filesystem. @internal */
+  /**
+   * The engine below the filesystem.
+   *
+   * @internal
+   */
   readonly opened: OpenedVolume;
-  /** For operations on key slots. @internal */
+  /**
+   * For operations on key slots.
+   *
+   * @internal
+   */
   readonly header: OpenHeaderContext;
   private readonly makeFiles: (enter: Enter) => VaultFiles;
   private readonly transactions: Transactions;
   private madeFiles: VaultFiles | null = null;
   private closed = false;
 
-  /** Use `createVault` or `openVault`. @internal */
+  /**
+   * Use `createVault` or `openVault`.
+   *
+   * @internal
+   */
   constructor(
     parts: VaultParts,
     opened: OpenedVolume,

@@ -1,0 +1,252 @@
+/**
+ * ΣVAULT: one encrypted vault on any storage. Without the key the medium is noise; with it, a filesystem.
+ *
+ * @example
+ * ```ts
+ * import { createVault } from "@sigmavault/sigmavault";
+ * import assert from "node:assert/strict";
+ *
+ * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse battery" });
+ * await vault.files.makeDirectory("/letters");
+ * await vault.transaction(async (files) => {
+ *   await files.writeFile("/letters/one", "Dear Ada,");
+ *   await files.writeFile("/letters/two", "Dear Grace,");
+ * });
+ * assert.equal(await vault.files.readText("/letters/two"), "Dear Grace,");
+ * ```
+ *
+ * @module
+ */
+import { openMedium } from "./backends/open_medium.ts";
+import { DimensionalScatterEngine } from "./core/block/dimensional_scatter_engine.ts";
+import { wipe } from "./core/bytes.ts";
+import { expandKey } from "./core/crypto/hkdf.ts";
+import type { Secret } from "./core/crypto/key_encryption.ts";
+import type { Platform } from "./core/crypto/platform.ts";
+import { vaultKeys } from "./core/crypto/vault_keys.ts";
+import { VaultError } from "./core/errors.ts";
+import { MIB, SEGMENT_BYTES } from "./core/limits.ts";
+import { systemRuntime } from "./core/runtime.ts";
+import type { StorageBackend } from "./core/storage/storage_backend.ts";
+import {
+  createVault as createVaultOn,
+  type CreateVaultOptions,
+  openVault as openVaultOn,
+  type OpenVaultOptions,
+  type Vault,
+  type VaultParts,
+} from "./core/vault/vault.ts";
+import { createVolume, openVolume } from "./core/volume/open_volume.ts";
+import { libcFileIo } from "./ffi/libc/file_io.ts";
+import { createKernel } from "./wasm/kernel.ts";
+
+export { openMedium, type OpenMediumOptions } from "./backends/open_medium.ts";
+export type { FileStorageOptions } from "./backends/file/config.ts";
+export type { OpenMode, PositionedFile, PositionedIo } from "./backends/file/positioned_io.ts";
+export type { MemoryStorageOptions } from "./backends/memory/config.ts";
+export type { SparseBytes } from "./backends/memory/sparse_bytes.ts";
+export { MemoryStorage } from "./backends/memory/store.ts";
+export { DimensionalCoordinate, type SpatialPlace } from "./core/block/dimensional_coordinate.ts";
+export {
+  DimensionalScatterEngine,
+  type Scattering,
+} from "./core/block/dimensional_scatter_engine.ts";
+export {
+  EntropicMixer,
+  type EntropicMixerParts,
+  type MixedBytes,
+} from "./core/block/entropic_mixer.ts";
+export type { SlotMode } from "./core/format/key_slot.ts";
+export type { KdfChoice, KdfParameters, KdfProfileName } from "./core/crypto/argon2.ts";
+export type { Secret } from "./core/crypto/key_encryption.ts";
+export type { Kernel, ReedSolomonCode } from "./core/crypto/kernel.ts";
+export type {
+  DeviceFingerprint,
+  FilesystemDriver,
+  Platform,
+  SecureStorage,
+} from "./core/crypto/platform.ts";
+export { VaultError, type VaultErrorKind, type VaultErrorOptions } from "./core/errors.ts";
+export type { Time } from "./core/fs/file_system.ts";
+export { type Runtime, systemRuntime } from "./core/runtime.ts";
+export type {
+  DirectAccess,
+  MediumRoom,
+  StorageBackend,
+  StorageCapabilities,
+} from "./core/storage/storage_backend.ts";
+export { type CheckOptions, checkVault } from "./core/vault/check.ts";
+export type { CheckReport, Problem, ProblemKind } from "./core/vault/check_report.ts";
+export type { DirectoryEntry, OpenFileOptions } from "./core/vault/file_access.ts";
+export type { FileStatus, FileTime, FileType } from "./core/vault/file_status.ts";
+export {
+  type FileRange,
+  type SpaceStatus,
+  VaultFiles,
+  type WalkedEntry,
+} from "./core/vault/files.ts";
+export { OpenFile } from "./core/vault/open_file.ts";
+export type { FilePath } from "./core/vault/path_failure.ts";
+export type { TransactionOptions } from "./core/vault/transactions.ts";
+export { type CreateVaultOptions, type OpenVaultOptions, Vault } from "./core/vault/vault.ts";
+export { createKernel, type KernelOptions, WasmKernel } from "./wasm/kernel.ts";
+
+/** Kernel memory of a vault: dirty and cached blocks, staging. Untouched pages cost nothing. */
+const KERNEL_BYTES = 72 * MIB;
+/** Segments that a scatter engine starts with. */
+const ENGINE_SEGMENTS = 8;
+/** A scatter engine may grow so far: 16 TiB. */
+const ENGINE_SEGMENTS_MAX = 4 * 1024 * 1024;
+const ENGINE_BLOCK_BYTES = 16384;
+
+/** A medium, and the secret that opens what is on it. */
+export interface VaultAccess {
+  /** A path, `file:///path`, `memory:` (gone when closed), or a medium of your own. Closing the vault closes it. */
+  readonly medium: string | StorageBackend;
+  /**
+   * Bytes are used as they are and stay yours: wipe them when the vault is open. Text is encoded as UTF-8, and those
+   * bytes are wiped here; the text itself stays in memory until it is collected, which bytes avoid.
+   */
+  readonly passphrase?: string | Uint8Array;
+  /** Instead of a passphrase: a recovery code or this device's secret. */
+  readonly secret?: Secret;
+  /** Where device secrets are kept; only for the modes `device` and `hybrid`. */
+  readonly platform?: Platform;
+}
+
+/** How to make a vault. */
+export interface NewVault extends VaultAccess, Omit<CreateVaultOptions, "secret"> {
+  /** Use a file or a device that is there already. What it holds is lost. */
+  readonly overwrite?: boolean;
+}
+
+/** How to open one. */
+export interface ExistingVault extends VaultAccess, Omit<OpenVaultOptions, "secret"> {}
+
+/**
+ * Makes a vault and opens it. A file must not be there yet unless `overwrite` is set.
+ *
+ * @example
+ * ```ts
+ * import { createVault, MemoryStorage, openVault } from "@sigmavault/sigmavault";
+ * import assert from "node:assert/strict";
+ *
+ * const medium = new MemoryStorage();
+ * const passphrase = new TextEncoder().encode("correct horse battery");
+ * const vault = await createVault({ medium, passphrase });
+ * await vault.files.writeFile("/note", "hello");
+ * await vault.close();
+ *
+ * const again = new MemoryStorage({ content: medium.content });
+ * await using reopened = await openVault({ medium: again, passphrase });
+ * assert.equal(await reopened.files.readText("/note"), "hello");
+ * ```
+ */
+export function createVault(options: NewVault): Promise<Vault> {
+  const { medium, overwrite = false } = options;
+  const opening = () => mediumOf(medium, { create: true, exclusive: !overwrite });
+  return withParts(
+    options,
+    opening,
+    (parts, secret) => createVaultOn(parts, { ...options, secret }),
+  );
+}
+
+/** Opens a vault; for reading only where `readOnly` is set or the medium cannot be written. */
+export function openVault(options: ExistingVault): Promise<Vault> {
+  const { medium, readOnly } = options;
+  const opening = () => mediumOf(medium, { readOnly, fallbackReadOnly: true });
+  return withParts(options, opening, (parts, secret) => openVaultOn(parts, { ...options, secret }));
+}
+
+/** How to open a medium as a scatter engine. */
+export interface ScatterEngineOptions {
+  /** As for a vault. */
+  readonly medium: string | StorageBackend;
+  /** 32 random bytes. Not changed; wipe them when the engine is open. */
+  readonly key: Uint8Array;
+  /** Begin anew: what the medium held is lost. */
+  readonly create?: boolean;
+}
+
+/** Opens a medium as sealed blocks without files, under a key instead of key slots. */
+export async function openScatterEngine(
+  options: ScatterEngineOptions,
+): Promise<DimensionalScatterEngine> {
+  const { key, create = false } = options;
+  if (key.length !== 32) {
+    throw new VaultError("invalid", `Cannot use a key of ${key.length} bytes: want 32`);
+  }
+  const medium = await mediumOf(options.medium, { create });
+  const keys = vaultKeys({
+    vaultId: expandKey(key, "engine id", undefined, 16),
+    layoutKey: expandKey(key, "engine layout"),
+    epochs: [{ epoch: 1, masterKey: expandKey(key, "engine master") }],
+    featureBits: 0,
+  });
+  try {
+    const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+    const parts = { medium, kernel, runtime: systemRuntime, keys };
+    if (create) await medium.truncate(ENGINE_SEGMENTS * SEGMENT_BYTES);
+    const shape = {
+      segments: ENGINE_SEGMENTS,
+      segmentsMax: ENGINE_SEGMENTS_MAX,
+      blockBytes: ENGINE_BLOCK_BYTES,
+    };
+    const { volume, wipe } = create ? createVolume(parts, shape) : openVolume(parts, "write");
+    return new DimensionalScatterEngine(volume, async () => {
+      wipe();
+      await medium.close();
+    });
+  } catch (error) {
+    await medium.close();
+    throw error;
+  } finally {
+    keys.wipe();
+  }
+}
+
+async function mediumOf(
+  medium: string | StorageBackend,
+  options: Parameters<typeof openMedium>[1],
+): Promise<StorageBackend> {
+  if (typeof medium !== "string") return medium;
+  if (medium.startsWith("memory:")) return await openMedium(medium, options);
+  fileIo ??= { calls: libcFileIo() };
+  return await openMedium(medium, { ...options, io: fileIo.calls });
+}
+
+/** libc is loaded once and stays; undefined calls mean node:fs, where FFI is not permitted. */
+let fileIo: { readonly calls: ReturnType<typeof libcFileIo> } | undefined;
+
+/** Opens the medium and runs `open` on it; on failure the medium is closed again. */
+async function withParts(
+  access: VaultAccess,
+  opening: () => Promise<StorageBackend>,
+  open: (parts: VaultParts, secret: Secret) => Promise<Vault>,
+): Promise<Vault> {
+  const { passphrase, platform } = access;
+  const encoded = typeof passphrase === "string" ? new TextEncoder().encode(passphrase) : null;
+  try {
+    const secret = secretOf(access, encoded);
+    const medium = await opening();
+    try {
+      const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+      return await open({ medium, kernel, runtime: systemRuntime, platform }, secret);
+    } catch (error) {
+      await medium.close();
+      throw error;
+    }
+  } finally {
+    if (encoded !== null) wipe(encoded);
+  }
+}
+
+function secretOf(access: VaultAccess, encoded: Uint8Array | null): Secret {
+  const { passphrase, secret } = access;
+  if ((passphrase === undefined) === (secret === undefined)) {
+    throw new VaultError("invalid", `Cannot open a vault: give either "passphrase" or "secret"`);
+  }
+  if (secret !== undefined) return secret;
+  return { passphrase: encoded ?? (passphrase as Uint8Array) };
+}
