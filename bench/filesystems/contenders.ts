@@ -1,0 +1,138 @@
+import { run } from "./shell.ts";
+
+/** A filesystem that takes part. */
+export interface Contender {
+  readonly name: string;
+  /** The program it needs, and Debian's package of it. */
+  readonly program?: string;
+  readonly package?: string;
+  /** Only with `--all`. */
+  readonly extra?: boolean;
+  /** Makes an empty store in a directory; undefined where nothing is to be made. */
+  create?(directory: string): Promise<void>;
+  /** The program that serves the mount in the foreground; undefined without one. */
+  serve?(directory: string, mountpoint: string): Served;
+}
+
+/** How a mount is started. */
+export interface Served {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly stdin?: string;
+  readonly env?: Record<string, string>;
+}
+
+const PASSPHRASE = "correct horse battery staple";
+const CLI = new URL("../../cli.ts", import.meta.url).pathname;
+
+async function passphraseFile(directory: string): Promise<string> {
+  const path = `${directory}/passphrase`;
+  await Deno.writeTextFile(path, PASSPHRASE + "\n", { mode: 0o600 });
+  return path;
+}
+
+function sigmavault(lane: "wasm" | "native"): Contender {
+  const program = Deno.execPath();
+  const cli = (...args: string[]) => ["run", "-A", CLI, ...args];
+  return {
+    name: `sigmavault ${lane}`,
+    async create(directory) {
+      const secret = await passphraseFile(directory);
+      await run(program, cli("create", `${directory}/store`, "--passphrase-file", secret));
+    },
+    serve: (directory, mountpoint) => ({
+      program,
+      args: cli(
+        ...["mount", `${directory}/store`, mountpoint, "--crypto-lane", lane],
+        ...["--passphrase-file", `${directory}/passphrase`, "--kdf", "interactive"],
+      ),
+    }),
+  };
+}
+
+const gocryptfs: Contender = {
+  name: "gocryptfs",
+  program: "gocryptfs",
+  package: "gocryptfs",
+  async create(directory) {
+    const secret = await passphraseFile(directory);
+    await Deno.mkdir(`${directory}/store`);
+    await run("gocryptfs", ["-q", "-init", "-passfile", secret, `${directory}/store`]);
+  },
+  serve: (directory, mountpoint) => ({
+    program: "gocryptfs",
+    args: ["-q", "-fg", "-passfile", `${directory}/passphrase`, `${directory}/store`, mountpoint],
+  }),
+};
+
+const securefs: Contender = {
+  name: "securefs",
+  program: "securefs",
+  package: "securefs",
+  async create(directory) {
+    await run("securefs", ["create", "--pass", PASSPHRASE, `${directory}/store`]);
+  },
+  serve: (directory, mountpoint) => ({
+    program: "securefs",
+    args: ["mount", "--pass", PASSPHRASE, "--log", "/dev/null", `${directory}/store`, mountpoint],
+  }),
+};
+
+const encfs: Contender = {
+  name: "encfs",
+  program: "encfs",
+  package: "encfs",
+  extra: true,
+  create: (directory) => Deno.mkdir(`${directory}/store`),
+  serve: (directory, mountpoint) => ({
+    program: "encfs",
+    args: ["-f", "--standard", "--stdinpass", `${directory}/store`, mountpoint],
+    stdin: PASSPHRASE + "\n",
+  }),
+};
+
+const cryfs: Contender = {
+  name: "cryfs",
+  program: "cryfs",
+  package: "cryfs",
+  extra: true,
+  create: (directory) => Deno.mkdir(`${directory}/store`),
+  serve: (directory, mountpoint) => ({
+    program: "cryfs",
+    args: ["-f", "--create-missing-basedir", `${directory}/store`, mountpoint],
+    stdin: PASSPHRASE + "\n",
+    env: { CRYFS_FRONTEND: "noninteractive", CRYFS_NO_UPDATE_CHECK: "true" },
+  }),
+};
+
+const rclone: Contender = {
+  name: "rclone",
+  program: "rclone",
+  package: "rclone",
+  extra: true,
+  async create(directory) {
+    await Deno.mkdir(`${directory}/store`);
+    const hidden = (await run("rclone", ["obscure", PASSPHRASE])).trim();
+    const config = `[x]\ntype = crypt\nremote = ${directory}/store\npassword = ${hidden}\n`;
+    await Deno.writeTextFile(`${directory}/rclone.conf`, config);
+  },
+  serve: (directory, mountpoint) => ({
+    program: "rclone",
+    args: [
+      ...["mount", "x:", mountpoint, "--config", `${directory}/rclone.conf`],
+      ...["--vfs-cache-mode", "writes", "--cache-dir", `${directory}/cache`],
+    ],
+  }),
+};
+
+/** Who takes part, the product first. */
+export const CONTENDERS: readonly Contender[] = [
+  sigmavault("wasm"),
+  sigmavault("native"),
+  gocryptfs,
+  securefs,
+  encfs,
+  cryfs,
+  rclone,
+  { name: "no encryption" },
+];
