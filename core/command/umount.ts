@@ -15,10 +15,7 @@ export async function umount(
   options: { readonly force: boolean },
 ): Promise<UmountReport> {
   const running = await host.runningMount(mountpoint);
-  if (running === null) {
-    if (await host.cleanStale(mountpoint) === "cleaned") return { mountpoint, state: "cleaned" };
-    throw new VaultError("missing", `Cannot unmount "${mountpoint}": no vault is mounted there`);
-  }
+  if (running === null) return await clean(host, mountpoint);
   try {
     const { state } = await running.call("umount", options) as { state: "unmounted" | "busy" };
     if (state === "unmounted") return { mountpoint, state };
@@ -27,7 +24,17 @@ export async function umount(
       `Cannot finish unmounting "${mountpoint}": a program still uses it; ` +
         "it is out of sight, and is written and closed when that program ends",
     );
+  } catch (error) {
+    // Whoever served it died at this very moment.
+    const gone = error instanceof VaultError && error.kind === "unavailable";
+    if (!gone || await host.cleanStale(mountpoint) === "none") throw error;
+    return { mountpoint, state: "cleaned" };
   } finally {
     running.close();
   }
+}
+
+async function clean(host: Host, mountpoint: string): Promise<UmountReport> {
+  if (await host.cleanStale(mountpoint) === "cleaned") return { mountpoint, state: "cleaned" };
+  throw new VaultError("missing", `Cannot unmount "${mountpoint}": no vault is mounted there`);
 }

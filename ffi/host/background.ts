@@ -35,21 +35,29 @@ export async function startInBackground(
     cwd: "/",
     stdin: "piped",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: "piped",
     detached: true,
   }).spawn();
   const writer = child.stdin.getWriter();
   // A child that fails at once does not read it: its answer says why.
   await writer.write(secret).then(() => writer.close()).catch(() => {});
+  // Relayed, not inherited: who reads our stderr must see its end when we end.
+  const relayed = relay(child.stderr);
   const line = await firstLine(child.stdout);
   if (line === null) {
     const { code } = await child.status;
+    await relayed;
     throw new VaultError("unavailable", `Cannot mount: the background process ended with ${code}`);
   }
   const answer = JSON.parse(line) as ReadyLine;
   if ("error" in answer) throw fromPosted(answer.error);
+  // It serves on when this process ends; what it may still write then goes nowhere.
   child.unref();
   return answer.ready;
+}
+
+async function relay(stream: ReadableStream<Uint8Array>): Promise<void> {
+  for await (const chunk of stream) await Deno.stderr.write(chunk);
 }
 
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | null> {

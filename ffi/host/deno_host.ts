@@ -147,9 +147,10 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
   }
   const { mountVault } = await import("../mount.ts");
   const mountpoint = await canonical(order.mountpoint);
+  const profiles = order.kdf && [order.kdf];
   return await doing(
     `mount on "${mountpoint}"`,
-    () => mountVault({ ...order, mountpoint, workers: MOUNT_WORKERS, report }),
+    () => mountVault({ ...order, profiles, mountpoint, workers: MOUNT_WORKERS, report }),
   );
 }
 

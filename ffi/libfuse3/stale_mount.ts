@@ -4,12 +4,16 @@ import { cString, type Libc } from "../libc/symbols.ts";
 
 export const MNT_DETACH = 2;
 const F_OK = 0;
+/** Room for struct statfs: 120 bytes on 64-bit Linux. */
+const STATFS_BYTES = 256;
 /** How many dead mounts on top of each other are taken away before giving up. */
 const STACKED_MAX = 16;
 
 /** True where `mountpoint` answers ENOTCONN: the process that served it was killed. */
 export function isStale(libc: Libc, mountpoint: string): boolean {
-  return libc.symbols.access(cString(mountpoint), F_OK) < 0 && libc.errno() === ERRNO.ENOTCONN;
+  // Not access(): the kernel answers that from its cache for a second after the death.
+  const status = new Uint8Array(STATFS_BYTES);
+  return libc.symbols.statfs(cString(mountpoint), status) < 0 && libc.errno() === ERRNO.ENOTCONN;
 }
 
 /** Takes a mount away whatever holds it: as root by system call, else by fusermount3. */

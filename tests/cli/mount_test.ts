@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { whyNoMount } from "../support/mounted_driver.ts";
+import { CliWorld, readUntil } from "./cli_run.ts";
+
+const reason = whyNoMount();
+
+function mountTest(name: string, body: (world: CliWorld, mountpoint: string) => Promise<void>) {
+  Deno.test({
+    name: `cli: ${name}${reason && `: ${reason}`}`,
+    ignore: reason !== "",
+    async fn() {
+      await using world = await CliWorld.open();
+      const mountpoint = world.path("mnt");
+      await Deno.mkdir(mountpoint);
+      await world.create();
+      try {
+        await body(world, mountpoint);
+      } finally {
+        // Whatever went wrong must not leave a mount behind.
+        await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
+      }
+    },
+  });
+}
+
+/** The process that serves a mount, as the kernel's list of sockets of this user would show it. */
+async function serverOf(
+  world: CliWorld,
+): Promise<{ pid: number; arguments: string; environment: string }> {
+  for await (const { name } of Deno.readDir("/proc")) {
+    const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (!line.includes("--report-ready") || !line.includes(world.medium)) continue;
+    const environment = await Deno.readTextFile(`/proc/${name}/environ`);
+    return { pid: Number(name), arguments: line, environment };
+  }
+  throw new Error("no process serves the mount");
+}
+
+mountTest(
+  "a background mount answers through its socket and unmounts clean",
+  async (world, mnt) => {
+    const { medium, opens } = world;
+    const mounted = await world.json<{ mountpoint: string; readOnly: boolean }>(
+      "mount",
+      medium,
+      mnt,
+      "--background",
+      ...opens,
+    );
+    assert.deepEqual([mounted.mountpoint, mounted.readOnly], [mnt, false]);
+    const server = await serverOf(world);
+    assert.ok(!server.arguments.includes("battery"), "no secret in the arguments");
+    assert.ok(!server.environment.includes("battery"), "no secret in the environment");
+    const sockets = [...Deno.readDirSync(world.path("sigmavault"))].map(({ name }) => name);
+    assert.equal(sockets.length, 1);
+    assert.equal(Deno.lstatSync(world.path(`sigmavault/${sockets[0]}`)).mode! & 0o777, 0o600);
+    assert.equal(Deno.lstatSync(world.path("sigmavault")).mode! & 0o777, 0o700);
+
+    await world.ok("put", mnt, world.passphraseFile, "/note");
+    assert.equal(await Deno.readTextFile(`${mnt}/note`), "correct horse battery\n");
+    assert.equal(await world.ok("ls", mnt, "/"), "note\n");
+    const info = await world.json<{ mounted: boolean; mountpoint: string }>("info", mnt);
+    assert.deepEqual([info.mounted, info.mountpoint], [true, mnt]);
+    assert.equal((await world.json<unknown[]>("key", "list", mnt)).length, 1);
+    assert.equal((await world.json<{ ok: boolean }>("check", mnt)).ok, true);
+    assert.equal((await world.run("info", medium, ...opens)).code, 5);
+    assert.equal((await world.run("mount", medium, mnt, ...opens)).code, 5);
+    assert.equal((await world.run("resize-nothing", mnt)).code, 2);
+    assert.equal(await world.ok("umount", mnt), `unmounted ${mnt}\n`);
+    assert.deepEqual([...Deno.readDirSync(mnt)], []);
+    assert.deepEqual([...Deno.readDirSync(world.path("sigmavault"))], []);
+    assert.equal(await world.ok("cat", medium, "/note", ...opens), "correct horse battery\n");
+    assert.equal((await world.run("umount", mnt)).code, 4);
+  },
+);
+
+mountTest(
+  "a foreground mount says when it is ready, and SIGTERM loses nothing",
+  async (world, mnt) => {
+    const { medium, opens } = world;
+    const child = world.command(["--allow-all"], ["mount", medium, mnt, ...opens]).spawn();
+    const reader = child.stdout.getReader();
+    assert.equal(await readUntil(reader, "\n"), `mounted ${medium} on ${mnt}\n`);
+    await Deno.writeTextFile(`${mnt}/unsynced`, "still in memory");
+    child.kill("SIGTERM");
+    assert.equal((await child.status).code, 0);
+    await reader.cancel();
+    await child.stderr.cancel();
+    assert.equal(await world.ok("cat", medium, "/unsynced", ...opens), "still in memory");
+  },
+);
+
+mountTest("a killed mount is cleaned up by umount, and by the next mount", async (world, mnt) => {
+  const { medium, opens } = world;
+  const mount = () => world.ok("mount", medium, mnt, "--background", ...opens);
+  await mount();
+  await Deno.writeTextFile(`${mnt}/file`, "x");
+  await world.ok("ls", mnt);
+  Deno.kill((await serverOf(world)).pid, "SIGKILL");
+  assert.equal(await world.ok("umount", mnt), `cleaned up the dead mount on ${mnt}\n`);
+  await mount();
+  Deno.kill((await serverOf(world)).pid, "SIGKILL");
+  await mount();
+  await world.ok("umount", mnt);
+});
+
+mountTest("mount fails with a reason: wrong secret, no mount point", async (world, mnt) => {
+  const wrong = await world.secret("wrong", "nope");
+  const opens = ["--passphrase-file", wrong, "--kdf", "interactive"];
+  for (const background of [[], ["--background"]]) {
+    const denied = await world.run("mount", world.medium, mnt, ...opens, ...background);
+    assert.equal(denied.code, 3, denied.stderr);
+    assert.match(
+      denied.stderr,
+      /^sigmavault: Cannot open vault .*wrong passphrase or not a vault\n$/,
+    );
+  }
+  const nowhere = await world.run("mount", world.medium, `${mnt}/none`, ...world.opens);
+  assert.equal(nowhere.code, 4, nowhere.stderr);
+});
+
+mountTest("what mount(8) passes: mount-helper with options, read-only", async (world, mnt) => {
+  const options = `rw,ro,noauto,passphrase-file=${world.passphraseFile},x-systemd.automount`;
+  await world.ok("mount-helper", world.medium, mnt, "-o", options);
+  const written = Deno.writeTextFile(`${mnt}/x`, "");
+  await assert.rejects(written, /[Rr]ead-only/);
+  await world.ok("umount", mnt);
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { whyNoMount } from "../support/mounted_driver.ts";
+import { CliWorld, CODE, readUntil } from "./cli_run.ts";
+
+/** Runs with exactly these flags, must succeed without a word on stderr. */
+async function allowed(world: CliWorld, flags: string[], args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await world.runWith(flags, args);
+  assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+  return stdout;
+}
+
+Deno.test("permissions: no flag at all for help, demo and bench", async () => {
+  await using world = await CliWorld.open();
+  for (
+    const args of [["--version"], ["--help"], ["completions", "bash"], ["demo", "--size", "24M"]]
+  ) {
+    assert.notEqual(await allowed(world, [], args), "");
+  }
+});
+
+Deno.test("permissions: create, put, get and check with the flags of the table", async () => {
+  await using world = await CliWorld.open();
+  const { medium, passphraseFile, opens } = world;
+  const source = world.path("source");
+  const target = world.path("target");
+  await Deno.mkdir(source);
+  await Deno.mkdir(target);
+  await Deno.writeTextFile(join(source, "file"), "narrow");
+  const read = `--allow-read=${medium},${passphraseFile}`;
+  const write = `--allow-write=${medium}`;
+  await allowed(world, [read, write], ["create", medium, "--passphrase-file", passphraseFile]);
+  await allowed(world, [`${read},${source}`, write], ["put", medium, source, ...opens]);
+  await allowed(world, [read], ["check", medium, ...opens]);
+  await allowed(world, [read], ["ls", medium, ...opens]);
+  await allowed(world, [read, write], ["mkdir", medium, "/d", ...opens]);
+  const getFlags = [`${read},${target}`, `--allow-write=${target}`];
+  await allowed(world, getFlags, ["get", medium, "/source/file", `${target}/`, ...opens]);
+  assert.equal(await Deno.readTextFile(join(target, "file")), "narrow");
+  const refused = await world.runWith([], ["ls", medium, ...opens]);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /^sigmavault: Cannot .*--allow-read/);
+});
+
+const reason = whyNoMount();
+
+Deno.test({
+  name: `permissions: mount, info and umount with the flags of the table${reason && `: ${reason}`}`,
+  ignore: reason !== "",
+  async fn() {
+    await using world = await CliWorld.open();
+    const { medium, passphraseFile, opens } = world;
+    const mountpoint = world.path("mnt");
+    await Deno.mkdir(mountpoint);
+    await world.create();
+    const sockets = world.path("sigmavault");
+    const name = createHash("sha256").update(mountpoint).digest("hex").slice(0, 32);
+    const shared = [
+      "--allow-ffi",
+      "--allow-sys=uid,gid",
+      "--allow-env=XDG_RUNTIME_DIR",
+      `--allow-net=unix:${sockets}/${name}.sock`,
+    ];
+    const mountFlags = [
+      `--allow-read=${medium},${passphraseFile},${mountpoint},${CODE},${sockets},${world.folder}`,
+      `--allow-write=${medium},${sockets}`,
+      ...shared,
+    ];
+    const child = world.command(mountFlags, ["mount", medium, mountpoint, ...opens]).spawn();
+    const reader = child.stdout.getReader();
+    try {
+      await readUntil(reader, "mounted");
+      const flags = [
+        `--allow-read=${mountpoint},${sockets},${world.folder}`,
+        `--allow-write=${sockets}`,
+        ...shared,
+      ];
+      await allowed(world, flags, ["info", mountpoint]);
+      await allowed(world, flags, ["umount", mountpoint]);
+      assert.equal((await child.status).code, 0);
+    } finally {
+      await reader.cancel();
+      await child.stderr.cancel();
+    }
+  },
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { CliWorld, CODE, readUntil } from "./cli_run.ts";
+
+/** Runs the CLI on a pseudo terminal: `script` of util-linux makes one. */
+class TerminalRun {
+  readonly #child: Deno.ChildProcess;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #seen = "";
+
+  constructor(world: CliWorld, args: readonly string[]) {
+    const words = [Deno.execPath(), "run", "-A", join(CODE, "cli.ts"), ...args];
+    const line = words.map((word) => `'${word}'`).join(" ");
+    this.#child = new Deno.Command("script", {
+      args: ["--quiet", "--return", "--command", line, "/dev/null"],
+      env: { NO_COLOR: "1", XDG_RUNTIME_DIR: world.folder, XDG_STATE_HOME: world.path("state") },
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    this.#reader = this.#child.stdout.getReader();
+    this.#writer = this.#child.stdin.getWriter();
+  }
+
+  /** Waits for a prompt, then types. */
+  async type(prompt: string, keys: string): Promise<void> {
+    this.#seen += await readUntil(this.#reader, prompt);
+    await this.#writer.write(new TextEncoder().encode(keys));
+  }
+
+  /** Waits for the end: everything shown, and the exit code. */
+  async end(): Promise<{ shown: string; code: number }> {
+    const decoder = new TextDecoder();
+    for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) {
+      this.#seen += decoder.decode(part.value);
+    }
+    await this.#writer.close().catch(() => {});
+    return { shown: this.#seen, code: (await this.#child.status).code };
+  }
+}
+
+Deno.test("cli: prompts ask twice for a new passphrase and never show it", async () => {
+  await using world = await CliWorld.open();
+  const create = new TerminalRun(world, ["create", world.medium]);
+  await create.type("New passphrase: ", "wrong\x15hors\u00e9\x7fe\r");
+  await create.type("again: ", "horse\r");
+  const made = await create.end();
+  assert.equal(made.code, 0, made.shown);
+  assert.match(made.shown, /created .*vault\.sv/);
+  assert.doesNotMatch(made.shown, /hors/);
+  const typed = await world.secret("typed", "horse");
+  assert.equal(await world.ok("ls", world.medium, "--passphrase-file", typed), "");
+
+  const list = new TerminalRun(world, ["ls", world.medium]);
+  await list.type("Passphrase of ", "horse\r");
+  assert.equal((await list.end()).code, 0);
+});
+
+Deno.test("cli: two passphrases that differ, Ctrl-C, and a question answered with no", async () => {
+  await using world = await CliWorld.open();
+  const differ = new TerminalRun(world, ["create", world.medium]);
+  await differ.type("New passphrase: ", "one\r");
+  await differ.type("again: ", "two\r");
+  const refused = await differ.end();
+  assert.equal(refused.code, 2);
+  assert.match(refused.shown, /the two do not match/);
+
+  const interrupted = new TerminalRun(world, ["create", world.medium]);
+  await interrupted.type("New passphrase: ", "abc\x03");
+  assert.equal((await interrupted.end()).code, 130);
+  assert.throws(() => Deno.statSync(world.medium), Deno.errors.NotFound);
+
+  await Deno.writeTextFile(world.medium, "something dear");
+  const force = new TerminalRun(world, ["create", world.medium, "--force"]);
+  await force.type("Overwrite it? [y/N] ", "n\r");
+  assert.equal((await force.end()).code, 5);
+  assert.equal(await Deno.readTextFile(world.medium), "something dear");
+});
+
+Deno.test("cli: a terminal gets a picture in colours unless NO_COLOR forbids it", async () => {
+  await using world = await CliWorld.open();
+  const demo = await new TerminalRun(world, ["demo", "--size", "24M"]).end();
+  assert.equal(demo.code, 0);
+  assert.match(demo.shown, /with the key .*without the key/);
+  assert.ok(!demo.shown.includes("\x1b[38;2;"));
+});
