@@ -72,12 +72,23 @@ export class DirtyData {
   /** Puts all data and attributes of a file. */
   flush(node: Node): void {
     if (node.dirty !== null && node.dirty.size > 0) {
-      const buffers = this.#completed(node);
+      const buffers = this.#completed(node, 0, Infinity);
       if (buffers.length > 0) this.#flushData(node, buffers);
       this.#nodes.save(node);
     } else if (node.stale) {
       this.#nodes.save(node);
     }
+  }
+
+  /**
+   * Puts the dirty blocks before `end` that the size in the tree does not cover: it may then grow past them, and a
+   * crash leaves no hole where they were.
+   */
+  flushBefore(node: Node, end: number): void {
+    if (node.dirty === null || node.dirty.size === 0) return;
+    const first = Math.floor(node.inode.size / this.#stored.blockBytes);
+    const buffers = this.#completed(node, first, end);
+    if (buffers.length > 0) this.#putBlocks(node, buffers);
   }
 
   /** Puts one dirty block now, so that the tree never shows what the file had before. */
@@ -133,12 +144,13 @@ export class DirtyData {
   }
 
   /**
-   * The dirty blocks in order, each one's bytes all known. A block whose older bytes cannot be read is
-   * given up, and fsync reports it: nothing else may wait for it for ever.
+   * The dirty blocks from `first` to before `end` in order, each one's bytes all known. A block whose older bytes
+   * cannot be read is given up, and fsync reports it: nothing else may wait for it for ever.
    */
-  #completed(node: Node): BlockBuffer[] {
+  #completed(node: Node, first: number, end: number): BlockBuffer[] {
     const buffers = [...node.dirty!.values()].sort((a, b) => a.block - b.block);
     return buffers.filter((buffer) => {
+      if (buffer.block < first || buffer.block >= end) return false;
       const length = this.#length(node, buffer);
       if (buffer.whole || (buffer.from === 0 && buffer.to >= length)) return true;
       try {

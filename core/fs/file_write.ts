@@ -96,6 +96,7 @@ export class FileWriter {
   ): void {
     const { store, blockBytes, extents, inFlight } = this.#stored;
     const { first, count, address } = blocks;
+    this.#dirty.flushBefore(node, first);
     this.#dirty.discard(node, first, first + count);
     if (first === 0) this.#stored.removeInline(node);
     const firstId = store.blocks.allocateIds(count);
