@@ -119,7 +119,11 @@ async function canonical(path: string): Promise<string> {
 
 async function runningMount(path: string): Promise<RunningMount | null> {
   if (isUrl(path)) return null;
-  const info = await Deno.lstat(path).catch(() => null);
+  const info = await Deno.lstat(path).catch((error) => {
+    // A dead mount point cannot be looked at either.
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return null;
+  });
   if (info !== null && !info.isDirectory && !info.isSymlink) return null;
   const { connectControl } = await import("./control_socket.ts");
   return await connectControl(await canonical(path));

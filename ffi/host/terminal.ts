@@ -1,5 +1,8 @@
 import type { Keyboard, Output } from "../../core/command/host.ts";
 
+/** Width where nothing else is known. */
+const COLUMNS = 80;
+
 interface Stream {
   write(bytes: Uint8Array): Promise<number>;
   isTerminal(): boolean;
@@ -13,7 +16,8 @@ export function outputOf(stream: Stream, colours: boolean): Output {
     isTerminal,
     colour: isTerminal && colours,
     get columns() {
-      return isTerminal ? Deno.consoleSize().columns : 80;
+      // A terminal that does not know its size says 0.
+      return (isTerminal ? Deno.consoleSize().columns : 0) || COLUMNS;
     },
     async write(text) {
       const bytes = typeof text === "string" ? encoder.encode(text) : text;

@@ -59,7 +59,7 @@ Deno.test({
     const shared = [
       "--allow-ffi",
       "--allow-sys=uid,gid",
-      "--allow-env=XDG_RUNTIME_DIR",
+      "--allow-env=XDG_RUNTIME_DIR,XDG_STATE_HOME,HOME",
       `--allow-net=unix:${sockets}/${name}.sock`,
     ];
     const mountFlags = [
@@ -70,7 +70,7 @@ Deno.test({
     const child = world.command(mountFlags, ["mount", medium, mountpoint, ...opens]).spawn();
     const reader = child.stdout.getReader();
     try {
-      await readUntil(reader, "mounted");
+      assert.match(await readUntil(reader, "\n"), /^mounted /);
       const flags = [
         `--allow-read=${mountpoint},${sockets},${world.folder}`,
         `--allow-write=${sockets}`,

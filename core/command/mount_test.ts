@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { parseMountOptions } from "./mount.ts";
+
+Deno.test("mount options: ours are taken, fstab's dropped, the rest handed on", () => {
+  const parsed = parseMountOptions([
+    "rw,nofail,x-systemd.automount,nodev",
+    "passphrase-file=/a,ro",
+  ]);
+  assert.deepEqual(parsed, {
+    readOnly: true,
+    allowOther: false,
+    noatime: false,
+    passphraseFile: "/a",
+    recoveryCodeFile: undefined,
+    device: false,
+    cryptoLane: undefined,
+    extra: ["nodev"],
+  });
+  const others = parseMountOptions(["allow_other,noatime,crypto_lane=native,passphrase_file=/b=c"]);
+  assert.deepEqual([others.allowOther, others.noatime, others.cryptoLane], [true, true, "native"]);
+  assert.deepEqual([others.passphraseFile, others.extra], ["/b=c", ["noatime"]]);
+});
