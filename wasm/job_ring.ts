@@ -141,7 +141,9 @@ export class JobRing {
   finish(number: number, result: number): void {
     const words = this.#words, slot = this.#slot(number);
     words[slot + 5] = result;
-    if (result < 0) Atomics.compareExchange(words, this.#failure, 0, result);
+    // A read's failure belongs to whoever asks for its outcome; nobody asks for that of another job.
+    const isRead = KINDS[words[slot + 1]] === "read-and-open";
+    if (result < 0 && !isRead) Atomics.compareExchange(words, this.#failure, 0, result);
     Atomics.store(words, slot, STATE.done);
     Atomics.add(words, this.#finished, 1);
     if (Atomics.load(words, this.#waiting) !== 0) Atomics.notify(words, this.#finished);

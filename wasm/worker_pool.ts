@@ -64,6 +64,11 @@ export class WorkerPool implements Lane, AsyncDisposable {
     return this.#members.length;
   }
 
+  /** Workers run jobs while this thread goes on. */
+  get isBackground(): boolean {
+    return this.#members.length > 0;
+  }
+
   /** Queues a job and returns its ticket. The job's memory is the pool's until it has settled. */
   submit(job: Job): number {
     if (this.#submitted >= JOBS) this.#waitFor(this.#submitted - JOBS + 1);
@@ -95,6 +100,12 @@ export class WorkerPool implements Lane, AsyncDisposable {
       this.#doneUpTo = this.#submitted;
     }
     this.#throwFailure();
+  }
+
+  /** Waits for a read job and returns how many tags were bad. Throws the `VaultError` of a failed read. */
+  outcome(ticket: number): number {
+    this.#waitFor(ticket);
+    return checked(this.result(ticket), "read");
   }
 
   #oldest(): number {

@@ -3,7 +3,6 @@ import type { Tree } from "../btree/tree.ts";
 import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import {
-  BLOCK_BYTES_MAX,
   cellsFor,
   decodeMapEntry,
   encodeMapEntry,
@@ -15,7 +14,14 @@ import {
 import { NODE_SEAL_BYTES } from "../format/node.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
-import { type Extent, EXTENTS_MAX } from "./lane.ts";
+import {
+  BlockReader,
+  type LocatedBlock,
+  type PendingBlocks,
+  READ_BLOCKS_MAX,
+  unreadable,
+} from "./block_reader.ts";
+import { addExtent, type Extent, EXTENTS_MAX } from "./lane.ts";
 import type { NodeIo } from "./node_io.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 import type { Space } from "./space.ts";
@@ -65,7 +71,7 @@ export class BlockStore {
   private readonly map: Tree;
   private readonly space: Space;
   private readonly descriptors: number;
-  private readonly readDescriptors: number;
+  private readonly reader: BlockReader;
   private readonly key = new Uint8Array(MAP_KEY_BYTES);
   private pending: PendingJob[] = [];
   /** No id below this one is pending. */
@@ -73,6 +79,7 @@ export class BlockStore {
   private nextSlot = 0;
   /** Clear text of a block that moves; reserved by the first move. */
   private moveBuffer: number | undefined;
+  private moveDescriptor: number | undefined;
   /** A write that failed. What it should have stored is not there, so that nothing may be entered any more. */
   private failure: unknown;
 
@@ -84,7 +91,7 @@ export class BlockStore {
     this.blockBytes = parts.blockBytes;
     this.nextId = parts.nextId;
     this.descriptors = reserveDescriptors(this.context.kernel, JOBS_MAX * JOB_BLOCKS);
-    this.readDescriptors = reserveDescriptors(this.context.kernel, JOB_BLOCKS);
+    this.reader = new BlockReader(this.context, this.blockBytes);
   }
 
   /** Reserves consecutive ids and returns the first. */
@@ -221,46 +228,26 @@ export class BlockStore {
 
   /** Reads data blocks with consecutive ids: block i lands at `address + i * blockBytes`, zero-filled. */
   get(firstId: number, count: number, address: number): void {
-    for (let at = 0; at < count; at += JOB_BLOCKS) {
-      this.getJob(firstId + at, Math.min(JOB_BLOCKS, count - at), address + at * this.blockBytes);
+    for (let at = 0; at < count; at += READ_BLOCKS_MAX) {
+      const blocks = Math.min(READ_BLOCKS_MAX, count - at);
+      this.reader.read(this.located(firstId + at, blocks), address + at * this.blockBytes);
     }
   }
 
-  private getJob(firstId: number, count: number, address: number): void {
-    const { context } = this;
-    const extents: Extent[] = [];
-    for (let i = 0; i < count; i++) {
-      const entry = this.known(firstId + i);
-      const to = address + i * this.blockBytes;
-      const sealedBytes = cellsFor(entry.length) * CELL_BYTES;
-      if (entry.kind !== KIND.data || sealedBytes > this.blockBytes) throw unreadable(firstId + i);
-      const at = this.readDescriptors + i * DESCRIPTOR_BYTES;
-      this.describeEntry(at, firstId + i, { entry, address: to, sealedBytes });
-      const offset = entry.places[0].cell * CELL_BYTES;
-      addExtent(extents, { address: to, length: sealedBytes, offset });
-    }
-    const descriptors = this.readDescriptors;
-    const bad = context.lane.read({ kind: "read-and-open", descriptors, count, extents });
-    if (bad !== 0) throw unreadable(firstId, count);
-    for (let i = 0; i < count; i++) {
-      const length = context.sealedLength(descriptors + i * DESCRIPTOR_BYTES);
-      const start = address + i * this.blockBytes;
-      context.kernel.bytes.fill(0, start + length, start + this.blockBytes);
-    }
+  /**
+   * Starts reading up to {@linkcode READ_BLOCKS_MAX} whole blocks in the background; null where that does not pay or is not
+   * possible now.
+   */
+  getLater(firstId: number, count: number, address: number): PendingBlocks | null {
+    if (!this.reader.canReadLater || count > READ_BLOCKS_MAX) return null;
+    return this.reader.readLater(this.located(firstId, count), address);
   }
 
-  private describeEntry(
-    at: number,
-    id: number,
-    block: { entry: MapEntry; address: number; sealedBytes: number },
-  ): void {
-    const { entry, address, sealedBytes } = block;
-    const { kind, level, epoch, length } = entry;
-    if (!this.context.keys.has(epoch)) throw unreadable(id);
-    this.context.describe(at, { kind: KIND.data, id, level, epoch, length, address, sealedBytes });
-    assert(kind === KIND.data, "nodes are read by readNode");
-    this.context.nonceOf(at).set(entry.places[0].nonce);
-    this.context.tagOf(at).set(entry.places[0].tag);
+  private located(firstId: number, count: number): LocatedBlock[] {
+    return Array.from(
+      { length: count },
+      (_, i) => ({ id: firstId + i, entry: this.known(firstId + i) }),
+    );
   }
 
   /** Forgets blocks; their cells rest until three later roots are durable. */
@@ -308,10 +295,11 @@ export class BlockStore {
   move(id: number): void {
     const entry = this.known(id);
     if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
-    const { context, readDescriptors: at } = this;
+    const { context } = this;
+    const at = this.moveDescriptor ??= reserveDescriptors(context.kernel, 1);
     const { length, birth, places: [old] } = entry;
     const address = this.moveBuffer ??= context.kernel.reserve(this.blockBytes);
-    this.getJob(id, 1, address);
+    this.get(id, 1, address);
     const cells = cellsFor(length);
     const cell = this.space.allocate(cells);
     const sealedBytes = cells * CELL_BYTES;
@@ -382,20 +370,4 @@ interface StoredBlock {
   readonly tag: Uint8Array;
   /** The root under construction unless given. */
   readonly birth?: number;
-}
-
-/** Adds an extent, joining it with the last one where both memory and medium go on. */
-function addExtent(extents: Extent[], next: Extent): void {
-  const last = extents.at(-1);
-  if (
-    last !== undefined && last.address + last.length === next.address &&
-    last.offset + last.length === next.offset && last.length + next.length <= BLOCK_BYTES_MAX
-  ) {
-    extents[extents.length - 1] = { ...last, length: last.length + next.length };
-  } else extents.push(next);
-}
-
-function unreadable(firstId: number, count = 1): VaultError {
-  const what = count === 1 ? `block ${firstId}` : `blocks ${firstId} to ${firstId + count - 1}`;
-  return new VaultError("corrupt", `Cannot read ${what}: authentication failed; run "check"`);
 }

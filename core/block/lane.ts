@@ -1,4 +1,4 @@
-import { assert } from "../assert.ts";
+import { assert, AssertionError } from "../assert.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
@@ -10,6 +10,20 @@ export interface Extent {
   /** Byte offset on the medium. */
   readonly offset: number;
 }
+
+/** Adds an extent, joining it with the last one where both memory and medium go on. */
+export function addExtent(extents: Extent[], next: Extent): void {
+  const last = extents.at(-1);
+  if (
+    last !== undefined && last.address + last.length === next.address &&
+    last.offset + last.length === next.offset && last.length + next.length <= EXTENT_BYTES_MAX
+  ) {
+    extents[extents.length - 1] = { ...last, length: last.length + next.length };
+  } else extents.push(next);
+}
+
+/** One extent takes no more than this: joined ones stay short calls. */
+const EXTENT_BYTES_MAX = 1 << 20;
 
 /** Extents of one job at most. */
 export const EXTENTS_MAX = 16;
@@ -29,18 +43,23 @@ export interface LaneJob {
  * the memory of a job belongs to the lane until its ticket has settled.
  */
 export interface Lane {
-  /** Queues a job and returns its ticket. */
+  /** Jobs run on other threads while this one goes on. */
+  readonly isBackground: boolean;
+  /** Queues a job and returns its ticket. Failures of writes come out of `settle`, of reads out of `outcome`. */
   submit(job: LaneJob): number;
   /** True when the job is finished. Never blocks, never throws. */
   settled(ticket: number): boolean;
   /** Waits for a job, or for all; throws the `VaultError` of a failed write. */
   settle(ticket?: number): void;
+  /** Waits for a read job that was submitted: how many descriptors had a bad tag. Throws when reading failed. */
+  outcome(ticket: number): number;
   /** Runs a read job to its end: how many descriptors had a bad tag (see their status words). */
   read(job: LaneJob): number;
 }
 
 /** Runs every job at once on the caller's thread, over any medium with direct access. */
 export class InlineLane implements Lane {
+  readonly isBackground = false;
   private readonly kernel: Kernel;
   private readonly medium: DirectAccess;
   private tickets = 0;
@@ -78,6 +97,10 @@ export class InlineLane implements Lane {
     this.failure = undefined;
     if (error instanceof VaultError) throw error;
     throw new VaultError("unavailable", "Cannot write to the medium", { cause: error });
+  }
+
+  outcome(): number {
+    throw new AssertionError("Broken invariant: an inline lane reads at once");
   }
 
   read(job: LaneJob): number {

@@ -1,11 +1,18 @@
 import { assert } from "../assert.ts";
+import type { PendingGet } from "../volume/volume_store.ts";
 import type { BlockBuffer } from "./block_pool.ts";
-import type { ReadSpans } from "./file_system.ts";
+import { asPosixError } from "./errno.ts";
+import type { PendingRead, ReadSpans } from "./file_system.ts";
 import type { BlockRange, Node } from "./node.ts";
 import { INLINE_BYTES_MAX, type StoredData } from "./stored_data.ts";
 
 /** Bytes that one read gives at most; a longer one is cut. */
 export const READ_BYTES_MAX = 1024 * 1024;
+
+/** Reads in the background: how many at once, how large, and from how many blocks on they pay. */
+const LATER_AREAS = 6;
+const LATER_BYTES_MAX = 256 * 1024;
+const LATER_BLOCKS_MIN = 4;
 
 /**
  * Reads files as spans of kernel memory. Whole blocks are opened into an area of their own, a run of ids at once; blocks
@@ -16,6 +23,7 @@ export class FileReader {
   readonly #zeros: number;
   readonly #area: number;
   readonly #inline: number;
+  readonly #laterAreas: number[];
   #areaUsed = 0;
 
   constructor(stored: StoredData) {
@@ -24,6 +32,8 @@ export class FileReader {
     this.#zeros = kernel.reserve(stored.blockBytes);
     this.#area = kernel.reserve(READ_BYTES_MAX + 2 * stored.blockBytes);
     this.#inline = kernel.reserve(INLINE_BYTES_MAX);
+    const areas = stored.store.blocks.getLater === undefined ? 0 : LATER_AREAS;
+    this.#laterAreas = Array.from({ length: areas }, () => kernel.reserve(LATER_BYTES_MAX));
   }
 
   /** Fills `out` with what lies between `offset` and the end of the file. */
@@ -44,6 +54,54 @@ export class FileReader {
       } else {
         at += this.#readRange(node, { at, end }, out);
       }
+    }
+  }
+
+  /** Starts to read whole blocks of one run in the background; null where the read is not of that kind. */
+  later(node: Node, offset: number, size: number): PendingRead | null {
+    const { blockBytes, extents, inFlight, store: { blocks } } = this.#stored;
+    const end = Math.min(node.size, offset + Math.min(size, LATER_BYTES_MAX));
+    const first = offset / blockBytes;
+    const count = Math.ceil((end - offset) / blockBytes);
+    const isWhole = Number.isInteger(first) && (end - offset) % blockBytes === 0;
+    if (!isWhole || count < LATER_BLOCKS_MIN || this.#laterAreas.length === 0) return null;
+    if (node.dirty !== null && node.dirty !== undefined && node.dirty.size > 0) return null;
+    if (blocks.getLater === undefined || (first === 0 && this.#stored.inline(node) !== null)) {
+      return null;
+    }
+    const range = extents.find(node, first);
+    if (range.state !== "written" || range.end < first + count) return null;
+    const firstId = range.firstId + first - range.first;
+    inFlight.settleIds(firstId, count);
+    const address = this.#laterAreas.pop()!;
+    const release = () => this.#laterAreas.push(address);
+    const pending = this.#orRelease(() => blocks.getLater!(firstId, count, address), release);
+    if (pending === null) return null;
+    return {
+      address,
+      length: end - offset,
+      settled: () => pending.settled(),
+      finish: () => this.#finish(pending),
+      release,
+    };
+  }
+
+  #finish(pending: PendingGet): void {
+    try {
+      pending.finish();
+    } catch (error) {
+      throw asPosixError(error);
+    }
+  }
+
+  /** Runs `start`, and gives the memory back where nothing was started. */
+  #orRelease<T>(start: () => T | null, release: () => void): T | null {
+    let started: T | null = null;
+    try {
+      started = start();
+      return started;
+    } finally {
+      if (started === null) release();
     }
   }
 

@@ -32,6 +32,11 @@ export interface FileSystem {
   release(ino: number): void;
   /** Bytes read, as spans of kernel memory that stay valid until the next call. */
   read(ino: number, offset: number, size: number, out: ReadSpans): void;
+  /**
+   * Starts a read that other threads finish, where that is possible and pays; null: use `read`. The driver answers
+   * other requests meanwhile.
+   */
+  readLater?(ino: number, offset: number, size: number): PendingRead | null;
   /** Writes `length` bytes that lie at `address` in kernel memory inside `buffer` (null: the memory is not kept). */
   write(ino: number, write: WriteRequest): void;
   fallocate(ino: number, offset: number, length: number, mode: number): void;
@@ -134,6 +139,19 @@ export interface ReadSpans {
   count: number;
   readonly addresses: number[];
   readonly lengths: number[];
+}
+
+/** A read on its way: `finish`, use the memory, `release`. */
+export interface PendingRead {
+  /** Kernel memory, valid between `finish` and `release`. */
+  readonly address: number;
+  readonly length: number;
+  /** True when `finish` does not have to wait. */
+  settled(): boolean;
+  /** Waits; throws {@linkcode PosixError} (EIO) where the data is damaged. */
+  finish(): void;
+  /** Gives the memory back, also after a `finish` that threw. */
+  release(): void;
 }
 
 /**

@@ -15,6 +15,7 @@ import type {
   FileSystem,
   FileSystemStatus,
   NewNode,
+  PendingRead,
   Place,
   ReadSpans,
   RenameFlags,
@@ -182,6 +183,15 @@ export class PosixFileSystem implements FileSystem {
     }
   }
 
+  readLater(ino: number, offset: number, size: number): PendingRead | null {
+    return this.#look(() => {
+      const node = this.#files.file(ino);
+      const pending = this.#parts.reader.later(node, offset, size);
+      if (pending !== null) this.#files.access(node);
+      return pending;
+    });
+  }
+
   write(ino: number, write: WriteRequest): void {
     this.#begin();
     try {
@@ -266,11 +276,7 @@ export class PosixFileSystem implements FileSystem {
   }
 
   getxattr(ino: number, name: Uint8Array): Uint8Array {
-    try {
-      return this.#parts.xattrs.get(this.#parts.nodes.get(ino), name);
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    return this.#look(() => this.#parts.xattrs.get(this.#parts.nodes.get(ino), name));
   }
 
   setxattr(_caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
@@ -284,11 +290,7 @@ export class PosixFileSystem implements FileSystem {
   }
 
   listxattr(ino: number): Uint8Array[] {
-    try {
-      return this.#parts.xattrs.list(this.#parts.nodes.get(ino));
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    return this.#look(() => this.#parts.xattrs.list(this.#parts.nodes.get(ino)));
   }
 
   removexattr(ino: number, name: Uint8Array): void {
@@ -381,6 +383,15 @@ export class PosixFileSystem implements FileSystem {
       throw asPosixError(error);
     } finally {
       this.#store.endGroup();
+    }
+  }
+
+  /** Runs what only looks. */
+  #look<T>(look: () => T): T {
+    try {
+      return look();
+    } catch (error) {
+      throw asPosixError(error);
     }
   }
 

@@ -88,8 +88,21 @@ export interface DataBlocks {
    * `blockBytes`. Throws `corrupt` (EIO) when a tag is wrong; other blocks of the run are then undefined.
    */
   get(firstId: number, count: number, address: number): void;
+  /**
+   * Starts such a read in the background; null where that is not possible or does not pay: use `get`. Whole blocks
+   * only, at most 16.
+   */
+  getLater?(firstId: number, count: number, address: number): PendingGet | null;
   /** Forgets blocks; their cells rest and are then reused. */
   drop(firstId: number, count: number): void;
+}
+
+/** Blocks on their way into memory. */
+export interface PendingGet {
+  /** True when `finish` does not have to wait. */
+  settled(): boolean;
+  /** Waits (and helps), and throws `corrupt` (EIO) when a tag is wrong. Called once. */
+  finish(): void;
 }
 
 /** Blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */

@@ -4,6 +4,7 @@ import { ERRNO, ERRNO_MAX } from "../libc/errno.ts";
 import { DirectoryReply } from "./directory_reply.ts";
 import { type DriverSettings, emptyAttributes, type Exchange, NO_REPLY } from "./exchange.ts";
 import { OPERATIONS, UNANSWERED } from "./operations.ts";
+import { PendingReads } from "./pending_reads.ts";
 import { PendingReplies, type UniqueId } from "./pending.ts";
 import { IN_HEADER, OUT_HEADER } from "./protocol.ts";
 import type { Reply, ReplyChannel } from "./reply.ts";
@@ -28,6 +29,8 @@ export interface DispatchParts {
 export class Dispatcher {
   /** Requests whose answer waits for a promise. */
   readonly pending: PendingReplies;
+  /** READs whose data is on its way. */
+  readonly reads: PendingReads;
   /** The first broken invariant: the session must end with it. */
   broken: AssertionError | null = null;
   readonly #exchange: Exchange;
@@ -38,6 +41,7 @@ export class Dispatcher {
       settled: (id, error) => error === undefined ? this.#send(id, 0) : this.#fail(id, error),
       interrupted: (id) => this.#sendError(id, ERRNO.EINTR),
     }, parts.interruptGraceMs);
+    this.reads = new PendingReads(parts, (id, error) => this.#fail(id, error));
     this.#report = parts.report;
     this.#exchange = {
       fileSystem: parts.fileSystem,
@@ -46,6 +50,7 @@ export class Dispatcher {
       reply: parts.reply,
       channel: parts.channel,
       pending: this.pending,
+      reads: this.reads,
       directory: new DirectoryReply(parts.reply),
       attributes: emptyAttributes(),
       spans: { total: 0, count: 0, addresses: [], lengths: [] },

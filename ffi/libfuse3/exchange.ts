@@ -1,6 +1,7 @@
 import type { Attributes, FileSystem, ReadSpans } from "../../core/fs/file_system.ts";
 import type { DirectoryReply } from "./directory_reply.ts";
 import type { Agreement } from "./init.ts";
+import type { PendingReads } from "./pending_reads.ts";
 import type { PendingReplies } from "./pending.ts";
 import type { Reply, ReplyChannel, Timeout } from "./reply.ts";
 import type { Request } from "./request.ts";
@@ -24,6 +25,7 @@ export interface Exchange {
   readonly reply: Reply;
   readonly channel: ReplyChannel;
   readonly pending: PendingReplies;
+  readonly reads: PendingReads;
   readonly directory: DirectoryReply;
   /** Scratch for one inode's attributes. */
   readonly attributes: Attributes;

@@ -177,9 +177,13 @@ class SessionLoop {
 
   /** Answers up to `count` requests. */
   #drain(count: number): Drained {
+    const { reads } = this.#dispatcher;
     for (let answered = 0; answered < count; answered++) {
       const state = this.#one();
+      // Nothing to ask for now: help with the oldest read instead of waiting.
+      if (state === "empty" && reads.answerOldest()) continue;
       if (state !== "more") return state;
+      if (reads.size > 0) reads.answerSettled();
       if (this.#dispatcher.broken !== null) return "more";
     }
     return "more";

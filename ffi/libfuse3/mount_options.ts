@@ -1,5 +1,4 @@
 import { VaultError } from "../../core/errors.ts";
-import { MIB } from "../../core/limits.ts";
 
 /** How to mount. */
 export interface MountOptions {
@@ -14,6 +13,9 @@ export interface MountOptions {
   readonly extra?: readonly string[];
 }
 
+/** READs of one job of the crypto workers: several of them are under way at once. */
+const READ_BYTES_MAX = 256 * 1024;
+
 /** Shown by `mount` as `fuse.sigmavault`. */
 const SUBTYPE = "sigmavault";
 
@@ -27,7 +29,7 @@ export function mountArgument(options: MountOptions): string {
   const parts = [
     `fsname=${escape(options.source)}`,
     `subtype=${SUBTYPE}`,
-    `max_read=${options.maxWriteBytes ?? MIB}`,
+    `max_read=${READ_BYTES_MAX}`,
     "default_permissions",
   ];
   if (options.allowOther === true) parts.push("allow_other");

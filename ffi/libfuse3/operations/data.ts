@@ -20,17 +20,28 @@ import { malformed } from "../request.ts";
 /** One copy_file_range answers after this much, so that other requests need not wait long; callers ask again. */
 const COPY_BYTES_MAX = 16 * MIB;
 
+/** Smaller READs are answered at once: handing them over costs more. */
+const LATER_BYTES_MIN = 64 * 1024;
+
 const tooBig = new PosixError(ERRNO.EFBIG, "Cannot write: offset too large");
 const pastEnd = new PosixError(ERRNO.ENXIO, "Cannot seek: past the end");
 
 export const read: Operation = (exchange) => {
-  const { fileSystem, request, reply, channel, spans, settings } = exchange;
+  const { fileSystem, request, reply, channel, spans, settings, reads } = exchange;
   const offset = request.u64(READ_IN.offset);
   // No file reaches 2^53 bytes: there is nothing to read there.
   if (Number.isNaN(offset)) return 0;
   spans.total = 0;
   spans.count = 0;
   const size = Math.min(request.u32(READ_IN.size), settings.writeBytesMax);
+  if (size >= LATER_BYTES_MIN && fileSystem.readLater !== undefined) {
+    if (!reads.hasRoom) reads.answerOldest();
+    const later = fileSystem.readLater(request.nodeId, offset, size);
+    if (later !== null) {
+      reads.add(request, later);
+      return NO_REPLY;
+    }
+  }
   fileSystem.read(request.nodeId, offset, size, spans);
   if (spans.total === 0) return 0;
   reply.header(request, OUT_HEADER.bytes + spans.total, 0);
