@@ -131,6 +131,19 @@ export class Space {
     }
   }
 
+  /** Takes up to `most` adjacent cells, a power of two, and returns the packed run: fewer where free ones lie apart. */
+  allocateUpTo(most: number, mark: "late" | "logged"): number {
+    for (let count = most;; count /= 2) {
+      try {
+        const cell = mark === "late" ? this.allocateLate(count) : this.allocate(count);
+        return packRun(cell, count);
+      } catch (error) {
+        const isFull = error instanceof VaultError && error.errno === "ENOSPC";
+        if (!isFull || count === 1) throw error;
+      }
+    }
+  }
+
   /** Takes cells for a node of map or space or a root: written down in the root record. */
   allocateLate(count: number): number {
     const cell = this.allocate(count);

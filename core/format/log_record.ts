@@ -1,9 +1,11 @@
 import { getU48, setU48, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./node.ts";
+import { packRun, runCell, runCount } from "./space_record.ts";
 
 /**
- * FORMAT.md §11: the intent log: a chain of chunks of 16 cells. A record takes 1 to 16 whole cells of one chunk: nonce
+ * FORMAT.md §11: the intent log: a chain of chunks of 16 cells, or fewer where
+ * no 16 adjacent ones are free. A record takes 1 to 16 whole cells of one chunk: nonce
  * (24) | ciphertext | tag (16). AAD: §4's, with id = sequence in the log, then log id (16): 56 bytes; and the
  * tag of the record before is in the plaintext, so that records form a chain. Plaintext:
  *
@@ -16,10 +18,12 @@ import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "./node.ts";
  * | 8 | 8 | base root's sequence |
  * | 16 | 16 | tag of the record before; the first: the log id |
  * | 32 | 6 | first cell of the chunk after this one |
- * | 38 | 2 | zero |
+ * | 38 | 1 | cells of that chunk, 1 to 16 |
+ * | 39 | 1 | zero |
  * | 40 | 4 | bytes of the mutations in this record |
  * | 44 | … | mutations; a transaction's may go on in the next record |
  */
+/** Cells of a chunk at most. */
 export const LOG_CHUNK_CELLS = 16;
 export const LOG_HEAD_BYTES = 44;
 export const LOG_MARKER = 0x474c56a3;
@@ -31,6 +35,7 @@ export interface LogHead {
   readonly ends: boolean;
   readonly base: number;
   readonly previousTag: Uint8Array;
+  /** Packed run. */
   readonly nextChunk: number;
   readonly mutationBytes: number;
 }
@@ -45,7 +50,8 @@ export function writeLogHead(bytes: Uint8Array, head: LogHead): void {
   view.setUint32(8, head.base >>> 0, true);
   view.setUint32(12, Math.floor(head.base / 4294967296), true);
   bytes.set(head.previousTag, 16);
-  setU48(view, 32, head.nextChunk);
+  setU48(view, 32, runCell(head.nextChunk));
+  bytes[38] = runCount(head.nextChunk);
   view.setUint32(40, head.mutationBytes, true);
 }
 
@@ -55,12 +61,13 @@ export function readLogHead(bytes: Uint8Array): LogHead | null {
   if (bytes.length < LOG_HEAD_BYTES || view.getUint32(0, true) !== LOG_MARKER) return null;
   const cells = bytes[4];
   if (cells < 1 || cells > LOG_CHUNK_CELLS || bytes[5] > 1) return null;
+  if (bytes[38] < 1 || bytes[38] > LOG_CHUNK_CELLS) return null;
   return {
     cells,
     ends: bytes[5] === 1,
     base: view.getUint32(8, true) + view.getUint32(12, true) * 4294967296,
     previousTag: bytes.slice(16, 32),
-    nextChunk: getU48(view, 32),
+    nextChunk: packRun(getU48(view, 32), bytes[38]),
     mutationBytes: view.getUint32(40, true),
   };
 }

@@ -1,6 +1,7 @@
 import { concat, getU48, getU64, setU48, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { decodeRuns, encodeRuns } from "./space_record.ts";
+import { LOG_CHUNK_CELLS } from "./log_record.ts";
+import { decodeRuns, encodeRuns, packRun, runCell, runCount } from "./space_record.ts";
 import { POINTER_BYTES } from "./pointer.ts";
 
 /** What a scan looks for in the first plaintext block of a root record ("ΣVRT"). */
@@ -32,7 +33,8 @@ export const FEATURES_KNOWN = 0;
  * | 176 | 8 | its birth |
  * | 184 | 16 | log id |
  * | 200 | 6 | first cell of the log's first chunk |
- * | 206 | 2 | zero |
+ * | 206 | 1 | cells of that chunk, 1 to 16 |
+ * | 207 | 1 | zero |
  * | 208 | 32 | keyed hash of the parent's root record |
  * | 240 | 8 | segments at most |
  * | 248 | 1 | 1: dense: free cells hold noise and are never given back |
@@ -62,7 +64,8 @@ export interface RootRecord {
   readonly volumeRoot: number;
   readonly volumeBirth: number;
   readonly logId: Uint8Array;
-  readonly logCell: number;
+  /** Packed run of the log's first chunk. */
+  readonly logChunk: number;
   readonly parentHash: Uint8Array;
   /** Packed runs. */
   readonly takenLate: readonly number[];
@@ -87,7 +90,8 @@ export function encodeRootRecord(root: RootRecord): Uint8Array<ArrayBuffer> {
   setU64(view, 168, root.volumeRoot);
   setU64(view, 176, root.volumeBirth);
   head.set(root.logId, 184);
-  setU48(view, 200, root.logCell);
+  setU48(view, 200, runCell(root.logChunk));
+  head[206] = runCount(root.logChunk);
   head.set(root.parentHash, 208);
   setU64(view, 240, root.segmentsMax);
   head[248] = root.dense ? 1 : 0;
@@ -119,6 +123,7 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
   if (blockBytes < 4096 || blockBytes > 1 << 20 || (blockBytes & (blockBytes - 1)) !== 0) {
     throw badRoot("block size");
   }
+  if (bytes[206] < 1 || bytes[206] > LOG_CHUNK_CELLS) throw badRoot("log chunk");
   const runsAt = ROOT_HEAD_BYTES + 8 * taken;
   return {
     features,
@@ -136,7 +141,7 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
     volumeRoot,
     volumeBirth,
     logId: bytes.slice(184, 200),
-    logCell: getU48(view, 200),
+    logChunk: packRun(getU48(view, 200), bytes[206]),
     parentHash: bytes.slice(208, 240),
     takenLate: decodeRuns(bytes.subarray(ROOT_HEAD_BYTES, runsAt)),
     givenUpLate: decodeRuns(bytes.subarray(runsAt, end)),

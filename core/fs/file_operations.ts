@@ -10,6 +10,9 @@ import type { FileSystemParts } from "./parts.ts";
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
+/** Cells of tree pages that storing one access time may change: a leaf and what is above it. */
+const CELLS_PER_TIME = 8;
+
 /** What can be done with an open file: arguments checked, space asked for, times and privileges kept. */
 export class FileOperations {
   readonly #parts: FileSystemParts;
@@ -80,12 +83,14 @@ export class FileOperations {
     return copied;
   }
 
-  /** Someone read: relatime, in memory until the next flush. */
+  /** Someone read: relatime, in memory until the next flush. A full medium keeps no access times: they take cells. */
   access(node: Node): void {
     if (!this.#keepsAccessTimes) return;
-    const { clock, nodes } = this.#parts;
+    const { clock, nodes, store } = this.#parts;
     clock.tick();
-    if (clock.accessed(node.inode)) nodes.touch(node);
+    if (!clock.accessed(node.inode)) return;
+    const cells = CELLS_PER_TIME * (nodes.staleCount + 1);
+    if (store.space().freeCells >= cells) nodes.touch(node);
   }
 
   #changeSpace(node: Node, offset: number, end: number, mode: number): void {

@@ -105,6 +105,11 @@ export class NodeTable {
     for (const node of this.#stale) this.save(node);
   }
 
+  /** How many nodes have attributes in memory only. */
+  get staleCount(): number {
+    return this.#stale.size;
+  }
+
   /** True where attributes are in memory only. */
   get hasStale(): boolean {
     return this.#stale.size > 0;

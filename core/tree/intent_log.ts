@@ -9,13 +9,15 @@ import {
   readLogHead,
   writeLogHead,
 } from "../format/log_record.ts";
+import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 
 /** Where the log of one root begins. */
 export interface LogStart {
   readonly id: Uint8Array;
-  readonly cell: number;
+  /** Packed run. */
+  readonly chunk: number;
   /** The root's sequence. */
   readonly base: number;
 }
@@ -24,7 +26,7 @@ export interface LogStart {
 export interface ReadLog {
   /** Mutations of whole transactions, in order. */
   readonly transactions: readonly Uint8Array[];
-  /** First cells of all chunks that were named. */
+  /** Packed runs of all chunks that were named. */
   readonly chunks: readonly number[];
 }
 
@@ -47,9 +49,9 @@ export class IntentLog {
     this.space = parts.space;
     this.sealer = new LogSealer(parts.context, parts.medium);
     this.start = start;
-    this.chunk = start.cell;
+    this.chunk = start.chunk;
     this.previousTag = start.id;
-    this.chunks = [start.cell];
+    this.chunks = [start.chunk];
   }
 
   /** True where records were written since the root. */
@@ -57,7 +59,7 @@ export class IntentLog {
     return this.sequence > 0;
   }
 
-  /** First cells of every chunk that this log took. */
+  /** Packed runs of every chunk that this log took. */
   takenChunks(): readonly number[] {
     return this.chunks;
   }
@@ -65,8 +67,8 @@ export class IntentLog {
   /** Goes on after a new root, in a chunk of its own. */
   restart(start: LogStart): void {
     this.start = start;
-    this.chunk = start.cell;
-    this.chunks = [start.cell];
+    this.chunk = start.chunk;
+    this.chunks = [start.chunk];
     this.next = 0;
     this.at = 0;
     this.sequence = 0;
@@ -86,9 +88,9 @@ export class IntentLog {
   /** Writes one transaction. It is acknowledged when the medium has synced. */
   write(mutations: Uint8Array): void {
     for (let from = 0; from < mutations.length;) {
-      if (this.at === LOG_CHUNK_CELLS) this.nextChunk();
+      if (this.at === runCount(this.chunk)) this.nextChunk();
       if (this.next === 0) this.next = this.takeChunk();
-      const room = LOG_CHUNK_CELLS - this.at;
+      const room = runCount(this.chunk) - this.at;
       const wanted = LOG_HEAD_BYTES + NODE_SEAL_BYTES + mutations.length - from;
       const cells = Math.min(room, Math.ceil(wanted / CELL_BYTES));
       const part = mutations.subarray(
@@ -114,7 +116,7 @@ export class IntentLog {
     plaintext.set(part, LOG_HEAD_BYTES);
     const { sequence, start: { id } } = this;
     this.previousTag = this.sealer.write(
-      { logId: id, sequence, cell: this.chunk + this.at },
+      { logId: id, sequence, cell: runCell(this.chunk) + this.at },
       plaintext,
     );
     this.sequence++;
@@ -122,9 +124,9 @@ export class IntentLog {
   }
 
   private takeChunk(): number {
-    const cell = this.space.allocate(LOG_CHUNK_CELLS);
-    this.chunks.push(cell);
-    return cell;
+    const chunk = this.space.allocateUpTo(LOG_CHUNK_CELLS, "logged");
+    this.chunks.push(chunk);
+    return chunk;
   }
 
   private nextChunk(): void {
@@ -136,19 +138,20 @@ export class IntentLog {
   /** Reads what a log holds, up to its first break. `cellsMax` bounds the places that it may name. */
   read(cellsMax: number): ReadLog {
     const transactions: Uint8Array[] = [];
-    const chunks = [this.start.cell];
+    const chunks = [this.start.chunk];
     const seen = new Set(chunks);
     let parts: Uint8Array[] = [];
-    const cursor = { chunk: this.start.cell, at: 0, sequence: 0, tag: this.start.id, next: 0 };
+    const cursor = { chunk: this.start.chunk, at: 0, sequence: 0, tag: this.start.id, next: 0 };
     for (;;) {
-      if (cursor.at === LOG_CHUNK_CELLS) {
+      if (cursor.at === runCount(cursor.chunk)) {
         Object.assign(cursor, { chunk: cursor.next, at: 0 });
       }
       const record = this.readRecord(cursor);
       if (record === null) return { transactions, chunks };
       const { head, mutations } = record;
       if (!seen.has(head.nextChunk)) {
-        if (head.nextChunk + LOG_CHUNK_CELLS > cellsMax) return { transactions, chunks };
+        const end = runCell(head.nextChunk) + runCount(head.nextChunk);
+        if (end > cellsMax) return { transactions, chunks };
         seen.add(head.nextChunk);
         chunks.push(head.nextChunk);
       }
@@ -168,11 +171,11 @@ export class IntentLog {
   private readRecord(
     cursor: Cursor,
   ): { head: LogHead; mutations: Uint8Array; tag: Uint8Array } | null {
-    for (let cells = 1; cells <= LOG_CHUNK_CELLS - cursor.at; cells++) {
+    for (let cells = 1; cells <= runCount(cursor.chunk) - cursor.at; cells++) {
       const place = {
         logId: this.start.id,
         sequence: cursor.sequence,
-        cell: cursor.chunk + cursor.at,
+        cell: runCell(cursor.chunk) + cursor.at,
       };
       const opened = this.sealer.read(place, cells);
       if (opened === null) continue;

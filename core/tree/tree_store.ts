@@ -127,7 +127,7 @@ export class TreeStore {
     this.rootRun = opened?.run ?? 0;
     this.log = new IntentLog({ context, medium: parts.medium, space: this.space }, {
       id: record?.logId ?? new Uint8Array(16),
-      cell: record?.logCell ?? 0,
+      chunk: record?.logChunk ?? packRun(0, LOG_CHUNK_CELLS),
       base: this.sequence,
     });
   }
@@ -179,7 +179,7 @@ export class TreeStore {
     this.space.writeRecords(sequence);
     const map = this.storeTree(this.mapPages, this.map, sequence);
     const space = this.storeTree(this.spacePages, this.spaceTree, sequence);
-    const logCell = this.space.allocateLate(LOG_CHUNK_CELLS);
+    const logChunk = this.space.allocateUpTo(LOG_CHUNK_CELLS, "late");
     const runs = this.space.lateRuns().length + this.space.resting.late().length + 1;
     const cells = rootCells(runs);
     const cell = this.space.allocateLate(cells);
@@ -199,7 +199,7 @@ export class TreeStore {
       volumeRoot: this.volume.root.ref,
       volumeBirth: sequence,
       logId: this.freshId(),
-      logCell,
+      logChunk,
       parentHash: this.rootHash,
       takenLate: this.space.lateRuns(),
       givenUpLate: this.space.resting.late(),
@@ -222,7 +222,7 @@ export class TreeStore {
 
   private freeLog(): void {
     if (this.sequence === 0) return;
-    for (const cell of this.log.takenChunks()) this.space.free(cell, LOG_CHUNK_CELLS);
+    for (const run of this.log.takenChunks()) this.space.free(runCell(run), runCount(run));
   }
 
   /** The prepared root is on the medium, durably: names it in both rings. It counts when that is durable. */
@@ -238,7 +238,7 @@ export class TreeStore {
     this.blocks.birth = this.nextSequence;
     this.rootHash = prepared.hash;
     this.rootRun = prepared.run;
-    this.log.restart({ id: record.logId, cell: record.logCell, base: sequence });
+    this.log.restart({ id: record.logId, chunk: record.logChunk, base: sequence });
     this.space.rootDurable(sequence, released);
   }
 
@@ -278,7 +278,7 @@ export class TreeStore {
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */
   adoptLogChunks(chunks: readonly number[]): void {
     assert(!this.log.used, "a log is adopted before it is written");
-    for (const cell of chunks.slice(1)) this.space.reserve(cell, LOG_CHUNK_CELLS);
+    for (const run of chunks.slice(1)) this.space.reserve(runCell(run), runCount(run));
     this.log.adopt(chunks);
   }
 }

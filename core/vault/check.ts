@@ -4,9 +4,9 @@ import type { OpenedRoot } from "../block/root_store.ts";
 import { HEADER_SEGMENTS } from "../block/space.ts";
 import type { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
-import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
 import { cellsFor, decodeMapEntry, type MapEntry, readMapKey } from "../format/map_entry.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
+import { runCell, runCount } from "../format/space_record.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { type CheckReport, type Problem, Problems } from "./check_report.ts";
@@ -93,7 +93,7 @@ class VaultCheck {
       this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
     }
     this.census.addRun(root.run);
-    this.take(record.logCell, LOG_CHUNK_CELLS, "the intent log");
+    this.take(runCell(record.logChunk), runCount(record.logChunk), "the intent log");
     await this.checkMap(record.map, inspector);
     const { volume } = this.vault.opened;
     const { problems, nodes, reached } = this;

@@ -13,6 +13,7 @@ import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { LoggedTree } from "./logged_tree.ts";
+import { RESERVE_CELLS_MIN, reservedCells } from "./reserve.ts";
 import { Room } from "./room.ts";
 import type { BlockRun, DataBlocks, VolumeStore } from "./volume_store.ts";
 
@@ -22,12 +23,6 @@ const LOG_BYTES_MAX = 4 * MIB;
 const DIRTY_BYTES_MAX = 24 * MIB;
 /** Names are at most this long. */
 const NAME_BYTES_MAX = 255;
-/** Cells kept for trees and log whatever happens. */
-const RESERVE_CELLS_MIN = 128;
-/** A vault keeps this share for deleting on a full medium. */
-const RESERVE_SHARE = 1 / 64;
-/** But not more than this (256 MiB). */
-const RESERVE_CELLS_MAX = 65536;
 /** Changed tree pages that one transaction may make: they stay in memory until it ends. */
 const TRANSACTION_BYTES_MAX = 192 * MIB;
 /** Empty commits that let every resting cell go. */
@@ -147,14 +142,12 @@ export class Volume implements VolumeStore, DataBlocks {
       (bytes[out + 3] | bytes[out + 4] << 8 | (bytes[out + 5] & 15) << 16) * 16777216;
   }
 
-  /** Cells that must stay free: for the trees that grow with what is written, and for deleting. */
   private reserveCells(purpose: "write" | "delete"): number {
-    const { space } = this.store;
-    const trees = RESERVE_CELLS_MIN + Math.ceil(2 * this.store.dirtyBytes / CELL_BYTES);
-    if (purpose === "delete") return trees;
-    const capacity = space.segments * SEGMENT_CELLS + this.room.cells("delete");
-    const share = Math.min(capacity, space.segmentsMax * SEGMENT_CELLS) * RESERVE_SHARE;
-    return trees + Math.min(RESERVE_CELLS_MAX, Math.ceil(share));
+    const { blockBytes, store: { space, dirtyBytes } } = this;
+    const promisedBlocks = this.promised * CELL_BYTES / blockBytes;
+    const room = space.segments * SEGMENT_CELLS + this.room.cells("delete");
+    const capacity = Math.min(room, space.segmentsMax * SEGMENT_CELLS);
+    return reservedCells({ dirtyBytes, promisedBlocks, capacity }, purpose);
   }
 
   admit(cells: number, purpose: "write" | "delete"): void {
@@ -207,10 +200,7 @@ export class Volume implements VolumeStore, DataBlocks {
     if (this.readOnly || this.changes === 0 || this.inTransaction) return;
     this.store.blocks.absorb();
     this.log.endGroup();
-    const bytes = this.log.endedBytes().length + 64;
-    if (this.log.overflowed || this.store.space.freeCells < this.store.log.cellsFor(bytes)) {
-      return this.commitNow();
-    }
+    if (this.log.overflowed || !this.hasRoomToLog()) return this.commitNow();
     if (this.log.endedBytes().length === 0) return;
     this.noteNumbers();
     this.failing(() => {
@@ -218,6 +208,14 @@ export class Volume implements VolumeStore, DataBlocks {
       this.medium.sync();
     });
     this.log.clearEnded();
+  }
+
+  /** True where the log can take what waits, and a root can be written after it. */
+  private hasRoomToLog(): boolean {
+    const { space, log } = this.store;
+    const cells = log.cellsFor(this.log.endedBytes().length + 64);
+    const kept = this.promised + this.reserveCells("delete");
+    return space.freeCells >= cells && space.availableCells >= cells + kept;
   }
 
   private noteNumbers(): void {
@@ -230,9 +228,9 @@ export class Volume implements VolumeStore, DataBlocks {
   }
 
   /** Runs writes that must not be half done: when one fails, the volume takes no more changes. */
-  private failing(run: () => void): void {
+  private failing<T>(run: () => T): T {
     try {
-      run();
+      return run();
     } catch (error) {
       this.failure = error;
       throw error;
@@ -356,7 +354,8 @@ export class Volume implements VolumeStore, DataBlocks {
   put(run: BlockRun): number {
     this.checkWritable();
     this.transaction?.puts.push(run);
-    return this.store.blocks.put(run);
+    // Space was asked for before: whoever put this has changed the tree already.
+    return this.failing(() => this.store.blocks.put(run));
   }
 
   settled(ticket: number): boolean {

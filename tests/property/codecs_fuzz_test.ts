@@ -58,7 +58,7 @@ const root: rootRecord.RootRecord = {
   volumeRoot: 55,
   volumeBirth: 9,
   logId: new Uint8Array(16).fill(1),
-  logCell: 4000,
+  logChunk: space.packRun(4000, 16),
   parentHash: new Uint8Array(32).fill(2),
   takenLate: [space.packRun(10, 4), space.packRun(90, 16)],
   givenUpLate: [space.packRun(14, 1)],
@@ -91,7 +91,13 @@ function nodeBytes(): Uint8Array {
 
 function logHead(): Uint8Array {
   const bytes = new Uint8Array(200);
-  const head = { cells: 2, ends: true, base: 7, nextChunk: 900, mutationBytes: 40 };
+  const head = {
+    cells: 2,
+    ends: true,
+    base: 7,
+    nextChunk: space.packRun(900, 16),
+    mutationBytes: 40,
+  };
   logRecord.writeLogHead(bytes, { ...head, previousTag: new Uint8Array(16).fill(8) });
   return bytes;
 }
@@ -235,7 +241,7 @@ Deno.test("codecs: what is encoded is decoded", () => {
   assert.deepEqual(read, { cells: 2, epoch: 1, member: 0, cell: 99, ...seal });
   const named = { sequence: 4, root: pointerBytes(), rootBytes: 300 };
   assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(named)), named);
-  assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, 900);
+  assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, space.packRun(900, 16));
   const operations = [...logRecord.decodeMutations(mutations())].map(({ operation }) => operation);
   assert.deepEqual(operations, [1, 2, 1]);
 });
@@ -248,7 +254,12 @@ Deno.test("codecs: entries, runs, keys and superblocks of any numbers come back"
     fc.property(u48, number, fc.integer({ min: 1, max: 1 << 20 }), (cell, birth, length) => {
       const other = { ...entry, birth, length, places: [{ ...entry.places[0], cell }] };
       assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(other)), other);
-      const record = { ...root, sequence: birth, nextBlockId: birth, logCell: cell };
+      const record = {
+        ...root,
+        sequence: birth,
+        nextBlockId: birth,
+        logChunk: space.packRun(Math.floor(cell / 512), 7),
+      };
       assert.deepEqual(rootRecord.decodeRootRecord(rootRecord.encodeRootRecord(record)), record);
       const key = new Uint8Array(8);
       mapEntry.writeMapKey(key, birth);

@@ -1,0 +1,32 @@
+import { CELL_BYTES } from "../limits.ts";
+
+/** Cells that a root takes beside changed pages: the log's first chunk, its record, the paths of map and space. */
+const ROOT_CELLS = 48;
+/** What a root gives up comes back three roots later: room for these, and for the one that starts them. */
+export const RESERVE_CELLS_MIN: number = 4 * ROOT_CELLS;
+/** Cells of tree pages that putting one dirty block may change. */
+const TREE_CELLS_PER_BLOCK = 4;
+/** A vault keeps this share for deleting on a full medium. */
+const RESERVE_SHARE = 1 / 64;
+/** But not more than this (256 MiB). */
+const RESERVE_CELLS_MAX = 65536;
+
+/** What the next root has to write, and how large the vault can be. */
+export interface Burden {
+  /** Changed tree pages. */
+  readonly dirtyBytes: number;
+  /** Blocks that are dirty in memory. */
+  readonly promisedBlocks: number;
+  /** Cells of the vault. */
+  readonly capacity: number;
+}
+
+/** Cells that must stay free: for the trees that grow with what is written, for roots, and for deleting. */
+export function reservedCells(burden: Burden, purpose: "write" | "delete"): number {
+  const { dirtyBytes, promisedBlocks, capacity } = burden;
+  const trees = RESERVE_CELLS_MIN + Math.ceil(2 * dirtyBytes / CELL_BYTES) +
+    Math.ceil(TREE_CELLS_PER_BLOCK * promisedBlocks);
+  if (purpose === "delete") return trees;
+  return trees +
+    Math.min(RESERVE_CELLS_MAX, RESERVE_CELLS_MIN + Math.ceil(capacity * RESERVE_SHARE));
+}
