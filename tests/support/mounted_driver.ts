@@ -17,6 +17,7 @@ export interface Ran {
 /** Why mounting is impossible here; `""` where it is possible. */
 export function whyNoMount(): string {
   if (Deno.build.os !== "linux") return "FUSE through libfuse3 is Linux only";
+  if (Deno.uid() !== 0) return "needs root to mount for other users and to change owners";
   try {
     Deno.statSync("/dev/fuse");
     Deno.openSync("/dev/fuse", { read: true, write: true }).close();
