@@ -15,7 +15,7 @@ import type { TreeStore } from "../tree/tree_store.ts";
 import { LoggedTree } from "./logged_tree.ts";
 import { RESERVE_CELLS_MIN, reservedCells } from "./reserve.ts";
 import { Room } from "./room.ts";
-import type { BlockRun, DataBlocks, VolumeStore } from "./volume_store.ts";
+import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_store.ts";
 
 /** Mutations beyond this are made durable by a root instead of the log. */
 const LOG_BYTES_MAX = 4 * MIB;
@@ -380,6 +380,10 @@ export class Volume implements VolumeStore, DataBlocks {
       if (!(error instanceof VaultError && error.kind === "corrupt")) this.failure = error;
       throw error;
     }
+  }
+
+  getLater(firstId: number, count: number, address: number): PendingGet | null {
+    return this.store.blocks.getLater(firstId, count, address);
   }
 
   drop(firstId: number, count: number): void {
