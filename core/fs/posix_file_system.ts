@@ -61,8 +61,7 @@ export class PosixFileSystem implements FileSystem {
     this.#store = store;
     this.readOnly = store.readOnly;
     this.#parts = makeParts(store, options.blockMemoryBytes ?? BLOCK_MEMORY_BYTES);
-    const keepsAccessTimes = !store.readOnly && options.noatime !== true;
-    this.#files = new FileOperations(this.#parts, keepsAccessTimes);
+    this.#files = new FileOperations(this.#parts, !store.readOnly && options.noatime !== true);
     this.#start(options);
   }
 

@@ -7,8 +7,6 @@ export interface MountOptions {
   /** Users other than the one who mounts may enter (needs `user_allow_other` in fuse.conf unless root). */
   readonly allowOther?: boolean;
   readonly readOnly?: boolean;
-  /** The same as in `ServeOptions`. Default 1 MiB. */
-  readonly maxWriteBytes?: number;
   /** More options as mount(8) takes them, such as `noatime`, and for root `suid` and `dev`. */
   readonly extra?: readonly string[];
 }

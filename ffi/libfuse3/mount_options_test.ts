@@ -6,15 +6,15 @@ Deno.test("mount options: a source cannot smuggle in options", () => {
   const argument = mountArgument({ source: "a,suid\\,b" });
   assert.equal(
     argument,
-    "fsname=a\\,suid\\\\\\,b,subtype=sigmavault,max_read=1048576,default_permissions",
+    "fsname=a\\,suid\\\\\\,b,subtype=sigmavault,max_read=262144,default_permissions",
   );
 });
 
 Deno.test("mount options: each is there when asked for", () => {
-  const options = { allowOther: true, readOnly: true, maxWriteBytes: 65536, extra: ["noatime"] };
+  const options = { allowOther: true, readOnly: true, extra: ["noatime"] };
   const parts = mountArgument({ source: "s", ...options }).split(",");
   assert.deepEqual(parts.slice(2), [
-    "max_read=65536",
+    "max_read=262144",
     "default_permissions",
     "allow_other",
     "ro",
