@@ -20,6 +20,17 @@ export const CONTROL_VERBS: Readonly<Record<string, ControlVerb>> = {
     const { checkVault } = await import("../vault/check.ts");
     return await checkVault(vault);
   },
+  resize: async (vault, { sizeBytes }) => {
+    if (typeof sizeBytes !== "number") {
+      throw new VaultError("invalid", "Cannot resize: say the size in bytes");
+    }
+    const { resizeVault } = await import("../vault/resize.ts");
+    return await resizeVault(vault, sizeBytes);
+  },
+  compact: async (vault) => {
+    const { compactOpened } = await import("./maintenance.ts");
+    return await compactOpened(vault);
+  },
   "key list": async (vault) => (await listSlots(vault.header)).map(slotRow),
   "key remove": async (vault, { slot }) => {
     if (typeof slot !== "number") {

@@ -4,12 +4,17 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
+import { compactVault, type ResizeReport, resizeVault } from "../vault/resize.ts";
 import { checkVault } from "../vault/check.ts";
 import type { CheckReport } from "../vault/check_report.ts";
+import type { Vault } from "../vault/vault.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize } from "./sizes.ts";
 import { printable, type Style } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
+
+/** Blocks of deleted files freed in one step. */
+const RECLAIM_BLOCKS = 1024;
 
 /** `check`: reads everything and compares what refers to what. */
 export async function check(target: VaultTarget): Promise<CheckReport> {
@@ -47,4 +52,31 @@ export function requireClean(medium: string, report: CheckReport): void {
   if (report.ok) return;
   const count = report.problems.length + report.more;
   throw new VaultError("corrupt", `Cannot call "${medium}" clean: ${count} problems`);
+}
+
+/** `resize`: a dense vault to exactly this size, a sparse one to at most. */
+export async function resize(target: VaultTarget, sizeBytes: number): Promise<ResizeReport> {
+  return await onMountOr(target, { name: "resize", options: { sizeBytes } }, async () => {
+    return await withVault(target, "write", (vault) => resizeVault(vault, sizeBytes));
+  });
+}
+
+/** `compact`: a sparse vault to what it needs. */
+export async function compact(target: VaultTarget): Promise<ResizeReport> {
+  return await onMountOr(target, { name: "compact" }, async () => {
+    return await withVault(target, "write", compactOpened);
+  });
+}
+
+/** Frees what deleted files still hold, then compacts. */
+export async function compactOpened(vault: Vault): Promise<ResizeReport> {
+  while (vault.fileSystem.reclaim(RECLAIM_BLOCKS));
+  return await compactVault(vault);
+}
+
+/** For people. */
+export function resizeText({ beforeBytes, afterBytes, moved }: ResizeReport): string {
+  return `the medium had ${formatSize(beforeBytes)} and has ${
+    formatSize(afterBytes)
+  }; ${moved} blocks moved\n`;
 }

@@ -57,6 +57,25 @@ function addMaintenance(program: Command, host: Host): void {
     await print(host, options, report, checkText);
     requireClean(medium, report);
   });
+  examples(
+    printing(opening(program.command("resize <medium>")))
+      .description("a dense vault to exactly this size, a sparse one to at most")
+      .addOption(
+        new Option("--size <size>", "the new size").argParser(sizeArgument).makeOptionMandatory(),
+      ),
+    ["resize vault.sv --size 20G"],
+  ).action(async (medium: string, options: Options & { size: number }) => {
+    const { resize, resizeText } = await import("./maintenance.ts");
+    await print(host, options, await resize({ host, medium, options }, options.size), resizeText);
+  });
+  examples(
+    printing(opening(program.command("compact <medium>")))
+      .description("make a sparse vault as small as what it holds"),
+    ["compact vault.sv", "compact /mnt/vault"],
+  ).action(async (medium: string, options: Options) => {
+    const { compact, resizeText } = await import("./maintenance.ts");
+    await print(host, options, await compact({ host, medium, options }), resizeText);
+  });
 }
 
 function addShows(program: Command, host: Host): void {
