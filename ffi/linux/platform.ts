@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { DeviceFingerprint, Platform, SecureStorage } from "../../core/crypto/platform.ts";
 import { VaultError } from "../../core/errors.ts";
@@ -37,7 +38,8 @@ export function stateDirectory(): string {
   const state = Deno.env.get("XDG_STATE_HOME");
   // The XDG specification says that relative paths are to be ignored.
   if (state?.startsWith("/")) return join(state, "sigmavault");
-  const home = Deno.env.get("HOME");
+  // mount(8) and systemd start programs without HOME: then the list of users says it.
+  const home = Deno.env.get("HOME") || userInfo().homedir;
   if (home) return join(home, ".local", "state", "sigmavault");
   throw new VaultError(
     "invalid",
