@@ -1,0 +1,61 @@
+/** The golden vault: how it is packed, what it holds, how it is opened. */
+import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { CELL_BYTES, MIB } from "../../core/limits.ts";
+import { openVault, type Vault } from "../../core/vault/vault.ts";
+import { ArenaKernel } from "../support/arena_kernel.ts";
+import { FakeRuntime } from "../support/fake_runtime.ts";
+import { FAST_KDF, text } from "../support/header_world.ts";
+
+/** No secret: the vault holds nothing. */
+export const GOLDEN_PASSPHRASE = "golden vault";
+/** Where it is kept. */
+export const GOLDEN_FILE = new URL("./provisional.vault.gz", import.meta.url);
+/** Path → length and the byte that fills it. */
+export const GOLDEN_FILES: Readonly<Record<string, { length: number; fill: number }>> = {
+  "inline": { length: 300, fill: 1 },
+  "one cell": { length: 4000, fill: 2 },
+  "blocks": { length: 21_000, fill: 3 },
+  "empty": { length: 0, fill: 0 },
+};
+/** One kernel for every opening, taken back before each. */
+export const goldenArena = new ArenaKernel(24 * MIB);
+
+/** Packs the cells that hold something: length u48 be, then cell number u32 be and content of each; gzip. */
+export async function pack(content: SparseBytes, cells: readonly number[]): Promise<Uint8Array> {
+  const bytes = new Uint8Array(8 + cells.length * (4 + CELL_BYTES));
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(content.length));
+  cells.forEach((cell, i) => {
+    const at = 8 + i * (4 + CELL_BYTES);
+    view.setUint32(at, cell);
+    content.read(cell * CELL_BYTES, bytes.subarray(at + 4, at + 4 + CELL_BYTES));
+  });
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Unpacks what {@linkcode pack} packed. */
+export async function unpack(packed: Uint8Array<ArrayBuffer>): Promise<SparseBytes> {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const view = new DataView(bytes.buffer);
+  const content = new SparseBytes(CELL_BYTES);
+  content.truncate(Number(view.getBigUint64(0)));
+  for (let at = 8; at < bytes.length; at += 4 + CELL_BYTES) {
+    content.write(view.getUint32(at) * CELL_BYTES, bytes.subarray(at + 4, at + 4 + CELL_BYTES));
+  }
+  return content;
+}
+
+/** Opens a copy of the vault read-only. */
+export function openGolden(content: SparseBytes, passphrase = GOLDEN_PASSPHRASE): Promise<Vault> {
+  goldenArena.reset();
+  const medium = new MemoryStorage({ content: content.fork(), readOnly: true });
+  const parts = { medium, kernel: goldenArena, runtime: new FakeRuntime(3) };
+  return openVault(parts, {
+    secret: { passphrase: text(passphrase) },
+    profiles: [FAST_KDF],
+    readOnly: true,
+  });
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
+import { VaultError } from "../../core/errors.ts";
+import { decodeRootRecord } from "../../core/format/root_record.ts";
+import { CELL_BYTES, MIB } from "../../core/limits.ts";
+import { checkVault } from "../../core/vault/check.ts";
+import { FileActions } from "../support/file_actions.ts";
+import { emptyAttributes, named } from "../support/open_memory_volume.ts";
+import { GOLDEN_FILE, GOLDEN_FILES, goldenArena, openGolden, unpack } from "./golden_vault.ts";
+
+function golden(): Promise<SparseBytes> {
+  return unpack(new Uint8Array(readFileSync(GOLDEN_FILE)));
+}
+
+async function kindOf(opening: Promise<unknown>): Promise<string> {
+  try {
+    await opening;
+    return "opened";
+  } catch (error) {
+    assert.ok(error instanceof VaultError, String(error));
+    return error.kind;
+  }
+}
+
+Deno.test("golden vault: it opens, is clean, and holds what it held", async () => {
+  const vault = await openGolden(await golden());
+  assert.deepEqual((await checkVault(vault)).problems, []);
+  const actions = new FileActions(vault.fileSystem, goldenArena);
+  const names: string[] = [];
+  vault.fileSystem.readdir(1, 2, ({ name }) => names.push(new TextDecoder().decode(name)) > 0);
+  assert.deepEqual(names.sort(), Object.keys(GOLDEN_FILES).sort());
+  const out = emptyAttributes();
+  for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
+    vault.fileSystem.lookup(1, named(name), out);
+    assert.equal(out.size, length);
+    assert.ok(actions.read(out.ino, 0, length + 1).every((byte) => byte === fill), name);
+  }
+});
+
+Deno.test("golden vault: another passphrase is denied, as bytes that are no vault are", async () => {
+  const content = await golden();
+  assert.equal(await kindOf(openGolden(content, "wrong")), "denied");
+  const noise = content.fork();
+  noise.clear(0, 8 * MIB);
+  assert.equal(await kindOf(openGolden(noise)), "denied");
+});
+
+Deno.test("golden vault: cut short it is corrupt, not empty", async () => {
+  const content = await golden();
+  content.truncate(9 * MIB);
+  assert.equal(await kindOf(openGolden(content)), "corrupt");
+});
+
+Deno.test("golden vault: a flipped bit in any stored cell is refused or found", async () => {
+  const content = await golden();
+  const cell = new Uint8Array(CELL_BYTES);
+  let harmed = 0;
+  for (let i = 0; i * CELL_BYTES < content.length; i++) {
+    content.read(i * CELL_BYTES, cell);
+    if (cell.every((byte) => byte === 0)) continue;
+    const bad = content.fork();
+    cell[20] ^= 1;
+    bad.write(i * CELL_BYTES, cell);
+    const kind = await kindOf(
+      openGolden(bad).then(async (vault) => {
+        assert.equal((await checkVault(vault)).ok, false, `cell ${i}`);
+      }),
+    );
+    assert.ok(["opened", "corrupt", "denied"].includes(kind), kind);
+    harmed++;
+  }
+  assert.ok(harmed > 5, String(harmed));
+});
+
+Deno.test("golden vault: a root with a feature that is not known is refused as such", () => {
+  const root = new Uint8Array(4096);
+  new DataView(root.buffer).setUint32(0, 0x545256a3, true);
+  new DataView(root.buffer).setUint32(4, 0x80000000, true);
+  assert.throws(() => decodeRootRecord(root), { kind: "invalid", message: /features/ });
+});

@@ -1,0 +1,70 @@
+/**
+ * Makes the golden vault anew, after a change of the provisional format: `deno run -A tests/golden/make.ts`. A
+ * released format's vault is never made again: it stays readable.
+ */
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
+import { CELL_BYTES, MIB } from "../../core/limits.ts";
+import { checkVault } from "../../core/vault/check.ts";
+import { createVault } from "../../core/vault/vault.ts";
+import { FakeRuntime } from "../support/fake_runtime.ts";
+import { FileActions } from "../support/file_actions.ts";
+import { FAST_KDF, text } from "../support/header_world.ts";
+import {
+  GOLDEN_FILE,
+  GOLDEN_FILES,
+  GOLDEN_PASSPHRASE,
+  goldenArena,
+  openGolden,
+  pack,
+} from "./golden_vault.ts";
+
+async function make(): Promise<SparseBytes> {
+  const content = new SparseBytes(CELL_BYTES);
+  const medium = new MemoryStorage({ content });
+  const parts = { medium, kernel: goldenArena, runtime: new FakeRuntime(5) };
+  const vault = await createVault(parts, {
+    secret: { passphrase: text(GOLDEN_PASSPHRASE) },
+    kdf: FAST_KDF,
+    sizeBytes: 24 * MIB,
+    label: "golden",
+  });
+  const actions = new FileActions(vault.fileSystem, goldenArena);
+  for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
+    const ino = actions.create(name);
+    if (length > 0) actions.write(ino, 0, new Uint8Array(length).fill(fill));
+  }
+  await vault.close();
+  return content;
+}
+
+async function isWhole(content: SparseBytes): Promise<boolean> {
+  try {
+    const vault = await openGolden(content);
+    return vault.opened.skippedRoots.length === 0 && (await checkVault(vault)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** Most cells of a header are noise, and older roots are not needed: leaves out what is not missed. */
+async function neededCells(content: SparseBytes): Promise<number[]> {
+  const needed: number[] = [];
+  const cell = new Uint8Array(CELL_BYTES);
+  for (let i = 0; i * CELL_BYTES < content.length; i++) {
+    content.read(i * CELL_BYTES, cell);
+    if (cell.every((byte) => byte === 0)) continue;
+    const kept = cell.slice();
+    content.clear(i * CELL_BYTES, CELL_BYTES);
+    if (await isWhole(content)) continue;
+    content.write(i * CELL_BYTES, kept);
+    needed.push(i);
+  }
+  return needed;
+}
+
+const content = await make();
+const cells = await neededCells(content);
+const packed = await pack(content, cells);
+Deno.writeFileSync(GOLDEN_FILE, packed);
+console.log(`${cells.length} cells, ${packed.length} bytes`);
