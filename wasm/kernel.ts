@@ -25,7 +25,8 @@ interface KernelExports extends WebAssembly.Exports {
   hchacha(out: number, key: number, nonce: number): number;
   blake3(out: number, from: number, length: number, key: number): number;
   rsEncode(shards: number, k: number, m: number, length: number): number;
-  rsReconstruct(shards: number, k: number, m: number, length: number, missing: number): number;
+  /** `code` is k + 256 m. */
+  rsReconstruct(shards: number, code: number, length: number, missing: number): number;
   permute(x: number, last: number, key: number): number;
   unpermute(x: number, last: number, key: number): number;
   fillRandom(at: number, length: number, seed: number): number;
@@ -140,8 +141,9 @@ export class WasmKernel implements Kernel {
   /** Reed-Solomon repair. */
   rsReconstruct(shards: number, code: ReedSolomonCode, missing: number): void {
     const { k, m, length } = code;
-    assert(isU32(shards) && isU32(k) && isU32(m) && isU32(length), "code arguments are u32");
-    this.#check(this.#exports.rsReconstruct(shards, k, m, length, missing));
+    assert(isU32(shards) && isU32(length) && isU32(missing), "code arguments are u32");
+    assert(Number.isInteger(k) && k >= 0 && k < 256 && m >= 0 && m < 256, "k and m are bytes");
+    this.#check(this.#exports.rsReconstruct(shards, k + 256 * m, length, missing));
   }
 
   /** Image of `x` under the keyed permutation of [0, n). */

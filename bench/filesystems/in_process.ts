@@ -47,8 +47,13 @@ async function visible(vault: Vault): Promise<number> {
   const out = emptyAttributes();
   let made = 0;
   return await timed(SMALL_CHANGES, () => {
-    fileSystem.mknod(ROOT, 1, named(`v${made++}`), { mode: 0o100644, rdev: 0 }, out);
-    fileSystem.setxattr(ROOT, out.ino, named("user.note"), CONTENT, 0);
+    fileSystem.mknod(
+      ROOT,
+      { parent: 1, name: named(`v${made++}`) },
+      { mode: 0o100644, rdev: 0 },
+      out,
+    );
+    fileSystem.setxattr(out.ino, named("user.note"), CONTENT, 0);
   });
 }
 

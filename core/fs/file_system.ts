@@ -13,14 +13,8 @@ export interface FileSystem {
   getattr(ino: number, out: Attributes): void;
   setattr(caller: Caller, ino: number, change: AttributeChange, out: Attributes): void;
   /** Creates any node but a symlink: the type is in `mode` (S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK). */
-  mknod(caller: Caller, parent: number, name: Uint8Array, node: NewNode, out: Attributes): void;
-  symlink(
-    caller: Caller,
-    parent: number,
-    name: Uint8Array,
-    target: Uint8Array,
-    out: Attributes,
-  ): void;
+  mknod(caller: Caller, place: Place, node: NewNode, out: Attributes): void;
+  symlink(caller: Caller, place: Place, target: Uint8Array, out: Attributes): void;
   readlink(ino: number): Uint8Array;
   link(ino: number, parent: number, name: Uint8Array, out: Attributes): void;
   unlink(parent: number, name: Uint8Array): void;
@@ -57,7 +51,7 @@ export interface FileSystem {
   statfs(): FileSystemStatus;
 
   getxattr(ino: number, name: Uint8Array): Uint8Array;
-  setxattr(caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void;
+  setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void;
   listxattr(ino: number): Uint8Array[];
   removexattr(ino: number, name: Uint8Array): void;
 }

@@ -68,7 +68,10 @@ export class Paths {
         this.stat(joined(done), out);
       } catch (error) {
         if (!isErrno(error, ERRNO.ENOENT)) throw error;
-        this.#fs.mknod(caller, ino, name, { mode: S_IFDIR | mode & PERMISSIONS, rdev: 0 }, out);
+        this.#fs.mknod(caller, { parent: ino, name }, {
+          mode: S_IFDIR | mode & PERMISSIONS,
+          rdev: 0,
+        }, out);
       }
       if (!isDirectory(out.mode)) fail("ENOTDIR");
       ino = out.ino;

@@ -40,9 +40,9 @@ Deno.test("paths: symlinks are followed, relative and absolute, but for the last
   const a = paths.makeDirectories(ROOT, "a");
   const b = paths.makeDirectories(ROOT, "b");
   const out = emptyAttributes();
-  fs.symlink(ROOT, a, named("up"), named("../b"), out);
+  fs.symlink(ROOT, { parent: a, name: named("up") }, named("../b"), out);
   const link = out.ino;
-  fs.symlink(ROOT, b, named("home"), named("/a/up"), out);
+  fs.symlink(ROOT, { parent: b, name: named("home") }, named("/a/up"), out);
   assert.equal(inoOf(paths, "a/up"), b);
   assert.equal(inoOf(paths, "a/up/home"), b);
   paths.lstat("b/home/../a/up", out);
@@ -54,15 +54,15 @@ Deno.test("paths: symlinks are followed, relative and absolute, but for the last
 Deno.test("paths: a loop of symlinks ends in ELOOP", () => {
   const { fs, paths } = open();
   const out = emptyAttributes();
-  fs.symlink(ROOT, 1, named("one"), named("two"), out);
-  fs.symlink(ROOT, 1, named("two"), named("one"), out);
+  fs.symlink(ROOT, { parent: 1, name: named("one") }, named("two"), out);
+  fs.symlink(ROOT, { parent: 1, name: named("two") }, named("one"), out);
   failsWith("ELOOP", () => paths.stat("one", out));
 });
 
 Deno.test("paths: a file is no directory", () => {
   const { fs, paths } = open();
   const out = emptyAttributes();
-  fs.mknod(ROOT, 1, named("file"), { mode: S_IFREG | 0o600, rdev: 0 }, out);
+  fs.mknod(ROOT, { parent: 1, name: named("file") }, { mode: S_IFREG | 0o600, rdev: 0 }, out);
   failsWith("ENOTDIR", () => paths.stat("file/x", out));
   failsWith("ENOTDIR", () => paths.stat("file/", out));
   failsWith("ENOTDIR", () => paths.last("file/x"));
@@ -77,7 +77,7 @@ Deno.test("paths: a walk visits everything, a removal removes it", () => {
   paths.makeDirectories(ROOT, "top/z");
   for (let i = 0; i < 200; i++) {
     const parent = inoOf(paths, i % 2 === 0 ? "top/x" : "top/x/y");
-    fs.mknod(ROOT, parent, named(`file${i}`), { mode: S_IFREG | 0o600, rdev: 0 }, out);
+    fs.mknod(ROOT, { parent, name: named(`file${i}`) }, { mode: S_IFREG | 0o600, rdev: 0 }, out);
   }
   const seen: string[] = [];
   paths.walk(inoOf(paths, "top"), ({ path }) => seen.push(new TextDecoder().decode(path)) > 0);

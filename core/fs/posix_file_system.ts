@@ -88,23 +88,17 @@ export class PosixFileSystem implements FileSystem {
     });
   }
 
-  mknod(caller: Caller, parent: number, name: Uint8Array, node: NewNode, out: Attributes): void {
+  mknod(caller: Caller, place: Place, node: NewNode, out: Attributes): void {
     this.#change(() => {
       this.#parts.admission.write(0);
-      this.getattr(this.#parts.names.make(caller, parent, name, node), out);
+      this.getattr(this.#parts.names.make(caller, place.parent, place.name, node), out);
     });
   }
 
-  symlink(
-    caller: Caller,
-    parent: number,
-    name: Uint8Array,
-    target: Uint8Array,
-    out: Attributes,
-  ): void {
+  symlink(caller: Caller, place: Place, target: Uint8Array, out: Attributes): void {
     this.#change(() => {
       this.#parts.admission.write(0);
-      this.getattr(this.#parts.names.symlink(caller, parent, name, target), out);
+      this.getattr(this.#parts.names.symlink(caller, place.parent, place.name, target), out);
     });
   }
 
@@ -278,7 +272,7 @@ export class PosixFileSystem implements FileSystem {
     return this.#look(() => this.#parts.xattrs.get(this.#parts.nodes.get(ino), name));
   }
 
-  setxattr(_caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
+  setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
     this.#change(() => {
       const node = this.#parts.nodes.get(ino);
       this.#parts.admission.write(Math.ceil(value.length / CELL_BYTES));

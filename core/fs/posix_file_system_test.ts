@@ -134,7 +134,7 @@ Deno.test("filesystem: a file written in order is one extent, and small writes r
 Deno.test("filesystem: request buffers come back when their data is sealed", () => {
   const { fs, store } = open();
   const out = emptyAttributes();
-  fs.mknod(ROOT, 1, named("file"), { mode: S_IFREG | 0o600, rdev: 0 }, out);
+  fs.mknod(ROOT, { parent: 1, name: named("file") }, { mode: S_IFREG | 0o600, rdev: 0 }, out);
   const buffer = { address: store.kernel.reserve(65536), references: 0 };
   const write = { offset: 0, length: 65536, address: buffer.address, buffer, killSetId: false };
   fs.write(out.ino, write);
@@ -160,7 +160,7 @@ Deno.test("filesystem: file capabilities go with a write", () => {
   const { fs, files } = open();
   const ino = files.create("file");
   const name = named("security.capability");
-  fs.setxattr(ROOT, ino, name, pattern(20), 0);
+  fs.setxattr(ino, name, pattern(20), 0);
   files.write(ino, 0, pattern(1));
   failsWith("ENODATA", () => fs.getxattr(ino, name));
 });

@@ -38,8 +38,8 @@ async function smallWorld(): Promise<World> {
   const { vault, actions } = made;
   const out = emptyAttributes();
   const directory = { mode: S_IFDIR | 0o755, rdev: 0 };
-  vault.fileSystem.mknod(ROOT, 1, named("outer"), directory, out);
-  vault.fileSystem.mknod(ROOT, out.ino, named("inner"), directory, out);
+  vault.fileSystem.mknod(ROOT, { parent: 1, name: named("outer") }, directory, out);
+  vault.fileSystem.mknod(ROOT, { parent: out.ino, name: named("inner") }, directory, out);
   actions.write(actions.create("large", out.ino), 0, new Uint8Array(40960).fill(5));
   actions.write(actions.create("small"), 0, new Uint8Array(100).fill(6));
   await vault.commit();

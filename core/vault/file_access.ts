@@ -165,7 +165,7 @@ export class FileAccess {
       if (options.create === undefined) fail("ENOENT");
       const node = { mode: S_IFREG | (options.mode ?? 0o644) & PERMISSIONS, rdev: 0 };
       const out = emptyAttributes();
-      this.fs.mknod(this.caller, last.parent, last.name, node, out);
+      this.fs.mknod(this.caller, { parent: last.parent, name: last.name }, node, out);
       return out.ino;
     }
     if (options.create === "require") fail("EEXIST");

@@ -41,7 +41,7 @@ export class FileReplacement {
     const { fileSystem, caller } = parts;
     const out = emptyAttributes();
     const mode = S_IFREG | (options.mode ?? DEFAULT_MODE) & PERMISSIONS;
-    fileSystem.mknod(caller, target.parent, this.#name, { mode, rdev: 0 }, out);
+    fileSystem.mknod(caller, { parent: target.parent, name: this.#name }, { mode, rdev: 0 }, out);
     this.#ino = out.ino;
     fileSystem.open(this.#ino, 0);
     if (options.replaced !== 0) this.#inherit(options.replaced, options.mode);
@@ -86,7 +86,7 @@ export class FileReplacement {
     const { uid, gid } = out;
     const kept = mode ?? out.mode & PERMISSIONS;
     for (const name of fileSystem.listxattr(replaced)) {
-      fileSystem.setxattr(caller, this.#ino, name, fileSystem.getxattr(replaced, name), 0);
+      fileSystem.setxattr(this.#ino, name, fileSystem.getxattr(replaced, name), 0);
     }
     fileSystem.setattr(caller, this.#ino, { uid, gid }, out);
     fileSystem.setattr(caller, this.#ino, { mode: kept }, out);

@@ -196,7 +196,7 @@ export class VaultFiles {
       }
       const { parent, name } = this.#access.paths.last(path);
       const node = { mode: S_IFDIR | mode & PERMISSIONS, rdev: 0 };
-      this.#access.fs.mknod(this.#access.caller, parent, name, node, emptyAttributes());
+      this.#access.fs.mknod(this.#access.caller, { parent, name }, node, emptyAttributes());
     });
   }
 
@@ -233,8 +233,7 @@ export class VaultFiles {
       const { parent, name } = this.#access.paths.last(path);
       this.#access.fs.symlink(
         this.#access.caller,
-        parent,
-        name,
+        { parent, name },
         bytesOf(target),
         emptyAttributes(),
       );
@@ -326,7 +325,7 @@ export class VaultFiles {
   async setAttribute(path: FilePath, name: string, value: Uint8Array | string): Promise<void> {
     await this.#access.step(`set attribute "${name}" of`, path, () => {
       const { ino } = this.#access.stat(path);
-      this.#access.fs.setxattr(this.#access.caller, ino, bytesOf(name), bytesOf(value), 0);
+      this.#access.fs.setxattr(ino, bytesOf(name), bytesOf(value), 0);
     });
   }
 

@@ -77,11 +77,11 @@ const properties: Record<string, (posix: Posix) => void> = {
   "symlinks keep up to 4,095 bytes": (p) => {
     const out = emptyAttributes();
     const target = named("t".repeat(4095));
-    p.fs.symlink(ROOT, 1, named("link"), target, out);
+    p.fs.symlink(ROOT, { parent: 1, name: named("link") }, target, out);
     assert.equal(out.size, 4095);
     assert.deepEqual(p.fs.readlink(out.ino), target);
     const long = named("t".repeat(4096));
-    p.fails("ENAMETOOLONG", () => p.fs.symlink(ROOT, 1, named("m"), long, out));
+    p.fails("ENAMETOOLONG", () => p.fs.symlink(ROOT, { parent: 1, name: named("m") }, long, out));
     p.fails("EINVAL", () => p.fs.readlink(1));
   },
   "hard links are one file": (p) => {
@@ -166,7 +166,7 @@ const properties: Record<string, (posix: Posix) => void> = {
     assert.equal(touched(() => p.link(file, "g")), "ctime");
     assert.equal(touched(() => p.rename([1, "g"], [1, "h"])), "ctime");
     assert.equal(touched(() => p.unlink("h")), "ctime");
-    const set = () => p.fs.setxattr(ROOT, file, named("user.x"), named("y"), 0);
+    const set = () => p.fs.setxattr(file, named("user.x"), named("y"), 0);
     assert.equal(touched(set), "ctime");
     assert.equal(p.touched(1, () => p.make("new")), "mtime ctime");
     assert.equal(p.touched(1, () => p.unlink("new")), "mtime ctime");
@@ -249,7 +249,7 @@ const properties: Record<string, (posix: Posix) => void> = {
   "extended attributes: created, replaced, listed, removed": (p) => {
     const file = p.make("f");
     const set = (name: string, value: Uint8Array, flags: number) =>
-      p.fs.setxattr(ROOT, file, named(name), value, flags);
+      p.fs.setxattr(file, named(name), value, flags);
     const large = new Uint8Array(65536).map((_, i) => i * 7);
     set("user.a", large, 0);
     p.fails("EEXIST", () => set("user.a", large, 1));
@@ -266,20 +266,20 @@ const properties: Record<string, (posix: Posix) => void> = {
   "an access ACL is the mode too, and chmod its mask": (p) => {
     const file = p.make("f");
     const name = named("system.posix_acl_access");
-    p.fs.setxattr(ROOT, file, name, acl([1, 6], [2, 7, 9], [4, 4], [16, 5], [32, 0]), 0);
+    p.fs.setxattr(file, name, acl([1, 6], [2, 7, 9], [4, 4], [16, 5], [32, 0]), 0);
     assert.equal(p.stat(file).mode & 0o777, 0o650);
     p.change(file, { mode: 0o607 });
     const want = acl([1, 6], [2, 7, 9], [4, 4], [16, 0], [32, 7]);
     assert.deepEqual(p.fs.getxattr(file, name), want);
-    p.fs.setxattr(ROOT, file, name, acl([1, 7], [4, 1], [32, 1]), 0);
+    p.fs.setxattr(file, name, acl([1, 7], [4, 1], [32, 1]), 0);
     assert.equal(p.stat(file).mode & 0o777, 0o711);
     p.fails("ENODATA", () => p.fs.getxattr(file, name));
-    p.fails("EINVAL", () => p.fs.setxattr(ROOT, file, name, acl([1, 7], [4, 1]), 0));
+    p.fails("EINVAL", () => p.fs.setxattr(file, name, acl([1, 7], [4, 1]), 0));
   },
   "a default ACL replaces the umask and is inherited": (p) => {
     const directory = p.directory("d");
     const defaultAcl = acl([1, 7], [2, 7, 9], [4, 5], [16, 7], [32, 5]);
-    p.fs.setxattr(ROOT, directory, named("system.posix_acl_default"), defaultAcl, 0);
+    p.fs.setxattr(directory, named("system.posix_acl_default"), defaultAcl, 0);
     const file = p.make("f", S_IFREG | 0o660, directory);
     assert.equal(p.stat(file).mode & 0o777, 0o660);
     const access = p.fs.getxattr(file, named("system.posix_acl_access"));
@@ -287,7 +287,7 @@ const properties: Record<string, (posix: Posix) => void> = {
     const inner = p.make("i", S_IFDIR | 0o777, directory);
     assert.deepEqual(p.fs.getxattr(inner, named("system.posix_acl_default")), defaultAcl);
     p.fails("EACCES", () => {
-      p.fs.setxattr(ROOT, file, named("system.posix_acl_default"), defaultAcl, 0);
+      p.fs.setxattr(file, named("system.posix_acl_default"), defaultAcl, 0);
     });
   },
   "cookies stay where they are while entries come and go": (p) => {

@@ -32,7 +32,7 @@ export class Posix {
 
   make(name: string, mode = S_IFREG | 0o644, parent = 1, caller: Caller = ROOT): number {
     const out = emptyAttributes();
-    this.fs.mknod(caller, parent, named(name), { mode, rdev: 0x801 }, out);
+    this.fs.mknod(caller, { parent, name: named(name) }, { mode, rdev: 0x801 }, out);
     return out.ino;
   }
 

@@ -36,7 +36,10 @@ async function makeImages(): Promise<{ older: Image; newer: Image }> {
   const vault = await createKeyedVault({ medium, kernel: arena });
   const actions = new FileActions(vault.fileSystem, arena);
   const out = emptyAttributes();
-  vault.fileSystem.mknod(ROOT, 1, named("directory"), { mode: S_IFDIR | 0o755, rdev: 0 }, out);
+  vault.fileSystem.mknod(ROOT, { parent: 1, name: named("directory") }, {
+    mode: S_IFDIR | 0o755,
+    rdev: 0,
+  }, out);
   for (let i = 0; i < FILES / 2; i++) write(actions, i, i + 1);
   await vault.commit();
   const older = imageOf(vault, medium);

@@ -56,7 +56,7 @@ class Load {
     const out = emptyAttributes();
     if (step.op === "create" || step.op === "mkdir") {
       const mode = (step.op === "create" ? S_IFREG : S_IFDIR) | 0o700;
-      fs.mknod(ROOT, ino, named(step.name), { mode, rdev: 0 }, out);
+      fs.mknod(ROOT, { parent: ino, name: named(step.name) }, { mode, rdev: 0 }, out);
       this.#inos.push(out.ino);
     } else if (step.op === "write") {
       this.#actions.write(ino, step.offset, patternOf(step.offset, step.length));

@@ -137,10 +137,15 @@ class Side {
     const out = emptyAttributes();
     if (step.op === "mknod") {
       const node = { mode: step.kind | step.permissions, rdev: 0 };
-      fs.mknod(callerOf(step.id), ino, named(step.name), node, out);
+      fs.mknod(callerOf(step.id), { parent: ino, name: named(step.name) }, node, out);
       this.#inos.push(out.ino);
     } else if (step.op === "symlink") {
-      fs.symlink(callerOf(step.id), ino, named(step.name), named("somewhere"), out);
+      fs.symlink(
+        callerOf(step.id),
+        { parent: ino, name: named(step.name) },
+        named("somewhere"),
+        out,
+      );
       this.#inos.push(out.ino);
     } else if (step.op === "lookup") {
       fs.lookup(ino, named(step.name), out);
@@ -189,7 +194,7 @@ class Side {
     if (step.op === "setxattr") {
       // The kernel sends no ACL of a symlink.
       if (step.attribute.startsWith("system.") && this.#isSymlink(ino)) return;
-      return fs.setxattr(callerOf(0), ino, named(step.attribute), step.value, step.flags);
+      return fs.setxattr(ino, named(step.attribute), step.value, step.flags);
     }
     if (step.op === "fsync") fs.fsync(ino);
   }

@@ -5,6 +5,7 @@ import {
   type Attributes,
   type Caller,
   type NewNode,
+  type Place,
   PosixError,
   type ReadSpans,
   type WriteRequest,
@@ -65,9 +66,9 @@ class TestFileSystem extends MemoryFileSystem {
     if (this.order?.fsync === "200 ms") return new Promise((resolve) => setTimeout(resolve, 200));
   }
 
-  override mknod(caller: Caller, parent: number, name: Uint8Array, node: NewNode, out: Attributes) {
-    super.mknod(caller, parent, name, node, out);
-    if (new TextDecoder().decode(name) === "go") this.#go.resolve();
+  override mknod(caller: Caller, place: Place, node: NewNode, out: Attributes) {
+    super.mknod(caller, place, node, out);
+    if (new TextDecoder().decode(place.name) === "go") this.#go.resolve();
   }
 
   override write(ino: number, write: WriteRequest): void {

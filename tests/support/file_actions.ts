@@ -32,7 +32,7 @@ export class FileActions {
   /** Makes an empty file and returns its number. */
   create(name: string, parent = 1): number {
     const out = emptyAttributes();
-    this.fs.mknod(ROOT, parent, named(name), { mode: S_IFREG | 0o644, rdev: 0 }, out);
+    this.fs.mknod(ROOT, { parent, name: named(name) }, { mode: S_IFREG | 0o644, rdev: 0 }, out);
     return out.ino;
   }
 

@@ -146,7 +146,7 @@ export class FileWorkload {
   #makeDirectory(): void {
     const out = emptyAttributes();
     const parent = this.#directory();
-    this.#fs.mknod(ROOT, parent, this.#name(), { mode: S_IFDIR | 0o755, rdev: 0 }, out);
+    this.#fs.mknod(ROOT, { parent, name: this.#name() }, { mode: S_IFDIR | 0o755, rdev: 0 }, out);
     this.#directories.push(out.ino);
   }
 
@@ -156,10 +156,15 @@ export class FileWorkload {
     const kind = this.#stream.below(3);
     if (kind === 0) this.#fs.link(ino, this.#directory(), this.#name(), out);
     else if (kind === 1) {
-      this.#fs.symlink(ROOT, this.#directory(), this.#name(), named("some/where"), out);
+      this.#fs.symlink(
+        ROOT,
+        { parent: this.#directory(), name: this.#name() },
+        named("some/where"),
+        out,
+      );
     } else {
       const value = new Uint8Array(this.#stream.below(6000)).fill(7);
-      this.#fs.setxattr(ROOT, ino, named(`user.${this.#stream.below(3)}`), value, 0);
+      this.#fs.setxattr(ino, named(`user.${this.#stream.below(3)}`), value, 0);
     }
   }
 

@@ -85,7 +85,8 @@ export class MemoryFileSystem implements FileSystem {
     node.describe(out);
   }
 
-  mknod(caller: Caller, parent: number, name: Uint8Array, made: NewNode, out: Attributes): void {
+  mknod(caller: Caller, place: Place, made: NewNode, out: Attributes): void {
+    const { parent, name } = place;
     const directory = this.#vacant(parent, name);
     const node = this.#make(caller, directory, made.mode);
     node.rdev = made.rdev;
@@ -102,13 +103,8 @@ export class MemoryFileSystem implements FileSystem {
     this.#attach(directory, name, node, out);
   }
 
-  symlink(
-    caller: Caller,
-    parent: number,
-    name: Uint8Array,
-    target: Uint8Array,
-    out: Attributes,
-  ): void {
+  symlink(caller: Caller, place: Place, target: Uint8Array, out: Attributes): void {
+    const { parent, name } = place;
     const directory = this.#vacant(parent, name);
     if (target.length === 0) fail(ERRNO.ENOENT);
     if (target.length > 4095) fail(ERRNO.ENAMETOOLONG);
@@ -279,7 +275,7 @@ export class MemoryFileSystem implements FileSystem {
     return this.#xattrs.get(this.#node(ino), keyOf(name));
   }
 
-  setxattr(_caller: Caller, ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
+  setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void {
     const node = this.#change(ino);
     this.#xattrs.set(node, keyOf(name), { value, flags });
     node.ctime = this.#now();

@@ -161,7 +161,8 @@ function rebuildParity(shards: usize, k: u32, lost: u32, length: u32): void {
   apply(k, n, length);
 }
 
-export function rsReconstruct(shards: usize, k: u32, m: u32, length: u32, missing: u32): i32 {
+export function rsReconstruct(shards: usize, code: u32, length: u32, missing: u32): i32 {
+  const k: u32 = code & 255, m: u32 = code >> 8;
   if (!sound(shards, k, m, length) || (popcnt(missing) as u32) > m) return OUT_OF_BOUNDS;
   if (k + m < 32 && missing >> (k + m)) return OUT_OF_BOUNDS;
   tablesOf = 0;

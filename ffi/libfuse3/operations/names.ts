@@ -55,7 +55,7 @@ export function makeNode(
 ): void {
   const caller: Caller = request.caller;
   request.caller.umask = node.umask & 0o777;
-  fileSystem.mknod(caller, request.nodeId, name, node, attributes);
+  fileSystem.mknod(caller, { parent: request.nodeId, name }, node, attributes);
 }
 
 export const mknod: Operation = (exchange) => {
@@ -82,7 +82,7 @@ export const symlink: Operation = ({ fileSystem, request, reply, attributes, set
   const name = request.name(0);
   const from = name.length + 1;
   const target = request.copy(from, request.end(from));
-  fileSystem.symlink(request.caller, request.nodeId, name, target, attributes);
+  fileSystem.symlink(request.caller, { parent: request.nodeId, name }, target, attributes);
   return reply.entry(0, attributes, settings.timeouts);
 };
 

@@ -67,7 +67,7 @@ export const setxattr: Operation = (exchange) => {
   const valueAt = nameAt + name.length + 1;
   const value = request.copy(valueAt, valueAt + size);
   const flags = request.u32(SETXATTR_IN.flags);
-  fileSystem.setxattr(request.caller, request.nodeId, name, value, flags);
+  fileSystem.setxattr(request.nodeId, name, value, flags);
   if (extended && request.u32(SETXATTR_IN.extra) & SETXATTR_ACL_KILL_SGID) clearSetGid(exchange);
   return 0;
 };
