@@ -37,9 +37,8 @@ export class BlockReader {
     this.context = context;
     this.blockBytes = blockBytes;
     this.descriptors = reserveDescriptors(context.kernel, READ_BLOCKS_MAX);
-    const jobs = context.lane.isBackground ? LATER_JOBS : 0;
     this.laterDescriptors = Array.from(
-      { length: jobs },
+      { length: LATER_JOBS },
       () => reserveDescriptors(context.kernel, READ_BLOCKS_MAX),
     );
   }
@@ -57,7 +56,7 @@ export class BlockReader {
 
   /** True while another background read can start. */
   get canReadLater(): boolean {
-    return this.laterDescriptors.length > 0;
+    return this.context.lane.isBackground && this.laterDescriptors.length > 0;
   }
 
   /** Starts reading whole blocks; null where one is shorter, so that its end would have to be cleared. */
