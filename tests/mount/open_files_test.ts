@@ -164,7 +164,9 @@ f = os.open("b", os.O_WRONLY | os.O_CREAT); os.write(f, os.urandom(8 << 20)); os
 b = os.statvfs("."); used = (a.f_bfree - b.f_bfree) * b.f_frsize
 assert (8 << 20) <= used < (10 << 20), used
 os.close(f); os.unlink("b"); os.sync()
-c = os.statvfs("."); assert (a.f_bfree - c.f_bfree) * c.f_frsize < 1 << 20`,
+c = os.statvfs("."); left = (a.f_bfree - c.f_bfree) * c.f_frsize
+# Changed tree pages hold some space until the next root.
+assert left < 4 << 20, left`,
   },
   "fifos and sockets": {
     run: `
