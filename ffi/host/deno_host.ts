@@ -86,15 +86,15 @@ async function openParts(name: string, options: OpenParts): Promise<OpenedParts>
   });
   try {
     const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
-    const { lane, close } = await openLane(kernel, medium, { cryptoLane, workers: 0 });
+    const lane = await openLane(kernel, medium, { cryptoLane, workers: 0 });
     return {
       medium,
       kernel,
       runtime: systemRuntime,
       platform: mayKeepSecrets() ? linuxPlatform() : undefined,
-      lane,
+      lane: lane.lane,
       closeParts: async () => {
-        await close();
+        await lane.close();
         await medium.close();
       },
     };

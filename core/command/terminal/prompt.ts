@@ -31,9 +31,12 @@ export async function askSecret({ keyboard, err }: Terminal, prompt: string): Pr
       "Cannot ask for the passphrase: no terminal; use --passphrase-file or --passphrase-fd",
     );
   }
-  await err.write(prompt);
+  // Shown only when the echo is off: whoever types at once must not see it either.
   try {
-    return await keyboard.raw(readLine);
+    return await keyboard.raw(async (next) => {
+      await err.write(prompt);
+      return await readLine(next);
+    });
   } finally {
     await err.write("\n");
   }
@@ -54,8 +57,8 @@ export async function askSecretTwice(terminal: Terminal, what: string): Promise<
 export async function confirm(terminal: Terminal, question: string): Promise<boolean> {
   const { keyboard, err } = terminal;
   if (!keyboard.isTerminal) return false;
-  await err.write(`${question} [y/N] `);
   const answer = await keyboard.raw(async (next) => {
+    await err.write(`${question} [y/N] `);
     const typed = await readLine(next, (byte) => err.write(new Uint8Array([byte])));
     return new TextDecoder().decode(typed).trim().toLowerCase();
   });
