@@ -23,7 +23,7 @@ async function memoryMib(pid: number, line: string): Promise<number> {
 }
 
 /** Processor time of a process so far, in milliseconds. */
-async function cpuMs(pid: number): Promise<number> {
+async function cpuTimeMs(pid: number): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 1000 / CLOCK_TICKS_PER_SECOND;
@@ -98,8 +98,8 @@ if (import.meta.main) {
   await step(vault, "unmount and mount", () => vault.remount());
   // The first seconds still belong to starting.
   await new Promise((resolve) => setTimeout(resolve, 5000));
-  const before = await cpuMs(vault.pid);
+  const before = await cpuTimeMs(vault.pid);
   await step(vault, "idle", () => new Promise((r) => setTimeout(r, idleSeconds * 1000)));
-  const used = await cpuMs(vault.pid) - before;
+  const used = await cpuTimeMs(vault.pid) - before;
   console.log(`idle: ${used} ms of processor time in ${idleSeconds} s`);
 }
