@@ -25,6 +25,9 @@ const PACKAGES = [
   withProgram("python3-minimal", "python3"),
 ];
 
+/** A suite that has not ended by then hangs. */
+const SUITE_MINUTES_MAX = 15;
+
 /** Some of the tests, run by one process. */
 interface Suite {
   readonly name: string;
@@ -88,6 +91,7 @@ function hasExample(path: string): boolean {
 async function runSuite(suite: Suite): Promise<Outcome> {
   say(`\n== ${suite.name}`);
   const report = await Deno.makeTempFile({ suffix: ".xml" });
+  const limit = AbortSignal.timeout(SUITE_MINUTES_MAX * 60_000);
   try {
     const { code } = await new Deno.Command(Deno.execPath(), {
       args: ["test", "-A", ...suite.options, `--junit-path=${report}`, ...suite.paths],
@@ -95,8 +99,12 @@ async function runSuite(suite: Suite): Promise<Outcome> {
       stdin: "null",
       stdout: "inherit",
       stderr: "inherit",
+      signal: limit,
     }).output();
     const cases = readJunit(await Deno.readTextFile(report));
+    if (limit.aborted) {
+      return { cases, trouble: `${suite.name}: not ended after ${SUITE_MINUTES_MAX} minutes` };
+    }
     const explained = code === 0 ? cases.length > 0 : cases.some((it) => it.state === "failed");
     return explained ? { cases } : { cases, trouble: `${suite.name}: ended with code ${code}` };
   } finally {
