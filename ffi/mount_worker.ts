@@ -7,10 +7,14 @@
  */
 import { openMedium } from "../backends/open_medium.ts";
 import { CONTROL_VERBS } from "../core/command/control_verbs.ts";
+import { AssertionError } from "../core/assert.ts";
+import { olderStateText } from "../core/command/open.ts";
+import { VaultError } from "../core/errors.ts";
 import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { runControlVerb } from "../core/vault/control.ts";
+import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
@@ -26,8 +30,6 @@ import { toPosted } from "./posted_error.ts";
 const KERNEL_BYTES = 72 * MIB;
 /** Blocks of deleted files that one idle step frees. */
 const RECLAIM_BLOCKS = 256;
-/** Changes become durable after this many seconds without anybody asking. */
-const COMMIT_SECONDS = 5;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 const post = (message: FromServer) => scope.postMessage(message);
@@ -55,6 +57,8 @@ async function open(order: ServeOrder): Promise<Server> {
       lane: lane.lane,
     };
     const vault = await openVault(parts, { secret, profiles, readOnly, noatime, cacheBytes });
+    // They started while the passphrase was stretched. Serving blocks this thread, which would keep them from reporting.
+    await lane.ready();
     return { vault, kernel, lane };
   } catch (error) {
     await medium.close();
@@ -67,22 +71,20 @@ async function open(order: ServeOrder): Promise<Server> {
 
 async function serve({ vault, kernel, lane }: Server, session: ServedSession): Promise<void> {
   const { fileSystem } = vault;
-  let seconds = 0;
-  let committing = false;
-  const tick = () => {
-    if (vault.readOnly || committing || !fileSystem.hasUncommitted) return;
-    if (++seconds < COMMIT_SECONDS) return;
-    seconds = 0;
-    committing = true;
-    fileSystem.syncAll()
-      .catch((error) => post({ type: "report", error: toPosted(error) }))
-      .finally(() => committing = false);
+  const upkeep = new Upkeep(vault);
+  const reported = new Set<string>();
+  const failed = (error: unknown) => {
+    if (error instanceof AssertionError) return end(error);
+    const posted = toPosted(error);
+    // A failed medium fails every time: it is said once.
+    if (!reported.has(posted.message)) post({ type: "report", error: posted });
+    reported.add(posted.message);
   };
   await serveSession(session, fileSystem, {
     kernel,
     writebackCache: false,
     idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
-    tick,
+    tick: () => void upkeep.tick().catch(failed),
     ready: () => post({ type: "ready" }),
     report: (error) => post({ type: "report", error: toPosted(error) }),
   });
@@ -99,14 +101,16 @@ async function control(vault: Vault, request: ControlRequest): Promise<void> {
 
 /** Closes the vault and says how it ended. */
 async function end(failure?: unknown): Promise<void> {
+  const ending = server;
+  server = null;
   let error = failure === undefined ? undefined : toPosted(failure);
   try {
-    await server?.vault.close();
-    await server?.lane.close();
+    if (failure instanceof AssertionError) await ending?.vault.abandon();
+    else await ending?.vault.close();
+    await ending?.lane.close();
   } catch (closing) {
     error ??= toPosted(closing);
   }
-  server = null;
   post({ type: "ended", error });
   scope.close();
 }
@@ -117,7 +121,12 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
     if (message.type === "open") {
       server = await open(message.order);
       const { vault } = server;
-      post({ type: "opened", readOnly: vault.readOnly, replayed: vault.opened.replayed });
+      const { replayed, skippedRoots } = vault.opened;
+      post({ type: "opened", readOnly: vault.readOnly, replayed });
+      if (skippedRoots.length > 0) {
+        const text = olderStateText(message.order.medium, skippedRoots);
+        post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
+      }
     } else if (message.type === "serve") {
       if (server !== null) await serve(server, message.session);
       await end();

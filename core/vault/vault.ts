@@ -188,10 +188,21 @@ export class Vault implements AsyncDisposable {
         this.opened.volume.discardReleased();
       }
     } finally {
-      this.opened.wipe();
-      this.header.keys.wipe();
-      await this.medium.close();
+      await this.release();
     }
+  }
+
+  /** Ends without writing anything: after a broken invariant, nothing that is in memory may become durable. */
+  async abandon(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.release();
+  }
+
+  private async release(): Promise<void> {
+    this.opened.wipe();
+    this.header.keys.wipe();
+    await this.medium.close();
   }
 
   /** Closes it. */

@@ -25,6 +25,8 @@ const DIRTY_BYTES_MAX = 24 * MIB;
 const NAME_BYTES_MAX = 255;
 /** Changed tree pages that one transaction may make: they stay in memory until it ends. */
 const TRANSACTION_BYTES_MAX = 192 * MIB;
+/** Runs that wait to be given back to the storage below: it bounds the memory that remembers them. */
+const DISCARDABLE_MAX = 1 << 18;
 /** Empty commits that let every resting cell go. */
 const COMMITS_TO_RELEASE = 3;
 
@@ -280,7 +282,9 @@ export class Volume implements VolumeStore, DataBlocks {
   }
 
   private released(run: number): void {
-    if (this.discard) this.discardable.push(run);
+    if (!this.discard) return;
+    this.discardable.push(run);
+    if (this.discardable.length === DISCARDABLE_MAX) this.discardReleased();
   }
 
   /** Gives free cells back to the storage below: those that were released and not taken again. */

@@ -1,0 +1,56 @@
+import type { Vault } from "./vault.ts";
+
+/** Changes become durable after this many seconds without anybody asking. */
+const COMMIT_SECONDS = 5;
+/** A vault that nobody has changed for so long is tidied. */
+const TIDY_SECONDS = 10;
+/** Roots until given-up cells can be used. */
+const ROOTS_TO_REST = 3;
+
+/**
+ * What an open vault needs although nobody asks: changes become durable, and when it is quiet, free cells come to the end of
+ * their rest and go back to the storage below. Whoever keeps it open calls `tick` once a second.
+ */
+export class Upkeep {
+  readonly #vault: Vault;
+  #waited = 0;
+  #quiet = 0;
+  #tidy = true;
+  #busy = false;
+
+  constructor(vault: Vault) {
+    this.#vault = vault;
+  }
+
+  /** A second has passed. Rejects with what a commit met. */
+  async tick(): Promise<void> {
+    const { fileSystem, readOnly, opened: { volume } } = this.#vault;
+    if (readOnly || this.#busy || volume.inTransaction) return;
+    if (fileSystem.hasUncommitted) {
+      this.#quiet = 0;
+      this.#tidy = false;
+      if (++this.#waited >= COMMIT_SECONDS) await this.#alone(() => fileSystem.syncAll());
+    } else if (!this.#tidy && ++this.#quiet >= TIDY_SECONDS) {
+      this.#tidy = true;
+      await this.#alone(() => this.#giveBack());
+    }
+  }
+
+  async #alone(work: () => void | Promise<void>): Promise<void> {
+    this.#waited = 0;
+    this.#busy = true;
+    try {
+      await work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #giveBack(): void {
+    const { volume } = this.#vault.opened;
+    for (let n = 0; n < ROOTS_TO_REST && volume.store.space.resting.cells > 0; n++) {
+      volume.commitNow();
+    }
+    volume.discardReleased();
+  }
+}
