@@ -42,6 +42,7 @@ export async function withVault<T>(
       wipeSecret(secret);
       try {
         requireWritable(vault, access, medium);
+        await warnOfOlderState(host, medium, vault);
         return await use(vault);
       } finally {
         await vault.close();
@@ -52,6 +53,19 @@ export async function withVault<T>(
   } finally {
     wipeSecret(secret);
   }
+}
+
+/** Never silent: somebody may have damaged the newest root on purpose. */
+async function warnOfOlderState(host: Host, medium: string, vault: Vault): Promise<void> {
+  const { skippedRoots } = vault.opened;
+  if (skippedRoots.length === 0) return;
+  await host.err.write(`sigmavault: warning: ${olderStateText(medium, skippedRoots)}\n`);
+}
+
+/** What to say where the newest roots do not open. */
+export function olderStateText(medium: string, skippedRoots: readonly number[]): string {
+  const newer = skippedRoots.join(", ");
+  return `Cannot open the newest state of "${medium}": root ${newer} is damaged; an older one is open`;
 }
 
 function requireWritable(vault: Vault, access: Access, medium: string): void {

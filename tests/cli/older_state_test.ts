@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { runCell } from "../../core/format/space_record.ts";
+import { CELL_BYTES } from "../../core/limits.ts";
+import { openVault } from "../../mod.ts";
+import { whyNoMount } from "../support/mounted_driver.ts";
+import { CliWorld, readUntil } from "./cli_run.ts";
+
+const WARNING =
+  /Cannot open the newest state of ".*vault\.sv": root \d+ is damaged; an older one is open/;
+const reason = whyNoMount();
+
+/** A vault whose newest root record has one wrong byte. */
+async function damagedWorld(): Promise<CliWorld> {
+  const world = await CliWorld.open();
+  await world.create();
+  await world.ok("mkdir", world.medium, "/a", ...world.opens);
+  const passphrase = await Deno.readTextFile(world.passphraseFile);
+  const vault = await openVault({
+    medium: world.medium,
+    passphrase: passphrase.trim(),
+    readOnly: true,
+  });
+  const { root } = vault.opened.volume.store.inspect();
+  assert.ok(root !== null);
+  await vault.close();
+  using file = await Deno.open(world.medium, { read: true, write: true });
+  const at = runCell(root.run) * CELL_BYTES + 100;
+  const byte = new Uint8Array(1);
+  await file.seek(at, Deno.SeekMode.Start);
+  await file.read(byte);
+  byte[0] ^= 1;
+  await file.seek(at, Deno.SeekMode.Start);
+  await file.write(byte);
+  return world;
+}
+
+Deno.test("cli: a vault that opens below its newest root says so", async () => {
+  await using world = await damagedWorld();
+  const { code, stderr } = await world.run("ls", world.medium, ...world.opens);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, WARNING);
+});
+
+Deno.test({
+  name: `cli: a mount of an older state says so${reason && `: ${reason}`}`,
+  ignore: reason !== "",
+  async fn() {
+    await using world = await damagedWorld();
+    const mountpoint = world.path("mnt");
+    await Deno.mkdir(mountpoint);
+    const args = ["mount", world.medium, mountpoint, ...world.opens];
+    const child = world.command(["--allow-all"], args).spawn();
+    const [out, err] = [child.stdout.getReader(), child.stderr.getReader()];
+    try {
+      await readUntil(out, "mounted ");
+      assert.match(await readUntil(err, "an older one is open"), WARNING);
+    } finally {
+      await world.run("umount", mountpoint);
+      await Promise.all([out.cancel(), err.cancel()]);
+      await child.status;
+    }
+  },
+});
