@@ -9,6 +9,8 @@ export interface OpenLane {
   readonly lane: Lane;
   /** Takes one queued job when the thread has nothing else to do; true when there was one. */
   help(): boolean;
+  /** Resolves when the workers have started, or cannot. */
+  ready(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,7 +37,8 @@ export async function openLane(
   const { descriptor } = direct;
   if (descriptor === undefined) {
     const lane = new InlineLane(kernel, direct);
-    return { lane, help: () => false, close: () => Promise.resolve() };
+    const done = () => Promise.resolve();
+    return { lane, help: () => false, ready: done, close: done };
   }
   const { cryptoLane: lane, workers } = options;
   const inline = await startWorkerPool({ kernel, workers: 0, lane, descriptor });
@@ -103,6 +106,10 @@ class GrowingLane implements Lane, OpenLane {
 
   help(): boolean {
     return this.workers?.helpOne() ?? false;
+  }
+
+  ready(): Promise<void> {
+    return this.starting;
   }
 
   async close(): Promise<void> {
