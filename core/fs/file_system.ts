@@ -191,3 +191,20 @@ export class PosixError extends Error {
     this.errno = errno;
   }
 }
+
+/** Attributes to be filled in. */
+export function emptyAttributes(): Attributes {
+  const times = { atime: 0, atimeNs: 0, mtime: 0, mtimeNs: 0, ctime: 0, ctimeNs: 0 };
+  return {
+    ino: 0,
+    generation: 0,
+    size: 0,
+    blocks: 0,
+    ...times,
+    mode: 0,
+    nlink: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+  };
+}

@@ -1,5 +1,5 @@
 import { fail } from "./errno.ts";
-import type { Attributes, Caller, FileSystem } from "./file_system.ts";
+import { type Attributes, type Caller, emptyAttributes, type FileSystem } from "./file_system.ts";
 import { PosixError } from "./file_system.ts";
 import { ERRNO } from "./errno.ts";
 import { isDirectory, isSymlink, PERMISSIONS, S_IFDIR } from "./mode.ts";
@@ -188,24 +188,4 @@ function bytesOf(path: Path): Uint8Array {
 
 function isErrno(error: unknown, errno: number): boolean {
   return error instanceof PosixError && error.errno === errno;
-}
-
-function emptyAttributes(): Attributes {
-  return {
-    ino: 0,
-    generation: 0,
-    size: 0,
-    blocks: 0,
-    atime: 0,
-    atimeNs: 0,
-    mtime: 0,
-    mtimeNs: 0,
-    ctime: 0,
-    ctimeNs: 0,
-    mode: 0,
-    nlink: 0,
-    uid: 0,
-    gid: 0,
-    rdev: 0,
-  };
 }

@@ -1,12 +1,18 @@
 import { compare, concat } from "../bytes.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { ERRNO, fail } from "../fs/errno.ts";
-import { type Attributes, type Caller, type FileSystem, PosixError } from "../fs/file_system.ts";
+import {
+  type Attributes,
+  type Caller,
+  emptyAttributes,
+  type FileSystem,
+  PosixError,
+} from "../fs/file_system.ts";
 import { isDirectory, isRegular, isSymlink, PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import { type LastName, namesOf, Paths } from "../fs/paths.ts";
 import type { Runtime } from "../runtime.ts";
 import { FileReplacement } from "./file_replacement.ts";
-import { emptyAttributes, type FileType, typeOf } from "./file_status.ts";
+import { type FileType, typeOf } from "./file_status.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { OpenFile } from "./open_file.ts";
 import { asPathError, type FilePath } from "./path_failure.ts";

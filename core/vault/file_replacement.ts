@@ -1,8 +1,8 @@
-import type { Caller, FileSystem } from "../fs/file_system.ts";
+import { type Caller, emptyAttributes, type FileSystem } from "../fs/file_system.ts";
 import { PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import type { LastName } from "../fs/paths.ts";
 import type { Runtime } from "../runtime.ts";
-import { emptyAttributes } from "./file_status.ts";
+
 import type { FileTransfer } from "./file_transfer.ts";
 
 /** What files are written with. */

@@ -95,27 +95,6 @@ export function timeOf(time: FileTime): Time | "now" {
   return { seconds, nanoseconds: (milliseconds - seconds * 1000) * 1e6 };
 }
 
-/** Attributes to be filled. */
-export function emptyAttributes(): Attributes {
-  return {
-    ino: 0,
-    generation: 0,
-    size: 0,
-    blocks: 0,
-    atime: 0,
-    atimeNs: 0,
-    mtime: 0,
-    mtimeNs: 0,
-    ctime: 0,
-    ctimeNs: 0,
-    mode: 0,
-    nlink: 0,
-    uid: 0,
-    gid: 0,
-    rdev: 0,
-  };
-}
-
 function dateOf(seconds: number, nanoseconds: number): Date {
   return new Date(seconds * 1000 + Math.floor(nanoseconds / 1e6));
 }

@@ -1,3 +1,4 @@
+import { emptyAttributes } from "../fs/file_system.ts";
 import { VaultError } from "../errors.ts";
 import { isDirectory, PERMISSIONS, S_IFDIR } from "../fs/mode.ts";
 import { checkInteger } from "../runtime.ts";
@@ -9,13 +10,7 @@ import {
   type OpenFileOptions,
   type VaultFilesParts,
 } from "./file_access.ts";
-import {
-  emptyAttributes,
-  type FileStatus,
-  type FileTime,
-  statusOf,
-  timeOf,
-} from "./file_status.ts";
+import { type FileStatus, type FileTime, statusOf, timeOf } from "./file_status.ts";
 import { readableOf, writableOf } from "./file_streams.ts";
 import type { FileReplacement } from "./file_replacement.ts";
 import type { OpenFile } from "./open_file.ts";

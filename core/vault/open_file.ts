@@ -1,7 +1,7 @@
 import { VaultError } from "../errors.ts";
-import type { FileSystem } from "../fs/file_system.ts";
+import { emptyAttributes, type FileSystem } from "../fs/file_system.ts";
 import { checkInteger } from "../runtime.ts";
-import { emptyAttributes, type FileStatus, statusOf } from "./file_status.ts";
+import { type FileStatus, statusOf } from "./file_status.ts";
 import type { FileTransfer } from "./file_transfer.ts";
 import { asPathError, type FilePath, shownPath } from "./path_failure.ts";
 

@@ -1,8 +1,8 @@
 import { AssertionError } from "../../core/assert.ts";
-import { type FileSystem, PosixError } from "../../core/fs/file_system.ts";
+import { emptyAttributes, type FileSystem, PosixError } from "../../core/fs/file_system.ts";
 import { ERRNO, ERRNO_MAX } from "../libc/errno.ts";
 import { DirectoryReply } from "./directory_reply.ts";
-import { type DriverSettings, emptyAttributes, type Exchange, NO_REPLY } from "./exchange.ts";
+import { type DriverSettings, type Exchange, NO_REPLY } from "./exchange.ts";
 import { OPERATIONS, UNANSWERED } from "./operations.ts";
 import { PendingReads } from "./pending_reads.ts";
 import { PendingReplies, type UniqueId } from "./pending.ts";

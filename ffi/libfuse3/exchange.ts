@@ -49,24 +49,3 @@ export interface OperationEntry {
   readonly run: Operation;
   readonly bodyBytesMin: number;
 }
-
-/** Attributes with nothing in them. */
-export function emptyAttributes(): Attributes {
-  return {
-    ino: 0,
-    generation: 0,
-    size: 0,
-    blocks: 0,
-    atime: 0,
-    atimeNs: 0,
-    mtime: 0,
-    mtimeNs: 0,
-    ctime: 0,
-    ctimeNs: 0,
-    mode: 0,
-    nlink: 0,
-    uid: 0,
-    gid: 0,
-    rdev: 0,
-  };
-}

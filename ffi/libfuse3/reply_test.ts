@@ -1,7 +1,8 @@
+import { emptyAttributes } from "../../core/fs/file_system.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { viewOf } from "../../core/bytes.ts";
-import { emptyAttributes } from "./exchange.ts";
+import {} from "./exchange.ts";
 import { ATTR, ATTR_OUT, ENTRY_OUT, OUT_HEADER } from "./protocol.ts";
 import { Reply, timeoutOf } from "./reply.ts";
 

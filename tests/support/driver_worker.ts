@@ -12,7 +12,7 @@ import {
 } from "../../core/fs/file_system.ts";
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
-import { emptyAttributes } from "../../ffi/libfuse3/exchange.ts";
+import { emptyAttributes } from "../../core/fs/file_system.ts";
 import type { KernelMemory } from "../../ffi/libfuse3/request_buffers.ts";
 import { serveSession } from "../../ffi/libfuse3/loop.ts";
 import type { ServedSession } from "../../ffi/libfuse3/served_session.ts";

@@ -1,4 +1,4 @@
-import type { Attributes, Caller, ReadSpans } from "../../core/fs/file_system.ts";
+import type { Caller, ReadSpans } from "../../core/fs/file_system.ts";
 import {
   type FileSystemOptions,
   openFileSystem,
@@ -46,27 +46,6 @@ export function openMemoryVolume(options: OpenOptions = {}): MemoryVolume {
 /** The superuser with the usual umask. */
 export const ROOT: Caller = { uid: 0, gid: 0, pid: 1, umask: 0o022 };
 
-/** Attributes to be filled. */
-export function emptyAttributes(): Attributes {
-  return {
-    ino: 0,
-    generation: 0,
-    size: 0,
-    blocks: 0,
-    atime: 0,
-    atimeNs: 0,
-    mtime: 0,
-    mtimeNs: 0,
-    ctime: 0,
-    ctimeNs: 0,
-    mode: 0,
-    nlink: 0,
-    uid: 0,
-    gid: 0,
-    rdev: 0,
-  };
-}
-
 /** Spans to be filled. */
 export function emptySpans(): ReadSpans {
   return { total: 0, count: 0, addresses: [], lengths: [] };
@@ -76,3 +55,5 @@ export function emptySpans(): ReadSpans {
 export function named(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
+
+export { emptyAttributes } from "../../core/fs/file_system.ts";
