@@ -109,8 +109,12 @@ class VaultCheck {
     try {
       const { root, inspector } = store.inspect();
       if (root === null) throw new VaultError("corrupt", "no root was found");
+      const { skippedRoots } = this.vault.opened;
       if (root.skipped.length > 0 || root.record.sequence < store.sequence) {
         this.problems.add("root", `the newest root cannot be read, only ${root.record.sequence}`);
+      } else if (skippedRoots.length > 0) {
+        const newer = skippedRoots.join(", ");
+        this.problems.add("root", `root ${newer} could not be read: an older state was opened`);
       }
       return { root, inspector };
     } catch (error) {

@@ -3,11 +3,12 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { FaultyMedium } from "../../tests/support/faulty_medium.ts";
 import { FileActions } from "../../tests/support/file_actions.ts";
-import { createKeyedVault } from "../../tests/support/keyed_vault.ts";
+import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { emptyAttributes, named, ROOT } from "../../tests/support/open_memory_volume.ts";
 import { RandomStream } from "../../tests/support/random_stream.ts";
 import { S_IFDIR } from "../fs/mode.ts";
 import { encodeMapEntry } from "../format/map_entry.ts";
+import { runCell } from "../format/space_record.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
 import type { CheckReport } from "./check_report.ts";
@@ -170,4 +171,24 @@ Deno.test("check: two entries in the same cells are found", async () => {
   vault.opened.volume.tree.put(new Uint8Array([1]), new Uint8Array(1));
   vault.opened.volume.tree.delete(new Uint8Array([1]));
   assert.deepEqual(kinds(await checkVault(vault)).sort(), ["damaged", "shared"]);
+});
+
+Deno.test("check: an older state than the newest root is a problem, even once it is the newest again", async () => {
+  const { medium, vault, actions } = await smallWorld();
+  actions.create("lost with the newest root");
+  await vault.commit();
+  const { root } = vault.opened.volume.store.inspect();
+  assert.ok(root !== null);
+  medium.flipBit(runCell(root.run) * CELL_BYTES + 100, 0);
+  for (const readOnly of [true, false]) {
+    arena.reset();
+    const older = openKeyedVault({ medium, kernel: arena, readOnly });
+    assert.deepEqual(older.opened.skippedRoots, [root.record.sequence]);
+    const report = await checkVault(older);
+    assert.deepEqual(kinds(report), ["root"]);
+    assert.equal(report.files, 2);
+  }
+  arena.reset();
+  const next = openKeyedVault({ medium, kernel: arena });
+  assert.deepEqual((await checkVault(next)).problems, []);
 });
