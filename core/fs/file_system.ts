@@ -11,6 +11,11 @@ export interface FileSystem {
 
   lookup(parent: number, name: Uint8Array, out: Attributes): void;
   getattr(ino: number, out: Attributes): void;
+  /**
+   * What a removed inode was like, where that is still known: somebody may hold it without having it open here (an open
+   * fifo, a working directory, O_PATH). False where it is not.
+   */
+  getattrRemoved?(ino: number, out: Attributes): boolean;
   setattr(caller: Caller, ino: number, change: AttributeChange, out: Attributes): void;
   /** Creates any node but a symlink: the type is in `mode` (S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK). */
   mknod(caller: Caller, place: Place, node: NewNode, out: Attributes): void;

@@ -11,6 +11,8 @@ import { hasDirtyData, type Node, nodeOf, showInode, showNode } from "./node.ts"
 
 /** Idle nodes kept in memory, so that directories in use need no decoding. */
 const IDLE_NODES_MAX = 1024;
+/** Removed inodes whose last attributes are still known. */
+const REMOVED_NODES_MAX = 1024;
 /** Nodes with attributes in memory only (mostly access times) before they are put to the tree. */
 const STALE_NODES_MAX = 1024;
 
@@ -22,6 +24,7 @@ export class NodeTable {
   readonly #store: VolumeStore;
   readonly #nodes = new Map<number, Node>();
   readonly #stale = new Set<Node>();
+  readonly #removed = new Map<number, Inode>();
   readonly #key = new Uint8Array(NODE_KEY_BYTES);
   readonly #record = new Uint8Array(INODE_BYTES);
   readonly #view = viewOf(this.#record);
@@ -98,6 +101,18 @@ export class NodeTable {
     this.#stale.delete(node);
     node.stale = false;
     this.#nodes.delete(node.ino);
+    this.#removed.set(node.ino, node.inode);
+    if (this.#removed.size <= REMOVED_NODES_MAX) return;
+    for (const oldest of this.#removed.keys()) return void this.#removed.delete(oldest);
+  }
+
+  /** Fills `out` with what an inode was like when it was removed, a while ago at most; false where that is not known. */
+  showRemoved(ino: number, out: Attributes): boolean {
+    const inode = this.#removed.get(ino);
+    if (inode === undefined) return false;
+    showInode(ino, inode, out);
+    out.nlink = 0;
+    return true;
   }
 
   /** Puts every changed record to the tree. */
@@ -136,6 +151,7 @@ export class NodeTable {
     const known = [...this.#nodes.values()];
     this.#nodes.clear();
     this.#stale.clear();
+    this.#removed.clear();
     for (const { ino, opens, failure } of known) {
       const inode = emptyInode();
       if (opens === 0 || !this.#decode(ino, inode)) continue;

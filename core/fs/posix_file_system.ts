@@ -81,6 +81,10 @@ export class PosixFileSystem implements FileSystem {
     }
   }
 
+  getattrRemoved(ino: number, out: Attributes): boolean {
+    return this.#parts.nodes.showRemoved(ino, out);
+  }
+
   setattr(_caller: Caller, ino: number, change: AttributeChange, out: Attributes): void {
     this.#change(() => {
       changeAttributes(this.#parts, this.#parts.nodes.get(ino), change);

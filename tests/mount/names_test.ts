@@ -154,6 +154,12 @@ function links(c: SystemCalls): void {
   equal(c.read(fd, 20), "still");
   c.close(fd);
   equal(c.unlink("a"), "ENOENT");
+  // A fifo is open in the kernel only.
+  c.mkfifo("fifo");
+  const fifo = c.open("fifo", O.RDWR) as number;
+  c.unlink("fifo");
+  equal(c.fstat(fifo).nlink, 0);
+  c.close(fifo);
 }
 
 function unnamedFiles(c: SystemCalls): void {

@@ -8,7 +8,12 @@ const tooBig = new PosixError(ERRNO.EFBIG, "Cannot set size: too large");
 const badTime = new PosixError(ERRNO.EINVAL, "Cannot set time: out of range");
 
 export const getattr: Operation = ({ fileSystem, request, reply, attributes, settings }) => {
-  fileSystem.getattr(request.nodeId, attributes);
+  try {
+    fileSystem.getattr(request.nodeId, attributes);
+  } catch (error) {
+    const stale = error instanceof PosixError && error.errno === ERRNO.ESTALE;
+    if (!stale || !fileSystem.getattrRemoved?.(request.nodeId, attributes)) throw error;
+  }
   return reply.attributes(attributes, settings.timeouts.attr);
 };
 
