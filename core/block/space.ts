@@ -12,7 +12,9 @@ import {
   spaceKey,
 } from "../format/space_record.ts";
 import { SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
+import { NODE_CELLS_MAX } from "../format/node.ts";
 import { FreeCounts } from "./free_counts.ts";
+import { FreeUnits, type UnitSource } from "./free_units.ts";
 import { Resting } from "./resting.ts";
 import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
 import type { SegmentOrder } from "./segment_order.ts";
@@ -32,6 +34,8 @@ export interface SpaceOptions {
   readonly segments: number;
   /** The medium may grow to so many segments. */
   readonly segmentsMax: number;
+  /** Cells of a full data block. */
+  readonly blockCells?: number;
   /** Makes the medium this many segments long. */
   grow(segments: number): void;
 }
@@ -65,6 +69,10 @@ export class Space {
   private takenLate: number[] = [];
   /** Cells are taken in segments below this one only. */
   private confinedTo = Number.MAX_SAFE_INTEGER;
+  /** Free runs that a node fits into, and that a block does. */
+  private readonly nodeUnits: FreeUnits;
+  private readonly blockUnits: FreeUnits;
+  private readonly blockCells: number;
   /** While above zero, cells go on resting: a reader of an older root is at work. */
   holds = 0;
 
@@ -76,6 +84,18 @@ export class Space {
     this.grow = options.grow;
     this.counts = new FreeCounts(options.tree, options.segments);
     this.resting = new Resting(options.tree);
+    this.blockCells = Math.max(NODE_CELLS_MAX, options.blockCells ?? 1);
+    this.nodeUnits = new FreeUnits(this.unitSource(NODE_CELLS_MAX));
+    this.blockUnits = new FreeUnits(this.unitSource(this.blockCells));
+  }
+
+  private unitSource(cells: number): UnitSource {
+    return {
+      cells,
+      freeCells: (segment) => this.counts.of(segment),
+      bitmap: (segment) => this.bitmap(segment),
+      segments: () => Math.min(this.segments, this.confinedTo),
+    };
   }
 
   /** Cells that can be taken, without growing. */
@@ -88,15 +108,42 @@ export class Space {
     return this.counts.total + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
   }
 
+  /**
+   * Cells in runs that a tree node fits into, grown ones included: at least `enough`, or all there are. What takes up to
+   * {@linkcode NODE_CELLS_MAX} cells uses up no more than one such run, wherever free cells lie.
+   */
+  usableCells(enough: number): number {
+    return this.cellsIn(this.nodeUnits, NODE_CELLS_MAX, enough);
+  }
+
+  /** Likewise, cells in runs that a full data block fits into; where blocks are no larger than nodes, any number. */
+  blockableCells(enough: number): number {
+    if (this.blockCells === NODE_CELLS_MAX) return enough;
+    return this.cellsIn(this.blockUnits, this.blockCells, enough);
+  }
+
+  private cellsIn(units: FreeUnits, size: number, enough: number): number {
+    const growth = Math.min(this.segmentsMax, this.confinedTo) - this.segments;
+    const grown = Math.max(0, growth) * SEGMENT_CELLS;
+    return grown >= enough ? grown : grown + size * units.count(Math.ceil((enough - grown) / size));
+  }
+
+  private countAnew(): void {
+    this.nodeUnits.forget();
+    this.blockUnits.forget();
+  }
+
   /** Takes cells below `segments` only from now on, so that what lies above can be moved away and cut off. */
   confine(segments: number): void {
     this.confinedTo = segments;
+    this.countAnew();
     if (this.cursor !== null && this.cursor.segment >= segments) this.cursor = null;
   }
 
   /** Takes cells everywhere again. */
   unconfine(): void {
     this.confinedTo = Number.MAX_SAFE_INTEGER;
+    this.countAnew();
   }
 
   /** True where no cell of any segment from `segments` on is taken or rests. */
@@ -119,6 +166,7 @@ export class Space {
     this.segments = segments;
     this.position = 0;
     this.counts.shrink(segments);
+    this.countAnew();
   }
 
   /** Takes `count` adjacent cells and returns the first. */
@@ -183,8 +231,14 @@ export class Space {
   }
 
   private took(segment: number, count: number): void {
-    this.counts.add(segment, -count);
+    this.count(segment, -count);
+  }
+
+  private count(segment: number, freed: number): void {
+    this.counts.add(segment, freed);
     this.changed.add(segment);
+    this.nodeUnits.changed(segment);
+    this.blockUnits.changed(segment);
   }
 
   /** The next segment that may hold a run of `count` cells. Throws ENOSPC when there is none. */
@@ -258,8 +312,7 @@ export class Space {
     const bitmap = this.bitmap(segment);
     const before = countFree(bitmap);
     eachSlot(cell % SEGMENT_CELLS, count, (slot, mask) => bitmap[slot] |= mask);
-    this.counts.add(segment, countFree(bitmap) - before);
-    this.changed.add(segment);
+    this.count(segment, countFree(bitmap) - before);
   }
 
   /** True where every cell of the run is free: its content may be thrown away. */
@@ -282,8 +335,7 @@ export class Space {
       bitmap[slot] &= ~mask;
     });
     const before = this.counts.of(segment);
-    this.counts.add(segment, runCount(run));
-    this.changed.add(segment);
+    this.count(segment, runCount(run));
     if (before < RECYCLED_CELLS_MIN && before + runCount(run) >= RECYCLED_CELLS_MIN) {
       this.recycled.push(segment);
     }

@@ -99,6 +99,7 @@ export class TreeStore {
       tree: this.spaceTree,
       segments: shape.segments,
       segmentsMax: shape.segmentsMax,
+      blockCells: shape.blockBytes / CELL_BYTES,
       grow: (segments) => parts.medium.truncate(segments * SEGMENT_BYTES),
     });
     this.mapPages.useSpace(this.space);

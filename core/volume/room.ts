@@ -30,17 +30,27 @@ export class Room {
     this.medium = medium;
   }
 
-  /** Cells that can be taken now. */
+  /** Cells that are free now, wherever they lie. */
   cells(purpose: "write" | "delete"): number {
-    const { availableCells } = this.space;
-    if (this.medium?.room === undefined) return availableCells;
+    return Math.min(this.space.availableCells, this.cellsBelow(purpose));
+  }
+
+  /** True where so many cells can be taken now by nodes, and by blocks where so many are for them. */
+  has(cells: number, purpose: "write" | "delete", blockCells = 0): boolean {
+    const { space } = this;
+    return space.usableCells(cells) >= cells && this.cellsBelow(purpose) >= cells &&
+      (blockCells === 0 || space.blockableCells(blockCells) >= blockCells);
+  }
+
+  private cellsBelow(purpose: "write" | "delete"): number {
+    if (this.medium?.room === undefined) return Infinity;
     if (
       ++this.questions > QUESTIONS_MAX || Math.abs(this.askedAt - this.space.freeCells) > CELLS_MAX
     ) {
       this.ask();
     }
     const kept = purpose === "delete" ? this.margin * (1 - DELETE_SHARE) : this.margin;
-    return Math.min(availableCells, Math.max(0, Math.floor(this.below - kept)));
+    return Math.max(0, Math.floor(this.below - kept));
   }
 
   /** What the storage below has left is not what it was. */

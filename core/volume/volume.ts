@@ -6,14 +6,19 @@ import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
 import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
-import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, KEY_BYTES, MIB, SEGMENT_CELLS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { LoggedTree } from "./logged_tree.ts";
-import { RESERVE_CELLS_MIN, reservedCells } from "./reserve.ts";
+import {
+  COMMIT_GAIN_CELLS,
+  RESERVE_CELLS_MIN,
+  reservedCells,
+  RESTING_CELLS_MIN,
+} from "./reserve.ts";
+import { ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
 import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_store.ts";
 
@@ -25,8 +30,6 @@ const DIRTY_BYTES_MAX = 24 * MIB;
 const NAME_BYTES_MAX = 255;
 /** Changed tree pages that one transaction may make: they stay in memory until it ends. */
 const TRANSACTION_BYTES_MAX = 192 * MIB;
-/** Runs that wait to be given back to the storage below: it bounds the memory that remembers them. */
-const DISCARDABLE_MAX = 1 << 18;
 /** Empty commits that let every resting cell go. */
 const COMMITS_TO_RELEASE = 3;
 
@@ -58,7 +61,7 @@ export class Volume implements VolumeStore, DataBlocks {
   readonly tree: LoggedTree;
   readonly store: TreeStore;
   private readonly medium: DirectAccess;
-  private readonly discard: boolean;
+  private readonly released: ReleasedCells | null;
   private readonly room: Room;
   private readonly log = new MutationBuffer(LOG_BYTES_MAX);
   private readonly nameBuffer: number;
@@ -71,7 +74,6 @@ export class Volume implements VolumeStore, DataBlocks {
   private busy = false;
   private transaction: OpenTransaction | null = null;
   private failure: unknown;
-  private discardable: number[] = [];
 
   constructor(parts: VolumeParts) {
     this.kernel = parts.kernel;
@@ -79,7 +81,7 @@ export class Volume implements VolumeStore, DataBlocks {
     this.medium = parts.medium;
     this.store = parts.store;
     this.readOnly = parts.readOnly;
-    this.discard = parts.discard;
+    this.released = parts.discard ? new ReleasedCells(parts.store.space, this.medium) : null;
     this.room = new Room(parts.store.space, parts.store.dense ? null : this.medium);
     this.tree = new LoggedTree(parts.store.volume, this.log, () => this.checkWritable());
     this.nameBuffer = this.kernel.reserve(NAME_BYTES_MAX + 1 + 32);
@@ -144,7 +146,7 @@ export class Volume implements VolumeStore, DataBlocks {
       (bytes[out + 3] | bytes[out + 4] << 8 | (bytes[out + 5] & 15) << 16) * 16777216;
   }
 
-  private reserveCells(purpose: "write" | "delete"): number {
+  private reserveCells(purpose: "write" | "delete" | "root"): number {
     const { blockBytes, store: { space, dirtyBytes } } = this;
     const promisedBlocks = this.promised * CELL_BYTES / blockBytes;
     const room = space.segments * SEGMENT_CELLS + this.room.cells("delete");
@@ -156,14 +158,15 @@ export class Volume implements VolumeStore, DataBlocks {
     if (this.transaction !== null && this.store.dirtyBytes > TRANSACTION_BYTES_MAX) {
       throw new VaultError("invalid", "Cannot change so much in one transaction: make several");
     }
-    const isShort = () =>
-      this.room.cells(purpose) < cells + this.promised + this.reserveCells(purpose);
-    if (!isShort()) return;
+    if (this.hasRoom(cells, purpose)) return;
     this.room.askAgain();
-    for (let tries = 0; isShort(); tries++) {
-      const rest = this.store.space.resting.cells > 0 || this.changes > 0;
-      if (tries === COMMITS_TO_RELEASE || !rest || this.busy || this.inTransaction) {
-        if (purpose === "delete" && this.room.cells(purpose) > RESERVE_CELLS_MIN) return;
+    // What a commit makes room for is enough for several changes, or every one of them would want a commit.
+    for (let tries = 0; !this.hasRoom(cells + (tries && COMMIT_GAIN_CELLS), purpose); tries++) {
+      if (
+        tries === COMMITS_TO_RELEASE || this.busy || this.inTransaction || !this.mayGain(purpose)
+      ) {
+        const least = this.promised + this.reserveCells("root");
+        if (purpose === "delete" && this.room.has(least, purpose)) return;
         throw new VaultError("unavailable", "Cannot store data: the vault is full", {
           errno: "ENOSPC",
         });
@@ -172,6 +175,20 @@ export class Volume implements VolumeStore, DataBlocks {
       this.discardReleased();
       this.room.askAgain();
     }
+  }
+
+  private hasRoom(cells: number, purpose: "write" | "delete"): boolean {
+    const wanted = cells + this.promised;
+    // Nodes may break up as many runs that large blocks would fit into.
+    const blocks = purpose === "write" && wanted * CELL_BYTES >= this.blockBytes ? 2 * wanted : 0;
+    return this.room.has(wanted + this.reserveCells(purpose), purpose, blocks);
+  }
+
+  /** True where commits let enough go: what rests, but for what they let rest themselves, and what is reserved for them. */
+  private mayGain(purpose: "write" | "delete"): boolean {
+    const resting = this.store.space.resting.cells - RESTING_CELLS_MIN;
+    const gain = resting + this.reserveCells("delete") - RESERVE_CELLS_MIN;
+    return gain > (purpose === "write" ? COMMIT_GAIN_CELLS : 0);
   }
 
   promise(cells: number): void {
@@ -217,7 +234,7 @@ export class Volume implements VolumeStore, DataBlocks {
     const { space, log } = this.store;
     const cells = log.cellsFor(this.log.endedBytes().length + 64);
     const kept = this.promised + this.reserveCells("delete");
-    return space.freeCells >= cells && space.availableCells >= cells + kept;
+    return space.freeCells >= cells && space.usableCells(cells + kept) >= cells + kept;
   }
 
   private noteNumbers(): void {
@@ -275,32 +292,15 @@ export class Volume implements VolumeStore, DataBlocks {
     this.medium.sync();
     this.store.publish(prepared);
     this.medium.sync();
-    this.store.finish(prepared, (run) => this.released(run));
+    this.store.finish(prepared, (run) => this.released?.add(run));
     this.log.clear();
     this.changes = 0;
     this.store.trim();
   }
 
-  private released(run: number): void {
-    if (!this.discard) return;
-    this.discardable.push(run);
-    if (this.discardable.length === DISCARDABLE_MAX) this.discardReleased();
-  }
-
   /** Gives free cells back to the storage below: those that were released and not taken again. */
   discardReleased(): void {
-    const { space } = this.store;
-    const runs = this.discardable.sort((a, b) => a - b);
-    this.discardable = [];
-    for (let i = 0; i < runs.length;) {
-      const cell = runCell(runs[i]);
-      let end = cell;
-      while (i < runs.length && runCell(runs[i]) === end && space.isFree(end, runCount(runs[i]))) {
-        end += runCount(runs[i++]);
-      }
-      if (end > cell) this.medium.discard(cell * CELL_BYTES, (end - cell) * CELL_BYTES);
-      else i++;
-    }
+    this.released?.discard();
   }
 
   setFlushHook(flush: () => void): void {
