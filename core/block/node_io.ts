@@ -101,6 +101,8 @@ export class NodeIo {
     const length = stored - NODE_SEAL_BYTES;
     const at = this.readDescriptor;
     const address = this.readBuffer + NONCE_BYTES;
+    // Whoever has a key can write any length: more would run over the memory behind the buffer.
+    if (place.cells < 1 || place.cells > NODE_CELLS_MAX) throw unreadable(place);
     if (!this.context.keys.has(place.epoch)) throw unreadable(place);
     this.context.describe(at, { ...place, length, address, sealedBytes: length });
     this.context.nonceOf(at).set(place.nonce);

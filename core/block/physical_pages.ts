@@ -3,7 +3,7 @@ import { PageCache } from "../btree/page_cache.ts";
 import { Page } from "../btree/page.ts";
 import type { PageSource } from "../btree/page_source.ts";
 import { getU48, setU48, viewOf } from "../bytes.ts";
-import { readNodeHeader, type TreeKind, writeNodeHeader } from "../format/node.ts";
+import { checkInnerNode, readNodeHeader, type TreeKind, writeNodeHeader } from "../format/node.ts";
 import { POINTER_BYTES, readPointer, writePointer } from "../format/pointer.ts";
 import type { Kind } from "../format/seal_aad.ts";
 import type { NodeIo } from "./node_io.ts";
@@ -63,6 +63,7 @@ export class PhysicalPages implements PageSource {
     const pointer = readPointer(bytes, at);
     assert(pointer.cell < UNPLACED, "dirty pages are in the cache");
     const plaintext = this.io.read({ ...pointer, kind: this.kind, id: 0, level: 0 });
+    checkInnerNode(plaintext, POINTER_BYTES);
     const page = new Page(plaintext, pointer.cell, readNodeHeader(plaintext).level, false);
     this.cache.add(page);
     return page;

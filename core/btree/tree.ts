@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { VaultError } from "../errors.ts";
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../format/node.ts";
 import type { Page } from "./page.ts";
 import type { PageSource } from "./page_source.ts";
@@ -57,7 +58,10 @@ export class Tree {
   private child(page: Page, index: number): Page {
     const child = this.pages.load(page.bytes, page.valueOffset(index));
     child.touched = true;
-    assert(child.level === page.level - 1, "levels count down");
+    // Also what ends a descent through nodes that lead to each other.
+    if (child.level !== page.level - 1) {
+      throw new VaultError("corrupt", "Cannot read tree node: its level does not fit its parent's");
+    }
     return child;
   }
 

@@ -18,6 +18,8 @@ export const NODE_HEADER_BYTES = 32;
 export const RECORD_HEADER_BYTES = 3;
 export const KEY_BYTES_MAX = 64;
 export const VALUE_BYTES_MAX = 4096;
+/** Higher than any tree that fits into 2^53 records. */
+export const NODE_LEVEL_MAX = 22;
 
 /** What a scan looks for in the first plaintext block of a node ("ΣVND"). */
 export const NODE_MARKER = 0x444e56a3;
@@ -99,6 +101,18 @@ export function checkNode(bytes: Uint8Array): void {
     }
     previousKey = key;
     previousLength = keyLength;
+  }
+}
+
+/** Checks that a node above the leaves, whose offsets are good, leads to children by pointers of `pointerBytes` each. */
+export function checkInnerNode(bytes: Uint8Array, pointerBytes: number): void {
+  const { level, count } = readNodeHeader(bytes);
+  if (level === 0) return;
+  if (level > NODE_LEVEL_MAX || count === 0) throw badNode("bad level");
+  const view = viewOf(bytes);
+  for (let i = 0; i < count; i++) {
+    const at = view.getUint16(NODE_HEADER_BYTES + 2 * i, true);
+    if (view.getUint16(at + 1, true) !== pointerBytes) throw badNode("bad pointer");
   }
 }
 

@@ -4,7 +4,7 @@ import type { PageSource } from "../btree/page_source.ts";
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import type { BlockStore } from "../block/block_store.ts";
 import { VaultError } from "../errors.ts";
-import { readNodeHeader, TREE, writeNodeHeader } from "../format/node.ts";
+import { checkInnerNode, readNodeHeader, TREE, writeNodeHeader } from "../format/node.ts";
 import { ID_POINTER_BYTES } from "../format/pointer.ts";
 
 /** Pages of a volume's tree: named by block id, so that a node can move without its parents changing. */
@@ -34,6 +34,7 @@ export class IdPages implements PageSource {
     if (header.id !== id || header.tree !== TREE.volume) {
       throw new VaultError("corrupt", `Cannot read tree node ${id}: it is another node`);
     }
+    checkInnerNode(plaintext, ID_POINTER_BYTES);
     const page = new Page(plaintext, id, header.level, false);
     this.cache.add(page);
     return page;
