@@ -274,6 +274,11 @@ export function openVaultWithKeys(
 ): Vault {
   const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
   const { cacheBytes } = options;
-  const opened = openVolume({ ...parts, keys, cacheBytes }, readOnly ? "read" : "write");
-  return new Vault(parts, opened, keys, options);
+  try {
+    const opened = openVolume({ ...parts, keys, cacheBytes }, readOnly ? "read" : "write");
+    return new Vault(parts, opened, keys, options);
+  } catch (error) {
+    keys.wipe();
+    throw error;
+  }
 }
