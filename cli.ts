@@ -6,6 +6,7 @@
 import { CommanderError } from "commander";
 import { EXIT_CODES, INTERRUPTED } from "./core/command/exit_codes.ts";
 import { buildProgram, type ProgramText, type StartInBackground } from "./core/command/program.ts";
+import { printable } from "./core/command/terminal/colours.ts";
 import { Interrupted } from "./core/command/terminal/prompt.ts";
 import { VaultError } from "./core/errors.ts";
 import { denoHost } from "./ffi/host/deno_host.ts";
@@ -42,7 +43,8 @@ async function main(args: readonly string[]): Promise<number> {
       const { toPosted } = await import("./ffi/posted_error.ts");
       await host.out.write(JSON.stringify({ error: toPosted(error) }) + "\n");
     } else if (error instanceof VaultError) {
-      await host.err.write(`sigmavault: ${error.message}\n`);
+      // Messages quote names, and a name of a stranger's file must not drive the terminal.
+      await host.err.write(`sigmavault: ${printable(error.message)}\n`);
     } else {
       const stack = error instanceof Error ? error.stack ?? error.message : String(error);
       await host.err.write(`sigmavault: ${REPORT_AT}\n${stack}\n`);

@@ -76,10 +76,14 @@ function openWritableOrNot(
 
 function lock(file: PositionedFile, writable: boolean, path: string): void {
   if (file.tryLock(writable ? "exclusive" : "shared")) return;
-  throw new VaultError("conflict", `Cannot open "${path}": in use by another process`, {
-    operation: "open",
-    errno: "EBUSY",
-  });
+  throw new VaultError(
+    "conflict",
+    `Cannot open "${path}": in use by another process; if it is mounted, unmount it or name its mount point`,
+    {
+      operation: "open",
+      errno: "EBUSY",
+    },
+  );
 }
 
 /** How an opened file behaves as a medium. */

@@ -7,7 +7,7 @@ export interface CopyReport {
   directories: number;
   symlinks: number;
   bytes: number;
-  /** Fifos, sockets and devices are not copied; their paths. */
+  /** Fifos, sockets, devices and the vault's own medium are not copied; their paths. */
   readonly skipped: string[];
 }
 
@@ -21,6 +21,8 @@ export interface CopyEnd {
 export interface CopyOptions {
   /** Owners are kept too. */
   readonly keepOwners: boolean;
+  /** Identity of a file that is left out: the medium, which grows by what is copied from it into it. */
+  readonly leaveOut?: string;
   /** Told the bytes copied so far, and the file being copied. */
   progress?(doneBytes: number, path: string): void;
 }
@@ -34,6 +36,9 @@ export async function copyTree(
   to: CopyEnd,
   options: CopyOptions,
 ): Promise<CopyReport> {
+  if (from.tree === to.tree && `${to.path}/`.startsWith(`${from.path}/`)) {
+    throw new VaultError("invalid", `Cannot copy "${from.path}" into itself: choose another place`);
+  }
   const copy = new Copy(from.tree, to.tree, options);
   await copy.node(from.path, to.path);
   return copy.report;
@@ -84,6 +89,10 @@ class Copy {
   }
 
   async #file(from: string, to: string, stat: NodeStat): Promise<void> {
+    if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
+      this.report.skipped.push(from);
+      return;
+    }
     const first = stat.links > 1 ? this.#linked.get(stat.identity) : undefined;
     if (first !== undefined) {
       await this.#makeWay(to);

@@ -4,6 +4,7 @@ import { VaultError } from "../errors.ts";
 import { addSlot } from "../volume/header_slots.ts";
 import { createVault } from "../vault/vault.ts";
 import { statOrNull } from "./copy_tree.ts";
+import type { NodeKind } from "./file_tree.ts";
 import type { CryptoLaneName, Host } from "./host.ts";
 import { newPassphrase } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
@@ -26,6 +27,9 @@ export interface CreateOptions {
   readonly cryptoLane: CryptoLaneName;
 }
 
+/** A symlink is followed. */
+const MEDIUM_KINDS: readonly NodeKind[] = ["file", "block-device", "symlink"];
+
 /** What was made. */
 export interface CreateReport {
   readonly medium: string;
@@ -43,7 +47,7 @@ export async function create(
   options: CreateOptions,
 ): Promise<CreateReport> {
   const name = host.absolute(medium);
-  await allowOverwriting(host, name, options);
+  const isOurs = await allowOverwriting(host, name, options) === "nothing there";
   const secret = await newSecret(host, options);
   const { cryptoLane, mode, kdf, label, dense, sizeBytes, blockBytes } = options;
   const bar = progressOn(host.err, host.runtime);
@@ -70,8 +74,23 @@ export async function create(
       await bar.clear();
       await parts.closeParts();
     }
+  } catch (error) {
+    const path = host.pathOf(name);
+    if (isOurs && path !== null) await removeUnfinished(host, path);
+    throw error;
   } finally {
     if ("passphrase" in secret) secret.passphrase.fill(0);
+  }
+}
+
+/** A vault that is not finished opens with no passphrase, and would be in the way of the next try. */
+async function removeUnfinished(host: Host, path: string): Promise<void> {
+  try {
+    await host.local.remove(path);
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    if (error.kind === "missing") return;
+    await host.err.write(`sigmavault: warning: "${path}" is left, unfinished: ${error.message}\n`);
   }
 }
 
@@ -91,12 +110,23 @@ async function newSecret(host: Host, options: CreateOptions): Promise<Secret> {
 }
 
 /** An existing file with anything in it is only overwritten when a person says so. */
-async function allowOverwriting(host: Host, name: string, options: CreateOptions): Promise<void> {
+async function allowOverwriting(
+  host: Host,
+  name: string,
+  options: CreateOptions,
+): Promise<"nothing there" | "overwrite"> {
   const path = host.pathOf(name);
-  if (path === null) return;
+  if (path === null) return "overwrite";
   const stat = await statOrNull(host.local, path);
-  const isDevice = stat?.kind === "block-device";
-  if (stat === null || (stat.kind === "file" && stat.bytes === 0)) return;
+  if (stat === null) return "nothing there";
+  if (!MEDIUM_KINDS.includes(stat.kind)) {
+    throw new VaultError(
+      "invalid",
+      `Cannot create a vault on "${name}": it is a ${stat.kind}; name a file or a block device`,
+    );
+  }
+  const isDevice = stat.kind === "block-device";
+  if (stat.kind === "file" && stat.bytes === 0) return "overwrite";
   const what = isDevice ? "a device" : `a file of ${formatSize(stat.bytes)}`;
   if (!options.force) {
     throw new VaultError(
@@ -104,8 +134,8 @@ async function allowOverwriting(host: Host, name: string, options: CreateOptions
       `Cannot create a vault on "${name}": it is ${what} already; use --force to overwrite it`,
     );
   }
-  if (options.yes) return;
-  if (await confirm(host, `"${name}" is ${what}. Overwrite it?`)) return;
+  if (options.yes) return "overwrite";
+  if (await confirm(host, `"${name}" is ${what}. Overwrite it?`)) return "overwrite";
   throw new VaultError(
     "conflict",
     `Cannot create a vault on "${name}": nobody agreed; confirm at the question, or use --yes`,

@@ -6,6 +6,7 @@
 import { VaultError } from "../errors.ts";
 import {
   bytesBelow,
+  type CopyOptions,
   type CopyReport,
   copyTree,
   removeTree,
@@ -15,6 +16,7 @@ import {
 import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file_tree.ts";
 import type { Host } from "./host.ts";
 import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
+import { printable } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 
 /** A name as `ls` and `tree` print it. */
@@ -120,7 +122,8 @@ export async function put(
       const path = await targetOf(open.tree, from, open.path(to) + slash);
       ends.push({ from: { tree: host.local, path: from }, to: { tree: open.tree, path } });
     }
-    const report = await transfer(host, ends, true);
+    const own = await ownMedium(target, open);
+    const report = await transfer(host, ends, { keepOwners: true, leaveOut: own });
     await open.tree.sync();
     return report;
   });
@@ -146,8 +149,21 @@ export async function get(
         : await targetOf(host.local, open.shown(from), local);
       ends.push({ from: { tree: open.tree, path: from }, to: { tree: host.local, path } });
     }
-    return await transfer(host, ends, host.owner().uid === 0);
+    return await transfer(host, ends, { keepOwners: host.owner().uid === 0 });
   });
+}
+
+/** Identity of the file that holds the vault; undefined where it is no file of this machine. */
+async function ownMedium({ host }: VaultTarget, open: OpenTree): Promise<string | undefined> {
+  const path = host.pathOf(await open.medium());
+  if (path === null) return undefined;
+  try {
+    return (await statOrNull(host.local, await host.canonical(path)))?.identity;
+  } catch (error) {
+    // Who may not look at it does not read it either.
+    if (error instanceof VaultError && error.kind === "denied") return undefined;
+    throw error;
+  }
 }
 
 interface Ends {
@@ -158,7 +174,7 @@ interface Ends {
 async function transfer(
   host: Host,
   ends: readonly Ends[],
-  keepOwners: boolean,
+  options: Pick<CopyOptions, "keepOwners" | "leaveOut">,
 ): Promise<TransferReport> {
   const bar = progressOn(host.err, host.runtime);
   const started = host.runtime.now();
@@ -171,7 +187,7 @@ async function transfer(
     for (const { from, to } of ends) {
       const before = all.bytes;
       const progress = (done: number, path: string) => bar.show(before + done, total, path);
-      const report = await copyTree(from, to, { keepOwners, progress });
+      const report = await copyTree(from, to, { ...options, progress });
       all.files += report.files;
       all.directories += report.directories;
       all.symlinks += report.symlinks;
@@ -183,7 +199,9 @@ async function transfer(
   }
   for (const path of all.skipped) {
     await host.err.write(
-      `sigmavault: warning: left out "${path}": not a file, directory or symlink\n`,
+      `sigmavault: warning: left out "${
+        printable(path)
+      }": the vault itself, a device, fifo or socket\n`,
     );
   }
   return { ...all, milliseconds: Math.round(host.runtime.now() - started) };
@@ -229,6 +247,7 @@ async function makeDirectory(
 export async function move(target: VaultTarget, from: string, to: string): Promise<ChangeReport> {
   return await withTree(target, "write", async (open) => {
     const source = open.path(from);
+    requireNotRoot(open, "move", source);
     await open.tree.stat(source);
     const slash = to.endsWith("/") && open.shown(open.path(to)) !== "/" ? "/" : "";
     const path = await targetOf(open.tree, source, open.path(to) + slash);
@@ -236,6 +255,12 @@ export async function move(target: VaultTarget, from: string, to: string): Promi
     await open.tree.sync();
     return { paths: [open.shown(source), open.shown(path)], count: 1 };
   });
+}
+
+/** Before anything is touched: what a root holds would be gone when it turns out that the root stays. */
+function requireNotRoot(open: OpenTree, verb: "remove" | "move", path: string): void {
+  if (open.shown(path) !== "/") return;
+  throw new VaultError("invalid", `Cannot ${verb} "/": it is the root; name what it holds`);
 }
 
 /** `rm`. */
@@ -248,6 +273,7 @@ export async function remove(
     let count = 0;
     for (const typed of paths) {
       const path = open.path(typed);
+      requireNotRoot(open, "remove", path);
       const stat = await statOrNull(open.tree, path);
       if (stat === null && options.force) continue;
       if (stat?.kind === "directory" && !options.recursive) {

@@ -92,6 +92,8 @@ export interface Host {
   readonly local: FileTree;
   /** Makes a path absolute; URLs stay. */
   absolute(path: string): string;
+  /** The path without symlinks, where it exists. */
+  canonical(path: string): Promise<string>;
   /** The path behind a medium's name; null where it is no file. */
   pathOf(medium: string): string | null;
   /** Who runs this: the owner of what is made. */

@@ -1,5 +1,9 @@
 import { VaultError } from "../errors.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
+import { whyLong } from "./open.ts";
+import { profilesOf } from "./secrets.ts";
+import { showWaiting } from "./terminal/waiting.ts";
+import { statOrNull } from "./copy_tree.ts";
 import type { ControlOptions, Host, MountOrder, ServedMount } from "./host.ts";
 
 /** What a mount reports when it is ready. */
@@ -66,6 +70,15 @@ export async function prepareMount(host: Host, mountpoint: string): Promise<void
     );
   }
   await host.cleanStale(mountpoint);
+  const stat = await statOrNull(host.local, mountpoint);
+  if (stat === null) {
+    throw new VaultError(
+      "missing",
+      `Cannot mount on "${mountpoint}": no such directory; make it first`,
+    );
+  }
+  if (stat.kind === "directory" || stat.kind === "symlink") return;
+  throw new VaultError("invalid", `Cannot mount on "${mountpoint}": it is no directory`);
 }
 
 /** Mounts and serves until somebody unmounts; the secret is wiped as soon as the vault is open. */
@@ -76,7 +89,11 @@ export async function serveMount(
 ): Promise<void> {
   let mount: ServedMount;
   try {
-    mount = await host.mount(order, (error) => events.warn(error.message));
+    mount = await showWaiting(
+      host.err,
+      whyLong(profilesOf(order)),
+      () => host.mount(order, (error) => events.warn(error.message)),
+    );
   } finally {
     wipe(order.secret);
   }

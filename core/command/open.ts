@@ -1,10 +1,12 @@
 import { wipe } from "../bytes.ts";
+import type { KdfProfileName } from "../crypto/argon2.ts";
 import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, RunningMount } from "./host.ts";
+import { showWaiting } from "./terminal/waiting.ts";
 import { profilesOf, secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
 
 /** What verbs on a vault are told about opening it. */
@@ -33,12 +35,13 @@ export async function withVault<T>(
     const { cryptoLane = "wasm" } = options;
     const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
     try {
-      const vault = await openVault(parts, {
-        secret,
-        readOnly: access === "read",
-        owner: host.owner(),
-        profiles: profilesOf(options),
-      });
+      const profiles = profilesOf(options);
+      const readOnly = access === "read";
+      const vault = await showWaiting(
+        host.err,
+        whyLong(profiles),
+        () => openVault(parts, { secret, readOnly, owner: host.owner(), profiles }),
+      );
       wipeSecret(secret);
       try {
         requireWritable(vault, access, medium);
@@ -53,6 +56,13 @@ export async function withVault<T>(
   } finally {
     wipeSecret(secret);
   }
+}
+
+/** The medium does not say how costly its derivation is, so a wrong passphrase is told by trying all. */
+export function whyLong(profiles: readonly KdfProfileName[]): string {
+  return profiles.length > 1
+    ? `trying the derivations ${profiles.join(", ")}; --kdf NAME tries one`
+    : `deriving the key (${profiles[0]})`;
 }
 
 /** Never silent: somebody may have damaged the newest root on purpose. */
@@ -93,11 +103,12 @@ export async function withHeader<T>(
     const { cryptoLane = "wasm" } = options;
     const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
     try {
-      const { keys, slotIndex, movedFrom } = await openHeader({
-        ...parts,
-        secret,
-        profiles: profilesOf(options),
-      });
+      const profiles = profilesOf(options);
+      const { keys, slotIndex, movedFrom } = await showWaiting(
+        host.err,
+        whyLong(profiles),
+        () => openHeader({ ...parts, secret, profiles }),
+      );
       try {
         return await use({ context: { ...parts, keys }, slotIndex, movedFrom });
       } finally {
@@ -115,6 +126,8 @@ export async function withHeader<T>(
 /** The files of a vault, and how a path of the vault is written there. */
 export interface OpenTree {
   readonly tree: FileTree;
+  /** Path or URL of the medium. */
+  medium(): Promise<string>;
   /** From a path as typed to one of `tree`. */
   path(typed: string): string;
   /** From a path of `tree` to one of the vault. */
@@ -138,7 +151,9 @@ export async function withTree<T>(
   }
   const { vaultTree } = await import("./vault_tree.ts");
   return await withVault(target, access, async (vault) => {
-    return await use({ tree: vaultTree(vault), path: vaultPath, shown: (path) => path });
+    const tree = vaultTree(vault);
+    const own = () => Promise.resolve(vault.medium.name);
+    return await use({ tree, medium: own, path: vaultPath, shown: (path) => path });
   });
 }
 
@@ -146,6 +161,7 @@ function mountedTree(host: Host, mount: RunningMount): OpenTree {
   const { mountpoint } = mount;
   return {
     tree: host.local,
+    medium: async () => (await mount.call("info") as { readonly medium: string }).medium,
     path(typed) {
       const inside = vaultPath(typed);
       return inside === "/" ? mountpoint : joinPath(mountpoint, inside.slice(1));

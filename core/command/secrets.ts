@@ -57,8 +57,11 @@ export async function newPassphrase(
   source: string | number | undefined,
   what: string,
 ): Promise<Uint8Array> {
-  if (source !== undefined) return await readSecret(host, source);
-  return await askSecretTwice(host, what);
+  const passphrase = source === undefined
+    ? await askSecretTwice(host, what)
+    : await readSecret(host, source);
+  if (passphrase.length > 0) return passphrase;
+  throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
 }
 
 /** Overwrites the bytes of a secret. */

@@ -9,6 +9,9 @@ export function parseSize(text: string): number {
     throw new VaultError("invalid", `Cannot read size "${text}": write it like 16K, 512M or 10G`);
   }
   const bytes = Number(parts[1]) * 1024 ** UNITS.indexOf(parts[2].toUpperCase());
+  if (bytes > Number.MAX_SAFE_INTEGER) {
+    throw new VaultError("invalid", `Cannot use size "${text}": want less than 8192T`);
+  }
   if (!Number.isSafeInteger(bytes)) {
     throw new VaultError("invalid", `Cannot use size "${text}": it is no whole number of bytes`);
   }

@@ -1,6 +1,7 @@
 import { MIB } from "../limits.ts";
 import type { FileStatus } from "../vault/file_status.ts";
 import type { Vault } from "../vault/vault.ts";
+import { dataRuns } from "./data_runs.ts";
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "./file_tree.ts";
 
 const CHUNK_BYTES = MIB;
@@ -44,10 +45,15 @@ async function writeChunks(
 ): Promise<void> {
   await using file = await files.open(path, { access: "write", create: "allow", truncate: true });
   let offset = 0;
+  let written = 0;
   for await (const chunk of chunks) {
-    await file.write(offset, chunk);
+    for (const { from, to } of dataRuns(chunk)) {
+      await file.write(offset + from, chunk.subarray(from, to));
+      written = offset + to;
+    }
     offset += chunk.length;
   }
+  if (written < offset) await file.truncate(offset);
 }
 
 async function setAttributes(

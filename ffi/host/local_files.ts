@@ -1,5 +1,7 @@
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
+import { dataRuns } from "../../core/command/data_runs.ts";
 import { MIB } from "../../core/limits.ts";
+import { VaultError } from "../../core/errors.ts";
 import { doing, hostError } from "./system_error.ts";
 
 const CHUNK_BYTES = MIB;
@@ -44,11 +46,22 @@ async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Pro
     action,
     () => Deno.open(path, { write: true, create: true, truncate: true }),
   );
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length;) {
-      at += await doing(action, () => file.write(chunk.subarray(at)));
+  await doing(action, async () => {
+    const { isFile } = await file.stat();
+    let offset = 0;
+    let written = 0;
+    for await (const chunk of chunks) {
+      const whole = [{ from: 0, to: chunk.length }];
+      // A pipe or a device takes every byte.
+      for (const { from, to } of isFile ? dataRuns(chunk) : whole) {
+        if (offset + from > written) await file.seek(offset + from, Deno.SeekMode.Start);
+        for (let at = from; at < to;) at += await file.write(chunk.subarray(at, to));
+        written = offset + to;
+      }
+      offset += chunk.length;
     }
-  }
+    if (written < offset) await file.truncate(offset);
+  });
 }
 
 async function setAttributes(
@@ -99,7 +112,7 @@ export async function readSmall(source: string | number, bytesMax: number): Prom
   const path = typeof source === "number" ? `/dev/fd/${source}` : source;
   const action = `read ${typeof source === "number" ? `descriptor ${source}` : `"${path}"`}`;
   return await doing(action, async () => {
-    using file = source === 0 ? null : await Deno.open(path);
+    using file = source === 0 ? null : await openSource(source, path);
     const from = file ?? Deno.stdin;
     const buffer = new Uint8Array(bytesMax);
     let length = 0;
@@ -114,19 +127,27 @@ export async function readSmall(source: string | number, bytesMax: number): Prom
   });
 }
 
-/** Writes a file that only its owner can read. */
+async function openSource(source: string | number, path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path);
+  } catch (error) {
+    if (typeof source === "string" || !(error instanceof Deno.errors.NotFound)) throw error;
+    throw new VaultError("missing", `Cannot read descriptor ${source}: it is not open`);
+  }
+}
+
+/** Writes a file that only its owner can read. Always a new one: an old one may have another mode, or be a symlink. */
 export async function writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
   try {
-    using file = await Deno.open(path, {
-      write: true,
-      create: true,
-      createNew: !force,
-      truncate: force,
-      mode: 0o600,
-    });
+    if (force) await Deno.remove(path).catch(ignoreMissing);
+    using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
     await file.sync();
   } catch (error) {
     throw hostError(`Cannot write "${path}"`, error);
   }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

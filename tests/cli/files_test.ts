@@ -135,3 +135,59 @@ Deno.test("cli: check ends with 7 where a block is damaged, and names the file",
   assert.equal(report.ok, false);
   assert.ok(report.problems.some(({ kind }) => kind === "damaged"));
 });
+
+Deno.test("cli: put leaves the vault's own medium out, and its root cannot be removed", async () => {
+  await using world = await CliWorld.open();
+  const { medium, opens } = world;
+  await world.ok("create", medium, "--passphrase-file", world.passphraseFile);
+  await Deno.symlink(medium, world.path("link.sv"));
+  const stored = await world.run("put", world.path("link.sv"), world.folder, "/all", ...opens);
+  assert.equal(stored.code, 0);
+  assert.match(stored.stderr, /left out ".*vault\.sv"/);
+  const names = (await world.ok("ls", medium, "/all", ...opens)).split("\n");
+  assert.deepEqual(names.slice(0, 2), [`link.sv -> ${medium}`, "passphrase"]);
+  for (const args of [["rm", medium, "/", "--recursive"], ["mv", medium, "/", "/all/x"]]) {
+    const refused = await world.run(...args, ...opens);
+    assert.deepEqual([refused.code, /it is the root/.test(refused.stderr)], [2, true]);
+  }
+  assert.match(await world.ok("cat", medium, "/all/passphrase", ...opens), /^correct horse/);
+});
+
+Deno.test("cli: put and get keep holes", async () => {
+  await using world = await CliWorld.open();
+  const { medium, opens } = world;
+  await world.ok("create", medium, "--passphrase-file", world.passphraseFile);
+  const bytes = 64 * 1024 * 1024;
+  {
+    using file = await Deno.open(world.path("sparse"), { write: true, createNew: true });
+    await file.seek(bytes / 2, Deno.SeekMode.Start);
+    await file.write(new TextEncoder().encode("in the middle"));
+    await file.truncate(bytes);
+  }
+  await world.ok("put", medium, world.path("sparse"), ...opens);
+  assert((await Deno.stat(medium)).size < bytes);
+  await world.ok("get", medium, "/sparse", world.path("back"), ...opens);
+  const back = await Deno.stat(world.path("back"));
+  assert.equal(back.size, bytes);
+  if (back.blocks !== null) assert(back.blocks * 512 < bytes / 8);
+  assert.deepEqual(
+    await Deno.readFile(world.path("back")),
+    await Deno.readFile(world.path("sparse")),
+  );
+});
+
+Deno.test("cli: a create that fails leaves nothing behind", async () => {
+  await using world = await CliWorld.open();
+  const { medium } = world;
+  const empty = await world.secret("empty", "\n");
+  const failing = [
+    ["--passphrase-file", empty],
+    ["--passphrase-file", world.passphraseFile, "--block-size", "3"],
+    ["--passphrase-file", world.passphraseFile, "--dense"],
+  ];
+  for (const options of failing) {
+    const { code, stderr } = await world.run("create", medium, ...options);
+    assert.equal(code, 2, stderr);
+    await assert.rejects(Deno.stat(medium), Deno.errors.NotFound);
+  }
+});

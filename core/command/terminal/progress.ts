@@ -1,7 +1,7 @@
 import type { Runtime } from "../../runtime.ts";
 import type { Output } from "../host.ts";
 import { formatRate, formatSize } from "../sizes.ts";
-import { styleOf } from "./colours.ts";
+import { printable, styleOf } from "./colours.ts";
 
 /** Milliseconds between two pictures. */
 const INTERVAL_MS = 100;
@@ -56,5 +56,5 @@ function lineOf(output: Output, picture: Picture): string {
   const facts = `${percent}  ${done}  ${formatRate(doneBytes, elapsedMs)}  `;
   const room = output.columns - BAR_CHARACTERS - facts.length - 1;
   const style = styleOf(output);
-  return `${style.cyan(bar)}${facts}${style.dim(room > 3 ? what.slice(-room) : "")}`;
+  return `${style.cyan(bar)}${facts}${style.dim(room > 3 ? printable(what).slice(-room) : "")}`;
 }
