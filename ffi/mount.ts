@@ -5,6 +5,7 @@
  * @module
  */
 import { assert } from "../core/assert.ts";
+import type { Secret } from "../core/crypto/key_encryption.ts";
 import { VaultError } from "../core/errors.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
@@ -77,9 +78,10 @@ class WorkerMount implements MountedVault {
   async start(): Promise<void> {
     const { medium, secret, profiles, readOnly, noatime } = this.options;
     const { cryptoLane, workers, cacheBytes } = this.options;
-    const vault = { medium, secret, profiles, readOnly, noatime };
+    const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
     const order = { ...vault, cryptoLane, workers, cacheBytes };
-    this.post({ type: "open", order });
+    // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
+    this.worker.postMessage({ type: "open", order } satisfies ToServer, buffersOf(order.secret));
     await this.opened.promise;
     const { allowOther, extra } = this.options;
     try {
@@ -167,4 +169,16 @@ class WorkerMount implements MountedVault {
   abort(): void {
     this.session?.abort();
   }
+}
+
+function copyOf(secret: Secret): Secret {
+  if ("passphrase" in secret) return { passphrase: new Uint8Array(secret.passphrase) };
+  if ("recoveryCode" in secret) return { recoveryCode: new Uint8Array(secret.recoveryCode) };
+  return secret;
+}
+
+function buffersOf(secret: Secret): ArrayBuffer[] {
+  return Object.values(secret).flatMap((bytes) =>
+    bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
+  );
 }

@@ -35,14 +35,16 @@ async function socketDirectory(): Promise<string> {
     `/run/user/${uid}`,
   ];
   for (const place of places) {
-    if (await isDirectory(place)) return await privateDirectory(`${place}/sigmavault`, uid);
+    if (await isOwnDirectory(place, uid)) return await privateDirectory(`${place}/sigmavault`, uid);
   }
   return await privateDirectory(`/tmp/sigmavault-${uid}`, uid);
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+/** Under `sudo -E` the variable names another user's: what root made there would lock that user out. */
+async function isOwnDirectory(path: string, uid: number): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isDirectory;
+    const info = await Deno.stat(path);
+    return info.isDirectory && info.uid === uid;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
       return false;

@@ -29,6 +29,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
     keyboard: KEYBOARD,
     local: LOCAL_FILES,
     absolute: (path) => isUrl(path) ? path : resolve(path),
+    canonical,
     pathOf: (medium) => {
       if (!isUrl(medium)) return resolve(medium);
       return medium.startsWith("file:") ? fileURLToPath(medium) : null;
@@ -150,12 +151,26 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
     throw new VaultError("invalid", "Cannot mount on this system: only Linux has a driver yet");
   }
   const { mountVault } = await import("../mount.ts");
+  await keepMemoryPrivate();
   const mountpoint = await canonical(order.mountpoint);
   const profiles = order.kdf && [order.kdf];
   return await doing(
     `mount on "${mountpoint}"`,
     () => mountVault({ ...order, profiles, mountpoint, workers: MOUNT_WORKERS, report }),
   );
+}
+
+const PR_SET_DUMPABLE = 4;
+
+/**
+ * No core dumps, and no debugger of the same user: a mount holds keys for a long time. Not swap: what is long unused may
+ * be written there, so the documents advise to encrypt it.
+ */
+async function keepMemoryPrivate(): Promise<void> {
+  const { openLibc } = await import("../libc/symbols.ts");
+  const libc = openLibc();
+  libc.symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n);
+  libc.close();
 }
 
 const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];

@@ -3,7 +3,7 @@
  *
  * Addresses and constant sizes are passed as BigInts that callers keep: a Number for a `usize` costs 170 ns more.
  * Results of `read`, `write` and `writev` are declared `i32`, which is a Number and not a BigInt: no call here moves 2 GiB.
- * `fcntl` and `open` are variadic in C; on Linux (x86-64 and arm64) variadic integers travel like fixed ones.
+ * `fcntl`, `open` and `prctl` are variadic in C; on Linux (x86-64 and arm64) variadic integers travel like fixed ones.
  */
 const SYMBOLS = {
   read: { parameters: ["i32", "usize", "usize"], result: "i32" },
@@ -22,6 +22,7 @@ const SYMBOLS = {
   close: { parameters: ["i32"], result: "i32" },
   access: { parameters: ["buffer", "i32"], result: "i32" },
   statfs: { parameters: ["buffer", "buffer"], result: "i32" },
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   umount2: { parameters: ["buffer", "i32"], result: "i32" },
   umount2InPool: {
