@@ -165,3 +165,16 @@ await programTest("a small vault runs full, and removing makes room", {
   await vault.remount();
   await vault.ok("cksum < again | cmp - sum; cat after; rm again small*; test ! -e small0");
 });
+
+await programTest("a medium that loses its end", {}, async (vault) => {
+  await vault.ok("head -c 20000000 /dev/urandom > a; echo kept > b; sync a");
+  await vault.remount();
+  await vault.ok("cat b");
+  await Deno.truncate(vault.path, 9 * 2 ** 20);
+  for (let round = 0; round < 2; round++) {
+    const out = await vault.ok(
+      "cat a 2>&1 > /dev/null | grep -o 'Input/output error'; cat b; ls | wc -l",
+    );
+    assert.equal(out, "Input/output error\nkept\n2");
+  }
+});

@@ -45,6 +45,10 @@ function exists(path: string): boolean {
   }
 }
 
+function report(error: Error): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${error.message}\n`));
+}
+
 async function main(order: VaultOrder): Promise<void> {
   const { path, mountpoint, readOnly = false, workers = 1, cacheBytes } = order;
   if (!exists(path)) await makeVault(order);
@@ -60,7 +64,7 @@ async function main(order: VaultOrder): Promise<void> {
     cacheBytes,
     allowOther: true,
     extra: ["suid", "dev"],
-    report: ({ message }) => Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`)),
+    report,
   });
   Deno.addSignalListener("SIGTERM", () => void mount.unmount());
   Deno.stdout.writeSync(new TextEncoder().encode("ready\n"));
@@ -68,6 +72,9 @@ async function main(order: VaultOrder): Promise<void> {
 }
 
 if (import.meta.main) {
-  await main(JSON.parse(Deno.args[0]));
-  Deno.exit(0);
+  const failed = await main(JSON.parse(Deno.args[0])).then(() => false, (error) => {
+    report(error);
+    return true;
+  });
+  Deno.exit(failed ? 1 : 0);
 }
