@@ -3,6 +3,7 @@ import { PageCache } from "../btree/page_cache.ts";
 import { Page } from "../btree/page.ts";
 import type { PageSource } from "../btree/page_source.ts";
 import { getU48, setU48, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
 import { checkInnerNode, readNodeHeader, type TreeKind, writeNodeHeader } from "../format/node.ts";
 import { POINTER_BYTES, readPointer, writePointer } from "../format/pointer.ts";
 import type { Kind } from "../format/seal_aad.ts";
@@ -61,7 +62,9 @@ export class PhysicalPages implements PageSource {
 
   private read(bytes: Uint8Array, at: number): Page {
     const pointer = readPointer(bytes, at);
-    assert(pointer.cell < UNPLACED, "dirty pages are in the cache");
+    if (pointer.cell >= UNPLACED) {
+      throw new VaultError("corrupt", "Cannot read tree node: its place is beyond every medium");
+    }
     const plaintext = this.io.read({ ...pointer, kind: this.kind, id: 0, level: 0 });
     checkInnerNode(plaintext, POINTER_BYTES);
     const page = new Page(plaintext, pointer.cell, readNodeHeader(plaintext).level, false);

@@ -5,6 +5,7 @@ import { VaultError } from "../errors.ts";
 export const DIRENT_NAME_AT = 7;
 /** Longest name in bytes. */
 export const NAME_BYTES_MAX = 255;
+const DOT = 0x2e;
 /** Longest entry record. */
 export const DIRENT_BYTES_MAX = DIRENT_NAME_AT + NAME_BYTES_MAX;
 
@@ -27,6 +28,10 @@ export function checkDirent(bytes: Uint8Array): void {
   if (direntIno(bytes) === 0) throw corrupt("no inode number");
   for (let i = DIRENT_NAME_AT; i < bytes.length; i++) {
     if (bytes[i] === 0 || bytes[i] === 0x2f) throw corrupt("bad byte in the name");
+  }
+  // They would lead whoever copies a stranger's vault out of the directory that he copies to.
+  if (length <= 2 && bytes.subarray(DIRENT_NAME_AT).every((byte) => byte === DOT)) {
+    throw corrupt('the name is "." or ".."');
   }
 }
 

@@ -113,6 +113,13 @@ Deno.test("directory entry: a name with a slash is corrupt", () => {
   assert.throws(() => checkDirent(new Uint8Array([1, 0, 0, 0, 0, 0, 8, 0x61, 0x2f])), VaultError);
 });
 
+Deno.test("directory entry: the names . and .. are corrupt, others of dots are not", () => {
+  const named = (name: string) =>
+    new Uint8Array([1, 0, 0, 0, 0, 0, 8, ...new TextEncoder().encode(name)]);
+  for (const name of [".", ".."]) assert.throws(() => checkDirent(named(name)), VaultError);
+  for (const name of ["...", ".a", "a."]) checkDirent(named(name));
+});
+
 Deno.test("extent: what is encoded is decoded", () => {
   const extent = fc.record({
     count: fc.integer({ min: 1, max: 0xffffffff }),
