@@ -42,10 +42,11 @@ export async function resizeVault(
   const { space } = volume.store;
   const beforeBytes = await vault.medium.size();
   await vault.commit();
-  const moved = segments < space.segments ? await shrink(vault, segments, progress) : 0;
+  const moved = segments < space.segments ? shrink(vault, segments, progress) : 0;
   if (segments > space.segments && volume.store.dense) await growDense(vault, segments);
   space.segmentsMax = segments;
   commitRoot(volume);
+  await endMedium(vault);
   return { beforeBytes, afterBytes: await vault.medium.size(), moved };
 }
 
@@ -63,7 +64,8 @@ function checkResizable(vault: Vault, segments: number): void {
 
 async function growDense(vault: Vault, segments: number): Promise<void> {
   const { medium } = vault;
-  const from = await medium.size();
+  // From where the vault ends: the medium may be longer already, half filled before a crash.
+  const from = vault.opened.volume.store.space.segments * SEGMENT_BYTES;
   const to = segments * SEGMENT_BYTES;
   await medium.truncate(to);
   await fillWithNoise(vault.header, { from, to });
@@ -71,8 +73,8 @@ async function growDense(vault: Vault, segments: number): Promise<void> {
   vault.opened.volume.store.space.adopt(segments);
 }
 
-/** Cuts the medium to so many segments; returns how many blocks moved. */
-async function shrink(vault: Vault, segments: number, progress?: MoveProgress): Promise<number> {
+/** Cuts the vault to so many segments; returns how many blocks moved. */
+function shrink(vault: Vault, segments: number, progress?: MoveProgress): number {
   const { volume } = vault.opened;
   const { space } = volume.store;
   const wanted = usedCells(space) + SLACK_CELLS;
@@ -88,13 +90,20 @@ async function shrink(vault: Vault, segments: number, progress?: MoveProgress): 
     const moved = moveBelow(volume, segments * SEGMENT_CELLS, progress);
     for (let i = 0; i < ROOTS_TO_RELEASE && !space.isEmptyFrom(segments); i++) commitRoot(volume);
     space.cut(segments);
-    // Older roots that opening may fall back to must not speak of the cut-off part either.
-    for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
-    await vault.medium.truncate(segments * SEGMENT_BYTES);
     return moved;
   } finally {
     space.unconfine();
   }
+}
+
+/** Ends the medium where the vault ends: cut off just now, or before a crash that came before this. */
+async function endMedium(vault: Vault): Promise<void> {
+  const { medium, opened: { volume } } = vault;
+  const end = volume.store.space.segments * SEGMENT_BYTES;
+  if (await medium.size() <= end) return;
+  // Older roots that opening may fall back to must not speak of the cut-off part either.
+  for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
+  await medium.truncate(end);
 }
 
 function moveBelow(volume: Volume, cell: number, progress?: MoveProgress): number {
@@ -139,7 +148,8 @@ export async function compactVault(vault: Vault, progress?: MoveProgress): Promi
   for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
   const cells = usedCells(space) * (1 + COMPACT_SLACK) + SLACK_CELLS;
   const segments = Math.max(SEGMENTS_MIN + HEADER_SEGMENTS, Math.ceil(cells / SEGMENT_CELLS));
-  const moved = segments < space.segments ? await shrink(vault, segments, progress) : 0;
+  const moved = segments < space.segments ? shrink(vault, segments, progress) : 0;
+  await endMedium(vault);
   await discardFree(vault);
   return { beforeBytes, afterBytes: await vault.medium.size(), moved };
 }
