@@ -78,10 +78,19 @@ export class MountedVault {
   async [Symbol.asyncDispose](): Promise<void> {
     // A test that failed may have left users behind.
     await run("umount", ["-l", this.mountpoint], "/");
-    this.#child.kill("SIGTERM");
+    terminate(this.#child);
     await this.#child.status;
     await Deno.remove(this.mountpoint).catch(() => {});
     await Deno.remove(this.#directory, { recursive: true });
+  }
+}
+
+/** Asks a process to end, unless it has ended already. */
+function terminate(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGTERM");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
   }
 }
 
