@@ -20,6 +20,8 @@ export interface Served {
   readonly args: readonly string[];
   readonly stdin?: string;
   readonly env?: Record<string, string>;
+  /** Says on stderr what nobody needs. */
+  readonly chatty?: boolean;
 }
 
 const PASSPHRASE = "correct horse battery staple";
@@ -74,6 +76,7 @@ const securefs: Contender = {
   },
   serve: (directory, mountpoint) => ({
     program: "securefs",
+    chatty: true,
     args: ["mount", "--pass", PASSPHRASE, "--log", "/dev/null", `${directory}/store`, mountpoint],
   }),
 };
@@ -99,6 +102,7 @@ const cryfs: Contender = {
   create: (directory) => Deno.mkdir(`${directory}/store`),
   serve: (directory, mountpoint) => ({
     program: "cryfs",
+    chatty: true,
     args: ["-f", "--create-missing-basedir", `${directory}/store`, mountpoint],
     stdin: PASSPHRASE + "\n",
     env: { CRYFS_FRONTEND: "noninteractive", CRYFS_NO_UPDATE_CHECK: "true" },
@@ -120,7 +124,14 @@ const rclone: Contender = {
     program: "rclone",
     args: [
       ...["mount", "x:", mountpoint, "--config", `${directory}/rclone.conf`],
-      ...["--vfs-cache-mode", "writes", "--cache-dir", `${directory}/cache`],
+      ...[
+        "--vfs-cache-mode",
+        "writes",
+        "--vfs-write-back",
+        "0s",
+        "--cache-dir",
+        `${directory}/cache`,
+      ],
     ],
   }),
 };

@@ -38,7 +38,7 @@ export class Mounted {
       env: served.env,
       stdin: served.stdin === undefined ? "null" : "piped",
       stdout: "null",
-      stderr: "inherit",
+      stderr: served.chatty === true ? "null" : "inherit",
     }).spawn();
     if (served.stdin !== undefined) {
       const writer = this.#child.stdin.getWriter();
