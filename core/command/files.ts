@@ -16,6 +16,7 @@ import {
 import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file_tree.ts";
 import type { Host } from "./host.ts";
 import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
+import { isoTime } from "./times.ts";
 import { printable } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 
@@ -85,7 +86,7 @@ async function entryOf(open: OpenTree, path: string): Promise<ListedEntry> {
     mode: mode.toString(8).padStart(4, "0"),
     uid,
     gid,
-    modified: new Date(modified).toISOString(),
+    modified: isoTime(modified),
     target: kind === "symlink" ? await open.tree.readLink(path) : undefined,
   };
 }

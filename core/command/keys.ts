@@ -18,6 +18,7 @@ import { VaultError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import { onMountOr, type VaultTarget, withHeader } from "./open.ts";
 import { newPassphrase, type NewSecretOptions } from "./secrets.ts";
+import { isoTime } from "./times.ts";
 import { columns, printable } from "./terminal/colours.ts";
 
 /** A key slot as it is listed. */
@@ -37,7 +38,7 @@ export function slotRow({ index, mode, label, created, device }: SlotInfo): Slot
     slot: index,
     mode,
     label,
-    created: new Date(created).toISOString(),
+    created: isoTime(created),
     device: device?.name ?? null,
   };
 }

@@ -1,5 +1,6 @@
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
 import { dataRuns } from "../../core/command/data_runs.ts";
+import { dateOf } from "../../core/command/times.ts";
 import { MIB } from "../../core/limits.ts";
 import { VaultError } from "../../core/errors.ts";
 import { doing, hostError } from "./system_error.ts";
@@ -74,7 +75,7 @@ async function setAttributes(
     if (owner !== undefined) await changeOwner(path, owner);
     if (mode !== undefined && kind !== "symlink") await Deno.chmod(path, mode);
     if (times === undefined) return;
-    const accessed = new Date(times.accessed), modified = new Date(times.modified);
+    const accessed = dateOf(times.accessed), modified = dateOf(times.modified);
     if (kind !== "symlink") return await Deno.utime(path, accessed, modified);
     const { lutimes } = await import("node:fs/promises");
     await lutimes(path, accessed, modified);
