@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { wipe } from "../bytes.ts";
 import { KEY_BYTES } from "../limits.ts";
 import { VaultError } from "../errors.ts";
 import { expandKey } from "./hkdf.ts";
@@ -48,6 +49,7 @@ export async function provideDeviceSecret(
   const kept: (Uint8Array | null)[] = [];
   for (const salt of salts) kept.push(await readDeviceSecret(storage, salt));
   const secret = kept.find((found) => found !== null) ?? randomBytes(runtime, KEY_BYTES);
+  for (const found of kept) if (found !== null && found !== secret) wipe(found);
   for (let i = 0; i < salts.length; i++) {
     if (kept[i] === null) await storage.set(deviceLabel(salts[i]), secret);
   }

@@ -72,10 +72,13 @@ export async function candidateKeks(inputs: KekInputs): Promise<Uint8Array[]> {
   }
   const { passphrase } = secret;
   const stretched = await stretchPassphrase({ passphrase, salt }, inputs.kdf);
-  const keks = [kekFrom("user", salt, stretched)];
-  if (deviceSecret !== null) keks.push(kekFrom("hybrid", salt, stretched, deviceSecret));
-  wipe(stretched);
-  return keks;
+  try {
+    const keks = [kekFrom("user", salt, stretched)];
+    if (deviceSecret !== null) keks.push(kekFrom("hybrid", salt, stretched, deviceSecret));
+    return keks;
+  } finally {
+    wipe(stretched);
+  }
 }
 
 function kekFromCode(typed: Uint8Array, salt: Uint8Array): Uint8Array {

@@ -72,6 +72,7 @@ function withChecksum(secret: Uint8Array): Uint8Array<ArrayBuffer> {
   checked[RECOVERY_BYTES] = hash[0];
   checked[RECOVERY_BYTES + 1] = hash[1];
   checked[RECOVERY_BYTES + 2] = hash[2] & 0xf0;
+  wipe(hash);
   return checked;
 }
 
