@@ -15,6 +15,7 @@ export class DirtyData {
   readonly #nodes: NodeTable;
   readonly #files = new Set<Node>();
   #buffers = 0;
+  #failure: VaultError | undefined;
 
   constructor(stored: StoredData, nodes: NodeTable) {
     this.#stored = stored;
@@ -107,6 +108,13 @@ export class DirtyData {
     groupEnds();
   }
 
+  /** What made data be given up since the last call. */
+  takeFailure(): VaultError | undefined {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure;
+  }
+
   /** Forgets all data that is in memory only. */
   reset(): void {
     for (const node of [...this.#files]) this.discard(node, 0, Infinity);
@@ -158,7 +166,7 @@ export class DirtyData {
         return true;
       } catch (error) {
         if (!(error instanceof VaultError)) throw error;
-        node.failure = error;
+        node.failure = this.#failure = error;
         this.#discardOne(node, buffer);
         return false;
       }

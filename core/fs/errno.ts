@@ -72,6 +72,19 @@ export function asPosixError(error: unknown): unknown {
   return new PosixError(ERRNO[name], error.message, error);
 }
 
+/** Runs what makes something durable: what it throws, or rejects with, is what a driver answers. */
+export function answering(run: () => void | Promise<void>): void | Promise<void> {
+  const rethrow = (error: unknown) => {
+    throw asPosixError(error);
+  };
+  try {
+    const waiting = run();
+    return waiting instanceof Promise ? waiting.catch(rethrow) : undefined;
+  } catch (error) {
+    return rethrow(error);
+  }
+}
+
 function isErrnoName(name: string): name is ErrnoName {
   return Object.hasOwn(ERRNO, name);
 }

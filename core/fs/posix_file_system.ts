@@ -1,10 +1,11 @@
+import type { VaultError } from "../errors.ts";
 import { emptyInode } from "../format/inode.ts";
 import { NAME_BYTES_MAX } from "../format/dirent.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { changeAttributes } from "./attribute_change.ts";
 import { DOT_COOKIE, DOTDOT_COOKIE } from "./directory.ts";
-import { asPosixError, fail } from "./errno.ts";
+import { answering, asPosixError, fail } from "./errno.ts";
 import { FileOperations } from "./file_operations.ts";
 import type {
   AttributeChange,
@@ -232,17 +233,13 @@ export class PosixFileSystem implements FileSystem {
       node.failure = undefined;
       if (failure !== undefined) throw failure;
     });
-    return this.#store.sync();
+    return answering(() => this.#store.sync());
   }
 
   async syncAll(): Promise<void> {
     if (this.readOnly) return;
     this.#change(() => this.#flush());
-    try {
-      await this.#store.commit();
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    await answering(() => this.#store.commit());
   }
 
   readdir(ino: number, cookie: number, visit: DirectoryVisitor): void {
@@ -317,6 +314,11 @@ export class PosixFileSystem implements FileSystem {
   /** Puts all data and attributes to the tree and the blocks, so that nothing is in memory only. */
   flush(): void {
     this.#change(() => this.#flush());
+  }
+
+  /** Why data that was written could not be put, since the last call; `fsync` of the file says so too. */
+  takeFailure(): VaultError | undefined {
+    return this.#parts.dirty.takeFailure();
   }
 
   /** Forgets everything that is in memory only, unwritten: the volume has been rolled back. Open files stay open. */

@@ -104,6 +104,8 @@ export class Transactions {
       });
     }
     this.#flush();
+    // What was lost before belongs to those who wrote it.
+    this.#parts.fileSystem.takeFailure();
     volume.beginTransaction();
     this.#current = new OpenTransaction();
     return this.#current;
@@ -121,6 +123,8 @@ export class Transactions {
     const { volume } = this.#parts;
     files.releaseAll();
     this.#flush();
+    const lost = this.#parts.fileSystem.takeFailure();
+    if (lost !== undefined) throw lost;
     volume.keepTransaction();
     volume.sync();
   }

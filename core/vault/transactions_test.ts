@@ -3,10 +3,12 @@ import fc from "fast-check";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { CrashMedium } from "../../tests/support/crash_medium.ts";
+import { FaultyMedium } from "../../tests/support/faulty_medium.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { MIB } from "../limits.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
+import type { CheckReport } from "./check_report.ts";
 import type { VaultFiles } from "./files.ts";
 import type { Vault } from "./vault.ts";
 
@@ -273,3 +275,31 @@ Deno.test("a transaction that takes too long is rolled back", async () => {
   assert.equal(await vault.files.exists("/f"), false);
   await vault.close();
 });
+
+Deno.test("a write that is lost because a block is damaged rolls the transaction back", async () => {
+  arena.reset();
+  const medium = new FaultyMedium(new MemoryStorage({}));
+  const vault = await createKeyedVault({ medium, kernel: arena });
+  await vault.files.writeFile("/whole", "old");
+  await vault.files.writeFile("/damaged", new Uint8Array(9000).fill(1));
+  await vault.commit();
+  arena.reset();
+  const again = openKeyedVault({ medium, kernel: arena });
+  again.opened.volume.store.blocks.entries((_id, { kind, places: [{ cell }] }) => {
+    if (kind === KIND.data) medium.flipBit(cell * CELL_BYTES + 9, 3);
+  });
+  const overwrite = async (files: VaultFiles) => {
+    await files.writeFile("/whole", "changed");
+    await using open = await files.open("/damaged", { access: "write" });
+    await open.write(5000, new Uint8Array(10).fill(2));
+  };
+  await assert.rejects(again.transaction(overwrite), { name: "VaultError", kind: "corrupt" });
+  assert.equal(await again.files.readText("/whole"), "old");
+  assert.deepEqual(kindsOf(await checkVault(again)), ["damaged"]);
+  await again.transaction((files) => files.writeFile("/whole", "kept"));
+  assert.equal(await again.files.readText("/whole"), "kept");
+});
+
+function kindsOf({ problems }: CheckReport): string[] {
+  return [...new Set(problems.map(({ kind }) => kind))];
+}

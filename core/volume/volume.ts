@@ -1,17 +1,16 @@
 import { assert } from "../assert.ts";
-import { wipe } from "../bytes.ts";
 import { HEADER_SEGMENTS } from "../block/space.ts";
-import { subkey } from "../crypto/hkdf.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
 import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
-import { CELL_BYTES, KEY_BYTES, MIB, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES, MIB, SEGMENT_CELLS } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { LoggedTree } from "./logged_tree.ts";
+import { NameHash } from "./name_hash.ts";
 import {
   COMMIT_GAIN_CELLS,
   RESERVE_CELLS_MIN,
@@ -26,8 +25,6 @@ import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_sto
 const LOG_BYTES_MAX = 4 * MIB;
 /** Changed tree pages beyond this are written as a root at the end of the operation. */
 const DIRTY_BYTES_MAX = 24 * MIB;
-/** Names are at most this long. */
-const NAME_BYTES_MAX = 255;
 /** Changed tree pages that one transaction may make: they stay in memory until it ends. */
 const TRANSACTION_BYTES_MAX = 192 * MIB;
 /** Empty commits that let every resting cell go. */
@@ -64,8 +61,7 @@ export class Volume implements VolumeStore, DataBlocks {
   private readonly released: ReleasedCells | null;
   private readonly room: Room;
   private readonly log = new MutationBuffer(LOG_BYTES_MAX);
-  private readonly nameBuffer: number;
-  private readonly nameKey: number;
+  private readonly names: NameHash;
   private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
   private readonly count = new Uint8Array(4);
   private flush: () => void = () => {};
@@ -84,11 +80,7 @@ export class Volume implements VolumeStore, DataBlocks {
     this.released = parts.discard ? new ReleasedCells(parts.store.space, this.medium) : null;
     this.room = new Room(parts.store.space, parts.store.dense ? null : this.medium);
     this.tree = new LoggedTree(parts.store.volume, this.log, () => this.checkWritable());
-    this.nameBuffer = this.kernel.reserve(NAME_BYTES_MAX + 1 + 32);
-    this.nameKey = this.kernel.reserve(KEY_BYTES);
-    const key = subkey(parts.layoutKey, "name-hash");
-    this.kernel.bytes.set(key, this.nameKey);
-    wipe(key);
+    this.names = new NameHash(this.kernel, parts.layoutKey);
     this.store.blocks.observer = {
       entryPut: (id, entry) => this.noteEntry(id, entry),
       runDropped: (firstId, count) => this.noteDrop(firstId, count),
@@ -109,14 +101,17 @@ export class Volume implements VolumeStore, DataBlocks {
         errno: "EROFS",
       });
     }
-    if (this.failure !== undefined) {
-      throw new VaultError(
-        "unavailable",
-        "Cannot change the vault: an earlier write failed; reopen it",
-        { cause: this.failure, errno: "EIO" },
-      );
-    }
+    this.checkWhole();
     this.changes++;
+  }
+
+  private checkWhole(): void {
+    if (this.failure === undefined) return;
+    throw new VaultError(
+      "unavailable",
+      "Cannot change the vault: an earlier write failed; reopen it",
+      { cause: this.failure, errno: "EIO" },
+    );
   }
 
   private noteEntry(id: number, entry: Uint8Array): void {
@@ -136,14 +131,7 @@ export class Volume implements VolumeStore, DataBlocks {
   }
 
   hashName(name: Uint8Array): number {
-    assert(name.length <= NAME_BYTES_MAX, "names have at most 255 bytes");
-    const { kernel, nameBuffer } = this;
-    const out = nameBuffer + NAME_BYTES_MAX + 1;
-    kernel.bytes.set(name, nameBuffer);
-    kernel.blake3(out, nameBuffer, name.length, this.nameKey);
-    const { bytes } = kernel;
-    return (bytes[out] | bytes[out + 1] << 8 | bytes[out + 2] << 16) +
-      (bytes[out + 3] | bytes[out + 4] << 8 | (bytes[out + 5] & 15) << 16) * 16777216;
+    return this.names.of(name);
   }
 
   private reserveCells(purpose: "write" | "delete" | "root"): number {
@@ -216,8 +204,11 @@ export class Volume implements VolumeStore, DataBlocks {
   }
 
   sync(): void {
-    if (this.readOnly || this.changes === 0 || this.inTransaction) return;
-    this.store.blocks.absorb();
+    if (this.readOnly) return;
+    // What failed once may succeed on a second try without what was lost by the first.
+    this.checkWhole();
+    if (this.changes === 0 || this.inTransaction) return;
+    this.failing(() => this.store.blocks.absorb());
     this.log.endGroup();
     if (this.log.overflowed || !this.hasRoomToLog()) return this.commitNow();
     if (this.log.endedBytes().length === 0) return;

@@ -7,7 +7,8 @@ import type { Runtime } from "../runtime.ts";
  *
  * Mutations apply at once in memory, in order, and become durable together: `sync` makes all that
  * was applied so far durable through the intent log, `commit` writes a new root. A crash leaves a
- * prefix of the *groups*: everything between two calls of `endGroup` is applied as one or not at all.
+ * prefix of the *groups*: everything between two ends of a group is applied as one or not at all.
+ * `endGroup`, `sync` and `commit` end the group that is open; inside a transaction nothing but its end does.
  */
 export interface VolumeStore {
   readonly kernel: Kernel;
@@ -37,9 +38,12 @@ export interface VolumeStore {
 
   /** Ends an atomic group: what was applied since the last call survives a crash whole or not at all. */
   endGroup(): void;
-  /** Makes every group that has ended durable (intent log). */
+  /**
+   * Ends the open group and makes everything that was applied durable (intent log). Inside a transaction it does nothing: what
+   * is applied there becomes durable with the transaction's end, all at once. Throws where a write has failed before.
+   */
   sync(): void | Promise<void>;
-  /** Makes every group that has ended durable in a new root. */
+  /** Ends the open group and makes everything that was applied durable in a new root. Not inside a transaction. */
   commit(): Promise<void>;
   /**
    * Called before every root commit so that the filesystem can put its dirty data and attributes.

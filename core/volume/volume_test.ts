@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { FaultyMedium } from "../../tests/support/faulty_medium.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 import { MIB } from "../limits.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
 import { systemRuntime } from "../runtime.ts";
 import { vaultKeys } from "../crypto/vault_keys.ts";
 import { createVolume, openVolume, type VolumeOptions } from "./open_volume.ts";
@@ -17,7 +19,7 @@ function keys() {
   });
 }
 
-function options(medium: MemoryStorage): VolumeOptions {
+function options(medium: StorageBackend): VolumeOptions {
   const kernel = createKernel({ memoryBytes: 16 * MIB });
   return { medium, kernel, runtime: systemRuntime, keys: keys() };
 }
@@ -169,4 +171,37 @@ Deno.test("a sparse vault refuses data before the storage below is full, and tak
   volume.admit(2, "delete");
   freeBytes = 400 * MIB;
   volume.admit(2048, "write");
+});
+
+Deno.test("sync ends the open group; inside a transaction it makes nothing durable", async () => {
+  const medium = await fresh();
+  const { volume } = createVolume(options(medium), SHAPE);
+  const durable = () => {
+    const again = openVolume(
+      options(new MemoryStorage({ content: medium.content.fork() })),
+      "read",
+    );
+    return ["a", "b", "c"].filter((key) => again.volume.tree.get(text.encode(key)) !== null).join();
+  };
+  volume.tree.put(text.encode("a"), text.encode("1"));
+  assert.equal(durable(), "");
+  volume.sync();
+  assert.equal(durable(), "a");
+  volume.beginTransaction();
+  volume.tree.put(text.encode("b"), text.encode("2"));
+  volume.sync();
+  volume.tree.put(text.encode("c"), text.encode("3"));
+  assert.equal(durable(), "a");
+  volume.keepTransaction();
+  volume.sync();
+  assert.equal(durable(), "a,b,c");
+});
+
+Deno.test("a sync that failed does not succeed the second time", async () => {
+  const medium = new FaultyMedium(await fresh());
+  const { volume } = createVolume(options(medium), SHAPE);
+  volume.tree.put(text.encode("a"), text.encode("1"));
+  medium.fail("sync", 1, "EIO");
+  assert.throws(() => volume.sync(), { errno: "EIO" });
+  assert.throws(() => volume.sync(), { kind: "unavailable", errno: "EIO" });
 });

@@ -14,6 +14,7 @@ import { emptyAttributes, named } from "../support/open_memory_volume.ts";
 import { RandomStream } from "../support/random_stream.ts";
 
 const ENOSPC = 28;
+const EIO = 5;
 const arena = new ArenaKernel(24 * MIB);
 
 /** What every file should hold: its length and the byte that fills it. */
@@ -155,6 +156,28 @@ Deno.test("full vault: it opens and takes deletes after a power cut at its fulle
   }
   assert.deepEqual((await checkVault(filled.vault)).problems, []);
 });
+
+for (
+  const [operation, name, errno] of [
+    ["write", "ENOSPC", ENOSPC],
+    ["write", "EIO", EIO],
+    ["sync", "EIO", EIO],
+  ] as const
+) {
+  Deno.test(`failing medium: fsync answers the ${name} of a ${operation}, and EIO from then on`, async () => {
+    const faulty = await world(4);
+    const { medium, vault: { fileSystem }, actions } = faulty;
+    const ino = actions.create("file");
+    await fileSystem.fsync(ino);
+    actions.write(ino, 0, new Uint8Array(1000).fill(1));
+    medium.fail(operation, 1, name);
+    assert.equal(errnoOf(() => void fileSystem.fsync(ino)), errno);
+    assert.equal(errnoOf(() => void fileSystem.fsync(ino)), EIO);
+    await assert.rejects(fileSystem.syncAll(), (error) => (error as PosixError).errno === EIO);
+    reopen(faulty);
+    assert.deepEqual((await checkVault(faulty.vault)).problems, []);
+  });
+}
 
 /** Changes, with what was promised kept apart; returns whether a write failed. */
 async function workUntilFailure(world: World, promised: Model): Promise<boolean> {
