@@ -199,6 +199,7 @@ export class Vault implements AsyncDisposable {
     await this.release();
   }
 
+  /** Wipes the keys and gives the medium back. */
   private async release(): Promise<void> {
     this.opened.wipe();
     this.header.keys.wipe();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { runCell } from "../../core/format/space_record.ts";
 import { CELL_BYTES } from "../../core/limits.ts";
+import { libcFileIo } from "../../ffi/libc/file_io.ts";
 import { openVault } from "../../mod.ts";
 import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld, readUntil } from "./cli_run.ts";
@@ -8,6 +9,7 @@ import { CliWorld, readUntil } from "./cli_run.ts";
 const WARNING =
   /Cannot open the newest state of ".*vault\.sv": root \d+ is damaged; an older one is open/;
 const reason = whyNoMount();
+libcFileIo(); // loaded once for the process: no test leaks it
 
 /** A vault whose newest root record has one wrong byte. */
 async function damagedWorld(): Promise<CliWorld> {
