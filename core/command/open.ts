@@ -30,10 +30,11 @@ export async function withVault<T>(
   access: Access,
   use: (vault: Vault) => Promise<T>,
 ): Promise<T> {
-  const secret = await secretFor(host, medium, options);
+  // First: who mistypes a name is told before a passphrase is asked for.
+  const { cryptoLane = "wasm" } = options;
+  const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
   try {
-    const { cryptoLane = "wasm" } = options;
-    const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
+    const secret = await secretFor(host, medium, options);
     try {
       const profiles = profilesOf(options);
       const readOnly = access === "read";
@@ -51,10 +52,10 @@ export async function withVault<T>(
         await vault.close();
       }
     } finally {
-      await parts.closeParts();
+      wipeSecret(secret);
     }
   } finally {
-    wipeSecret(secret);
+    await parts.closeParts();
   }
 }
 
@@ -98,10 +99,11 @@ export async function withHeader<T>(
   access: Access,
   use: (opened: OpenedSlot) => Promise<T>,
 ): Promise<T> {
-  const secret = await secretFor(host, medium, options);
+  // First: who mistypes a name is told before a passphrase is asked for.
+  const { cryptoLane = "wasm" } = options;
+  const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
   try {
-    const { cryptoLane = "wasm" } = options;
-    const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
+    const secret = await secretFor(host, medium, options);
     try {
       const profiles = profilesOf(options);
       const { keys, slotIndex, movedFrom } = await showWaiting(
@@ -116,10 +118,10 @@ export async function withHeader<T>(
         keys.wipe();
       }
     } finally {
-      await parts.closeParts();
+      wipeSecret(secret);
     }
   } finally {
-    wipeSecret(secret);
+    await parts.closeParts();
   }
 }
 

@@ -3,7 +3,8 @@ import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { concat } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import type { CryptoLaneName, MountOrder } from "./host.ts";
+import { statOrNull } from "./copy_tree.ts";
+import type { CryptoLaneName, Host, MountOrder } from "./host.ts";
 import type { MountReport } from "./mount.ts";
 import type { ProgramParts } from "./program.ts";
 import { examples, opening, printing } from "./program_options.ts";
@@ -100,6 +101,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
   };
   const mountpoint = host.absolute(call.mountpoint);
   await prepareMount(host, mountpoint);
+  await requireMedium(host, host.absolute(call.medium));
   const order: MountOrder = {
     ...flags,
     medium: host.absolute(call.medium),
@@ -124,6 +126,13 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     },
     warn: (message) => void host.err.write(`sigmavault: ${message}\n`),
   });
+}
+
+/** Who mistypes a name is told before a passphrase is asked for. */
+async function requireMedium(host: Host, medium: string): Promise<void> {
+  const path = host.pathOf(medium);
+  if (path === null || await statOrNull(host.local, path) !== null) return;
+  throw new VaultError("missing", `Cannot open "${path}": no such file`);
 }
 
 function laneOf(name: string | undefined): CryptoLaneName | undefined {
