@@ -72,6 +72,21 @@ export class Names {
     return this.#enter(parent, name, node);
   }
 
+  /** Makes a regular file that has no name yet, open; returns its number. */
+  makeUnnamed(caller: Caller, parentIno: number, mode: number): number {
+    const parent = this.directory(parentIno);
+    if (parent.inode.nlink === 0) fail("ENOENT");
+    const made = this.#newNode(S_IFREG | mode & PERMISSIONS);
+    this.#parts.privileges.inherit(caller, parent, made);
+    made.inode.nlink = 0;
+    const { nodes, removal } = this.#parts;
+    nodes.add(made.ino, made.inode);
+    const node = nodes.get(made.ino);
+    node.opens++;
+    removal.unlinked(node);
+    return made.ino;
+  }
+
   /** Makes a symlink; returns its number. */
   symlink(caller: Caller, parentIno: number, name: Uint8Array, target: Uint8Array): number {
     if (target.length === 0) fail("ENOENT");

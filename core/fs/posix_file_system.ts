@@ -24,6 +24,7 @@ import type {
 } from "./file_system.ts";
 import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
 import { type FileSystemParts, makeParts } from "./parts.ts";
+import { nameUnnamed, type UnnamedFileSystem } from "./unnamed_files.ts";
 
 /** Inode number of the root directory. */
 export const ROOT_INO = 1;
@@ -51,7 +52,7 @@ export function openFileSystem(
 }
 
 /** ext4's semantics on a {@linkcode VolumeStore}. Each part is a class of its own; here they meet. */
-export class PosixFileSystem implements FileSystem {
+export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   readonly readOnly: boolean;
   readonly #store: VolumeStore;
   readonly #parts: FileSystemParts;
@@ -100,6 +101,20 @@ export class PosixFileSystem implements FileSystem {
     });
   }
 
+  makeUnnamed(caller: Caller, parent: number, mode: number, out: Attributes): void {
+    this.#change(() => {
+      this.#parts.admission.write(0);
+      this.getattr(this.#parts.names.makeUnnamed(caller, parent, mode), out);
+    });
+  }
+
+  nameUnnamed(ino: number, to: Place): void {
+    this.#change(() => {
+      this.#parts.admission.write(0);
+      nameUnnamed(this.#parts, ino, to);
+    });
+  }
+
   symlink(caller: Caller, place: Place, target: Uint8Array, out: Attributes): void {
     this.#change(() => {
       this.#parts.admission.write(0);
@@ -108,13 +123,11 @@ export class PosixFileSystem implements FileSystem {
   }
 
   readlink(ino: number): Uint8Array {
-    try {
+    return this.#look(() => {
       const target = this.#parts.names.readlink(ino);
       this.#access(ino);
       return target;
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    });
   }
 
   link(ino: number, parent: number, name: Uint8Array, out: Attributes): void {
@@ -147,16 +160,14 @@ export class PosixFileSystem implements FileSystem {
   }
 
   open(ino: number, _flags: number): void {
-    try {
+    this.#look(() => {
       this.#parts.nodes.trim();
       this.#parts.nodes.get(ino).opens++;
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    });
   }
 
   release(ino: number): void {
-    try {
+    this.#look(() => {
       this.#parts.stored.inFlight.poll();
       const node = this.#parts.nodes.get(ino);
       if (node.opens > 0) node.opens--;
@@ -164,9 +175,7 @@ export class PosixFileSystem implements FileSystem {
       if (node.inode.nlink === 0) this.#parts.removal.released(node);
       else this.#parts.dirty.flush(node);
       this.#store.endGroup();
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    });
   }
 
   read(ino: number, offset: number, size: number, out: ReadSpans): void {
@@ -207,9 +216,7 @@ export class PosixFileSystem implements FileSystem {
 
   lseek(ino: number, offset: number, whence: number): number {
     try {
-      return this.#files.seek(this.#files.file(ino), offset, whence);
-    } catch (error) {
-      throw asPosixError(error);
+      return this.#look(() => this.#files.seek(this.#files.file(ino), offset, whence));
     } finally {
       if (!this.readOnly) this.#store.endGroup();
     }
@@ -217,9 +224,7 @@ export class PosixFileSystem implements FileSystem {
 
   copyRange(from: CopyPoint, to: CopyPoint, length: number): number {
     let copied = 0;
-    this.#change(() => {
-      copied = this.#files.copy(from, to, length);
-    });
+    this.#change(() => void (copied = this.#files.copy(from, to, length)));
     return copied;
   }
 
@@ -299,11 +304,7 @@ export class PosixFileSystem implements FileSystem {
 
   /** Frees up to about `blocks` blocks of deleted files; true where more wait. For a driver's idle time. */
   reclaim(blocks: number): boolean {
-    try {
-      return this.#parts.removal.reclaim(blocks);
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    return this.#look(() => this.#parts.removal.reclaim(blocks));
   }
 
   /** Gives back request buffers whose data has been sealed by now. For a driver that waits for one. */
@@ -340,14 +341,12 @@ export class PosixFileSystem implements FileSystem {
   }
 
   #start(options: FileSystemOptions): void {
-    try {
+    this.#look(() => {
       if (this.#parts.nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
       if (this.readOnly) return;
       this.#parts.removal.recover();
       this.#store.setFlushHook(() => this.#flush());
-    } catch (error) {
-      throw asPosixError(error);
-    }
+    });
   }
 
   #makeRoot(options: FileSystemOptions): void {
@@ -385,7 +384,7 @@ export class PosixFileSystem implements FileSystem {
     }
   }
 
-  /** Runs what only looks. */
+  /** Runs what makes no group of its own. */
   #look<T>(look: () => T): T {
     try {
       return look();

@@ -45,6 +45,11 @@ export class Removal {
     this.#owned.nodes.save(node);
   }
 
+  /** An orphan gets a name. */
+  named(node: Node): void {
+    this.#delete(KEY_TYPE.orphan, node.ino);
+  }
+
   /** An orphan was closed for the last time. */
   released(node: Node): void {
     this.#delete(KEY_TYPE.orphan, node.ino);

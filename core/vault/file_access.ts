@@ -10,7 +10,7 @@ import {
 } from "../fs/file_system.ts";
 import { isDirectory, isRegular, isSymlink, PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import { type LastName, namesOf, Paths } from "../fs/paths.ts";
-import type { Runtime } from "../runtime.ts";
+import type { UnnamedFileSystem } from "../fs/unnamed_files.ts";
 import { FileReplacement } from "./file_replacement.ts";
 import { type FileType, typeOf } from "./file_status.ts";
 import { FileTransfer } from "./file_transfer.ts";
@@ -28,11 +28,9 @@ const OWNER: Caller = { uid: 0, gid: 0, pid: 0, umask: 0 };
 /** What the files of a vault stand on. */
 export interface VaultFilesParts {
   /** What is behind the paths. */
-  readonly fileSystem: FileSystem;
+  readonly fileSystem: FileSystem & UnnamedFileSystem;
   /** Memory that data moves through. */
   readonly kernel: Kernel;
-  /** Clock and randomness. */
-  readonly runtime: Runtime;
   /** Owner of what is made; 0 and 0 unless given. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Waits until a step may run (null: now); throws where it never may. Lets everything in unless given. */
@@ -67,11 +65,10 @@ export interface DirectoryEntry {
 
 /** The filesystem as the library uses it: by path, one atomic step at a time, with errors for programs. */
 export class FileAccess {
-  readonly fs: FileSystem;
+  readonly fs: FileSystem & UnnamedFileSystem;
   readonly paths: Paths;
   readonly caller: Caller;
   readonly #transfer: FileTransfer;
-  readonly #runtime: Runtime;
   readonly #enter: () => Promise<void> | null;
   readonly #opened = new Set<{ release(): void }>();
 
@@ -79,7 +76,6 @@ export class FileAccess {
     this.fs = parts.fileSystem;
     this.paths = new Paths(parts.fileSystem);
     this.caller = { ...OWNER, ...parts.owner };
-    this.#runtime = parts.runtime;
     this.#transfer = parts.transfer ?? new FileTransfer(parts.fileSystem, parts.kernel);
     this.#enter = parts.enter ?? (() => null);
   }
@@ -147,7 +143,7 @@ export class FileAccess {
     const { last, ino, mode: old } = this.#target(path);
     if (ino !== 0 && !isRegular(old)) fail(isDirectory(old) ? "EISDIR" : "EINVAL");
     const { fs: fileSystem, caller } = this;
-    const parts = { fileSystem, caller, transfer: this.#transfer, runtime: this.#runtime };
+    const parts = { fileSystem, caller, transfer: this.#transfer };
     const file = new FileReplacement(parts, last, { replaced: ino, mode });
     this.#opened.add(file);
     return file;

@@ -1,30 +1,25 @@
 import { type Caller, emptyAttributes, type FileSystem } from "../fs/file_system.ts";
-import { PERMISSIONS, S_IFREG } from "../fs/mode.ts";
+import { PERMISSIONS } from "../fs/mode.ts";
 import type { LastName } from "../fs/paths.ts";
-import type { Runtime } from "../runtime.ts";
-
+import type { UnnamedFileSystem } from "../fs/unnamed_files.ts";
 import type { FileTransfer } from "./file_transfer.ts";
 
 /** What files are written with. */
 export interface WritingParts {
-  readonly fileSystem: FileSystem;
+  readonly fileSystem: FileSystem & UnnamedFileSystem;
   readonly transfer: FileTransfer;
-  readonly runtime: Runtime;
   readonly caller: Caller;
 }
 
-/** Random bytes in the name of a file that is being written. */
-const NAME_RANDOM_BYTES = 8;
 const DEFAULT_MODE = 0o644;
 
 /**
- * A file that is written beside the one that it will replace, so that nobody ever sees half of it: not another
- * reader, and not a crash.
+ * A file that is written without a name before it gets that of the one that it replaces, so that nobody ever sees half of
+ * it: not another reader, and not a crash, which leaves nothing of it.
  */
 export class FileReplacement {
   readonly #parts: WritingParts;
   readonly #target: LastName;
-  readonly #name: Uint8Array;
   readonly #ino: number;
   #length = 0;
   #isOpen = true;
@@ -37,13 +32,10 @@ export class FileReplacement {
   ) {
     this.#parts = parts;
     this.#target = target;
-    this.#name = temporaryName(parts.runtime);
     const { fileSystem, caller } = parts;
     const out = emptyAttributes();
-    const mode = S_IFREG | (options.mode ?? DEFAULT_MODE) & PERMISSIONS;
-    fileSystem.mknod(caller, { parent: target.parent, name: this.#name }, { mode, rdev: 0 }, out);
+    fileSystem.makeUnnamed(caller, target.parent, options.mode ?? DEFAULT_MODE, out);
     this.#ino = out.ino;
-    fileSystem.open(this.#ino, 0);
     if (options.replaced !== 0) this.#inherit(options.replaced, options.mode);
   }
 
@@ -57,16 +49,11 @@ export class FileReplacement {
   /** Puts the file in its place. */
   finish(): void {
     const { fileSystem } = this.#parts;
-    const { parent } = this.#target;
     this.#isOpen = false;
-    // Releasing puts the data before the name: a crash in between leaves the old file.
-    fileSystem.release(this.#ino);
-    const flags = { noReplace: false, exchange: false };
     try {
-      fileSystem.rename({ parent, name: this.#name }, this.#target, flags);
-    } catch (error) {
-      fileSystem.unlink(parent, this.#name);
-      throw error;
+      fileSystem.nameUnnamed(this.#ino, this.#target);
+    } finally {
+      fileSystem.release(this.#ino);
     }
   }
 
@@ -74,9 +61,7 @@ export class FileReplacement {
   release(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    const { fileSystem } = this.#parts;
-    fileSystem.unlink(this.#target.parent, this.#name);
-    fileSystem.release(this.#ino);
+    this.#parts.fileSystem.release(this.#ino);
   }
 
   #inherit(replaced: number, mode: number | undefined): void {
@@ -91,11 +76,4 @@ export class FileReplacement {
     fileSystem.setattr(caller, this.#ino, { uid, gid }, out);
     fileSystem.setattr(caller, this.#ino, { mode: kept }, out);
   }
-}
-
-function temporaryName(runtime: Runtime): Uint8Array {
-  const random = new Uint8Array(NAME_RANDOM_BYTES);
-  runtime.random(random);
-  const hex = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return new TextEncoder().encode(`.sigmavault-${hex}`);
 }

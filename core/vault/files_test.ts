@@ -5,8 +5,8 @@ import { MIB } from "../limits.ts";
 import { VaultFiles } from "./files.ts";
 
 function openFiles() {
-  const { fs, store, runtime } = openMemoryVolume();
-  return { files: new VaultFiles({ fileSystem: fs, kernel: store.kernel, runtime }), fs };
+  const { fs, store } = openMemoryVolume();
+  return { files: new VaultFiles({ fileSystem: fs, kernel: store.kernel }), fs };
 }
 
 function failsWith(kind: string, errno: string, message: string): (error: unknown) => boolean {

@@ -136,7 +136,7 @@ export class Vault implements AsyncDisposable {
     let transfer: FileTransfer | undefined;
     this.makeFiles = (enter) => {
       transfer ??= new FileTransfer(fileSystem, kernel);
-      return new VaultFiles({ fileSystem, kernel, runtime, owner, enter, transfer });
+      return new VaultFiles({ fileSystem, kernel, owner, enter, transfer });
     };
     const { makeFiles } = this;
     this.transactions = new Transactions({ fileSystem, volume: opened.volume, makeFiles });
