@@ -82,5 +82,5 @@ Deno.test("cli: a terminal gets a picture in colours unless NO_COLOR forbids it"
   const demo = await new TerminalRun(world, ["demo", "--size", "24M"]).end();
   assert.equal(demo.code, 0);
   assert.match(demo.shown, /with the key .*without the key/);
-  assert.ok(!demo.shown.includes("\x1b[38;2;"));
+  assert.ok(!demo.shown.includes("\x1b[38;5;"));
 });

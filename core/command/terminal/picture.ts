@@ -25,14 +25,10 @@ const ROWS_MAX = 20;
 const SHADES = [" ", "░", "▒", "▓", "█"];
 const LETTERS = [".", "d", "t", "m", "H"];
 
-type Colour = readonly [red: number, green: number, blue: number];
-const COLOURS: readonly Colour[] = [
-  [38, 38, 46],
-  [86, 180, 233],
-  [0, 158, 115],
-  [230, 159, 0],
-  [204, 121, 167],
-];
+/** Of the 256 that every terminal has, near to Okabe and Ito's palette, which the colour-blind tell apart. */
+const COLOURS = [235, 74, 36, 214, 175];
+const GREY_FIRST = 232;
+const GREYS = 24;
 
 /** Two panels: what the key shows, and what everybody sees. */
 export function picture(parts: PictureParts): Picture {
@@ -76,11 +72,15 @@ function strongest(map: Uint8Array, pixel: number, pixels: number): number {
   return kind;
 }
 
-function half([ar, ag, ab]: Colour, [br, bg, bb]: Colour): string {
-  return `\x1b[38;2;${ar};${ag};${ab}m\x1b[48;2;${br};${bg};${bb}m▀`;
+function half(above: number, below: number): string {
+  return `\x1b[38;5;${above};48;5;${below}m▀`;
+}
+
+function grey(byte: number): number {
+  return GREY_FIRST + Math.floor(byte * GREYS / 256);
 }
 
 const drawKind: Draw = (above, below) => half(COLOURS[above], COLOURS[below]);
-const drawByte: Draw = (above, below) => half([above, above, above], [below, below, below]);
+const drawByte: Draw = (above, below) => half(grey(above), grey(below));
 const letterOf: Draw = (kind) => LETTERS[Math.min(kind, CELL_NAMES.length - 1)];
 const shadeOf: Draw = (byte) => SHADES[Math.floor(byte * SHADES.length / 256)];
