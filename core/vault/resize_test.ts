@@ -72,3 +72,16 @@ Deno.test("compacting leaves little more than the content", async () => {
   assert(report.afterBytes <= 7 * SEGMENT_BYTES, `${report.afterBytes}`);
   await assertWhole(vault, kept);
 });
+
+Deno.test("growing a dense vault fills with noise what a growth that was cut short left empty", async () => {
+  const options = parts();
+  const { medium } = options;
+  const vault = await createKeyedVault(options, { segments: 6, dense: true });
+  await medium.truncate(9 * SEGMENT_BYTES);
+  await resizeVault(vault, 9 * SEGMENT_BYTES);
+  for (let segment = 6; segment < 9; segment++) {
+    const bytes = await medium.read(segment * SEGMENT_BYTES, 4 * KIB);
+    assert.ok(bytes.filter((byte) => byte === 0).length < 100, `segment ${segment} is noise`);
+  }
+  assert.deepEqual((await checkVault(vault)).problems, []);
+});

@@ -24,6 +24,7 @@ export interface KeyedVaultShape {
   readonly segments?: number;
   readonly segmentsMax?: number;
   readonly blockBytes?: number;
+  readonly dense?: boolean;
 }
 
 /** The same keys every time. */
@@ -42,11 +43,11 @@ export async function createKeyedVault(
   shape: KeyedVaultShape = {},
 ): Promise<Vault> {
   const { medium, kernel, runtime = new FakeRuntime() } = options;
-  const { segments = 4, segmentsMax = segments, blockBytes = 4096 } = shape;
+  const { segments = 4, segmentsMax = segments, blockBytes = 4096, dense } = shape;
   await medium.truncate(segments * SEGMENT_BYTES);
   const parts = { medium, kernel, runtime };
   const keys = fixedKeys();
-  const opened = createVolume({ ...parts, keys }, { segments, segmentsMax, blockBytes });
+  const opened = createVolume({ ...parts, keys }, { segments, segmentsMax, blockBytes, dense });
   const vault = new Vault(parts, opened, keys, { blockMemoryBytes: BLOCK_MEMORY_BYTES });
   await vault.commit();
   return vault;
