@@ -7,6 +7,7 @@
 import { assert } from "../core/assert.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import { VaultError } from "../core/errors.ts";
+import { spawnWorker } from "../wasm/worker_pool.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
 import { fromPosted } from "./posted_error.ts";
@@ -109,6 +110,10 @@ class WorkerMount implements MountedVault {
 
   private receive(message: FromServer): void {
     switch (message.type) {
+      case "spawn":
+        // Where it cannot start, the serving thread does its work.
+        spawnWorker(message.order).started.catch((error) => this.options.report(error));
+        return;
       case "opened":
         this.readOnly = message.readOnly;
         this.replayed = message.replayed;

@@ -1,6 +1,7 @@
 import type { KdfChoice } from "../core/crypto/argon2.ts";
 import type { VaultErrorKind } from "../core/errors.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
+import type { WorkerOrder } from "../wasm/worker.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
 
 /** What the serving thread needs to open the vault. Plain data: it is posted. */
@@ -45,6 +46,8 @@ export interface PostedError {
 
 /** From the serving thread. */
 export type FromServer =
+  /** Start a crypto worker: one that is started by a worker takes half a second to begin. */
+  | { readonly type: "spawn"; readonly order: WorkerOrder }
   | { readonly type: "opened"; readonly readOnly: boolean; readonly replayed: number }
   | { readonly type: "ready" }
   | {

@@ -18,6 +18,8 @@ import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
+import type { WorkerOrder } from "../wasm/worker.ts";
+import type { SpawnedWorker } from "../wasm/worker_pool.ts";
 import { type OpenLane, openLane } from "./crypto_lane.ts";
 import { libcFileIo } from "./libc/file_io.ts";
 import { serveSession } from "./libfuse3/loop.ts";
@@ -42,13 +44,19 @@ interface Server {
 
 let server: Server | null = null;
 
+/** Has the main thread start a crypto worker. It ends with the ring; nobody has to wait for it. */
+function spawn(order: WorkerOrder): SpawnedWorker {
+  post({ type: "spawn", order });
+  return { started: Promise.resolve(), ended: Promise.resolve() };
+}
+
 async function open(order: ServeOrder): Promise<Server> {
   const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
   kernel.warmUp();
   const { medium: name, readOnly, noatime, secret, profiles, cacheBytes } = order;
   const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
   try {
-    const lane = await openLane(kernel, medium, order);
+    const lane = openLane(kernel, medium, { ...order, spawn });
     const parts = {
       medium,
       kernel,
@@ -57,8 +65,6 @@ async function open(order: ServeOrder): Promise<Server> {
       lane: lane.lane,
     };
     const vault = await openVault(parts, { secret, profiles, readOnly, noatime, cacheBytes });
-    // They started while the passphrase was stretched. Serving blocks this thread, which would keep them from reporting.
-    await lane.ready();
     return { vault, kernel, lane };
   } catch (error) {
     await medium.close();

@@ -24,6 +24,8 @@ export interface WorkerPoolOptions {
   readonly workers: number;
   /** Who seals, on every thread. */
   readonly lane: CryptoLane;
+  /** Starts a worker; by default one of this thread's. */
+  readonly spawn?: (order: WorkerOrder) => SpawnedWorker;
   /** The medium's descriptor, which must stay open as long as the pool; none: jobs do no I/O. */
   readonly descriptor?: number;
 }
@@ -31,9 +33,9 @@ export interface WorkerPoolOptions {
 /** A read is shared out in parts of at least this many bytes: about the price of waking a worker. */
 const SHARED_PART_BYTES = 32 * 1024;
 
-/** One worker and the promise of its end. */
-interface Member {
-  readonly worker: Worker;
+/** A worker by the promises of its start and end. */
+export interface SpawnedWorker {
+  readonly started: Promise<void>;
   readonly ended: Promise<void>;
 }
 
@@ -42,21 +44,26 @@ export class WorkerPool implements Lane, AsyncDisposable {
   readonly #kernel: WasmKernel;
   readonly #runner: JobRunner;
   readonly #ring: JobRing;
-  readonly #members: readonly Member[];
+  readonly #members: readonly SpawnedWorker[];
   /** Jobs submitted so far. Ticket t is job number t - 1. */
   #submitted = 0;
   /** Every ticket up to this one is known to be done. */
   #doneUpTo = 0;
 
-  /** For {@linkcode startWorkerPool}. */
+  /** For {@linkcode openWorkerPool}. */
   constructor(
     kernel: WasmKernel,
-    parts: { runner: JobRunner; ring: JobRing; members: readonly Member[] },
+    parts: { runner: JobRunner; ring: JobRing; members: readonly SpawnedWorker[] },
   ) {
     this.#kernel = kernel;
     this.#runner = parts.runner;
     this.#ring = parts.ring;
     this.#members = parts.members;
+  }
+
+  /** Resolves when every worker runs, rejects when one cannot start. Jobs need not wait for it. */
+  get started(): Promise<void> {
+    return Promise.all(this.#members.map((member) => member.started)).then(() => {});
   }
 
   /** Workers beside this thread. */
@@ -181,18 +188,18 @@ function checked(result: number, verb: "read" | "write to"): number {
   throw new VaultError("unavailable", `Cannot ${verb} the medium: ${errno}`, { errno });
 }
 
-/** Starts a worker; resolves when it serves, rejects when it cannot. */
-function startMember(order: WorkerOrder): Promise<Member> {
+/** Starts a worker. It takes jobs as soon as it runs; the promises tell how it fares. */
+export function spawnWorker(order: WorkerOrder): SpawnedWorker {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  return new Promise((resolve, reject) => {
+  const started = new Promise<void>((resolve, reject) => {
     const refuse = (reason: string) => {
       worker.terminate();
       end();
       reject(new VaultError("unavailable", `Cannot start a crypto worker: ${reason}`));
     };
     worker.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
-      if (data === "ready") resolve({ worker, ended });
+      if (data === "ready") resolve();
       else if (data === "ended") {
         worker.terminate(); // it sleeps nowhere now
         end();
@@ -202,16 +209,19 @@ function startMember(order: WorkerOrder): Promise<Member> {
       event.preventDefault();
       refuse(event.message);
     };
-    worker.postMessage(order);
   });
+  started.catch(() => {}); // whoever asks is told
+  worker.postMessage(order);
+  return { started, ended };
 }
 
 /**
- * Starts a pool over a kernel's memory. The workers find their module beside this one: a compiled
- * program includes `wasm/worker.ts`.
+ * Makes a pool over a kernel's memory whose workers are still starting: jobs are taken as soon as one runs, and by the
+ * thread that waits until then. The workers find their module beside this one: a compiled program includes
+ * `wasm/worker.ts`.
  */
-export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
-  const { kernel, workers, lane } = options;
+export function openWorkerPool(options: WorkerPoolOptions): WorkerPool {
+  const { kernel, workers, lane, spawn = spawnWorker } = options;
   assert(kernel.thread === 0, "a pool belongs to the thread that made the memory");
   assert(workers >= 0 && workers < THREADS_MAX, "workers have scratch areas");
   const address = kernel.reserve(RING_BYTES);
@@ -222,16 +232,22 @@ export async function startWorkerPool(options: WorkerPoolOptions): Promise<Worke
   };
   const runner = new JobRunner(kernel, settingOf(0));
   const ring = new JobRing(kernel.words, address);
-  const starting = Array.from({ length: workers }, (_, index) => {
+  const members = Array.from({ length: workers }, (_, index) => {
     const thread = index + 1;
     const seat = { module: kernel.module, memory: kernel.memory, thread };
-    return startMember({ seat, setting: settingOf(thread), ring: address });
+    return spawn({ seat, setting: settingOf(thread), ring: address });
   });
-  const started = await Promise.allSettled(starting);
-  const members = started.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
-  const pool = new WorkerPool(kernel, { runner, ring, members });
-  const failed = started.find((each) => each.status === "rejected");
-  if (failed === undefined) return pool;
-  await pool[Symbol.asyncDispose]();
-  throw failed.reason;
+  return new WorkerPool(kernel, { runner, ring, members });
+}
+
+/** The same, and waits until every worker runs; rejects when one cannot. */
+export async function startWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
+  const pool = openWorkerPool(options);
+  try {
+    await pool.started;
+    return pool;
+  } catch (error) {
+    await pool[Symbol.asyncDispose]();
+    throw error;
+  }
 }
