@@ -43,6 +43,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 const WIRING = [
   "ffi/crypto_lane.ts",
   "ffi/host/deno_host.ts",
+  "ffi/mount.ts",
   "ffi/mount_worker.ts",
 ];
 
