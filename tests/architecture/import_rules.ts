@@ -44,6 +44,7 @@ const WIRING = [
   "ffi/crypto_lane.ts",
   "ffi/host/deno_host.ts",
   "ffi/mount.ts",
+  "ffi/mount_messages.ts",
   "ffi/mount_worker.ts",
 ];
 
