@@ -225,7 +225,8 @@ export const lockContract: Record<string, StorageProperty> = {
       await assert.rejects(under.openAgain({ readOnly }), {
         name: "VaultError",
         kind: "conflict",
-        message: `Cannot open "${medium.name}": in use by another process`,
+        message: `Cannot open "${medium.name}": in use by another process; ` +
+          "if it is mounted, unmount it or name its mount point",
       });
     }
     await medium.write(0, pattern(1, 10));

@@ -156,6 +156,13 @@ const decoders: Record<string, Decoder> = {
   decodeMapEntry: { decode: mapEntry.decodeMapEntry, valid: () => mapEntry.encodeMapEntry(entry) },
   readNodeHeader: { decode: node.readNodeHeader, valid: nodeBytes },
   checkNode: { decode: node.checkNode, valid: nodeBytes },
+  checkInnerNode: {
+    decode: (bytes) => {
+      node.checkNode(bytes);
+      node.checkInnerNode(bytes, pointer.ID_POINTER_BYTES);
+    },
+    valid: nodeBytes,
+  },
   readPointer: { decode: (bytes) => pointer.readPointer(bytes, 0), valid: pointerBytes },
   decodeRootRecord: {
     decode: rootRecord.decodeRootRecord,
