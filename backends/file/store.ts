@@ -10,7 +10,7 @@ import { beyondEnd, checkRange, closed, full, readOnly } from "../medium_errors.
 import { checkFileStorageOptions, type FileStorageOptions } from "./config.ts";
 import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
-import { errorCode, fromSystemError } from "./system_error.ts";
+import { errorCode, fromSystemError, IN_USE } from "./system_error.ts";
 
 /** Logical sectors of block devices are at most this long. */
 const DEVICE_SECTOR_BYTES_MAX = 4096;
@@ -78,7 +78,7 @@ function lock(file: PositionedFile, writable: boolean, path: string): void {
   if (file.tryLock(writable ? "exclusive" : "shared")) return;
   throw new VaultError(
     "conflict",
-    `Cannot open "${path}": in use by another process; if it is mounted, unmount it or name its mount point`,
+    `Cannot open "${path}": ${IN_USE}`,
     {
       operation: "open",
       errno: "EBUSY",

@@ -1,5 +1,9 @@
 import { VaultError, type VaultErrorKind } from "../../core/errors.ts";
 
+/** What is the matter with a medium that somebody else has open, and what to do. */
+export const IN_USE =
+  "in use by another process; if it is mounted, unmount it or name its mount point";
+
 /** What a caller can do about an errno; whatever is not named here is `unavailable`. */
 const MEANINGS: Record<string, { kind: VaultErrorKind; errno: string; says: string }> = {
   ENOSPC: { kind: "unavailable", errno: "ENOSPC", says: "no space left on the device" },
@@ -18,8 +22,8 @@ const MEANINGS: Record<string, { kind: VaultErrorKind; errno: string; says: stri
   ELOOP: { kind: "invalid", errno: "ELOOP", says: "too many symbolic links" },
   ENAMETOOLONG: { kind: "invalid", errno: "ENAMETOOLONG", says: "the name is too long" },
   EEXIST: { kind: "conflict", errno: "EEXIST", says: "it exists already" },
-  EBUSY: { kind: "conflict", errno: "EBUSY", says: "in use by another process" },
-  ETXTBSY: { kind: "conflict", errno: "EBUSY", says: "in use by another process" },
+  EBUSY: { kind: "conflict", errno: "EBUSY", says: IN_USE },
+  ETXTBSY: { kind: "conflict", errno: "EBUSY", says: IN_USE },
 };
 
 /** Turns what a system call threw into an error that says what the caller can do. */
