@@ -1,11 +1,12 @@
 import { wipe } from "../bytes.ts";
 import type { KdfProfileName } from "../crypto/argon2.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
-import type { CryptoLaneName, Host, RunningMount } from "./host.ts";
+import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { profilesOf, secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
 
@@ -26,9 +27,39 @@ export interface VaultTarget {
 
 /** Opens a vault, works with it, makes everything durable and closes it. */
 export async function withVault<T>(
-  { host, medium, options }: VaultTarget,
+  target: VaultTarget,
   access: Access,
   use: (vault: Vault) => Promise<T>,
+): Promise<T> {
+  const { host, medium } = target;
+  return await withSecret(target, access, async ({ parts, secret, profiles, waiting }) => {
+    const options = { secret, readOnly: access === "read", owner: host.owner(), profiles };
+    const vault = await waiting(() => openVault(parts, options));
+    wipeSecret(secret);
+    try {
+      requireWritable(vault, access, medium);
+      await warnOfOlderState(host, medium, vault);
+      return await use(vault);
+    } finally {
+      await vault.close();
+    }
+  });
+}
+
+/** What opening a vault or its header takes. */
+interface SecretParts {
+  readonly parts: OpenedParts;
+  readonly secret: Secret;
+  readonly profiles: readonly KdfProfileName[];
+  /** Shows why it takes long. */
+  waiting<T>(open: () => Promise<T>): Promise<T>;
+}
+
+/** Opens the medium, asks for the secret, and gives both back afterwards. */
+async function withSecret<T>(
+  { host, medium, options }: VaultTarget,
+  access: Access,
+  use: (parts: SecretParts) => Promise<T>,
 ): Promise<T> {
   // First: who mistypes a name is told before a passphrase is asked for.
   const { cryptoLane = "wasm" } = options;
@@ -37,20 +68,8 @@ export async function withVault<T>(
     const secret = await secretFor(host, medium, options);
     try {
       const profiles = profilesOf(options);
-      const readOnly = access === "read";
-      const vault = await showWaiting(
-        host.err,
-        whyLong(profiles),
-        () => openVault(parts, { secret, readOnly, owner: host.owner(), profiles }),
-      );
-      wipeSecret(secret);
-      try {
-        requireWritable(vault, access, medium);
-        await warnOfOlderState(host, medium, vault);
-        return await use(vault);
-      } finally {
-        await vault.close();
-      }
+      const waiting = <R>(open: () => Promise<R>) => showWaiting(host.err, whyLong(profiles), open);
+      return await use({ parts, secret, profiles, waiting });
     } finally {
       wipeSecret(secret);
     }
@@ -95,34 +114,20 @@ export interface OpenedSlot {
 
 /** Opens only the header: for verbs on keys. */
 export async function withHeader<T>(
-  { host, medium, options }: VaultTarget,
+  target: VaultTarget,
   access: Access,
   use: (opened: OpenedSlot) => Promise<T>,
 ): Promise<T> {
-  // First: who mistypes a name is told before a passphrase is asked for.
-  const { cryptoLane = "wasm" } = options;
-  const parts = await host.openParts(host.absolute(medium), { access, cryptoLane });
-  try {
-    const secret = await secretFor(host, medium, options);
+  return await withSecret(target, access, async ({ parts, secret, profiles, waiting }) => {
+    const open = () => openHeader({ ...parts, secret, profiles });
+    const { keys, slotIndex, movedFrom } = await waiting(open);
     try {
-      const profiles = profilesOf(options);
-      const { keys, slotIndex, movedFrom } = await showWaiting(
-        host.err,
-        whyLong(profiles),
-        () => openHeader({ ...parts, secret, profiles }),
-      );
-      try {
-        return await use({ context: { ...parts, keys }, slotIndex, movedFrom });
-      } finally {
-        wipe(keys.vaultId);
-        keys.wipe();
-      }
+      return await use({ context: { ...parts, keys }, slotIndex, movedFrom });
     } finally {
-      wipeSecret(secret);
+      wipe(keys.vaultId);
+      keys.wipe();
     }
-  } finally {
-    await parts.closeParts();
-  }
+  });
 }
 
 /** The files of a vault, and how a path of the vault is written there. */
