@@ -6,6 +6,7 @@
  */
 import { assert } from "../core/assert.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
+import type { Stretched } from "../core/crypto/stretched.ts";
 import { VaultError } from "../core/errors.ts";
 import { spawnWorker } from "../wasm/worker_pool.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
@@ -21,6 +22,8 @@ export interface MountVaultOptions extends ServeOrder {
   readonly allowOther: boolean;
   /** More options as mount(8) takes them. */
   readonly extra: readonly string[];
+  /** The key derivation, where it was begun already: the serving thread starts meanwhile. Wiped here. */
+  readonly stretched?: Promise<Stretched | null>;
   /** Told of failures that a program got as EIO. */
   report(error: Error): void;
 }
@@ -83,6 +86,7 @@ class WorkerMount implements MountedVault {
     const order = { ...vault, cryptoLane, workers, cacheBytes };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
     this.worker.postMessage({ type: "open", order } satisfies ToServer, buffersOf(order.secret));
+    void this.handOnStretched();
     await this.opened.promise;
     const { allowOther, extra } = this.options;
     try {
@@ -101,6 +105,12 @@ class WorkerMount implements MountedVault {
     this.post({ type: "serve", session: { descriptor, wakeDescriptor } });
     await this.ready.promise;
     await this.session.raiseReadAhead(READ_AHEAD_KIB);
+  }
+
+  private async handOnStretched(): Promise<void> {
+    const stretched = await this.options.stretched ?? null;
+    const moved = stretched === null ? [] : [stretched.bytes.buffer];
+    this.worker.postMessage({ type: "stretched", stretched } satisfies ToServer, moved);
   }
 
   private post(message: ToServer): void {

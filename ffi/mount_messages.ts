@@ -1,4 +1,5 @@
 import type { KdfChoice } from "../core/crypto/argon2.ts";
+import type { Stretched } from "../core/crypto/stretched.ts";
 import type { VaultErrorKind } from "../core/errors.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
@@ -31,6 +32,8 @@ export interface ControlRequest {
 /** To the serving thread. */
 export type ToServer =
   | { readonly type: "open"; readonly order: ServeOrder }
+  /** What was derived ahead, or null; it follows every "open". */
+  | { readonly type: "stretched"; readonly stretched: Stretched | null }
   | { readonly type: "serve"; readonly session: ServedSession }
   | { readonly type: "control"; readonly request: ControlRequest }
   /** Give up: the mount could not be made. */

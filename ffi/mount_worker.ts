@@ -8,7 +8,8 @@
 import { openMedium } from "../backends/open_medium.ts";
 import { CONTROL_VERBS } from "../core/command/control_verbs.ts";
 import { AssertionError } from "../core/assert.ts";
-import { olderStateText } from "../core/command/open.ts";
+import { olderStateText } from "../core/command/opening_text.ts";
+import { type Stretched, takingAhead, wipeAhead } from "../core/crypto/stretched.ts";
 import { VaultError } from "../core/errors.ts";
 import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
@@ -43,6 +44,8 @@ interface Server {
 }
 
 let server: Server | null = null;
+/** What the main thread derives while this one starts. */
+const ahead = Promise.withResolvers<Stretched | null>();
 
 /** Has the main thread start a crypto worker. It ends with the ring; nobody has to wait for it. */
 function spawn(order: WorkerOrder): SpawnedWorker {
@@ -64,12 +67,15 @@ async function open(order: ServeOrder): Promise<Server> {
       platform: linuxPlatform(),
       lane: lane.lane,
     };
-    const vault = await openVault(parts, { secret, profiles, readOnly, noatime, cacheBytes });
+    const stretch = takingAhead(ahead.promise);
+    const options = { secret, profiles, stretch, readOnly, noatime, cacheBytes };
+    const vault = await openVault(parts, options);
     return { vault, kernel, lane };
   } catch (error) {
     await medium.close();
     throw error;
   } finally {
+    void wipeAhead(ahead.promise);
     if ("passphrase" in secret) wipe(secret.passphrase);
     if ("recoveryCode" in secret) wipe(secret.recoveryCode);
   }
@@ -133,6 +139,8 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
         const text = olderStateText(message.order.medium, skippedRoots);
         post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
       }
+    } else if (message.type === "stretched") {
+      ahead.resolve(message.stretched);
     } else if (message.type === "serve") {
       if (server !== null) await serve(server, message.session);
       await end();

@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
-import { whyLong } from "./open.ts";
+import { whyLong } from "./opening_text.ts";
 import { profilesOf } from "./secrets.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { statOrNull } from "./copy_tree.ts";

@@ -7,6 +7,7 @@ import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
+import { olderStateText, whyLong } from "./opening_text.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { profilesOf, secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
 
@@ -78,24 +79,11 @@ async function withSecret<T>(
   }
 }
 
-/** The medium does not say how costly its derivation is, so a wrong passphrase is told by trying all. */
-export function whyLong(profiles: readonly KdfProfileName[]): string {
-  return profiles.length > 1
-    ? `trying the derivations ${profiles.join(", ")}; --kdf NAME tries one`
-    : `deriving the key (${profiles[0]})`;
-}
-
 /** Never silent: somebody may have damaged the newest root on purpose. */
 async function warnOfOlderState(host: Host, medium: string, vault: Vault): Promise<void> {
   const { skippedRoots } = vault.opened;
   if (skippedRoots.length === 0) return;
   await host.err.write(`sigmavault: warning: ${olderStateText(medium, skippedRoots)}\n`);
-}
-
-/** What to say where the newest roots do not open. */
-export function olderStateText(medium: string, skippedRoots: readonly number[]): string {
-  const newer = skippedRoots.join(", ");
-  return `Cannot open the newest state of "${medium}": root ${newer} is damaged; an older one is open`;
 }
 
 function requireWritable(vault: Vault, access: Access, medium: string): void {

@@ -55,12 +55,17 @@ export interface KdfInput {
 /** One implementation of Argon2id; both give the same 32 bytes. */
 export type Argon2id = (input: KdfInput, cost: KdfParameters) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** Stretches a passphrase to 32 bytes. The caller wipes both. */
-export async function stretchPassphrase(
-  input: KdfInput,
-  choice: KdfChoice,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const cost = typeof choice === "string" ? KDF_PROFILES[choice] : choice;
+/** Stretches a passphrase at the cost that is chosen. The caller wipes input and result. */
+export type Stretch = (input: KdfInput, choice: KdfChoice) => Promise<Uint8Array<ArrayBuffer>>;
+
+/** The costs behind a choice. */
+export function kdfParameters(choice: KdfChoice): KdfParameters {
+  return typeof choice === "string" ? KDF_PROFILES[choice] : choice;
+}
+
+/** Stretches a passphrase to 32 bytes. */
+export const stretchPassphrase: Stretch = async (input, choice) => {
+  const cost = kdfParameters(choice);
   try {
     return await argon2idByWebCrypto(input, cost);
   } catch (error) {
@@ -71,7 +76,7 @@ export async function stretchPassphrase(
   } catch (error) {
     throw costError(cost, error);
   }
-}
+};
 
 /** Argon2id by the runtime (fastest; runs off this thread). */
 export const argon2idByWebCrypto: Argon2id = async ({ passphrase, salt }, cost) => {

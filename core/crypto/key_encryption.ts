@@ -7,7 +7,7 @@ import { assert } from "../assert.ts";
 import { concat, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import type { SlotMode } from "../format/key_slot.ts";
-import { type KdfChoice, stretchPassphrase } from "./argon2.ts";
+import { type KdfChoice, type Stretch, stretchPassphrase } from "./argon2.ts";
 import { expandKey } from "./hkdf.ts";
 import { parseRecoveryCode } from "./recovery_code.ts";
 
@@ -33,11 +33,13 @@ export interface KekInputs {
   readonly kdf: KdfChoice;
   /** This device's secret for the vault, where it has one. */
   readonly deviceSecret: Uint8Array | null;
+  /** Who stretches a passphrase; see `stretched.ts`. */
+  readonly stretch?: Stretch;
 }
 
 /** The key that wraps a new slot of `mode`. The caller wipes it. */
 export async function deriveKek(mode: SlotMode, inputs: KekInputs): Promise<Uint8Array> {
-  const { secret, salt, deviceSecret } = inputs;
+  const { secret, salt, deviceSecret, stretch = stretchPassphrase } = inputs;
   if (mode === "device") {
     assert(deviceSecret !== null, "a device slot has a device secret");
     return kekFrom(mode, salt, deviceSecret);
@@ -50,7 +52,7 @@ export async function deriveKek(mode: SlotMode, inputs: KekInputs): Promise<Uint
   if (secret.passphrase.length === 0) {
     throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
   }
-  const stretched = await stretchPassphrase({ passphrase: secret.passphrase, salt }, inputs.kdf);
+  const stretched = await stretch({ passphrase: secret.passphrase, salt }, inputs.kdf);
   try {
     if (mode !== "hybrid") return kekFrom(mode, salt, stretched);
     assert(deviceSecret !== null, "a hybrid slot has a device secret");
@@ -65,13 +67,13 @@ export async function deriveKek(mode: SlotMode, inputs: KekInputs): Promise<Uint
  * The caller wipes them.
  */
 export async function candidateKeks(inputs: KekInputs): Promise<Uint8Array[]> {
-  const { secret, salt, deviceSecret } = inputs;
+  const { secret, salt, deviceSecret, stretch = stretchPassphrase } = inputs;
   if ("recoveryCode" in secret) return [kekFromCode(secret.recoveryCode, salt)];
   if ("device" in secret) {
     return deviceSecret === null ? [] : [kekFrom("device", salt, deviceSecret)];
   }
   const { passphrase } = secret;
-  const stretched = await stretchPassphrase({ passphrase, salt }, inputs.kdf);
+  const stretched = await stretch({ passphrase, salt }, inputs.kdf);
   try {
     const keks = [kekFrom("user", salt, stretched)];
     if (deviceSecret !== null) keks.push(kekFrom("hybrid", salt, stretched, deviceSecret));

@@ -1,5 +1,5 @@
 import type { Lane } from "../block/lane.ts";
-import type { KdfChoice } from "../crypto/argon2.ts";
+import type { KdfChoice, Stretch } from "../crypto/argon2.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import type { SlotMode } from "../format/key_slot.ts";
@@ -75,6 +75,12 @@ export interface OpenVaultOptions {
   readonly readOnly?: boolean;
   /** The profiles to try, where the caller knows. */
   readonly profiles?: readonly KdfChoice[];
+  /**
+   * Who stretches a passphrase: a program that began it earlier has the result.
+   *
+   * @internal
+   */
+  readonly stretch?: Stretch;
   /** Bytes of tree pages kept in memory. */
   readonly cacheBytes?: number;
   /** Bytes of kernel memory for dirty and cached blocks. */
@@ -262,8 +268,9 @@ async function shapeOf(
 /** Opens a vault with a secret. */
 export async function openVault(parts: VaultParts, options: OpenVaultOptions): Promise<Vault> {
   const { medium, kernel, runtime, platform } = parts;
-  const { secret, profiles } = options;
-  const { keys } = await openHeader({ medium, kernel, runtime, platform, secret, profiles });
+  const { secret, profiles, stretch } = options;
+  const header = { medium, kernel, runtime, platform, secret, profiles, stretch };
+  const { keys } = await openHeader(header);
   return openVaultWithKeys(parts, keys, options);
 }
 
@@ -271,7 +278,7 @@ export async function openVault(parts: VaultParts, options: OpenVaultOptions): P
 export function openVaultWithKeys(
   parts: VaultParts,
   keys: VaultKeys,
-  options: Omit<OpenVaultOptions, "secret" | "profiles">,
+  options: Omit<OpenVaultOptions, "secret" | "profiles" | "stretch">,
 ): Vault {
   const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
   const { cacheBytes } = options;

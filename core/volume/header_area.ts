@@ -4,7 +4,13 @@
  * @module
  */
 import { compare, wipe } from "../bytes.ts";
-import { KDF_ORDER, KDF_PROFILES, type KdfChoice } from "../crypto/argon2.ts";
+import {
+  KDF_ORDER,
+  KDF_PROFILES,
+  type KdfChoice,
+  kdfParameters,
+  type Stretch,
+} from "../crypto/argon2.ts";
 import { provideDeviceSecret, readDeviceSecret } from "../crypto/device_secret.ts";
 import { candidateKeks, deriveKek, type KekInputs, type Secret } from "../crypto/key_encryption.ts";
 import { openKeySlot, randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
@@ -64,6 +70,8 @@ export interface OpenHeaderOptions extends HeaderContext {
   readonly secret: Secret;
   /** The profiles to try, where the caller knows more than the medium says. */
   readonly profiles?: readonly KdfChoice[];
+  /** Who stretches a passphrase. */
+  readonly stretch?: Stretch;
 }
 
 /** An opened header. */
@@ -181,7 +189,7 @@ async function deriveBothKeks(
   const deviceSecret = bound ? await provideDeviceSecret(platform, runtime, salts) : null;
   try {
     const inputs = salts.map((salt) => ({ secret, salt, kdf, deviceSecret }));
-    const { memoryKib } = typeof kdf === "string" ? KDF_PROFILES[kdf] : kdf;
+    const { memoryKib } = kdfParameters(kdf);
     // The two runs share the cores, unless their memory together would be too much to ask.
     if (memoryKib <= KDF_PROFILES.moderate.memoryKib) {
       return await Promise.all(inputs.map((input) => deriveKek(mode, input)));
@@ -233,7 +241,7 @@ export interface FoundSlot {
 
 /** Tries the secret on every slot of every copy there is, cheapest derivation first. */
 export async function findSlot(
-  { kernel, platform, secret, profiles = KDF_ORDER }: Omit<OpenHeaderOptions, "medium">,
+  { kernel, platform, secret, stretch, profiles = KDF_ORDER }: Omit<OpenHeaderOptions, "medium">,
   bytes: HeaderBytes,
 ): Promise<FoundSlot | null> {
   const tries = "passphrase" in secret ? profiles : profiles.slice(0, 1);
@@ -245,7 +253,7 @@ export async function findSlot(
       const deviceSecret = needsDevice
         ? await readDeviceSecret(platform.secureStorage(), image.salt)
         : null;
-      const found = await trySlots(kernel, copy, image, { secret, kdf, deviceSecret });
+      const found = await trySlots(kernel, copy, image, { secret, kdf, deviceSecret, stretch });
       if (deviceSecret !== null) wipe(deviceSecret);
       if (found !== null) return found;
     }

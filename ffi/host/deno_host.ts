@@ -8,9 +8,11 @@ import type {
   RunningMount,
   ServedMount,
 } from "../../core/command/host.ts";
+import { KDF_ORDER } from "../../core/crypto/argon2.ts";
 import { VaultError } from "../../core/errors.ts";
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
+import { stretchAhead } from "./stretch_ahead.ts";
 import { LOCAL_FILES, readSmall, writePrivate } from "./local_files.ts";
 import { doing } from "./system_error.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
@@ -30,10 +32,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
     local: LOCAL_FILES,
     absolute: (path) => isUrl(path) ? path : resolve(path),
     canonical,
-    pathOf: (medium) => {
-      if (!isUrl(medium)) return resolve(medium);
-      return medium.startsWith("file:") ? fileURLToPath(medium) : null;
-    },
+    pathOf,
     owner: () =>
       mayAsk("uid") && mayAsk("gid")
         ? { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 }
@@ -63,6 +62,11 @@ function mayKeepSecrets(): boolean {
   return ["XDG_STATE_HOME", "HOME"].every((variable) =>
     Deno.permissions.querySync({ name: "env", variable }).state === "granted"
   );
+}
+
+function pathOf(medium: string): string | null {
+  if (!isUrl(medium)) return resolve(medium);
+  return medium.startsWith("file:") ? fileURLToPath(medium) : null;
 }
 
 /** One letter before the colon is a Windows drive. */
@@ -150,13 +154,15 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
   if (Deno.build.os !== "linux") {
     throw new VaultError("invalid", "Cannot mount on this system: only Linux has a driver yet");
   }
+  const { medium, secret, kdf } = order;
+  const stretched = stretchAhead(pathOf(medium), secret, kdf ?? KDF_ORDER[0]);
   const { mountVault } = await import("../mount.ts");
   await keepMemoryPrivate();
   const mountpoint = await canonical(order.mountpoint);
-  const profiles = order.kdf && [order.kdf];
+  const serving = { profiles: kdf && [kdf], workers: MOUNT_WORKERS };
   return await doing(
     `mount on "${mountpoint}"`,
-    () => mountVault({ ...order, profiles, mountpoint, workers: MOUNT_WORKERS, report }),
+    () => mountVault({ ...order, ...serving, stretched, mountpoint, report }),
   );
 }
 

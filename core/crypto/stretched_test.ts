@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { FAST_KDF, text } from "../../tests/support/header_world.ts";
+import { stretchPassphrase } from "./argon2.ts";
+import { type Stretched, takingAhead, wipeAhead } from "./stretched.ts";
+
+const SALT = new Uint8Array(32).fill(7);
+const INPUT = { passphrase: text("secret"), salt: SALT };
+
+/** Bytes that no derivation gives, so that it shows who made the answer. */
+function begun(changes: Partial<Stretched> = {}): Stretched {
+  return { salt: SALT, kdf: FAST_KDF, bytes: new Uint8Array(32).fill(1), ...changes };
+}
+
+Deno.test("stretched: what was begun for this salt and cost is taken", async () => {
+  const ahead = begun({ kdf: { ...FAST_KDF }, salt: SALT.slice() });
+  const taken = await takingAhead(Promise.resolve(ahead))(INPUT, FAST_KDF);
+  assert.deepEqual(taken, ahead.bytes);
+  taken.fill(0);
+  assert.equal(ahead.bytes[0], 1, "the taker wipes a copy");
+});
+
+Deno.test("stretched: another salt, another cost or nothing begun is derived", async () => {
+  const right = await stretchPassphrase(INPUT, FAST_KDF);
+  const others = [
+    null,
+    begun({ salt: SALT.with(31, 8) }),
+    begun({ kdf: { ...FAST_KDF, passes: FAST_KDF.passes + 1 } }),
+    begun({ kdf: { ...FAST_KDF, memoryKib: FAST_KDF.memoryKib * 2 } }),
+  ];
+  for (const other of others) {
+    assert.deepEqual(await takingAhead(Promise.resolve(other))(INPUT, FAST_KDF), right);
+  }
+});
+
+Deno.test("stretched: it is wiped when it has come", async () => {
+  const ahead = begun();
+  await wipeAhead(Promise.resolve(ahead));
+  assert.deepEqual(ahead.bytes, new Uint8Array(32));
+  await wipeAhead(Promise.resolve(null));
+});
