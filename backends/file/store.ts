@@ -133,6 +133,7 @@ class FileStorage implements StorageBackend {
       write: (offset, from) => this.#write(offset, from),
       size: () => this.#size(),
       sync: () => this.#sync(),
+      syncLater: () => this.sync(),
       truncate: (size) => this.#truncate(size),
       discard: (offset, size) => this.#discard(offset, size),
       descriptor: file.descriptor,

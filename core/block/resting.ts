@@ -102,7 +102,7 @@ export class Resting {
     return this.current;
   }
 
-  /** The root of this sequence is durable: what it gave up late rests like the rest of it. */
+  /** The root of this sequence is written: what it gave up late rests like the rest of it. */
   keepLate(sequence: number): void {
     if (this.current.length === 0) return;
     const { runs } = this.batch(sequence);

@@ -371,12 +371,16 @@ export class Space {
   }
 
   /**
-   * The root of this sequence is durable: what it took and gave up late is carried over to the next one, and
-   * cells whose rest is over can be used. Calls `released` with each run.
+   * The root of this sequence is written: what it took and gave up late is carried over to the next one. What is given
+   * up from now on is still part of it, so it rests one root longer.
    */
-  rootDurable(sequence: number, released: (run: number) => void): void {
+  rootWritten(sequence: number): void {
     this.takenLate = [];
     this.resting.keepLate(sequence);
+  }
+
+  /** The root of this sequence is durable: cells whose rest is over can be used. Calls `released` with each run. */
+  rootDurable(sequence: number, released: (run: number) => void): void {
     if (this.holds > 0) return;
     for (const run of this.resting.due(sequence)) {
       this.release(run);

@@ -57,6 +57,11 @@ export interface DirectAccess {
   size(): number;
   /** Makes what was written durable. */
   sync(): void;
+  /**
+   * The same aside, where that takes long: resolves when what was written before the call is durable. Reads and
+   * writes go on meanwhile.
+   */
+  syncLater?(): Promise<void>;
   /** Cuts the medium, or makes it longer with zeros. */
   truncate(size: number): void;
   /** Gives a range back to the storage below; it reads as zeros or as before. */

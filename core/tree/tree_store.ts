@@ -207,6 +207,10 @@ export class TreeStore {
     };
     const { superblock, hash } = this.parts.roots.writeRoot(record, cell);
     this.parts.context.nonces.refill();
+    // What changes from here on belongs to the next root, even while this one is still on its way.
+    this.space.rootWritten(sequence);
+    this.nextSequence = sequence + 1;
+    this.blocks.birth = this.nextSequence;
     return { sequence, record, superblock, hash, run: packRun(cell, cells) };
   }
 
@@ -235,8 +239,6 @@ export class TreeStore {
   finish(prepared: PreparedRoot, released: (run: number) => void): void {
     const { sequence, record } = prepared;
     this.sequence = sequence;
-    this.nextSequence = sequence + 1;
-    this.blocks.birth = this.nextSequence;
     this.rootHash = prepared.hash;
     this.rootRun = prepared.run;
     this.log.restart({ id: record.logId, chunk: record.logChunk, base: sequence });
