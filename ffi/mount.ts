@@ -8,6 +8,7 @@ import { assert } from "../core/assert.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import { VaultError } from "../core/errors.ts";
+import { splitMessage } from "../core/vault/control.ts";
 import { spawnWorker } from "../wasm/worker_pool.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
@@ -113,8 +114,8 @@ class WorkerMount implements MountedVault {
     this.worker.postMessage({ type: "stretched", stretched } satisfies ToServer, moved);
   }
 
-  private post(message: ToServer): void {
-    this.worker.postMessage(message);
+  private post(message: ToServer, moved: ArrayBuffer[] = []): void {
+    this.worker.postMessage(message, moved);
     this.session?.wake();
   }
 
@@ -173,7 +174,8 @@ class WorkerMount implements MountedVault {
     const id = ++this.requests;
     const waiting = Promise.withResolvers<unknown>();
     this.waiting.set(id, waiting);
-    this.post({ type: "control", request: { id, verb, options } });
+    const moved = Object.values(splitMessage(options).bytes).map(({ buffer }) => buffer);
+    this.post({ type: "control", request: { id, verb, options } }, moved);
     return waiting.promise;
   }
 

@@ -1,6 +1,7 @@
 import type { KdfChoice } from "../core/crypto/argon2.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import type { VaultErrorKind } from "../core/errors.ts";
+import type { ControlOptions } from "../core/vault/control.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
@@ -22,11 +23,11 @@ export interface ServeOrder {
   readonly cacheBytes?: number;
 }
 
-/** A verb for the running mount, from the control socket: one JSON value in, one out. */
+/** A verb for the running mount, from the control socket. Bytes are moved, not cloned, and wiped by the receiver. */
 export interface ControlRequest {
   readonly id: number;
   readonly verb: string;
-  readonly options: Readonly<Record<string, string | number | boolean | null>>;
+  readonly options: ControlOptions;
 }
 
 /** To the serving thread. */

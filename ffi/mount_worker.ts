@@ -6,7 +6,7 @@
  * @module
  */
 import { openMedium } from "../backends/open_medium.ts";
-import { CONTROL_VERBS } from "../core/command/control_verbs.ts";
+import { controlVerbs } from "../core/command/control_verbs.ts";
 import { AssertionError } from "../core/assert.ts";
 import { olderStateText } from "../core/command/opening_text.ts";
 import { type Stretched, takingAhead, wipeAhead } from "../core/crypto/stretched.ts";
@@ -14,7 +14,7 @@ import { VaultError } from "../core/errors.ts";
 import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
-import { runControlVerb } from "../core/vault/control.ts";
+import { runControlVerb, splitMessage } from "../core/vault/control.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
@@ -35,7 +35,7 @@ const KERNEL_BYTES = 72 * MIB;
 const RECLAIM_BLOCKS = 256;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
-const post = (message: FromServer) => scope.postMessage(message);
+const post = (message: FromServer, moved: ArrayBuffer[] = []) => scope.postMessage(message, moved);
 
 interface Server {
   readonly vault: Vault;
@@ -46,6 +46,11 @@ interface Server {
 let server: Server | null = null;
 /** What the main thread derives while this one starts. */
 const ahead = Promise.withResolvers<Stretched | null>();
+
+const verbs = controlVerbs();
+/** Verbs of the control socket that have not ended; the vault is not closed before they have. */
+const running = new Set<Promise<void>>();
+const stopping = new AbortController();
 
 /** Has the main thread start a crypto worker. It ends with the ring; nobody has to wait for it. */
 function spawn(order: WorkerOrder): SpawnedWorker {
@@ -96,16 +101,18 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
     kernel,
     writebackCache: false,
     idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
+    busy: () => running.size > 0,
     tick: () => void upkeep.tick().catch(failed),
     ready: () => post({ type: "ready" }),
     report: (error) => post({ type: "report", error: toPosted(error) }),
   });
 }
 
-async function control(vault: Vault, request: ControlRequest): Promise<void> {
-  const { id } = request;
+async function control(vault: Vault, { id, verb, options }: ControlRequest): Promise<void> {
   try {
-    post({ type: "reply", id, value: await runControlVerb(CONTROL_VERBS, vault, request) });
+    const value = await runControlVerb(verbs, verb, { vault, options, signal: stopping.signal });
+    const moved = Object.values(splitMessage(value).bytes).map(({ buffer }) => buffer);
+    post({ type: "reply", id, value }, moved);
   } catch (error) {
     post({ type: "reply", id, error: toPosted(error) });
   }
@@ -116,6 +123,8 @@ async function end(failure?: unknown): Promise<void> {
   const ending = server;
   server = null;
   let error = failure === undefined ? undefined : toPosted(failure);
+  stopping.abort(new VaultError("unavailable", "Cannot finish: the vault is being unmounted"));
+  await Promise.all(running);
   try {
     if (failure instanceof AssertionError) await ending?.vault.abandon();
     else await ending?.vault.close();
@@ -145,7 +154,10 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
       if (server !== null) await serve(server, message.session);
       await end();
     } else if (message.type === "control") {
-      if (server !== null) await control(server.vault, message.request);
+      if (server === null) return;
+      const answered = control(server.vault, message.request);
+      running.add(answered);
+      await answered.finally(() => running.delete(answered));
     } else {
       await end();
     }

@@ -1,42 +1,116 @@
+import { compare } from "../bytes.ts";
+import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
-import type { ControlVerb } from "../vault/control.ts";
-import { listSlots, removeSlot } from "../volume/header_slots.ts";
+import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
+import type { Vault } from "../vault/vault.ts";
+import { findSlot } from "../volume/header_area.ts";
+import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
+import { readHeaderBytes } from "../volume/header_cells.ts";
+import { listSlots } from "../volume/header_slots.ts";
 import { describeVault } from "./describe.ts";
 import { slotRow } from "./keys.ts";
+import { type ProvenHeader, secretFrom, SLOT_VERBS, type SlotVerb } from "./slot_verbs.ts";
 
 /** Verbs that a running mount understands. */
-export const CONTROL_VERBS: Readonly<Record<string, ControlVerb>> = {
+export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
+  const inTurn = turns();
+  const slotVerbs = Object.entries(SLOT_VERBS).map(([name, verb]) =>
+    [name, (call: ControlCall) => inTurn(() => runProven(call, verb))] as const
+  );
+  return {
+    ...VERBS,
+    ...Object.fromEntries(slotVerbs),
+    "header restore": (call) => inTurn(() => restore(call)),
+  };
+}
+
+const VERBS: Readonly<Record<string, ControlVerb>> = {
   /** Makes everything durable. */
-  commit: async (vault) => {
+  commit: async ({ vault }) => {
     await vault.commit();
     return {};
   },
-  "info": async (vault) => ({
+  "info": async ({ vault }) => ({
     ...await describeVault(vault),
     mounted: true,
     keySlots: (await listSlots(vault.header)).map(slotRow),
   }),
-  check: async (vault) => {
+  check: async ({ vault, signal }) => {
     const { checkVault } = await import("../vault/check.ts");
-    return await checkVault(vault);
+    return await checkVault(vault, { signal });
   },
-  resize: async (vault, { sizeBytes }) => {
+  resize: async ({ vault, options: { sizeBytes } }) => {
     if (typeof sizeBytes !== "number") {
       throw new VaultError("invalid", "Cannot resize: say the size in bytes");
     }
     const { resizeVault } = await import("../vault/resize.ts");
     return await resizeVault(vault, sizeBytes);
   },
-  compact: async (vault) => {
+  compact: async ({ vault }) => {
     const { compactOpened } = await import("./maintenance.ts");
     return await compactOpened(vault);
   },
-  "key list": async (vault) => (await listSlots(vault.header)).map(slotRow),
-  "key remove": async (vault, { slot }) => {
-    if (typeof slot !== "number") {
-      throw new VaultError("invalid", "Cannot remove a key slot: give its number");
-    }
-    await removeSlot(vault.header, { slotIndex: slot });
-    return { slot };
-  },
+  "key list": async ({ vault }) => (await listSlots(vault.header)).map(slotRow),
+  /** No secret is asked for: like the medium itself, it is noise without one. */
+  "header backup": async ({ vault }) => ({ backup: await backupHeader(vault.header) }),
 };
+
+/** One change of slots reads what the one before has written. */
+function turns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work, work);
+    last = next.catch(() => {});
+    return next;
+  };
+}
+
+async function runProven({ vault, options }: ControlCall, verb: SlotVerb): Promise<object> {
+  return await verb(await prove(vault, options), options);
+}
+
+/** Finds the slot that the presented secret opens. Deriving runs beside the thread that serves. */
+async function prove(vault: Vault, options: ControlOptions): Promise<ProvenHeader> {
+  const { header: context } = vault;
+  const bytes = await readHeaderBytes(context.medium);
+  const found = await findSlot({ ...context, ...secretFrom(options) }, bytes);
+  if (found === null) {
+    throw new VaultError(
+      "denied",
+      `Cannot touch the keys of "${context.medium.name}": wrong secret`,
+    );
+  }
+  const keys = vaultKeys(found.payload);
+  const isOurs = holdsAllOf(keys, context.keys);
+  keys.wipe();
+  if (isOurs) return { context, slotIndex: found.index };
+  throw new VaultError(
+    "conflict",
+    `Cannot touch the keys of "${context.medium.name}": its header is of another vault by now`,
+  );
+}
+
+async function restore({ vault, options }: ControlCall): Promise<object> {
+  const { header } = vault;
+  const { backup } = options;
+  if (!(backup instanceof Uint8Array)) {
+    throw new VaultError("invalid", "Cannot restore the header: no backup was given");
+  }
+  const { keys } = await restoreHeader({
+    ...header,
+    ...secretFrom(options),
+    backup,
+    verifyRoot: (found) => Promise.resolve(holdsAllOf(found, header.keys)),
+  });
+  keys.wipe();
+  return { medium: vault.medium.name };
+}
+
+/** Whether `keys` open everything that the open vault reads and writes. */
+function holdsAllOf(keys: VaultKeys, open: VaultKeys): boolean {
+  return compare(keys.vaultId, open.vaultId) === 0 &&
+    compare(keys.layoutKey, open.layoutKey) === 0 &&
+    open.epochs.every(({ epoch, masterKey }) =>
+      keys.epochs.some((own) => own.epoch === epoch && compare(own.masterKey, masterKey) === 0)
+    );
+}

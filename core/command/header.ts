@@ -4,8 +4,7 @@ import { FIXED_BYTES } from "../format/header.ts";
 import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
 import { openVolume } from "../volume/open_volume.ts";
 import type { OpenedParts } from "./host.ts";
-import { type VaultTarget, withHeader } from "./open.ts";
-import { profilesOf, secretFor, wipeSecret } from "./secrets.ts";
+import { callProven, onMountOr, type VaultTarget, withHeader, withSecret } from "./open.ts";
 
 /** `header backup`. */
 export async function backup(
@@ -14,39 +13,39 @@ export async function backup(
   force: boolean,
 ): Promise<{ file: string; bytes: number }> {
   const { host } = target;
-  await requireUnmounted(target);
-  return await withHeader(target, "read", async ({ context }) => {
-    const bytes = await backupHeader(context);
-    await host.writePrivate(host.absolute(file), bytes, force);
-    return { file, bytes: bytes.length };
+  const saved = await onMountOr(target, { name: "header backup" }, async () => {
+    return await withHeader(
+      target,
+      "read",
+      async ({ context }) => ({ backup: await backupHeader(context) }),
+    );
   });
+  await host.writePrivate(host.absolute(file), saved.backup, force);
+  return { file, bytes: saved.backup.length };
 }
 
-/** `header restore`: works although nothing on the medium opens any more. */
+/** `header restore`: works although nothing on the medium opens any more, and on a mount that still holds the keys. */
 export async function restore(target: VaultTarget, file: string): Promise<{ medium: string }> {
-  const { host, medium, options } = target;
-  await requireUnmounted(target);
+  const { host, medium } = target;
   const saved = await host.readSmall(host.absolute(file), FIXED_BYTES + 1);
-  const secret = await secretFor(host, medium, options);
+  const mount = await host.runningMount(medium);
+  if (mount === null) return await restoreHere(target, saved);
   try {
-    const { cryptoLane = "wasm" } = options;
-    const parts = await host.openParts(host.absolute(medium), { access: "write", cryptoLane });
-    try {
-      const { keys } = await restoreHeader({
-        ...parts,
-        secret,
-        profiles: profilesOf(options),
-        backup: saved,
-        verifyRoot: (found) => opensRoot(parts, found),
-      });
-      keys.wipe();
-      return { medium };
-    } finally {
-      await parts.closeParts();
-    }
+    const ask = () => Promise.resolve({ backup: saved });
+    return await callProven(target, mount, { name: "header restore", ask }) as { medium: string };
   } finally {
-    wipeSecret(secret);
+    mount.close();
   }
+}
+
+async function restoreHere(target: VaultTarget, saved: Uint8Array): Promise<{ medium: string }> {
+  return await withSecret(target, "write", async ({ parts, secret, profiles, waiting }) => {
+    const verifyRoot = (found: VaultKeys) => opensRoot(parts, found);
+    const order = { ...parts, secret, profiles, backup: saved, verifyRoot };
+    const { keys } = await waiting(() => restoreHeader(order));
+    keys.wipe();
+    return { medium: target.medium };
+  });
 }
 
 /** Whether keys open the root that the medium holds now. */
@@ -59,14 +58,4 @@ async function opensRoot(parts: OpenedParts, keys: VaultKeys): Promise<boolean> 
     if (error instanceof VaultError && error.kind === "corrupt") return false;
     throw error;
   }
-}
-
-async function requireUnmounted({ host, medium }: VaultTarget): Promise<void> {
-  const mount = await host.runningMount(medium);
-  if (mount === null) return;
-  mount.close();
-  throw new VaultError(
-    "conflict",
-    `Cannot work on the header of "${medium}": it is mounted; unmount it and name the medium`,
-  );
 }

@@ -5,6 +5,7 @@
  */
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
+import type { ControlOptions } from "../vault/control.ts";
 import type { VaultParts } from "../vault/vault.ts";
 import type { Runtime } from "../runtime.ts";
 import type { FileTree } from "./file_tree.ts";
@@ -40,13 +41,10 @@ export interface OpenedParts extends VaultParts {
   closeParts(): Promise<void>;
 }
 
-/** A value that survives JSON. */
-export type ControlOptions = Readonly<Record<string, string | number | boolean | null>>;
-
 /** A running mount, seen from another process of the same user. */
 export interface RunningMount {
   readonly mountpoint: string;
-  /** Runs a verb there: one JSON value back. */
+  /** Runs a verb there; the caller wipes bytes in options and answer. */
   call(verb: string, options?: ControlOptions): Promise<unknown>;
   close(): void;
 }

@@ -4,20 +4,12 @@
  * @module
  */
 import type { KdfProfileName } from "../crypto/argon2.ts";
-import { exportKeys } from "../crypto/key_export.ts";
 import type { SlotMode } from "../format/key_slot.ts";
-import {
-  addSlot,
-  changeSlot,
-  listSlots,
-  type NewSlot,
-  removeSlot,
-} from "../volume/header_slots.ts";
-import type { SlotInfo } from "../volume/header_slots.ts";
-import { VaultError } from "../errors.ts";
-import type { Host } from "./host.ts";
-import { onMountOr, type VaultTarget, withHeader } from "./open.ts";
+import { type ControlOptions, wipeMessage } from "../vault/control.ts";
+import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
+import { callProven, onMountOr, type VaultTarget, withHeader } from "./open.ts";
 import { newPassphrase, type NewSecretOptions } from "./secrets.ts";
+import { type MadeSlot, SLOT_VERBS, type SlotVerbName } from "./slot_verbs.ts";
 import { isoTime } from "./times.ts";
 import { columns, printable } from "./terminal/colours.ts";
 
@@ -83,16 +75,7 @@ export interface NewKeyReport {
 
 /** `key add`. */
 export async function addKey(target: VaultTarget, options: NewKeyOptions): Promise<NewKeyReport> {
-  await refuseMounted(target);
-  return await withHeader(target, "write", async ({ context }) => {
-    const slot = await newSlot(target.host, options);
-    try {
-      const added = await addSlot(context, slot);
-      return report(slot, added);
-    } finally {
-      wipeSlot(slot);
-    }
-  });
+  return report(await onSlots(target, "key add", () => newSlot(target, options)));
 }
 
 /** `passwd`: replaces the slot that the given secret opens. */
@@ -100,28 +83,12 @@ export async function changePassphrase(
   target: VaultTarget,
   options: NewKeyOptions,
 ): Promise<NewKeyReport> {
-  await refuseMounted(target);
-  return await withHeader(target, "write", async ({ context, slotIndex }) => {
-    const old = (await listSlots(context)).find(({ index }) => index === slotIndex);
-    const mode = old?.mode === "hybrid" ? "hybrid" : "user";
-    const slot = await newSlot(target.host, { mode, ...options });
-    try {
-      return report(slot, await changeSlot(context, { slotIndex, slot }));
-    } finally {
-      wipeSlot(slot);
-    }
-  });
+  return report(await onSlots(target, "passwd", () => newSlot(target, options)));
 }
 
 /** `key remove`. */
-export async function removeKey(target: VaultTarget, slotIndex: number): Promise<{ slot: number }> {
-  const options = { slot: slotIndex };
-  return await onMountOr(target, { name: "key remove", options }, async () => {
-    return await withHeader(target, "write", async ({ context }) => {
-      await removeSlot(context, { slotIndex });
-      return { slot: slotIndex };
-    });
-  });
+export async function removeKey(target: VaultTarget, slot: number): Promise<{ slot: number }> {
+  return await onSlots(target, "key remove", () => Promise.resolve({ slot }));
 }
 
 /** `key export`: the keys under a passphrase of their own, for when the header is gone. */
@@ -130,50 +97,62 @@ export async function exportKey(
   file: string,
   options: NewSecretOptions & { readonly force?: boolean },
 ): Promise<{ file: string; bytes: number }> {
-  await refuseMounted(target);
-  return await withHeader(target, "read", async ({ context }) => {
-    const { newPassphraseFile, newPassphraseFd } = options;
-    const source = newPassphraseFile ?? newPassphraseFd;
-    const passphrase = await newPassphrase(target.host, source, "Passphrase of the export");
+  const { host } = target;
+  const { exported } = await onSlots<{ exported: Uint8Array }>(
+    target,
+    "key export",
+    async () => ({ newPassphrase: await typed(target, options, "Passphrase of the export") }),
+  );
+  await host.writePrivate(host.absolute(file), exported, options.force === true);
+  return { file, bytes: exported.length };
+}
+
+/**
+ * Runs a verb on key slots where the vault is: on the header that is opened here, or in the process that mounted it. Both
+ * want a secret that opens the vault; `ask` gives the other options, whose bytes are wiped.
+ */
+async function onSlots<T extends object>(
+  target: VaultTarget,
+  verb: SlotVerbName,
+  ask: () => Promise<ControlOptions>,
+): Promise<T> {
+  const mount = await target.host.runningMount(target.medium);
+  if (mount !== null) {
     try {
-      const bytes = await exportKeys(context, context.keys, { passphrase });
-      await target.host.writePrivate(target.host.absolute(file), bytes, options.force === true);
-      return { file, bytes: bytes.length };
+      return await callProven(target, mount, { name: verb, ask }) as T;
     } finally {
-      passphrase.fill(0);
+      mount.close();
+    }
+  }
+  const access = verb === "key export" ? "read" : "write";
+  return await withHeader(target, access, async (opened) => {
+    const options = await ask();
+    try {
+      return await SLOT_VERBS[verb](opened, options) as T;
+    } finally {
+      wipeMessage(options);
     }
   });
 }
 
-async function refuseMounted({ host, medium }: VaultTarget): Promise<void> {
-  const mount = await host.runningMount(medium);
-  if (mount === null) return;
-  mount.close();
-  throw new VaultError(
-    "conflict",
-    `Cannot take a new secret for "${medium}": it is mounted; unmount it and name the medium`,
-  );
-}
-
-async function newSlot(host: Host, options: NewKeyOptions): Promise<NewSlot> {
-  const { mode = "user", newKdf: kdf, label, newPassphraseFile, newPassphraseFd } = options;
+async function newSlot(target: VaultTarget, options: NewKeyOptions): Promise<ControlOptions> {
+  const { mode, newKdf: kdf, label } = options;
   if (mode === "device" || mode === "recovery") return { mode, label };
-  const source = newPassphraseFile ?? newPassphraseFd;
-  const passphrase = await newPassphrase(host, source, "New passphrase");
-  return { mode, secret: { passphrase }, kdf, label };
+  const newPassphrase = await typed(target, options, "New passphrase");
+  return { ...(mode && { mode }), label, kdf, newPassphrase };
 }
 
-function wipeSlot(slot: NewSlot): void {
-  if ("secret" in slot && "passphrase" in slot.secret) slot.secret.passphrase.fill(0);
+async function typed(
+  { host }: VaultTarget,
+  { newPassphraseFile, newPassphraseFd }: NewSecretOptions,
+  what: string,
+): Promise<Uint8Array> {
+  return await newPassphrase(host, newPassphraseFile ?? newPassphraseFd, what);
 }
 
-function report(
-  { mode }: NewSlot,
-  added: { readonly slotIndex: number; readonly recoveryCode?: Uint8Array },
-): NewKeyReport {
-  const { slotIndex: slot, recoveryCode } = added;
-  if (recoveryCode === undefined) return { slot, mode };
+function report({ recoveryCode, ...made }: MadeSlot): NewKeyReport {
+  if (recoveryCode === undefined) return made;
   const text = new TextDecoder().decode(recoveryCode);
   recoveryCode.fill(0);
-  return { slot, mode, recoveryCode: text };
+  return { ...made, recoveryCode: text };
 }

@@ -4,7 +4,8 @@ import { whyLong } from "./opening_text.ts";
 import { profilesOf } from "./secrets.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { statOrNull } from "./copy_tree.ts";
-import type { ControlOptions, Host, MountOrder, ServedMount } from "./host.ts";
+import type { ControlOptions } from "../vault/control.ts";
+import type { Host, MountOrder, ServedMount } from "./host.ts";
 
 /** What a mount reports when it is ready. */
 export interface MountReport {

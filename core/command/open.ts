@@ -4,12 +4,14 @@ import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
+import { type ControlOptions, wipeMessage } from "../vault/control.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
 import { olderStateText, whyLong } from "./opening_text.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { profilesOf, secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
+import { proofOf } from "./slot_verbs.ts";
 
 /** What verbs on a vault are told about opening it. */
 export interface OpenOptions extends SecretOptions {
@@ -48,7 +50,7 @@ export async function withVault<T>(
 }
 
 /** What opening a vault or its header takes. */
-interface SecretParts {
+export interface SecretParts {
   readonly parts: OpenedParts;
   readonly secret: Secret;
   readonly profiles: readonly KdfProfileName[];
@@ -57,7 +59,7 @@ interface SecretParts {
 }
 
 /** Opens the medium, asks for the secret, and gives both back afterwards. */
-async function withSecret<T>(
+export async function withSecret<T>(
   { host, medium, options }: VaultTarget,
   access: Access,
   use: (parts: SecretParts) => Promise<T>,
@@ -177,5 +179,35 @@ export async function onMountOr<T>(
     return await mount.call(verb.name, verb.options) as T;
   } finally {
     mount.close();
+  }
+}
+
+/** A verb of a running mount that a secret must be presented for. */
+interface ProvenVerb {
+  readonly name: string;
+  /** Its other options; their bytes are wiped. */
+  readonly ask?: () => Promise<ControlOptions>;
+}
+
+/** Asks for a secret that opens the vault and runs a verb with it in the process that mounted it. */
+export async function callProven(
+  { host, medium, options }: VaultTarget,
+  mount: RunningMount,
+  { name, ask = () => Promise.resolve({}) }: ProvenVerb,
+): Promise<unknown> {
+  const proof = proofOf(await secretFor(host, medium, options), options.kdf);
+  try {
+    const asked = await ask();
+    try {
+      return await showWaiting(
+        host.err,
+        whyLong(profilesOf(options)),
+        () => mount.call(name, { ...asked, ...proof }),
+      );
+    } finally {
+      wipeMessage(asked);
+    }
+  } finally {
+    wipeMessage(proof);
   }
 }

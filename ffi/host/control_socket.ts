@@ -1,28 +1,31 @@
 /**
- * The control socket of a running mount: requests and answers are lines of JSON. It lies in a directory that only this
- * user can enter, so that whoever can connect is whoever mounted.
+ * The control socket of a running mount: one frame for each request and each answer. It lies in a directory that only
+ * this user can enter, so that whoever can connect is whoever mounted.
  *
  * @module
  */
 import { createHash } from "node:crypto";
-import type { ControlOptions, ControlServer, RunningMount } from "../../core/command/host.ts";
+import type { ControlServer, RunningMount } from "../../core/command/host.ts";
 import { VaultError } from "../../core/errors.ts";
-import { KIB } from "../../core/limits.ts";
+import { type ControlOptions, splitMessage, wipeMessage } from "../../core/vault/control.ts";
 import type { PostedError } from "../mount_messages.ts";
 import { fromPosted, toPosted } from "../posted_error.ts";
+import {
+  ANSWER_LIMITS,
+  type Message,
+  receiveFrame,
+  REQUEST_LIMITS,
+  sendFrame,
+} from "./control_frame.ts";
 import { doing } from "./system_error.ts";
 
-/** Requests are small; answers may list many things. */
-const REQUEST_BYTES_MAX = 64 * KIB;
-const ANSWER_BYTES_MAX = 64 * 1024 * KIB;
 const OTHERS = 0o077;
 
-interface Request {
-  readonly verb: string;
-  readonly options: ControlOptions;
-}
-
+/** The JSON of an answer; bytes of the value stand beside it. */
 type Answer = { readonly value: unknown } | { readonly error: PostedError };
+
+/** Runs a verb that came through the socket. */
+type Answering = (verb: string, options: ControlOptions) => Promise<unknown>;
 
 /** The directory of this user's sockets, made where there is none. */
 async function socketDirectory(): Promise<string> {
@@ -78,62 +81,44 @@ async function socketPath(mountpoint: string): Promise<string> {
   return `${await socketDirectory()}/${name}.sock`;
 }
 
-/** Lines of a connection; a line beyond the limit ends it. */
-async function* linesOf(connection: Deno.Conn, bytesMax: number): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  const chunk = new Uint8Array(16 * KIB);
-  let text = "";
+/** Answers the requests of one connection, one after the other. */
+async function serveConnection(connection: Deno.Conn, answer: Answering): Promise<void> {
   for (;;) {
-    const length = await connection.read(chunk);
-    if (length === null) return;
-    text += decoder.decode(chunk.subarray(0, length), { stream: true });
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
-      yield text.slice(0, end);
-      text = text.slice(end + 1);
-    }
-    if (text.length > bytesMax) {
-      throw new VaultError("invalid", "Cannot read from the control socket: a line is too long");
+    const request = await receiveFrame(connection, REQUEST_LIMITS);
+    if (request === null) return;
+    const result = await resultOf(request, answer);
+    try {
+      await sendFrame(connection, result);
+    } finally {
+      wipeMessage(result.bytes);
     }
   }
 }
 
-async function send(connection: Deno.Conn, value: unknown): Promise<void> {
-  const bytes = new TextEncoder().encode(JSON.stringify(value) + "\n");
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+async function resultOf(request: Message, answer: Answering): Promise<Message> {
+  try {
+    const { verb, options } = requestOf(request);
+    const { json, bytes } = splitMessage(await answer(verb, options) ?? null);
+    return { json: { value: json } satisfies Answer, bytes };
+  } catch (error) {
+    return { json: { error: toPosted(error) } satisfies Answer, bytes: {} };
+  }
 }
 
-function parseRequest(line: string): Request {
-  const value: unknown = JSON.parse(line);
-  if (typeof value === "object" && value !== null && "verb" in value && "options" in value) {
-    const { verb, options } = value;
+function requestOf({ json, bytes }: Message): { verb: string; options: ControlOptions } {
+  if (typeof json === "object" && json !== null && "verb" in json && "options" in json) {
+    const { verb, options } = json;
     if (typeof verb === "string" && typeof options === "object" && options !== null) {
-      return { verb, options: options as ControlOptions };
+      return { verb, options: { ...options, ...bytes } };
     }
   }
   throw new VaultError("invalid", "Cannot read the control request: want a verb and options");
 }
 
-/** Answers the requests of one connection, one after the other. */
-async function serveConnection(
-  connection: Deno.Conn,
-  answer: (verb: string, options: ControlOptions) => Promise<unknown>,
-): Promise<void> {
-  for await (const line of linesOf(connection, REQUEST_BYTES_MAX)) {
-    let result: Answer;
-    try {
-      const { verb, options } = parseRequest(line);
-      result = { value: await answer(verb, options) ?? null };
-    } catch (error) {
-      result = { error: toPosted(error) };
-    }
-    await send(connection, result);
-  }
-}
-
 /** Listens for the mount on `mountpoint`, a canonical path. A socket of a dead process is replaced. */
 export async function serveControl(
   mountpoint: string,
-  answer: (verb: string, options: ControlOptions) => Promise<unknown>,
+  answer: Answering,
 ): Promise<ControlServer> {
   const path = await socketPath(mountpoint);
   const listener = await doing(`listen on "${path}"`, async () => {
@@ -179,21 +164,22 @@ export async function connectControl(mountpoint: string): Promise<RunningMount |
     if (gone) return null;
     throw error;
   }
-  const lines = linesOf(connection, ANSWER_BYTES_MAX);
   return {
     mountpoint,
     call: async (verb, options = {}) => {
-      await send(connection, { verb, options });
-      const line = await lines.next();
-      if (line.done === true) {
+      const { json, bytes } = splitMessage(options);
+      await sendFrame(connection, { json: { verb, options: json }, bytes });
+      const reply = await receiveFrame(connection, ANSWER_LIMITS);
+      if (reply === null) {
         throw new VaultError(
           "unavailable",
           `Cannot finish "${verb}": the process that serves "${mountpoint}" has ended`,
         );
       }
-      const answer = JSON.parse(line.value) as Answer;
+      const answer = reply.json as Answer;
       if ("error" in answer) throw fromPosted(answer.error);
-      return answer.value;
+      const hasBytes = Object.keys(reply.bytes).length > 0;
+      return hasBytes ? { ...answer.value as object, ...reply.bytes } : answer.value;
     },
     close: () => connection.close(),
   };

@@ -34,6 +34,8 @@ export interface ServeOptions {
   readonly interruptGraceMs?: number;
   /** Does background work while no request waits; true when it did something. */
   readonly idle?: () => boolean;
+  /** True while other work of this thread waits for promises: the thread then sleeps without blocking its event loop. */
+  readonly busy?: () => boolean;
   /** Called at least once a second. */
   readonly tick?: () => void;
   /** Called once the kernel and the driver agreed: the mount is usable. */
@@ -52,6 +54,11 @@ const TICK_MS = 1000;
 const PENDING_TURNS = 8;
 /** How long a wait with pending promises lasts at most: it bounds how late an interrupt is answered. */
 const PENDING_WAIT_MS = 100;
+/**
+ * After a call of another thread the event loop is not blocked for so long: a message that moves memory needs many turns to
+ * arrive, and got one a second.
+ */
+const LISTEN_MS = 200;
 
 /** Lets timers, messages and promises run. */
 function turn(): Promise<void> {
@@ -109,6 +116,7 @@ class SessionLoop {
   #waits = 0;
   #hits = 0;
   #tickAtMs = 0;
+  #listenUntilMs = 0;
   #announced = false;
 
   constructor(
@@ -159,13 +167,13 @@ class SessionLoop {
       await this.#tickIfDue(true);
       return true;
     }
-    if (this.#dispatcher.pending.size > 0) {
+    if (this.#waiting) {
       await this.#waitForPromises();
       return true;
     }
     if (this.#spin()) return ++this.#hits % BATCH !== 0 || await this.#tickIfDue(true);
     if (this.#options.idle?.() === true) return await this.#tickIfDue(false);
-    if (this.#wait.block(this.#untilTickMs())) await turn();
+    if (this.#wait.block(this.#untilTickMs())) this.#listenUntilMs = performance.now() + LISTEN_MS;
     return await this.#tickIfDue(false);
   }
 
@@ -221,11 +229,16 @@ class SessionLoop {
     return false;
   }
 
+  get #waiting(): boolean {
+    return this.#dispatcher.pending.size > 0 || this.#options.busy?.() === true ||
+      performance.now() < this.#listenUntilMs;
+  }
+
   async #waitForPromises(): Promise<void> {
     const { pending } = this.#dispatcher;
     for (let turns = 0; turns < PENDING_TURNS; turns++) {
       await turn();
-      if (pending.size === 0 || this.#one() !== "empty") return;
+      if (!this.#waiting || this.#one() !== "empty") return;
     }
     if (this.#options.idle?.() !== true) {
       await Promise.race([this.#wait.inPool(PENDING_WAIT_MS), pending.nextSettled()]);
