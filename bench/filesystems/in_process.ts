@@ -41,7 +41,7 @@ async function lookup(vault: Vault): Promise<number> {
   return await timed(FILES, (i) => void fileSystem.lookup(parent, bytes[i], out));
 }
 
-/** A file of 100 bytes made and written by the calls that a mount makes. */
+/** An empty file with an attribute of 100 bytes, mknod and setxattr: two groups of mutations, seen by all, not yet durable. */
 async function visible(vault: Vault): Promise<number> {
   const { fileSystem } = vault;
   const out = emptyAttributes();
@@ -57,7 +57,7 @@ async function visible(vault: Vault): Promise<number> {
   });
 }
 
-/** The same as a transaction that is durable when it resolves. */
+/** A file of 100 bytes in a transaction, which is durable when it resolves. */
 async function durable(vault: Vault): Promise<number> {
   let made = 0;
   return await timed(SMALL_TRANSACTIONS, async () => {
