@@ -82,3 +82,28 @@ export function readU48BE(bytes: Uint8Array, at: number): number {
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** Writes a 32-bit big-endian integer. */
+export function putU32BE(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** Reads a 32-bit big-endian integer. */
+export function readU32BE(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>> 0;
+}
+
+/** Writes an unsigned integer below 2^53 as 64-bit big-endian. */
+export function putU64BE(bytes: Uint8Array, at: number, value: number): void {
+  putU32BE(bytes, at, Math.floor(value / TWO_32));
+  putU32BE(bytes, at + 4, value >>> 0);
+}
+
+/** Reads an unsigned 64-bit big-endian integer that must stay below 2^53; above, NaN. */
+export function readU64BE(bytes: Uint8Array, at: number): number {
+  const high = readU32BE(bytes, at);
+  return high < 0x200000 ? high * TWO_32 + readU32BE(bytes, at + 4) : NaN;
+}

@@ -4,6 +4,7 @@ import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import {
   cellsFor,
+  contentCells,
   decodeMapEntry,
   encodeMapEntry,
   MAP_KEY_BYTES,
@@ -38,12 +39,22 @@ interface PendingJob {
   readonly firstId: number;
   readonly lengths: readonly number[];
   readonly cells: readonly number[];
+  readonly owner: BlockOwner;
+}
+
+/** Whose tree refers to a block. */
+export interface BlockOwner {
+  /** The number by which the intent log knows it. */
+  readonly branch: number;
+  /** Told that it gives a block up; true where nobody else has it, so that its cells come free. */
+  gaveUp(id: number, birth: number, cells: number): boolean;
 }
 
 /** Told of every change of the map, for the intent log. */
 export interface MapObserver {
-  entryPut(id: number, entry: Uint8Array): void;
-  runDropped(firstId: number, count: number): void;
+  /** `owner` is null where a block only moved. */
+  entryPut(id: number, entry: Uint8Array, owner: BlockOwner | null): void;
+  runDropped(firstId: number, count: number, owner: BlockOwner): void;
 }
 
 /** Parts that a block store is made of. */
@@ -103,16 +114,20 @@ export class BlockStore {
   }
 
   /** Seals and stores blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
-  put(run: { firstId: number; count: number; address: number; lastLength: number }): number {
+  put(
+    run: { firstId: number; count: number; address: number; lastLength: number },
+    owner: BlockOwner,
+  ): number {
     assert(run.lastLength >= 1 && run.lastLength <= this.blockBytes, "the last block has bytes");
     let ticket = 0;
     for (let at = 0; at < run.count; at += JOB_BLOCKS) {
-      ticket = this.putJob(run, at, Math.min(JOB_BLOCKS, run.count - at));
+      ticket = this.putJob(run, at, owner);
     }
     return ticket;
   }
 
-  private putJob(run: Parameters<BlockStore["put"]>[0], from: number, count: number): number {
+  private putJob(run: Parameters<BlockStore["put"]>[0], from: number, owner: BlockOwner): number {
+    const count = Math.min(JOB_BLOCKS, run.count - from);
     if (this.pending.length >= JOBS_MAX - 1) this.absorbOldest();
     const descriptors = this.descriptors + this.nextSlot * JOB_BLOCKS * DESCRIPTOR_BYTES;
     this.nextSlot = (this.nextSlot + 1) % JOBS_MAX;
@@ -138,7 +153,7 @@ export class BlockStore {
     const ticket = context.lane.submit({ kind: "seal-and-write", descriptors, count, extents });
     const firstId = run.firstId + from;
     this.pendingFrom = this.pending.length === 0 ? firstId : Math.min(this.pendingFrom, firstId);
-    this.pending.push({ ticket, descriptors, firstId, lengths, cells });
+    this.pending.push({ ticket, descriptors, firstId, lengths, cells, owner });
     return ticket;
   }
 
@@ -183,6 +198,7 @@ export class BlockStore {
         cell: job.cells[i],
         nonce: this.context.nonceOf(at),
         tag: this.context.tagOf(at),
+        owner: job.owner,
       });
     }
   }
@@ -202,7 +218,7 @@ export class BlockStore {
     const bytes = encodeMapEntry(entry);
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
-    if (kind === KIND.data) this.observer?.entryPut(id, bytes);
+    if (kind === KIND.data) this.observer?.entryPut(id, bytes, block.owner ?? null);
   }
 
   /** The coordinate of a block, or null where there is none. */
@@ -250,21 +266,36 @@ export class BlockStore {
     );
   }
 
-  /** Forgets blocks; their cells rest until three later roots are durable. */
-  drop(firstId: number, count: number): void {
-    for (let id = firstId; id < firstId + count; id++) this.forget(id);
-    this.observer?.runDropped(firstId, count);
+  /** The owner gives blocks up. What nobody else has is forgotten; its cells rest until three later roots are durable. */
+  drop(firstId: number, count: number, owner: BlockOwner): void {
+    for (let id = firstId; id < firstId + count; id++) this.giveUp(id, owner);
+    this.observer?.runDropped(firstId, count, owner);
   }
 
-  /** Forgets a tree node. The intent log does not know nodes: replaying it makes them anew. */
-  dropNode(id: number): void {
-    this.forget(id);
+  /**
+   * The owner gives a tree node up; true where nobody else had it. The intent log does not know nodes: replaying it makes
+   * them anew.
+   */
+  dropNode(id: number, owner: BlockOwner): boolean {
+    return this.giveUp(id, owner);
   }
 
-  private forget(id: number): void {
-    const { kind, length, places } = this.known(id);
-    const stored = kind === KIND.volumeNode ? length + NODE_SEAL_BYTES : length;
-    this.space.free(places[0].cell, cellsFor(stored));
+  private giveUp(id: number, owner: BlockOwner): boolean {
+    const entry = this.known(id);
+    if (!owner.gaveUp(id, entry.birth, contentCells(entry))) return false;
+    this.forget(id, entry);
+    return true;
+  }
+
+  /** Forgets a block that nobody has any more; returns its cells. No log record tells of it: the next root does. */
+  free(id: number): number {
+    const entry = this.known(id);
+    this.forget(id, entry);
+    return contentCells(entry);
+  }
+
+  private forget(id: number, entry: MapEntry): void {
+    this.space.free(entry.places[0].cell, contentCells(entry));
     writeMapKey(this.key, id);
     this.map.delete(this.key);
   }
@@ -325,8 +356,11 @@ export class BlockStore {
     this.space.free(old.cell, cells);
   }
 
-  /** Takes over an entry from the intent log; its cells are already reserved. A block that had moved leaves its old ones. */
-  replayEntry(id: number, bytes: Uint8Array): void {
+  /**
+   * Takes over an entry from the intent log; its cells are already reserved. A block that had moved leaves its old ones.
+   * True where the block is fresh.
+   */
+  replayEntry(id: number, bytes: Uint8Array): boolean {
     const { places: [{ cell }] } = decodeMapEntry(bytes);
     const held = this.entry(id);
     if (held !== null && held.places[0].cell !== cell) {
@@ -334,6 +368,7 @@ export class BlockStore {
     }
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
+    return held === null;
   }
 
   /** Ids from `fromId` on of up to `most` blocks that lie at or above `cell`, in order. */
@@ -370,4 +405,6 @@ interface StoredBlock {
   readonly tag: Uint8Array;
   /** The root under construction unless given. */
   readonly birth?: number;
+  /** Of a block that was put; a move has none. */
+  readonly owner?: BlockOwner;
 }

@@ -46,14 +46,14 @@ export class MediumInspector {
   }
 
   /** The leaves of the tree below an encoded pointer, in order. */
-  *leaves(pointer: Uint8Array, kind: 3 | 4, visitor: WalkVisitor): Generator<Page> {
+  *leaves(pointer: Uint8Array, kind: 3 | 4 | 8, visitor: WalkVisitor): Generator<Page> {
     const page = this.physicalNode(pointer, kind, visitor);
     if (page === null) return;
     if (page.level === 0) return yield page;
     for (let i = 0; i < page.count; i++) yield* this.leaves(page.value(i), kind, visitor);
   }
 
-  private physicalNode(pointer: Uint8Array, kind: 3 | 4, visitor: WalkVisitor): Page | null {
+  private physicalNode(pointer: Uint8Array, kind: 3 | 4 | 8, visitor: WalkVisitor): Page | null {
     try {
       const place = readPointer(pointer, 0);
       if (!visitor.node(place.cell, place.cells)) return null;

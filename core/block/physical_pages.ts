@@ -24,7 +24,7 @@ interface Placed {
 }
 
 /**
- * Pages of the block map and of space: named by place, because what maps ids to places cannot be named by id. A
+ * Pages of the block map, of space and of the catalog: named by place, because what maps ids to places, or says which ids are in use, cannot be named by id. A
  * dirty page gets its place when the root is written, children before parents.
  */
 export class PhysicalPages implements PageSource {
@@ -78,9 +78,10 @@ export class PhysicalPages implements PageSource {
     return page;
   }
 
-  makeWritable(page: Page): void {
+  makeWritable(page: Page): Page {
     this.giveUp(page);
     this.cache.change(page, () => page.makeWritable(this.unplaced++));
+    return page;
   }
 
   private giveUp(page: Page): void {

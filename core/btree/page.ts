@@ -39,6 +39,11 @@ export class Page {
     for (let i = 0; i < this.count; i++) this.heap = Math.min(this.heap, this.offset(i));
   }
 
+  /** A clean page with the same records, in memory of its own. */
+  copy(): Page {
+    return new Page(this.bytes.slice(), this.ref, this.level, false);
+  }
+
   /** An empty writable page. */
   static empty(ref: number, level: number): Page {
     return new Page(new Uint8Array(NODE_BYTES_MAX), ref, level, true);

@@ -10,8 +10,11 @@ export interface PageSource {
   resident(bytes: Uint8Array, at: number): Page | undefined;
   /** A new, empty, dirty page. */
   create(level: number): Page;
-  /** Makes a clean page dirty under a new ref, and gives the stored one up. */
-  makeWritable(page: Page): void;
+  /**
+   * Gives a clean page up and returns a dirty one with its records under a new ref: the page itself, or a copy where
+   * another tree may have the page in memory too.
+   */
+  makeWritable(page: Page): Page;
   /** The page is no longer part of the tree. */
   discard(page: Page): void;
   /** Writes the pointer of a dirty page. */

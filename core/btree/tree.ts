@@ -69,13 +69,15 @@ export class Tree {
   private descendToWrite(key: Uint8Array): Page {
     const leaf = this.descend(key);
     if (leaf.dirty) return leaf; // the ancestors of a dirty page are dirty
+    let writable = leaf;
     for (let i = 0; i <= this.depth; i++) {
       const page = i === this.depth ? leaf : this.path[i];
       if (page.dirty) continue;
-      this.pages.makeWritable(page);
-      if (i > 0) this.repoint(this.path[i - 1], this.taken[i - 1], page);
+      writable = this.path[i] = this.pages.makeWritable(page);
+      if (i === 0) this.root = writable;
+      else this.repoint(this.path[i - 1], this.taken[i - 1], writable);
     }
-    return leaf;
+    return writable;
   }
 
   /** Writes `child`'s present pointer into its parent's record. */
@@ -210,7 +212,8 @@ export class Tree {
     const path = [...above.map((step) => step.page), page];
     path.forEach((each, depth) => {
       if (each.dirty) return;
-      this.pages.makeWritable(each);
+      const writable = this.pages.makeWritable(each);
+      assert(writable === each, "pages that are named by place are changed in place");
       if (depth > 0) this.repoint(path[depth - 1], above[depth - 1].index, each);
     });
   }

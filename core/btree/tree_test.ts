@@ -34,10 +34,11 @@ class MapPages implements PageSource {
     this.dirty.set(page.ref, page);
     return page;
   }
-  makeWritable(page: Page): void {
+  makeWritable(page: Page): Page {
     this.stored.delete(page.ref);
     page.makeWritable(this.next++);
     this.dirty.set(page.ref, page);
+    return page;
   }
   discard(page: Page): void {
     this.dirty.delete(page.ref);

@@ -15,7 +15,7 @@ export interface Extent {
 }
 
 /** Length of an extent record. */
-export const EXTENT_BYTES = 24;
+export const EXTENT_BYTES = 16;
 
 const FLAG_UNWRITTEN = 1;
 
@@ -27,7 +27,6 @@ export function encodeExtent(extent: Extent, out: Uint8Array): void {
   view.setUint16(2, extent.tailCells, true);
   view.setUint32(4, extent.count, true);
   setU64(view, 8, extent.firstId);
-  setU64(view, 16, 0);
 }
 
 /** Fills `extent` from a record. */

@@ -73,8 +73,9 @@ export function readLogHead(bytes: Uint8Array): LogHead | null {
 }
 
 /**
- * A mutation: u8 operation, u8 key length, u16 value length, key, value. Operations on the volume tree: put, delete; on
- * the block map: put entry, drop run (value: count u32); numbers: next block id, next object id (key: 8 bytes be).
+ * A mutation: u8 operation, u8 key length, u16 value length, key, value. Operations on a branch's tree: put, delete; on
+ * the block map: put entry, drop run (value: count u32); numbers: next block id, next object id (key: 8 bytes be). `branch`
+ * (key: u32 be) says which branch puts, deletes, entries of fresh blocks and drops are of, from there on.
  */
 export const MUTATION = {
   put: 1,
@@ -83,6 +84,7 @@ export const MUTATION = {
   mapDrop: 4,
   nextBlockId: 5,
   nextObjectId: 6,
+  branch: 7,
 } as const;
 export const MUTATION_HEAD_BYTES = 4;
 
@@ -102,7 +104,7 @@ export function* decodeMutations(bytes: Uint8Array): Generator<Mutation> {
     const operation = bytes[at];
     const keyEnd = at + MUTATION_HEAD_BYTES + bytes[at + 1];
     const end = keyEnd + view.getUint16(at + 2, true);
-    if (operation < 1 || operation > MUTATION.nextObjectId || end > bytes.length) {
+    if (operation < 1 || operation > MUTATION.branch || end > bytes.length) {
       throw badLog("size");
     }
     if (bytes[at + 1] > KEY_BYTES_MAX || end - keyEnd > VALUE_BYTES_MAX) throw badLog("limits");

@@ -1,6 +1,7 @@
 import { getU48, getU64, setU48, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import { NODE_SEAL_BYTES } from "./node.ts";
 import { KIND } from "./seal_aad.ts";
 
 /**
@@ -115,6 +116,12 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   }
   const epoch = view.getUint32(12, true);
   return { kind, level, codec, k, m, length, epoch, birth, places };
+}
+
+/** Cells of a block's content, parity left out: what volumes and snapshots are counted by. */
+export function contentCells(entry: Pick<MapEntry, "kind" | "length">): number {
+  const { kind, length } = entry;
+  return cellsFor(kind === KIND.volumeNode ? length + NODE_SEAL_BYTES : length);
 }
 
 /** Cells that `length` sealed bytes take. */

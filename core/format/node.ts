@@ -25,7 +25,7 @@ export const NODE_LEVEL_MAX = 22;
 export const NODE_MARKER = 0x444e56a3;
 
 /** Which tree a node belongs to. */
-export const TREE = { volume: 1, map: 2, space: 3, keyTable: 4 } as const;
+export const TREE = { volume: 1, map: 2, space: 3, keyTable: 4, catalog: 5 } as const;
 export type TreeKind = typeof TREE[keyof typeof TREE];
 
 /** Header of a node's plaintext. */
@@ -35,7 +35,7 @@ export interface NodeHeader {
   readonly level: number;
   /** Cells of the stored node. */
   readonly cells: number;
-  /** Block id; 0 for nodes of the map and of space. */
+  /** Block id; 0 for nodes that are named by place. */
   readonly id: number;
   /** Sequence of the root that this node was written for. */
   readonly birth: number;
@@ -63,7 +63,7 @@ export function readNodeHeader(bytes: Uint8Array): NodeHeader {
   if (view.getUint32(0, true) !== NODE_MARKER) throw badNode("no marker");
   const tree = bytes[4];
   const cells = bytes[6];
-  if (tree < 1 || tree > 4 || cells < 1 || cells > NODE_CELLS_MAX || bytes[7] !== 0) {
+  if (tree < 1 || tree > TREE.catalog || cells < 1 || cells > NODE_CELLS_MAX || bytes[7] !== 0) {
     throw badNode("bad header");
   }
   const header: NodeHeader = {

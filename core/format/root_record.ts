@@ -7,7 +7,7 @@ import { POINTER_BYTES } from "./pointer.ts";
 /** What a scan looks for in the first plaintext block of a root record ("ΣVRT"). */
 export const ROOT_MARKER = 0x545256a3;
 /** Bytes before the runs of a root record. */
-export const ROOT_HEAD_BYTES = 272;
+export const ROOT_HEAD_BYTES = 312;
 /** Bytes of a root record at most: runs for 32,000 rewritten nodes. */
 export const ROOT_BYTES_MAX = 1 << 19;
 /** Feature bits that this program knows. Any other bit refuses to open. */
@@ -29,21 +29,20 @@ export const FEATURES_KNOWN = 0;
  * | 52 | 4 | key epoch of new writes |
  * | 56 | 56 | pointer to the block map's root |
  * | 112 | 56 | pointer to the space tree's root |
- * | 168 | 8 | block id of the volume tree's root |
- * | 176 | 8 | its birth |
- * | 184 | 16 | log id |
- * | 200 | 6 | first cell of the log's first chunk |
- * | 206 | 1 | cells of that chunk, 1 to 16 |
- * | 207 | 1 | zero |
- * | 208 | 32 | keyed hash of the parent's root record |
- * | 240 | 8 | segments at most |
- * | 248 | 1 | 1: dense: free cells hold noise and are never given back |
- * | 249 | 15 | zero |
- * | 264 | 4 | runs taken late |
- * | 268 | 4 | runs given up late |
- * | 272 | 8 each | the runs, as in space records |
+ * | 168 | 56 | pointer to the catalog's root |
+ * | 224 | 16 | log id |
+ * | 240 | 6 | first cell of the log's first chunk |
+ * | 246 | 1 | cells of that chunk, 1 to 16 |
+ * | 247 | 1 | zero |
+ * | 248 | 32 | keyed hash of the parent's root record |
+ * | 280 | 8 | segments at most |
+ * | 288 | 1 | 1: dense: free cells hold noise and are never given back |
+ * | 289 | 15 | zero |
+ * | 304 | 4 | runs taken late |
+ * | 308 | 4 | runs given up late |
+ * | 312 | 8 each | the runs, as in space records |
  *
- * Nodes of the map and of space, and this record, are placed while the space tree is being written; the cells
+ * Nodes of the map, of space and of the catalog, and this record, are placed while the space tree is being written; the cells
  * they take ("late") are marked in the bitmaps one root later, and so are the cells that they gave up.
  */
 export interface RootRecord {
@@ -61,8 +60,7 @@ export interface RootRecord {
   /** Encoded pointers. */
   readonly map: Uint8Array;
   readonly space: Uint8Array;
-  readonly volumeRoot: number;
-  readonly volumeBirth: number;
+  readonly catalog: Uint8Array;
   readonly logId: Uint8Array;
   /** Packed run of the log's first chunk. */
   readonly logChunk: number;
@@ -87,16 +85,15 @@ export function encodeRootRecord(root: RootRecord): Uint8Array<ArrayBuffer> {
   view.setUint32(52, root.epoch, true);
   head.set(root.map, 56);
   head.set(root.space, 112);
-  setU64(view, 168, root.volumeRoot);
-  setU64(view, 176, root.volumeBirth);
-  head.set(root.logId, 184);
-  setU48(view, 200, runCell(root.logChunk));
-  head[206] = runCount(root.logChunk);
-  head.set(root.parentHash, 208);
-  setU64(view, 240, root.segmentsMax);
-  head[248] = root.dense ? 1 : 0;
-  view.setUint32(264, root.takenLate.length, true);
-  view.setUint32(268, root.givenUpLate.length, true);
+  head.set(root.catalog, 168);
+  head.set(root.logId, 224);
+  setU48(view, 240, runCell(root.logChunk));
+  head[246] = runCount(root.logChunk);
+  head.set(root.parentHash, 248);
+  setU64(view, 280, root.segmentsMax);
+  head[288] = root.dense ? 1 : 0;
+  view.setUint32(304, root.takenLate.length, true);
+  view.setUint32(308, root.givenUpLate.length, true);
   return concat(head, encodeRuns(root.takenLate), encodeRuns(root.givenUpLate));
 }
 
@@ -112,18 +109,18 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
       `Cannot open vault: it uses features ${features} that this program does not know; use a newer one`,
     );
   }
-  const taken = view.getUint32(264, true);
-  const givenUp = view.getUint32(268, true);
+  const taken = view.getUint32(304, true);
+  const givenUp = view.getUint32(308, true);
   const end = ROOT_HEAD_BYTES + 8 * (taken + givenUp);
   if (end > bytes.length) throw badRoot("runs");
-  const numbers = [8, 16, 24, 32, 40, 168, 176, 240].map((at) => getU64(view, at));
+  const numbers = [8, 16, 24, 32, 40, 280].map((at) => getU64(view, at));
   if (numbers.some(Number.isNaN)) throw badRoot("number out of range");
-  const [sequence, time, nextBlockId, nextObjectId, segments, volumeRoot, volumeBirth] = numbers;
+  const [sequence, time, nextBlockId, nextObjectId, segments, segmentsMax] = numbers;
   const blockBytes = view.getUint32(48, true);
   if (blockBytes < 4096 || blockBytes > 1 << 20 || (blockBytes & (blockBytes - 1)) !== 0) {
     throw badRoot("block size");
   }
-  if (bytes[206] < 1 || bytes[206] > LOG_CHUNK_CELLS) throw badRoot("log chunk");
+  if (bytes[246] < 1 || bytes[246] > LOG_CHUNK_CELLS) throw badRoot("log chunk");
   const runsAt = ROOT_HEAD_BYTES + 8 * taken;
   return {
     features,
@@ -132,17 +129,16 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
     nextBlockId,
     nextObjectId,
     segments,
-    segmentsMax: numbers[7],
+    segmentsMax,
     blockBytes,
-    dense: bytes[248] === 1,
+    dense: bytes[288] === 1,
     epoch: view.getUint32(52, true),
     map: bytes.slice(56, 56 + POINTER_BYTES),
     space: bytes.slice(112, 112 + POINTER_BYTES),
-    volumeRoot,
-    volumeBirth,
-    logId: bytes.slice(184, 200),
-    logChunk: packRun(getU48(view, 200), bytes[206]),
-    parentHash: bytes.slice(208, 240),
+    catalog: bytes.slice(168, 168 + POINTER_BYTES),
+    logId: bytes.slice(224, 240),
+    logChunk: packRun(getU48(view, 240), bytes[246]),
+    parentHash: bytes.slice(248, 280),
     takenLate: decodeRuns(bytes.subarray(ROOT_HEAD_BYTES, runsAt)),
     givenUpLate: decodeRuns(bytes.subarray(runsAt, end)),
   };

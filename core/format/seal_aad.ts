@@ -10,6 +10,7 @@ export const KIND = {
   root: 5,
   superblock: 6,
   log: 7,
+  catalogNode: 8,
 } as const;
 export type Kind = typeof KIND[keyof typeof KIND];
 

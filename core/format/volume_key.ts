@@ -2,7 +2,7 @@
  * Keys of a volume's tree (RECORDS: volume keys). The type comes first, so that records of one type lie
  * side by side and inodes are dense. Integers are big-endian: the order of bytes is the order of numbers.
  */
-import { putU48BE, readU48BE } from "../bytes.ts";
+import { putU32BE, putU48BE, readU32BE, readU48BE } from "../bytes.ts";
 
 /** First byte of a key. */
 export const KEY_TYPE = {
@@ -92,15 +92,4 @@ export function keyBlock(key: Uint8Array): number {
 /** The name hash of an attribute's key. */
 export function keyHash(key: Uint8Array): number {
   return readU48BE(key, 7);
-}
-
-function putU32BE(out: Uint8Array, at: number, value: number): void {
-  out[at] = value >>> 24;
-  out[at + 1] = value >>> 16;
-  out[at + 2] = value >>> 8;
-  out[at + 3] = value;
-}
-
-function readU32BE(key: Uint8Array, at: number): number {
-  return (key[at] << 24 | key[at + 1] << 16 | key[at + 2] << 8 | key[at + 3]) >>> 0;
 }

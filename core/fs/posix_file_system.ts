@@ -345,7 +345,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
       if (this.#parts.nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
       if (this.readOnly) return;
       this.#parts.removal.recover();
-      this.#store.setFlushHook(() => this.#flush());
+      this.#store.setFlushHook(() => this.#flush(), () => this.reset());
     });
   }
 

@@ -1,4 +1,8 @@
-import { MUTATION_HEAD_BYTES } from "../format/log_record.ts";
+import { assert } from "../assert.ts";
+import { putU32BE } from "../bytes.ts";
+import { MUTATION, MUTATION_HEAD_BYTES } from "../format/log_record.ts";
+
+const NONE = new Uint8Array(0);
 
 /** Mutations that wait for a log record or a root, encoded as FORMAT.md §11 says. */
 export class MutationBuffer {
@@ -7,6 +11,9 @@ export class MutationBuffer {
   /** Bytes of groups that have ended. */
   private ended = 0;
   private readonly limit: number;
+  /** The branch that was named last. */
+  private branch = 0;
+  private readonly branchKey = new Uint8Array(4);
   /** More came than the limit: only a root can make it durable. */
   overflowed = false;
 
@@ -15,7 +22,17 @@ export class MutationBuffer {
     this.limit = limit;
   }
 
-  /** Appends a mutation to the group that is open. */
+  /** Appends a mutation of a branch to the group that is open. */
+  addTo(branch: number, operation: number, key: Uint8Array, value: Uint8Array): void {
+    if (branch !== this.branch) {
+      this.branch = branch;
+      putU32BE(this.branchKey, 0, branch);
+      this.add(MUTATION.branch, this.branchKey, NONE);
+    }
+    this.add(operation, key, value);
+  }
+
+  /** Appends a mutation that is of no branch to the group that is open. */
   add(operation: number, key: Uint8Array, value: Uint8Array): void {
     if (this.overflowed) return;
     const size = MUTATION_HEAD_BYTES + key.length + value.length;
@@ -51,15 +68,15 @@ export class MutationBuffer {
     return this.bytes.subarray(0, this.ended);
   }
 
-  /** Forgets the groups that have ended: they are durable. */
+  /** Forgets the groups that have ended: they are durable. None is open. */
   clearEnded(): void {
-    this.bytes.copyWithin(0, this.ended, this.length);
-    this.length -= this.ended;
-    this.ended = 0;
+    assert(this.ended === this.length, "a log record holds every group");
+    this.clear();
   }
 
   /** Forgets everything: a root holds it. */
   clear(): void {
+    this.branch = 0;
     this.length = 0;
     this.ended = 0;
     this.overflowed = false;

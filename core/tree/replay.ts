@@ -1,8 +1,10 @@
 import type { PlacedBlock } from "../block/medium_inspector.ts";
+import { readU32BE } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { cellsFor, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
+import { cellsFor, contentCells, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
 import { decodeMutations, MUTATION, type Mutation } from "../format/log_record.ts";
 import { SEGMENT_CELLS } from "../limits.ts";
+import type { Branch } from "./branch.ts";
 import type { TreeStore } from "./tree_store.ts";
 
 /**
@@ -20,9 +22,7 @@ export function replayLog(store: TreeStore): number {
   for (const transaction of transactions) {
     for (const mutation of decodeMutations(transaction)) reserve(store, mutation);
   }
-  for (const transaction of transactions) {
-    for (const mutation of decodeMutations(transaction)) apply(store, mutation);
-  }
+  for (const transaction of transactions) applyAll(store, transaction);
   return transactions.length;
 }
 
@@ -57,22 +57,34 @@ function reserve(store: TreeStore, mutation: Mutation): void {
   }
 }
 
-function apply(store: TreeStore, mutation: Mutation): void {
-  const { operation, key, value } = mutation;
-  switch (operation) {
-    case MUTATION.put:
-      store.volume.put(key, value);
-      break;
-    case MUTATION.delete:
-      store.volume.delete(key);
-      break;
-    case MUTATION.mapPut:
-      store.blocks.replayEntry(readMapKey(key), value);
-      break;
-    case MUTATION.mapDrop:
-      store.blocks.drop(readMapKey(key), dropCount(value));
-      break;
+function applyAll(store: TreeStore, transaction: Uint8Array): void {
+  let branch: Branch | null = null;
+  for (const mutation of decodeMutations(transaction)) {
+    if (mutation.operation === MUTATION.branch) branch = store.openBranch(branchOf(mutation));
+    else apply(store, branch, mutation);
   }
+}
+
+function apply(store: TreeStore, branch: Branch | null, mutation: Mutation): void {
+  const { operation, key, value } = mutation;
+  if (operation === MUTATION.mapPut) return applyEntry(store, branch, mutation);
+  if (operation === MUTATION.nextBlockId || operation === MUTATION.nextObjectId) return;
+  if (branch === null) throw new VaultError("corrupt", "Cannot read intent log: no branch");
+  if (operation === MUTATION.put) branch.tree.put(key, value);
+  else if (operation === MUTATION.delete) branch.tree.delete(key);
+  else store.blocks.drop(readMapKey(key), dropCount(value), branch);
+}
+
+/** A fresh block is of the branch that was named; one that had moved may be anybody's. */
+function applyEntry(store: TreeStore, branch: Branch | null, { key, value }: Mutation): void {
+  if (!store.blocks.replayEntry(readMapKey(key), value)) return;
+  if (branch === null) throw new VaultError("corrupt", "Cannot read intent log: no branch");
+  branch.cells += contentCells(decodeMapEntry(value));
+}
+
+function branchOf({ key }: Mutation): number {
+  if (key.length !== 4) throw new VaultError("corrupt", "Cannot read intent log: bad branch");
+  return readU32BE(key, 0);
 }
 
 function dropCount(value: Uint8Array): number {

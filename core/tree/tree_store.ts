@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { BlockStore } from "../block/block_store.ts";
+import { type BlockOwner, BlockStore } from "../block/block_store.ts";
 import { MediumInspector, type PlacedBlock } from "../block/medium_inspector.ts";
 import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
@@ -7,21 +7,35 @@ import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.
 import type { SealContext } from "../block/seal_context.ts";
 import type { SegmentOrder } from "../block/segment_order.ts";
 import { HEADER_SEGMENTS, Space } from "../block/space.ts";
+import { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
 import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
 import { cellsFor } from "../format/map_entry.ts";
-import { TREE } from "../format/node.ts";
+import { TREE, type TreeKind } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { packRun, runCell, runCount } from "../format/space_record.ts";
-import { KIND } from "../format/seal_aad.ts";
+import { KIND, type Kind } from "../format/seal_aad.ts";
 import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
+import { BackgroundFreeing } from "./background_freeing.ts";
+import { Branch } from "./branch.ts";
+import { Catalog } from "./catalog.ts";
 import { IdPages } from "./id_pages.ts";
 import { IntentLog } from "./intent_log.ts";
+import { HEAD, Lineage } from "./lineage.ts";
 
-/** Memory for tree pages, shared out between the three trees. */
+/** Memory for tree pages, shared out between the trees. */
 const MAP_SHARE = 0.35;
 const SPACE_SHARE = 0.05;
+const CATALOG_SHARE = 0.05;
+
+/** Whoever only reads: gives nothing up. */
+const NOBODY: BlockOwner = {
+  branch: 0,
+  gaveUp: () => {
+    assert(false, "who only reads gives nothing up");
+  },
+};
 
 /** Parts that outlive a store: made by the vault. */
 export interface TreeStoreParts {
@@ -43,13 +57,15 @@ export interface TreeStoreShape {
 }
 
 /**
- * One Merkle tree over a medium: the block map, space and the volume's tree under one root. `commit` writes a new
- * root; a crash at any write leaves the old one or the new one.
+ * One Merkle tree over a medium: the block map, space and the catalog under one root, and under the catalog the trees of
+ * all branches and snapshots. A root is written by `prepare`, `publish` and `finish`; a crash at any write leaves the old
+ * one or the new one.
  */
 export class TreeStore {
   readonly blocks: BlockStore;
   readonly space: Space;
-  readonly volume: Tree;
+  readonly catalog: Catalog;
+  readonly freeing: BackgroundFreeing;
   readonly log: IntentLog;
   readonly blockBytes: number;
   /** Free cells hold noise and are never given back. */
@@ -61,9 +77,13 @@ export class TreeStore {
   private readonly nodes: NodeIo;
   private readonly mapPages: PhysicalPages;
   private readonly spacePages: PhysicalPages;
-  private readonly volumePages: IdPages;
+  private readonly catalogPages: PhysicalPages;
+  /** Of all branches and snapshots. */
+  private readonly volumePages: PageCache;
   private readonly map: Tree;
   private readonly spaceTree: Tree;
+  private readonly catalogTree: Tree;
+  private readonly branches = new Map<number, Branch>();
   private rootHash: Uint8Array;
   /** Where the newest root record lies: given up with the next one. */
   private rootRun: number;
@@ -78,20 +98,11 @@ export class TreeStore {
     this.blockBytes = shape.blockBytes;
     this.dense = shape.dense ?? false;
     this.nodes = new NodeIo(context);
-    this.mapPages = new PhysicalPages({
-      io: this.nodes,
-      tree: TREE.map,
-      kind: KIND.mapNode,
-      epoch,
-      cacheBytes: cacheBytes * MAP_SHARE,
-    });
-    this.spacePages = new PhysicalPages({
-      io: this.nodes,
-      tree: TREE.space,
-      kind: KIND.spaceNode,
-      epoch,
-      cacheBytes: cacheBytes * SPACE_SHARE,
-    });
+    const pagesOf = (tree: TreeKind, kind: Kind, share: number) =>
+      new PhysicalPages({ io: this.nodes, tree, kind, epoch, cacheBytes: cacheBytes * share });
+    this.mapPages = pagesOf(TREE.map, KIND.mapNode, MAP_SHARE);
+    this.spacePages = pagesOf(TREE.space, KIND.spaceNode, SPACE_SHARE);
+    this.catalogPages = pagesOf(TREE.catalog, KIND.catalogNode, CATALOG_SHARE);
     this.map = new Tree(this.mapPages, record && this.mapPages.load(record.map, 0));
     this.spaceTree = new Tree(this.spacePages, record && this.spacePages.load(record.space, 0));
     this.space = new Space({
@@ -104,6 +115,12 @@ export class TreeStore {
     });
     this.mapPages.useSpace(this.space);
     this.spacePages.useSpace(this.space);
+    this.catalogPages.useSpace(this.space);
+    this.catalogTree = new Tree(
+      this.catalogPages,
+      record && this.catalogPages.load(record.catalog, 0),
+    );
+    this.catalog = new Catalog(this.catalogTree);
     this.blocks = new BlockStore({
       context,
       nodes: this.nodes,
@@ -115,14 +132,8 @@ export class TreeStore {
     this.sequence = record?.sequence ?? 0;
     this.nextSequence = opened?.nextSequence ?? 1;
     this.blocks.birth = this.nextSequence;
-    this.volumePages = new IdPages(
-      this.blocks,
-      cacheBytes * (1 - MAP_SHARE - SPACE_SHARE),
-    );
-    this.volume = new Tree(
-      this.volumePages,
-      record && this.volumePages.read(record.volumeRoot),
-    );
+    this.volumePages = new PageCache(cacheBytes * (1 - MAP_SHARE - SPACE_SHARE - CATALOG_SHARE));
+    this.freeing = new BackgroundFreeing(this.catalog, this.blocks, this.readPages());
     this.nextObjectId = record?.nextObjectId ?? 2;
     this.rootHash = opened?.hash ?? new Uint8Array(32);
     this.rootRun = opened?.run ?? 0;
@@ -155,31 +166,77 @@ export class TreeStore {
 
   /** Bytes of tree pages that the next root has to write. */
   get dirtyBytes(): number {
-    return this.volumePages.cache.dirtyBytes + this.mapPages.cache.dirtyBytes +
-      this.spacePages.cache.dirtyBytes;
+    return this.volumePages.dirtyBytes + this.mapPages.cache.dirtyBytes +
+      this.spacePages.cache.dirtyBytes + this.catalogPages.cache.dirtyBytes;
   }
 
   /** Lets pages go that do not fit into the cache; views into pages become invalid. */
   trim(): void {
-    this.volumePages.cache.trim();
+    this.volumePages.trim();
+    this.catalogPages.cache.trim();
     this.mapPages.cache.trim();
     this.spacePages.cache.trim();
   }
 
+  /** The head of a branch, to be changed. */
+  openBranch(id: number): Branch {
+    const known = this.branches.get(id);
+    if (known !== undefined) return known;
+    const { blocks, catalog, volumePages: cache } = this;
+    const branch = new Branch({ blocks, cache, catalog }, catalog.branch(id), this.newestOf(id));
+    this.branches.set(id, branch);
+    return branch;
+  }
+
+  private newestOf(branch: number): number {
+    return new Lineage(this.catalog).predecessor({ branch, sequence: HEAD })?.sequence ?? 0;
+  }
+
+  /** Stores what changed of every head that is open, and writes the heads into the catalog. */
+  storeHeads(): void {
+    for (const branch of this.branches.values()) branch.storePages();
+    this.nodes.flush();
+    for (const branch of this.branches.values()) branch.storeRecord();
+  }
+
+  private changeCatalog(sequence: number, change: (sequence: number) => void): void {
+    change(sequence);
+    for (const [id, branch] of this.branches) {
+      if (this.catalog.hasHead(id)) branch.newest = this.newestOf(id);
+      else this.branches.delete(id);
+    }
+  }
+
+  /** Writes every dead run into the catalog. */
+  settleDeaths(): void {
+    for (const branch of this.branches.values()) branch.settle();
+  }
+
+  /** Forgets the head of a branch: a root holds all of it. */
+  closeBranch(id: number): void {
+    this.branches.delete(id);
+  }
+
+  /** Pages of any branch or snapshot, to be read. */
+  readPages(): IdPages {
+    return new IdPages(this.blocks, this.volumePages, NOBODY);
+  }
+
   /**
-   * Writes everything that changed and the root record, but not the superblock. What is returned goes to `publish`
-   * when the medium has synced.
+   * Writes everything that changed and the root record, but not the superblock. `change` sees the heads as this root has
+   * them, and may change the catalog. What is returned goes to `publish` when the medium has synced.
    */
-  prepare(): PreparedRoot {
+  prepare(change?: (sequence: number) => void): PreparedRoot {
     const sequence = this.nextSequence;
     this.blocks.absorb();
-    this.volumePages.store();
-    this.nodes.flush();
+    this.storeHeads();
+    if (change !== undefined) this.changeCatalog(sequence, change);
     this.freeLog();
     if (this.rootRun !== 0) this.space.free(runCell(this.rootRun), runCount(this.rootRun));
     this.space.writeRecords(sequence);
     const map = this.storeTree(this.mapPages, this.map, sequence);
     const space = this.storeTree(this.spacePages, this.spaceTree, sequence);
+    const catalog = this.storeTree(this.catalogPages, this.catalogTree, sequence);
     const logChunk = this.space.allocateUpTo(LOG_CHUNK_CELLS, "late");
     const runs = this.space.lateRuns().length + this.space.resting.late().length + 1;
     const cells = rootCells(runs);
@@ -197,8 +254,7 @@ export class TreeStore {
       epoch: this.parts.context.epoch,
       map,
       space,
-      volumeRoot: this.volume.root.ref,
-      volumeBirth: sequence,
+      catalog,
       logId: this.freshId(),
       logChunk,
       parentHash: this.rootHash,
@@ -251,6 +307,14 @@ export class TreeStore {
     return { root: roots.newest([context.epoch]), inspector: this.inspector() };
   }
 
+  /** The catalog of a root as it lies on the medium, past every cache. */
+  catalogOf(record: RootRecord): Catalog {
+    const { epoch } = this.parts.context;
+    const [io, tree, kind] = [this.nodes, TREE.catalog, KIND.catalogNode];
+    const pages = new PhysicalPages({ io, tree, kind, epoch, cacheBytes: MIB });
+    return new Catalog(new Tree(pages, pages.load(record.catalog, 0)));
+  }
+
   private inspector(): MediumInspector {
     this.knownInspector ??= new MediumInspector(this.parts.context, this.nodes, this.blockBytes);
     return this.knownInspector;
@@ -272,10 +336,11 @@ export class TreeStore {
     return blocks.every(isPlaced) && this.inspector().badBlocks(blocks).length === 0;
   }
 
-  /** Makes every node of map and space that lies at or above `cell` go elsewhere with the next root. */
+  /** Makes every node of map, space and catalog that lies at or above `cell` go elsewhere with the next root. */
   rewriteNodesFrom(cell: number): void {
     this.map.rewrite((page) => page.ref >= cell);
     this.spaceTree.rewrite((page) => page.ref >= cell);
+    this.catalogTree.rewrite((page) => page.ref >= cell);
   }
 
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */

@@ -4,16 +4,16 @@ import type { OpenedRoot } from "../block/root_store.ts";
 import { HEADER_SEGMENTS } from "../block/space.ts";
 import type { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
-import { cellsFor, decodeMapEntry, type MapEntry, readMapKey } from "../format/map_entry.ts";
-import { NODE_SEAL_BYTES } from "../format/node.ts";
+import { contentCells, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
+import type { RootRecord } from "../format/root_record.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { BlockClaims } from "./block_claims.ts";
+import { CatalogCheck } from "./check_catalog.ts";
 import { type CheckReport, type Problem, Problems } from "./check_report.ts";
 import { findPaths } from "./check_paths.ts";
 import { SpaceRecords } from "./check_space.ts";
-import { checkTree } from "./check_tree.ts";
-import { IdRuns } from "./id_runs.ts";
 import type { Vault } from "./vault.ts";
 
 /** Data blocks opened at a time. */
@@ -22,6 +22,12 @@ const BATCH_BLOCKS = 64;
 const CELLS_PER_TURN = 256;
 /** Damaged blocks whose files are looked up. */
 const BAD_BLOCKS_MAX = 1000;
+
+const NODE_KINDS = {
+  "block map": KIND.mapNode,
+  "space map": KIND.spaceNode,
+  "catalog": KIND.catalogNode,
+} as const;
 
 /** How to check. */
 export interface CheckOptions {
@@ -33,7 +39,7 @@ export interface CheckOptions {
 
 /**
  * Reads everything that the newest root reaches, past every cache, and compares what refers to what: the block map
- * with files and nodes, the bitmaps with what lies in the cells, names with inodes. Commits first where it can. Damage is
+ * with volumes, snapshots and their files, the bitmaps with what lies in the cells, names with inodes. Commits first where it can. Damage is
  * reported, not thrown; the vault may be used meanwhile, but no cells come free.
  */
 export async function checkVault(vault: Vault, options: CheckOptions = {}): Promise<CheckReport> {
@@ -62,9 +68,8 @@ class VaultCheck {
   private readonly vault: Vault;
   private readonly problems: Problems;
   private readonly options: CheckOptions;
-  private readonly nodes = new Map<number, MapEntry>();
-  private readonly mapped = new IdRuns();
-  private readonly reached = new IdRuns();
+  private readonly claims = new BlockClaims();
+  private lastBirth = 0;
   private readonly badIds: number[] = [];
   private census = new CellCensus(0);
   private waiting: PlacedBlock[] = [];
@@ -95,13 +100,32 @@ class VaultCheck {
     this.census.addRun(root.run);
     this.take(runCell(record.logChunk), runCount(record.logChunk), "the intent log");
     await this.checkMap(record.map, inspector);
-    const { volume } = this.vault.opened;
-    const { problems, nodes, reached } = this;
-    const counts = checkTree(record.volumeRoot, { volume, inspector, problems, nodes, reached });
-    this.lostNodes += counts.lostNodes;
-    this.compareBlocks();
+    const counts = this.checkCatalog(record, inspector);
+    this.claims.settle(this.problems, this.lostNodes > 0);
     await this.checkSpace(root, inspector);
     return this.report(counts);
+  }
+
+  private checkCatalog(
+    record: RootRecord,
+    inspector: MediumInspector,
+  ): { files: number; directories: number } {
+    const lostBefore = this.lostNodes;
+    for (const _ of this.leaves("catalog", record.catalog, inspector));
+    if (this.lostNodes > lostBefore) return { files: 0, directories: 0 };
+    const { volume } = this.vault.opened;
+    const { problems, claims } = this;
+    const parts = { volume, inspector, problems, claims };
+    try {
+      const counts = new CatalogCheck(volume.store.catalogOf(record), parts).run();
+      this.lostNodes += counts.lostNodes;
+      return counts;
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      this.lostNodes++;
+      problems.add("catalog", error.message);
+      return { files: 0, directories: 0 };
+    }
   }
 
   private findRoot(): { root: OpenedRoot; inspector: MediumInspector } | null {
@@ -146,12 +170,11 @@ class VaultCheck {
 
   /** The leaves of the map or of space; every node's cells are counted. */
   private *leaves(
-    tree: "block map" | "space map",
+    tree: keyof typeof NODE_KINDS,
     pointer: Uint8Array,
     inspector: MediumInspector,
   ): Generator<Page> {
-    const kind = tree === "block map" ? KIND.mapNode : KIND.spaceNode;
-    yield* inspector.leaves(pointer, kind, {
+    yield* inspector.leaves(pointer, NODE_KINDS[tree], {
       node: (cell, cells) => this.take(cell, cells, `a node of the ${tree}`),
       damaged: () => {
         this.lostNodes++;
@@ -170,11 +193,12 @@ class VaultCheck {
     }
     const { id, entry } = block;
     const isNode = entry.kind === KIND.volumeNode;
-    const cells = cellsFor(isNode ? entry.length + NODE_SEAL_BYTES : entry.length);
     this.blocks++;
-    if (isNode) this.nodes.set(id, entry);
-    else this.mapped.add(id, 1);
-    if (!this.take(entry.places[0].cell, cells, `block ${id}`) || isNode) return;
+    if (isNode) this.claims.addNode(id, entry);
+    else this.claims.addData(id);
+    if (entry.birth < this.lastBirth) this.problems.add("catalog", `block ${id} was born late`);
+    this.lastBirth = entry.birth;
+    if (!this.take(entry.places[0].cell, contentCells(entry), `block ${id}`) || isNode) return;
     if (entry.length > this.vault.opened.volume.blockBytes) {
       return this.problems.add("damaged", `block ${id} is longer than blocks are`);
     }
@@ -206,16 +230,6 @@ class VaultCheck {
     if (this.doneCells < this.pauseAt) return;
     this.pauseAt = this.doneCells + CELLS_PER_TURN;
     await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-
-  private compareBlocks(): void {
-    const { problems, mapped, reached } = this;
-    reached.settle((id, n) => problems.add("shared", `${blocksOf(id, n)} in two places of files`));
-    if (this.lostNodes > 0) return; // most would be missing or unreachable, and none of them wrongly so
-    mapped.settle(() => {});
-    reached.beyond(mapped, (id, n) => problems.add("missing", `${blocksOf(id, n)} of a file`));
-    mapped.beyond(reached, (id, n) => problems.add("unreachable", `${blocksOf(id, n)} of no file`));
-    for (const id of this.nodes.keys()) problems.add("unreachable", `tree node ${id}`);
   }
 
   private async checkSpace(root: OpenedRoot, inspector: MediumInspector): Promise<void> {
@@ -260,8 +274,4 @@ class VaultCheck {
     const problems: readonly Problem[] = list;
     return { ok: list.length === 0, blocks, bytes, files, directories, problems, more };
   }
-}
-
-function blocksOf(firstId: number, count: number): string {
-  return count === 1 ? `block ${firstId}` : `blocks ${firstId} to ${firstId + count - 1}`;
 }

@@ -6,6 +6,7 @@ export type ProblemKind =
   | "shared" // two things lie in the same cells, or two files have the same block
   | "space" // bitmaps, free counts or resting cells are not what is in use
   | "record" // records of the filesystem do not agree with each other
+  | "catalog" // volumes and snapshots do not have the blocks that they are counted to have
   | "root"; // a newer root than the one in use, or no root, can be read
 
 /** One thing that is wrong. */

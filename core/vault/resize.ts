@@ -122,7 +122,7 @@ function moveBelow(volume: Volume, cell: number, progress?: MoveProgress): numbe
 }
 
 function commitRoot(volume: Volume): void {
-  volume.markChanged();
+  volume.engine.markChanged();
   volume.commitNow();
 }
 

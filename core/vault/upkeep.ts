@@ -51,6 +51,6 @@ export class Upkeep {
     for (let n = 0; n < ROOTS_TO_REST && volume.store.space.resting.cells > 0; n++) {
       volume.commitNow();
     }
-    volume.discardReleased();
+    volume.engine.discardReleased();
   }
 }

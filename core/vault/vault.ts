@@ -191,7 +191,7 @@ export class Vault implements AsyncDisposable {
     try {
       if (!this.readOnly) {
         await this.fileSystem.syncAll();
-        this.opened.volume.discardReleased();
+        this.opened.volume.engine.discardReleased();
       }
     } finally {
       await this.release();

@@ -1,5 +1,6 @@
 import type { Tree } from "../btree/tree.ts";
 import { MUTATION } from "../format/log_record.ts";
+import type { Branch } from "../tree/branch.ts";
 import type { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { KeyValueTree } from "./volume_store.ts";
 
@@ -14,16 +15,24 @@ interface Undo {
 
 /** The volume's tree: writes every mutation down for the intent log, and for rollback while a transaction is open. */
 export class LoggedTree implements KeyValueTree {
-  private readonly tree: Tree;
+  private tree: Tree;
+  private branch: number;
   private readonly log: MutationBuffer;
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
   private undo: Map<string, Undo> | null = null;
 
-  constructor(tree: Tree, log: MutationBuffer, checkWritable: () => void) {
+  constructor({ tree, branch }: Branch, log: MutationBuffer, checkWritable: () => void) {
     this.tree = tree;
+    this.branch = branch;
     this.log = log;
     this.checkWritable = checkWritable;
+  }
+
+  /** Goes on with another branch. */
+  use({ tree, branch }: Branch): void {
+    this.tree = tree;
+    this.branch = branch;
   }
 
   get(key: Uint8Array): Uint8Array | null {
@@ -34,14 +43,14 @@ export class LoggedTree implements KeyValueTree {
     this.checkWritable();
     this.remember(key);
     this.tree.put(key, value);
-    this.log.add(MUTATION.put, key, value);
+    this.log.addTo(this.branch, MUTATION.put, key, value);
   }
 
   delete(key: Uint8Array): boolean {
     this.checkWritable();
     this.remember(key);
     if (!this.tree.delete(key)) return false;
-    this.log.add(MUTATION.delete, key, NO_VALUE);
+    this.log.addTo(this.branch, MUTATION.delete, key, NO_VALUE);
     return true;
   }
 
@@ -76,10 +85,10 @@ export class LoggedTree implements KeyValueTree {
     this.undo = null;
     for (const { key, value } of undo.values()) {
       if (value === null) {
-        if (this.tree.delete(key)) this.log.add(MUTATION.delete, key, NO_VALUE);
+        if (this.tree.delete(key)) this.log.addTo(this.branch, MUTATION.delete, key, NO_VALUE);
       } else {
         this.tree.put(key, value);
-        this.log.add(MUTATION.put, key, value);
+        this.log.addTo(this.branch, MUTATION.put, key, value);
       }
     }
   }

@@ -10,7 +10,9 @@ import type { Runtime } from "../runtime.ts";
 import type { DirectAccess, StorageBackend } from "../storage/storage_backend.ts";
 import { replayLog } from "../tree/replay.ts";
 import { TreeStore, type TreeStoreParts, type TreeStoreShape } from "../tree/tree_store.ts";
-import { Volume } from "./volume.ts";
+import { Engine } from "./engine.ts";
+import type { Volume } from "./volume.ts";
+import { MAIN_VOLUME, Volumes } from "./volumes.ts";
 
 /** What opening or making a volume takes. The keys may be wiped afterwards. */
 export interface VolumeOptions {
@@ -24,9 +26,10 @@ export interface VolumeOptions {
   readonly cacheBytes?: number;
 }
 
-/** An opened volume and what opening it found. */
+/** A vault's first volume, opened with all that it shares with others, and what opening it found. */
 export interface OpenedVolume {
   readonly volume: Volume;
+  readonly volumes: Volumes;
   /** Overwrites the keys. */
   wipe(): void;
   /** Transactions taken over from the intent log: the vault was not closed. */
@@ -35,13 +38,15 @@ export interface OpenedVolume {
   readonly skippedRoots: readonly number[];
 }
 
-/** Makes an empty volume and writes its first root. */
+/** Makes a vault with one empty volume and writes its first root. */
 export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
   const { parts, keyRing, medium } = assemble(options);
   const store = TreeStore.create(parts, shape);
-  const volume = volumeOver(options, { store, medium, readOnly: false });
-  volume.commitNow();
-  return { volume, wipe: () => wipeAll(parts, keyRing), replayed: 0, skippedRoots: [] };
+  const engine = engineOver(options, { store, medium, readOnly: false });
+  const volumes = new Volumes(engine);
+  volumes.createVolume(MAIN_VOLUME);
+  const wipe = () => wipeAll(parts, keyRing);
+  return { volume: volumes.openFirst(), volumes, wipe, replayed: 0, skippedRoots: [] };
 }
 
 /** Opens the newest root and takes over what the intent log holds. */
@@ -64,10 +69,11 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const store = TreeStore.open(parts, opened);
   const replayed = replayLog(store);
   const readOnly = mode === "read" || !options.medium.capabilities.writable;
-  const volume = volumeOver(options, { store, medium, readOnly });
-  if (!readOnly && (replayed > 0 || opened.skipped.length > 0)) volume.recover();
+  const engine = engineOver(options, { store, medium, readOnly });
+  if (!readOnly && (replayed > 0 || opened.skipped.length > 0)) engine.recover();
+  const volumes = new Volumes(engine);
   const wipe = () => wipeAll(parts, keyRing);
-  return { volume, wipe, replayed, skippedRoots: opened.skipped };
+  return { volume: volumes.openFirst(), volumes, wipe, replayed, skippedRoots: opened.skipped };
 }
 
 interface Assembly {
@@ -106,11 +112,11 @@ function wipeAll(parts: TreeStoreParts, keyRing: KeyRing): void {
   parts.order.wipe();
 }
 
-function volumeOver(
+function engineOver(
   options: VolumeOptions,
   over: { store: TreeStore; medium: DirectAccess; readOnly: boolean },
-): Volume {
+): Engine {
   const { kernel, runtime, keys: { layoutKey }, medium } = options;
   const discard = medium.supportsSparse && medium.capabilities.discard && !over.store.dense;
-  return new Volume({ kernel, runtime, layoutKey, discard, ...over });
+  return new Engine({ kernel, runtime, layoutKey, discard, ...over });
 }

@@ -46,10 +46,10 @@ export interface VolumeStore {
   /** Ends the open group and makes everything that was applied durable in a new root. Not inside a transaction. */
   commit(): Promise<void>;
   /**
-   * Called before every root commit so that the filesystem can put its dirty data and attributes.
-   * One hook only.
+   * `flush` is called before every root commit so that the filesystem can put its dirty data and attributes; `reset`
+   * after the tree has been put back to an older state, so that it forgets what is in memory only. The last hooks count.
    */
-  setFlushHook(flush: () => void): void;
+  setFlushHook(flush: () => void, reset?: () => void): void;
   /** Bytes of mutations since the last root: the filesystem's timer commits when it is above zero. */
   pendingBytes(): number;
 }

@@ -1,0 +1,143 @@
+import type { Page } from "../btree/page.ts";
+import { getU64, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { decodeExtent, type Extent } from "../format/extent.ts";
+import type { DeadRun, PendingRuns, PendingTree } from "../format/freeing_record.ts";
+import { KEY_TYPE } from "../format/volume_key.ts";
+import type { Catalog, NumberedBranch } from "../tree/catalog.ts";
+import { type Dataset, datasetOf, headOf, Lineage } from "../tree/lineage.ts";
+import { checkHead, checkSnapshot, type TreeCheckParts, type TreeCounts } from "./check_tree.ts";
+
+/** What was counted in all volumes and snapshots. */
+export interface CatalogCounts {
+  files: number;
+  directories: number;
+  lostNodes: number;
+}
+
+/**
+ * Checks every tree that the catalog names, and its counters. Each block is claimed where it was born: by the first
+ * dataset that has it and not the one before, or by what is being freed.
+ */
+export class CatalogCheck {
+  private readonly catalog: Catalog;
+  private readonly lineage: Lineage;
+  private readonly parts: TreeCheckParts;
+  private readonly counts: CatalogCounts = { files: 0, directories: 0, lostNodes: 0 };
+  /** Dead runs that something accounts for. */
+  private runs = 0;
+
+  constructor(catalog: Catalog, parts: TreeCheckParts) {
+    this.catalog = catalog;
+    this.lineage = new Lineage(catalog);
+    this.parts = parts;
+  }
+
+  run(): CatalogCounts {
+    const names = new Map(this.catalog.volumes().map(({ id, name }) => [id, name]));
+    for (const branch of this.catalog.branches()) {
+      this.checkBranch(branch, `volume "${names.get(branch.volume) ?? "(deleted)"}"`);
+    }
+    this.checkPending();
+    if (this.counts.lostNodes === 0) this.checkRuns();
+    return this.counts;
+  }
+
+  private checkBranch(branch: NumberedBranch, volume: string): void {
+    this.catalog.snapshots(branch.id, 0, (snapshot) => {
+      const what = snapshot.hidden ? "(deleted)" : `"${snapshot.name || snapshot.sequence}"`;
+      this.checkDataset(datasetOf(snapshot), snapshot.birth, `${volume}, snapshot ${what}`);
+      return true;
+    });
+    if (branch.root !== 0) this.checkDataset(headOf(branch), branch.birth, volume);
+  }
+
+  private checkDataset(dataset: Dataset, birth: number, name: string): void {
+    const predecessor = this.lineage.predecessor(dataset);
+    const bornAfter = predecessor?.sequence ?? 0;
+    const firstId = predecessor?.nextBlockId ?? 0;
+    const tree = { name, root: dataset.root, birth, bornAfter, firstId };
+    const isHead = dataset.snapshot === null;
+    const counts = isHead ? checkHead(tree, this.parts) : checkSnapshot(tree, this.parts);
+    this.add(counts);
+    for (const range of this.lineage.deaths(dataset, bornAfter)) {
+      this.catalog.deadRuns(range, (run) => {
+        if (run.birth <= bornAfter) this.runs++;
+        return true;
+      });
+    }
+    const shared = predecessor === null
+      ? 0
+      : predecessor.cells - this.lineage.deadCells(dataset, predecessor);
+    if (counts.lostNodes > 0 || dataset.cells === counts.cells + shared) return;
+    const met = counts.cells + shared;
+    this.parts.problems.add("catalog", `${name}: ${dataset.cells} cells counted, ${met} met`);
+  }
+
+  private add({ files, directories, lostNodes }: TreeCounts): void {
+    this.counts.files += files;
+    this.counts.directories += directories;
+    this.counts.lostNodes += lostNodes;
+  }
+
+  private checkPending(): void {
+    this.catalog.pending(({ work }) => {
+      if (work.kind === "tree") this.claimTree(work);
+      else this.claimRuns(work);
+      return true;
+    });
+  }
+
+  private claimRuns(work: PendingRuns): void {
+    const { claims, problems } = this.parts;
+    this.catalog.deadRuns(work, (run: DeadRun) => {
+      if (run.birth <= work.bornAfter || run.birth > work.bornUntil) return true;
+      this.runs++;
+      if (work.kind === "free") claims.claim(run.firstId, run.count, problems);
+      return true;
+    });
+  }
+
+  private checkRuns(): void {
+    let runs = 0;
+    this.catalog.allDeadRuns(() => runs++);
+    if (runs === this.runs) return;
+    this.parts.problems.add("catalog", `${runs} dead runs are there, ${this.runs} of snapshots`);
+  }
+
+  private claimTree(work: PendingTree): void {
+    const { inspector, claims, problems } = this.parts;
+    const claimBelow = (id: number): void => {
+      const entry = claims.node(id);
+      try {
+        if (entry === undefined || !claims.claimNode(id)) {
+          throw new VaultError("corrupt", "it is not in the block map, or referred to twice");
+        }
+        const page = inspector.volumeNode({ id, entry });
+        if (page.level === 0) return this.claimRest(page, work);
+        for (let i = page.childIndex(work.cursor); i < page.count; i++) {
+          const pointer = viewOf(page.value(i));
+          if (getU64(pointer, 8) > work.bornAfter) claimBelow(getU64(pointer, 0));
+        }
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+        this.counts.lostNodes++;
+        problems.add("damaged", `tree node ${id} of something deleted: ${error.message}`);
+      }
+    };
+    claimBelow(work.root);
+  }
+
+  private claimRest(page: Page, work: PendingTree): void {
+    const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+    const found = page.search(work.cursor);
+    for (let i = found < 0 ? -found - 1 : found; i < page.count; i++) {
+      if (page.key(i)[0] !== KEY_TYPE.extent) continue;
+      decodeExtent(page.value(i), extent);
+      const done = i === found ? work.skip : 0;
+      const skip = Math.max(done, work.firstId - extent.firstId);
+      if (extent.unwritten || skip >= extent.count) continue;
+      this.parts.claims.claimData(extent.firstId + skip, extent.count - skip);
+    }
+  }
+}

@@ -1,0 +1,361 @@
+import { assert } from "../assert.ts";
+import type { BlockOwner } from "../block/block_store.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import { MUTATION } from "../format/log_record.ts";
+import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
+import type { Runtime } from "../runtime.ts";
+import type { DirectAccess } from "../storage/storage_backend.ts";
+import { MutationBuffer } from "../tree/mutation_buffer.ts";
+import type { TreeStore } from "../tree/tree_store.ts";
+import type { LoggedTree } from "./logged_tree.ts";
+import { NameHash } from "./name_hash.ts";
+import { ReleasedCells } from "./released_cells.ts";
+import { Room } from "./room.ts";
+import { SpaceAdmission } from "./space_admission.ts";
+import type { BlockRun } from "./volume_store.ts";
+
+/** Mutations beyond this are made durable by a root instead of the log. */
+const LOG_BYTES_MAX = 4 * MIB;
+/** Changed tree pages beyond this are written as a root at the end of the operation. */
+const DIRTY_BYTES_MAX = 24 * MIB;
+/** Changed tree pages that one transaction may make: they stay in memory until it ends. */
+const TRANSACTION_BYTES_MAX = 192 * MIB;
+
+/** What an engine stands on. */
+export interface EngineParts {
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly medium: DirectAccess;
+  readonly store: TreeStore;
+  readonly layoutKey: Uint8Array;
+  readonly readOnly: boolean;
+  /** Free cells of this medium may be given back to the storage below. */
+  readonly discard: boolean;
+}
+
+/** A volume that is open. */
+export interface OpenTree {
+  readonly tree: LoggedTree;
+  /** Puts what is in memory only. */
+  flush(): void;
+  /** Forgets what is in memory only: the tree is not what it was. */
+  reset(): void;
+}
+
+/** What ends with a transaction, one way or the other. */
+interface OpenTransaction {
+  /** Runs that go when it is rolled back. */
+  readonly puts: OwnedRun[];
+  /** Runs that go when it is kept. */
+  readonly drops: OwnedRun[];
+}
+
+interface OwnedRun {
+  readonly firstId: number;
+  readonly count: number;
+  readonly owner: BlockOwner;
+}
+
+/**
+ * What all volumes of a vault share: one intent log, one sequence of roots, one transaction at a time, and the
+ * space that is left.
+ */
+export class Engine {
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly readOnly: boolean;
+  readonly store: TreeStore;
+  readonly log: MutationBuffer = new MutationBuffer(LOG_BYTES_MAX);
+  readonly names: NameHash;
+  private readonly medium: DirectAccess;
+  private readonly released: ReleasedCells | null;
+  private readonly admission: SpaceAdmission;
+  private readonly trees = new Set<OpenTree>();
+  private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
+  private readonly count = new Uint8Array(4);
+  private changes = 0;
+  private busy = false;
+  private transaction: OpenTransaction | null = null;
+  private failure: unknown;
+
+  constructor(parts: EngineParts) {
+    const { store } = parts;
+    this.kernel = parts.kernel;
+    this.runtime = parts.runtime;
+    this.medium = parts.medium;
+    this.store = store;
+    this.readOnly = parts.readOnly;
+    this.released = parts.discard ? new ReleasedCells(store.space, this.medium) : null;
+    this.admission = new SpaceAdmission({
+      store,
+      room: new Room(store.space, store.dense ? null : this.medium),
+      mayCommit: () => !this.busy && !this.inTransaction,
+      commit: () => {
+        this.commitNow();
+        this.discardReleased();
+      },
+    });
+    this.names = new NameHash(this.kernel, parts.layoutKey);
+    store.blocks.observer = {
+      entryPut: (id, entry, owner) => this.noteEntry(id, entry, owner),
+      runDropped: (firstId, count, owner) => this.noteDrop(firstId, count, owner),
+    };
+  }
+
+  /** A volume was opened: it is flushed before every root and part of every transaction. */
+  enter(tree: OpenTree): void {
+    this.checkNoTransaction();
+    this.trees.add(tree);
+  }
+
+  /** A volume was closed. */
+  leave(tree: OpenTree): void {
+    this.checkNoTransaction();
+    this.trees.delete(tree);
+  }
+
+  /** Throws inside a transaction, which volumes and snapshots cannot be changed by. */
+  checkNoTransaction(): void {
+    if (!this.inTransaction) return;
+    throw new VaultError("conflict", "Cannot change volumes inside a transaction: end it first");
+  }
+
+  /** Throws unless the vault can be changed now, and notes that it is. */
+  checkWritable(): void {
+    if (this.readOnly) {
+      throw new VaultError("denied", "Cannot change the vault: it is open read-only", {
+        errno: "EROFS",
+      });
+    }
+    this.checkWhole();
+    this.changes++;
+  }
+
+  private checkWhole(): void {
+    if (this.failure === undefined) return;
+    throw new VaultError(
+      "unavailable",
+      "Cannot change the vault: an earlier write failed; reopen it",
+      { cause: this.failure, errno: "EIO" },
+    );
+  }
+
+  private noteEntry(id: number, entry: Uint8Array, owner: BlockOwner | null): void {
+    writeMapKey(this.idKey, id);
+    if (owner === null) this.log.add(MUTATION.mapPut, this.idKey, entry);
+    else this.log.addTo(owner.branch, MUTATION.mapPut, this.idKey, entry);
+  }
+
+  private noteDrop(firstId: number, count: number, owner: BlockOwner): void {
+    writeMapKey(this.idKey, firstId);
+    new DataView(this.count.buffer).setUint32(0, count, true);
+    this.log.addTo(owner.branch, MUTATION.mapDrop, this.idKey, this.count);
+  }
+
+  /** A number never used before in this vault. */
+  nextObjectId(): number {
+    this.checkWritable();
+    return this.store.nextObjectId++;
+  }
+
+  /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
+  admit(cells: number, purpose: "write" | "delete"): void {
+    if (this.transaction !== null && this.store.dirtyBytes > TRANSACTION_BYTES_MAX) {
+      throw new VaultError("invalid", "Cannot change so much in one transaction: make several");
+    }
+    this.admission.admit(cells, purpose);
+  }
+
+  /** Cells that dirty data will need when it is put. */
+  promise(cells: number): void {
+    this.admission.promise(cells);
+  }
+
+  /** For statfs, in cells. */
+  space(): { totalCells: number; freeCells: number } {
+    return this.admission.space();
+  }
+
+  /** Ends an atomic group; inside a transaction only its end does. */
+  endGroup(): void {
+    if (this.transaction !== null) return this.store.trim();
+    this.log.endGroup();
+    if (this.busy) return;
+    if (this.store.dirtyBytes > DIRTY_BYTES_MAX) this.commitNow();
+    this.store.trim();
+  }
+
+  /** Ends the open group and makes everything that was applied durable, in the log or in a root. */
+  sync(): void {
+    if (this.readOnly) return;
+    // What failed once may succeed on a second try without what was lost by the first.
+    this.checkWhole();
+    if (this.changes === 0 || this.inTransaction) return;
+    this.failing(() => this.store.blocks.absorb());
+    this.log.endGroup();
+    if (this.log.overflowed || !this.hasRoomToLog()) return this.commitNow();
+    if (this.log.endedBytes().length === 0) return;
+    this.noteNumbers();
+    this.failing(() => {
+      this.store.log.write(this.log.endedBytes());
+      this.medium.sync();
+    });
+    this.log.clearEnded();
+  }
+
+  /** True where the log can take what waits, and a root can be written after it. */
+  private hasRoomToLog(): boolean {
+    const { space, log } = this.store;
+    const cells = log.cellsFor(this.log.endedBytes().length + 64);
+    const kept = this.admission.kept();
+    return space.freeCells >= cells && space.usableCells(cells + kept) >= cells + kept;
+  }
+
+  private noteNumbers(): void {
+    const none = new Uint8Array(0);
+    writeMapKey(this.idKey, this.store.blocks.nextId);
+    this.log.add(MUTATION.nextBlockId, this.idKey, none);
+    writeMapKey(this.idKey, this.store.nextObjectId);
+    this.log.add(MUTATION.nextObjectId, this.idKey, none);
+    this.log.endGroup();
+  }
+
+  /** Runs writes that must not be half done: when one fails, the volume takes no more changes. */
+  private failing<T>(run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+
+  /**
+   * Writes a new root with everything that has been applied. Does nothing when nothing changed. `change` may change the
+   * catalog as part of the root; it must not fail.
+   */
+  commitNow(change?: (sequence: number) => void): void {
+    assert(!this.inTransaction, "no root is written inside a transaction");
+    if (this.readOnly || this.busy) return;
+    const resting = this.store.space.resting.cells > 0;
+    this.busy = true;
+    try {
+      for (const tree of this.trees) tree.flush();
+      const isSame = this.changes === 0 && change === undefined;
+      if (isSame && !resting && this.store.sequence > 0) return;
+      this.checkWritable();
+      this.failing(() => this.writeRoot(change));
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Says that the next commit has something to write that no mutation told of. */
+  markChanged(): void {
+    this.checkWritable();
+  }
+
+  /** Writes a root with what was taken over from the intent log, before anything else is accepted. */
+  recover(): void {
+    this.changes++;
+    this.failing(() => this.writeRoot());
+  }
+
+  private writeRoot(change?: (sequence: number) => void): void {
+    const prepared = this.store.prepare(change);
+    this.medium.sync();
+    this.store.publish(prepared);
+    this.medium.sync();
+    this.store.finish(prepared, (run) => this.released?.add(run));
+    this.log.clear();
+    this.changes = 0;
+    this.store.trim();
+  }
+
+  /** Gives free cells back to the storage below: those that were released and not taken again. */
+  discardReleased(): void {
+    this.released?.discard();
+  }
+
+  /** Bytes of mutations since the last root. */
+  pendingBytes(): number {
+    return this.changes === 0 ? 0 : this.store.dirtyBytes;
+  }
+
+  /** True while a transaction is open: nothing becomes durable. */
+  get inTransaction(): boolean {
+    return this.transaction !== null;
+  }
+
+  /** Starts a transaction: nothing of it becomes durable before `keep`, and `rollback` undoes it. */
+  beginTransaction(): void {
+    assert(!this.inTransaction, "one transaction at a time");
+    this.checkWritable();
+    this.endGroup();
+    this.transaction = { puts: [], drops: [] };
+    for (const { tree } of this.trees) tree.begin();
+  }
+
+  /** Keeps the transaction as one group. */
+  keepTransaction(): void {
+    const { drops } = this.endTransaction();
+    for (const { tree } of this.trees) tree.keep();
+    for (const { firstId, count, owner } of drops) this.drop(firstId, count, owner);
+    this.endGroup();
+  }
+
+  /** Undoes the transaction: every tree is as it was, and the blocks that it put are dropped. */
+  rollbackTransaction(): void {
+    const { puts } = this.endTransaction();
+    for (const { tree } of this.trees) tree.rollback();
+    if (this.failure === undefined) {
+      this.settle();
+      for (const { firstId, count, owner } of puts) {
+        this.store.blocks.drop(firstId, count, owner);
+      }
+    }
+    this.endGroup();
+    for (const tree of this.trees) tree.reset();
+  }
+
+  private endTransaction(): OpenTransaction {
+    const { transaction } = this;
+    assert(transaction !== null, "a transaction is open");
+    this.transaction = null;
+    return transaction;
+  }
+
+  /** Seals and stores blocks for a branch. */
+  put(run: BlockRun, owner: BlockOwner): number {
+    this.checkWritable();
+    this.transaction?.puts.push({ ...run, owner });
+    // Space was asked for before: whoever put this has changed the tree already.
+    return this.failing(() => this.store.blocks.put(run, owner));
+  }
+
+  /** Waits for a job, or for all. */
+  settle(ticket?: number): void {
+    this.failing(() => this.store.blocks.settle(ticket));
+  }
+
+  /** Seals a block anew in another place, under a fresh nonce. Nothing has changed where it cannot be read. */
+  move(id: number): void {
+    this.admit(this.store.blockBytes / CELL_BYTES, "write");
+    this.checkWritable();
+    try {
+      this.store.blocks.move(id);
+    } catch (error) {
+      if (!(error instanceof VaultError && error.kind === "corrupt")) this.failure = error;
+      throw error;
+    }
+  }
+
+  /** A branch gives blocks up, when the transaction is kept that may be open. */
+  drop(firstId: number, count: number, owner: BlockOwner): void {
+    this.checkWritable();
+    if (this.transaction !== null) this.transaction.drops.push({ firstId, count, owner });
+    else this.store.blocks.drop(firstId, count, owner);
+  }
+}

@@ -1,0 +1,132 @@
+import { assert } from "../assert.ts";
+import { Tree } from "../btree/tree.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import type { PlacedSnapshot } from "../tree/catalog.ts";
+import type { Engine } from "./engine.ts";
+import type { DataBlocks, KeyValueTree, PendingGet, VolumeStore } from "./volume_store.ts";
+
+/** A snapshot that is open: what a volume held, to be read only. It shares every cache with the volumes. */
+export class SnapshotStore implements VolumeStore, DataBlocks {
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly readOnly = true;
+  readonly tree: KeyValueTree;
+  readonly snapshot: PlacedSnapshot;
+  private readonly engine: Engine;
+  private readonly closed: (store: SnapshotStore) => void;
+
+  /** `closed` is told when nobody reads it any more. */
+  constructor(engine: Engine, snapshot: PlacedSnapshot, closed: (store: SnapshotStore) => void) {
+    this.engine = engine;
+    this.snapshot = snapshot;
+    this.closed = closed;
+    this.kernel = engine.kernel;
+    this.runtime = engine.runtime;
+    const pages = engine.store.readPages();
+    this.tree = readOnly(new Tree(pages, pages.page(snapshot.root)), () => engine.store.trim());
+  }
+
+  /** Ends reading. */
+  close(): void {
+    this.closed(this);
+  }
+
+  get blocks(): DataBlocks {
+    return this;
+  }
+
+  get blockBytes(): number {
+    return this.engine.store.blockBytes;
+  }
+
+  nextObjectId(): number {
+    throw refused();
+  }
+
+  hashName(name: Uint8Array): number {
+    return this.engine.names.of(name);
+  }
+
+  admit(): void {
+    throw refused();
+  }
+
+  promise(cells: number): void {
+    assert(cells === 0, "nothing of a snapshot becomes dirty");
+  }
+
+  space(): { totalCells: number; freeCells: number } {
+    return this.engine.space();
+  }
+
+  endGroup(): void {}
+
+  sync(): void {}
+
+  commit(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  setFlushHook(): void {}
+
+  pendingBytes(): number {
+    return 0;
+  }
+
+  allocateIds(): number {
+    throw refused();
+  }
+
+  put(): number {
+    throw refused();
+  }
+
+  settled(ticket: number): boolean {
+    return this.engine.store.blocks.settled(ticket);
+  }
+
+  settle(ticket?: number): void {
+    this.engine.settle(ticket);
+  }
+
+  get(firstId: number, count: number, address: number): void {
+    this.engine.store.blocks.get(firstId, count, address);
+  }
+
+  getLater(firstId: number, count: number, address: number): PendingGet | null {
+    return this.engine.store.blocks.getLater(firstId, count, address);
+  }
+
+  drop(): void {
+    throw refused();
+  }
+}
+
+/** No group ends here, so that pages are let go before each search. */
+function readOnly(tree: Tree, trim: () => void): KeyValueTree {
+  const refuse = () => {
+    throw refused();
+  };
+  return {
+    get: (key) => {
+      trim();
+      return tree.get(key);
+    },
+    put: refuse,
+    delete: refuse,
+    scan: (from, visit) => {
+      trim();
+      tree.scan(from, visit);
+    },
+    floor: (key, visit) => {
+      trim();
+      return tree.floor(key, visit);
+    },
+  };
+}
+
+function refused(): VaultError {
+  return new VaultError("denied", "Cannot change a snapshot: it is read-only", { errno: "EROFS" });
+}

@@ -1,0 +1,105 @@
+import { assert } from "../assert.ts";
+import { HEADER_SEGMENTS } from "../block/space.ts";
+import { VaultError } from "../errors.ts";
+import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import type { TreeStore } from "../tree/tree_store.ts";
+import {
+  COMMIT_GAIN_CELLS,
+  RESERVE_CELLS_MIN,
+  reservedCells,
+  RESTING_CELLS_MIN,
+} from "./reserve.ts";
+import type { Room } from "./room.ts";
+
+/** Empty commits that let every resting cell go. */
+const COMMITS_TO_RELEASE = 3;
+
+/** What admission asks, and what it can do about a full vault. */
+export interface SpaceAdmissionOptions {
+  readonly store: TreeStore;
+  readonly room: Room;
+  /** False while no root may be written. */
+  readonly mayCommit: () => boolean;
+  /** Writes a root and gives back what came free. */
+  readonly commit: () => void;
+}
+
+/** Says whether cells can be taken, so that nothing has to be refused when it is half done. */
+export class SpaceAdmission {
+  private readonly options: SpaceAdmissionOptions;
+  private readonly room: Room;
+  private promised = 0;
+
+  /** Over one vault. */
+  constructor(options: SpaceAdmissionOptions) {
+    this.options = options;
+    this.room = options.room;
+  }
+
+  /** Cells that have to stay free for a root, and for what dirty data will take. */
+  kept(): number {
+    return this.promised + this.reserveCells("delete");
+  }
+
+  private reserveCells(purpose: "write" | "delete" | "root"): number {
+    const { blockBytes, space, dirtyBytes } = this.options.store;
+    const promisedBlocks = this.promised * CELL_BYTES / blockBytes;
+    const room = space.segments * SEGMENT_CELLS + this.room.cells("delete");
+    const capacity = Math.min(room, space.segmentsMax * SEGMENT_CELLS);
+    return reservedCells({ dirtyBytes, promisedBlocks, capacity }, purpose);
+  }
+
+  /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
+  admit(cells: number, purpose: "write" | "delete"): void {
+    if (this.hasRoom(cells, purpose)) return;
+    this.room.askAgain();
+    // What a commit makes room for is enough for several changes, or every one of them would want a commit.
+    for (let tries = 0; !this.hasRoom(cells + (tries && COMMIT_GAIN_CELLS), purpose); tries++) {
+      if (
+        tries === COMMITS_TO_RELEASE || !this.options.mayCommit() || !this.mayGain(purpose)
+      ) {
+        const least = this.promised + this.reserveCells("root");
+        if (purpose === "delete" && this.room.has(least, purpose)) return;
+        throw new VaultError("unavailable", "Cannot store data: the vault is full", {
+          errno: "ENOSPC",
+        });
+      }
+      this.options.commit();
+      this.room.askAgain();
+    }
+  }
+
+  private hasRoom(cells: number, purpose: "write" | "delete"): boolean {
+    const wanted = cells + this.promised;
+    // Nodes may break up as many runs that large blocks would fit into.
+    const blocks = purpose === "write" && wanted * CELL_BYTES >= this.options.store.blockBytes
+      ? 2 * wanted
+      : 0;
+    return this.room.has(wanted + this.reserveCells(purpose), purpose, blocks);
+  }
+
+  /** True where commits let enough go: what rests, but for what they let rest themselves, and what is reserved for them. */
+  private mayGain(purpose: "write" | "delete"): boolean {
+    const resting = this.options.store.space.resting.cells - RESTING_CELLS_MIN;
+    const gain = resting + this.reserveCells("delete") - RESERVE_CELLS_MIN;
+    return gain > (purpose === "write" ? COMMIT_GAIN_CELLS : 0);
+  }
+
+  /** Cells that dirty data will need when it is put: added when it becomes dirty, taken off when it is put. */
+  promise(cells: number): void {
+    this.promised += cells;
+    assert(this.promised >= 0, "promises are kept once");
+  }
+
+  /** For statfs, in cells. */
+  space(): { totalCells: number; freeCells: number } {
+    const { space } = this.options.store;
+    const free = this.room.cells("write") + space.resting.cells - this.promised -
+      this.reserveCells("write");
+    const freeCells = Math.max(0, free);
+    const header = HEADER_SEGMENTS * SEGMENT_CELLS;
+    const used = space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells - header;
+    const most = space.segmentsMax * SEGMENT_CELLS - header;
+    return { totalCells: Math.min(most, used + freeCells), freeCells };
+  }
+}

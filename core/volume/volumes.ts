@@ -1,0 +1,373 @@
+import { VaultError } from "../errors.ts";
+import { type AccessTimes, nameBytes } from "../format/catalog_record.ts";
+import { CELL_BYTES } from "../limits.ts";
+import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
+import { DatasetRemoval } from "../tree/dataset_removal.ts";
+import { Lineage } from "../tree/lineage.ts";
+import type { Engine } from "./engine.ts";
+import { SnapshotStore } from "./snapshot_store.ts";
+import { Volume } from "./volume.ts";
+
+/** Name of the volume that every vault begins with. */
+export const MAIN_VOLUME = "main";
+/** Cells that changed pages of the catalog may take. */
+const CATALOG_CELLS = 16;
+/** Blocks that one step of background work frees. */
+const BLOCKS_PER_STEP = 4096;
+
+/** What a volume can be told. */
+export interface VolumeProperties {
+  /** Bytes of a full data block: the vault's. */
+  readonly blockBytes?: number;
+  /** Bytes that its head may take; 0: no limit. */
+  readonly quotaBytes?: number;
+  /** Files that its head may have; 0: no limit. */
+  readonly quotaFiles?: number;
+  /** Nothing in it may be changed. */
+  readonly readOnly?: boolean;
+  /** When reading a file notes the time. */
+  readonly accessTimes?: AccessTimes;
+}
+
+/** A volume as it is listed. */
+export interface VolumeStatus extends Required<VolumeProperties> {
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** Bytes of the blocks that its head refers to. */
+  readonly referencedBytes: number;
+}
+
+/** A snapshot as it is listed. */
+export interface SnapshotStatus {
+  /** Empty for one of the undo history. */
+  readonly name: string;
+  /** Names it among all snapshots of the vault; later ones are higher. */
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** True where it was not made by hand. */
+  readonly history: boolean;
+  /** Bytes of the blocks that it refers to. */
+  readonly referencedBytes: number;
+  /** Of these, what deleting it would free; nothing while clones were made from it. */
+  readonly ownBytes: number;
+  /** Of these, what others refer to as well. */
+  readonly sharedBytes: number;
+}
+
+/** A snapshot of a volume: by its name, or by its sequence. */
+export type SnapshotName = string | number;
+
+/** What becomes of the head that a rollback replaces: a snapshot of the undo history, or nothing. */
+export type OldHead = "keep" | "destroy";
+
+/** The volumes of a vault, their snapshots and clones. Every change is one root: there whole after a crash, or not at all. */
+export class Volumes {
+  private readonly engine: Engine;
+  private readonly open = new Map<number, Volume>();
+  private readonly openSnapshots = new Set<SnapshotStore>();
+
+  /** Over the engine of a vault. */
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  private get catalog() {
+    return this.engine.store.catalog;
+  }
+
+  private find(name: string): NumberedVolume {
+    const found = this.catalog.volumes().find((volume) => volume.name === name);
+    if (found !== undefined) return found;
+    throw new VaultError("missing", `Cannot find volume "${name}": there is none of this name`);
+  }
+
+  private findSnapshot(volume: NumberedVolume, name: SnapshotName): PlacedSnapshot {
+    const matches = ({ hidden, ...snapshot }: PlacedSnapshot) =>
+      !hidden && name !== "" && (snapshot.name === name || snapshot.sequence === name);
+    const found = this.snapshotsOf(volume.id).find(matches);
+    if (found !== undefined) return found;
+    throw new VaultError("missing", `Cannot find snapshot "${name}" of volume "${volume.name}"`);
+  }
+
+  /** All snapshots in all branches of a volume, hidden ones too, in the order they were made. */
+  private snapshotsOf(volume: number): PlacedSnapshot[] {
+    const snapshots: PlacedSnapshot[] = [];
+    for (const branch of this.catalog.branches()) {
+      if (branch.volume !== volume) continue;
+      this.catalog.snapshots(branch.id, 0, (snapshot) => snapshots.push(snapshot) > 0);
+    }
+    return snapshots.sort((a, b) => a.sequence - b.sequence);
+  }
+
+  private checkFree(name: string): void {
+    checkName(name);
+    if (!this.catalog.volumes().some((volume) => volume.name === name)) return;
+    throw new VaultError("conflict", `Cannot name a volume "${name}": there is one already`);
+  }
+
+  /** Writes a root with a change of the catalog. Whatever may refuse it has been asked. */
+  private commit(purpose: "write" | "delete", change: (sequence: number) => void): void {
+    this.engine.admit(CATALOG_CELLS, purpose);
+    this.engine.commitNow(change);
+  }
+
+  private checkChangeable(): void {
+    this.engine.checkNoTransaction();
+    this.engine.checkWritable();
+  }
+
+  /** All volumes, in the order they were made. */
+  listVolumes(): VolumeStatus[] {
+    return this.catalog.volumes().map(({ id, branch, ...volume }) => {
+      const { name, created, blockBytes, quotaBytes, quotaFiles, readOnly, accessTimes } = volume;
+      const cells = this.open.get(id)?.referencedCells ?? this.catalog.branch(branch).cells;
+      const properties = { blockBytes, quotaBytes, quotaFiles, readOnly, accessTimes };
+      return { name, created, ...properties, referencedBytes: cells * CELL_BYTES };
+    });
+  }
+
+  /** Makes an empty volume. */
+  createVolume(name: string, properties: VolumeProperties = {}): void {
+    this.checkChangeable();
+    this.checkFree(name);
+    const { blockBytes } = this.engine.store;
+    if (properties.blockBytes !== undefined && properties.blockBytes !== blockBytes) {
+      throw new VaultError(
+        "invalid",
+        `Cannot create volume "${name}": blocks of this vault have ${blockBytes} bytes`,
+      );
+    }
+    this.commit("write", () => {
+      const branch = { originBranch: 0, originSequence: 0, root: 0, birth: 0, cells: 0 };
+      const head = this.addVolume({ ...DEFAULTS, ...properties, name, blockBytes }, branch);
+      this.engine.store.openBranch(head);
+      this.engine.store.storeHeads();
+      this.engine.store.closeBranch(head);
+    });
+  }
+
+  /** Adds a volume with a branch of its own; returns the branch. */
+  private addVolume(
+    volume: Required<VolumeProperties> & { readonly name: string },
+    branch: Omit<Parameters<Engine["store"]["catalog"]["addBranch"]>[0], "volume">,
+  ): number {
+    const record = { ...volume, created: this.engine.runtime.now(), branch: 0 };
+    const id = this.catalog.addVolume(record);
+    const head = this.catalog.addBranch({ ...branch, volume: id });
+    this.catalog.putVolume(id, { ...record, branch: head });
+    return head;
+  }
+
+  /** Opens a volume for a filesystem; one that is open already is the same object. */
+  openVolume(name: string): Volume {
+    const { id, branch } = this.find(name);
+    return this.volumeOf(id, branch);
+  }
+
+  /** Opens the first volume of the vault. */
+  openFirst(): Volume {
+    const [first] = this.catalog.volumes();
+    if (first !== undefined) return this.volumeOf(first.id, first.branch);
+    throw new VaultError("corrupt", `Cannot open vault: it has no volume; run "check"`);
+  }
+
+  private volumeOf(id: number, branch: number): Volume {
+    const known = this.open.get(id);
+    if (known !== undefined) return known;
+    const volume = new Volume(this.engine, id, this.engine.store.openBranch(branch));
+    this.open.set(id, volume);
+    return volume;
+  }
+
+  /** Makes a volume's changes durable and forgets it: whoever used it is gone. */
+  closeVolume(volume: Volume): void {
+    this.engine.checkNoTransaction();
+    this.engine.commitNow();
+    this.engine.leave(volume);
+    this.open.delete(volume.id);
+    if (!this.engine.readOnly) this.engine.store.closeBranch(volume.branchId);
+  }
+
+  /** Gives a volume another name. */
+  renameVolume(name: string, to: string): void {
+    this.checkChangeable();
+    const { id, ...volume } = this.find(name);
+    this.checkFree(to);
+    this.commit("write", () => this.catalog.putVolume(id, { ...volume, name: to }));
+  }
+
+  /** Deletes a volume that is not open, with its snapshots; those that clones were made from stay hidden. */
+  deleteVolume(name: string): void {
+    this.checkChangeable();
+    const volume = this.find(name);
+    const snapshots = this.snapshotsOf(volume.id);
+    if (this.open.has(volume.id) || snapshots.some((snapshot) => this.isOpen(snapshot))) {
+      throw new VaultError("conflict", `Cannot delete volume "${name}": it is in use; close it`);
+    }
+    this.commit("delete", (sequence) => {
+      const removal = new DatasetRemoval(this.catalog, sequence);
+      removal.removeHead(volume.branch);
+      for (const snapshot of snapshots.reverse()) {
+        if (!snapshot.hidden) removal.removeSnapshot(snapshot);
+      }
+      this.catalog.deleteVolume(volume.id);
+    });
+  }
+
+  /** Keeps what a volume holds now; without a name, as part of the undo history. Returns the snapshot's sequence. */
+  snapshot(volumeName: string, name: string | null): number {
+    this.checkChangeable();
+    const volume = this.find(volumeName);
+    if (name !== null) this.checkSnapshotFree(volume, name);
+    let made = 0;
+    this.commit("write", (sequence) => {
+      this.keepHead(volume.branch, sequence, name);
+      made = sequence;
+    });
+    return made;
+  }
+
+  private checkSnapshotFree(volume: NumberedVolume, name: string): void {
+    checkName(name);
+    if (!this.snapshotsOf(volume.id).some((snapshot) => snapshot.name === name)) return;
+    throw new VaultError(
+      "conflict",
+      `Cannot name a snapshot "${name}": volume "${volume.name}" has one already`,
+    );
+  }
+
+  private keepHead(branch: number, sequence: number, name: string | null): void {
+    const { root, birth, cells } = this.catalog.branch(branch);
+    const { runtime, store: { blocks: { nextId } } } = this.engine;
+    this.catalog.putSnapshot({
+      branch,
+      sequence,
+      name: name ?? "",
+      time: runtime.now(),
+      root,
+      birth,
+      cells,
+      nextBlockId: nextId,
+      hidden: false,
+      history: name === null,
+    });
+  }
+
+  /** The snapshots of a volume, in the order they were made. */
+  listSnapshots(volumeName: string): SnapshotStatus[] {
+    const lineage = new Lineage(this.catalog);
+    this.engine.store.settleDeaths();
+    const visible = this.snapshotsOf(this.find(volumeName).id).filter(({ hidden }) => !hidden);
+    return visible.map((snapshot) => {
+      const { name, sequence, time, history, cells } = snapshot;
+      const own = lineage.ownCells(snapshot);
+      return {
+        name,
+        sequence,
+        time,
+        history,
+        referencedBytes: cells * CELL_BYTES,
+        ownBytes: own * CELL_BYTES,
+        sharedBytes: (cells - own) * CELL_BYTES,
+      };
+    });
+  }
+
+  /** Opens a snapshot for reading. Close it: it cannot be deleted meanwhile. */
+  openSnapshot(volumeName: string, name: SnapshotName): SnapshotStore {
+    const snapshot = this.findSnapshot(this.find(volumeName), name);
+    const closed = (store: SnapshotStore) => void this.openSnapshots.delete(store);
+    const opened = new SnapshotStore(this.engine, snapshot, closed);
+    this.openSnapshots.add(opened);
+    return opened;
+  }
+
+  private isOpen({ branch, sequence }: PlacedSnapshot): boolean {
+    return [...this.openSnapshots].some(({ snapshot }) =>
+      snapshot.branch === branch && snapshot.sequence === sequence
+    );
+  }
+
+  /** Deletes a snapshot. What only it had comes free in the background; with clones, when the last of them is gone. */
+  deleteSnapshot(volumeName: string, name: SnapshotName): void {
+    this.checkChangeable();
+    const snapshot = this.findSnapshot(this.find(volumeName), name);
+    if (this.isOpen(snapshot)) {
+      throw new VaultError("conflict", `Cannot delete snapshot "${name}": it is in use; close it`);
+    }
+    this.commit("delete", (sequence) => {
+      new DatasetRemoval(this.catalog, sequence).removeSnapshot(snapshot);
+    });
+  }
+
+  /** Makes a volume that holds what a snapshot holds. */
+  clone(volumeName: string, name: SnapshotName, newVolume: string): void {
+    this.checkChangeable();
+    const volume = this.find(volumeName);
+    const snapshot = this.findSnapshot(volume, name);
+    this.checkFree(newVolume);
+    this.commit("write", () => {
+      this.addVolume({ ...volume, name: newVolume }, branchFrom(snapshot));
+    });
+  }
+
+  /**
+   * Makes a volume hold what its snapshot holds, and keeps later snapshots. Whoever has the volume open goes on
+   * with the new head and is told to forget what is in memory only.
+   */
+  rollback(volumeName: string, name: SnapshotName, oldHead: OldHead): void {
+    this.checkChangeable();
+    const { id, ...volume } = this.find(volumeName);
+    const snapshot = this.findSnapshot({ id, ...volume }, name);
+    let head = 0;
+    this.commit("write", (sequence) => {
+      head = this.catalog.addBranch({ ...branchFrom(snapshot), volume: id });
+      this.catalog.putVolume(id, { ...volume, branch: head });
+      if (oldHead === "keep") this.keepHead(volume.branch, sequence, null);
+      this.retireHead(volume.branch, sequence, oldHead);
+    });
+    this.open.get(id)?.useBranch(this.engine.store.openBranch(head));
+  }
+
+  private retireHead(branch: number, sequence: number, oldHead: OldHead): void {
+    if (oldHead === "destroy") {
+      return new DatasetRemoval(this.catalog, sequence).removeHead(branch);
+    }
+    const { id, ...record } = this.catalog.branch(branch);
+    this.catalog.putBranch(id, { ...record, root: 0, birth: 0, cells: 0 });
+  }
+
+  /** Frees some of what deleted volumes and snapshots held; true where more waits. For idle time. */
+  destroyStep(blocks = BLOCKS_PER_STEP): boolean {
+    const { engine, engine: { store: { freeing } } } = this;
+    if (engine.readOnly || !freeing.waits) return false;
+    if (engine.inTransaction) return true;
+    engine.admit(CATALOG_CELLS, "delete");
+    engine.checkWritable();
+    freeing.step(blocks);
+    engine.endGroup();
+    return freeing.waits;
+  }
+}
+
+const DEFAULTS: Required<VolumeProperties> = {
+  blockBytes: 0,
+  quotaBytes: 0,
+  quotaFiles: 0,
+  readOnly: false,
+  accessTimes: "relatime",
+};
+
+function branchFrom({ branch, sequence, root, birth, cells }: PlacedSnapshot) {
+  return { originBranch: branch, originSequence: sequence, root, birth, cells };
+}
+
+function checkName(name: string): void {
+  if (nameBytes(name) !== null) return;
+  throw new VaultError(
+    "invalid",
+    `Cannot use the name "${name}": want 1 to 255 bytes without "/", "#" and control characters`,
+  );
+}
