@@ -24,6 +24,7 @@ import {
 } from "./block_reader.ts";
 import { addExtent, type Extent, EXTENTS_MAX } from "./lane.ts";
 import type { NodeIo } from "./node_io.ts";
+import type { BlockOwner, MapObserver } from "./block_owner.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 import type { Space } from "./space.ts";
 
@@ -40,21 +41,6 @@ interface PendingJob {
   readonly lengths: readonly number[];
   readonly cells: readonly number[];
   readonly owner: BlockOwner;
-}
-
-/** Whose tree refers to a block. */
-export interface BlockOwner {
-  /** The number by which the intent log knows it. */
-  readonly branch: number;
-  /** Told that it gives a block up; true where nobody else has it, so that its cells come free. */
-  gaveUp(id: number, birth: number, cells: number): boolean;
-}
-
-/** Told of every change of the map, for the intent log. */
-export interface MapObserver {
-  /** `owner` is null where a block only moved. */
-  entryPut(id: number, entry: Uint8Array, owner: BlockOwner | null): void;
-  runDropped(firstId: number, count: number, owner: BlockOwner): void;
 }
 
 /** Parts that a block store is made of. */

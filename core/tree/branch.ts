@@ -1,4 +1,5 @@
-import type { BlockOwner, BlockStore } from "../block/block_store.ts";
+import type { BlockOwner } from "../block/block_owner.ts";
+import type { BlockStore } from "../block/block_store.ts";
 import type { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
 import type { DeadRun } from "../format/freeing_record.ts";

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
-import { type BlockOwner, BlockStore } from "../block/block_store.ts";
+import type { BlockOwner } from "../block/block_owner.ts";
+import { BlockStore } from "../block/block_store.ts";
 import { MediumInspector, type PlacedBlock } from "../block/medium_inspector.ts";
 import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";

@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import type { BlockOwner } from "../block/block_store.ts";
+import type { BlockOwner } from "../block/block_owner.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";

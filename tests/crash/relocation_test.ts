@@ -59,7 +59,7 @@ async function assertWhole(vault: Vault, when: string): Promise<void> {
   assert.equal(files, FILES, when);
 }
 
-/** One image of so many, and at each other crash point the first two: everything arrived, and nothing. */
+/** One image of so many, and at each other crash point and the last one the first two: everything arrived, and nothing. */
 function* some(
   medium: CrashMedium,
   options: { every: number; seed: number },
@@ -68,7 +68,10 @@ function* some(
   let [point, ofPoint] = [-1, 0];
   for (const image of medium.images(options.seed, { missingMax: 2, randomPerPoint: 1 })) {
     if (image.point !== point) [point, ofPoint] = [image.point, 0];
-    if ((ofPoint++ < 2 && point % 2 === 0) || ++count % options.every === 0) yield image;
+    if (
+      (ofPoint++ < 2 && (point % 2 === 0 || point >= medium.log.length - 1)) ||
+      ++count % options.every === 0
+    ) yield image;
   }
 }
 

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { VaultError } from "../../core/errors.ts";
+import * as catalog from "../../core/format/catalog_record.ts";
 import * as dirent from "../../core/format/dirent.ts";
 import * as extent from "../../core/format/extent.ts";
+import * as freeing from "../../core/format/freeing_record.ts";
 import * as inode from "../../core/format/inode.ts";
 import * as keySlot from "../../core/format/key_slot.ts";
 import * as slotDirectory from "../../core/format/key_slot_directory.ts";
@@ -17,7 +19,7 @@ import * as space from "../../core/format/space_record.ts";
 import * as superblock from "../../core/format/superblock.ts";
 import * as xattr from "../../core/format/xattr.ts";
 import { Page } from "../../core/btree/page.ts";
-import { viewOf } from "../../core/bytes.ts";
+import { concat, viewOf } from "../../core/bytes.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_FUZZ_RUNS") ?? 400);
 
@@ -128,6 +130,64 @@ function inodeBytes(): Uint8Array {
 const direntBytes = () =>
   dirent.encodeDirent(new Uint8Array(300), text.encode("name"), { ino: 5, type: 8 });
 
+const volume: catalog.VolumeRecord = {
+  name: "photos ü",
+  branch: 7,
+  created: 1_700_000_000_000,
+  blockBytes: 16384,
+  quotaBytes: 2 ** 40,
+  quotaFiles: 1000,
+  readOnly: true,
+  accessTimes: "noatime",
+};
+
+const branch: catalog.BranchRecord = {
+  volume: 3,
+  originBranch: 2,
+  originSequence: 88,
+  root: 4000,
+  birth: 90,
+  cells: 1234,
+};
+
+const snapshot: catalog.SnapshotRecord = {
+  name: "before the upgrade",
+  time: 1_700_000_000_000,
+  root: 4000,
+  birth: 87,
+  cells: 1230,
+  nextBlockId: 4001,
+  hidden: true,
+  history: true,
+};
+
+const deadRun: freeing.DeadRun = {
+  branch: 3,
+  death: 99,
+  birth: 80,
+  firstId: 3990,
+  count: 5,
+  cells: 20,
+};
+
+const pendingTree: freeing.PendingTree = {
+  kind: "tree",
+  root: 4000,
+  bornAfter: 80,
+  firstId: 3000,
+  cursor: new Uint8Array([3, 0, 0, 0, 0, 0, 9]),
+  skip: 12,
+};
+
+const pendingRuns: freeing.PendingRuns = {
+  kind: "free",
+  branch: 3,
+  from: 88,
+  to: 99,
+  bornAfter: 70,
+  bornUntil: 88,
+};
+
 /** By the name under which `core/format` exports it. */
 const decoders: Record<string, Decoder> = {
   checkDirent: { decode: dirent.checkDirent, valid: direntBytes },
@@ -170,6 +230,24 @@ const decoders: Record<string, Decoder> = {
   readRestingKey: { decode: space.readRestingKey, valid: () => space.restingKey(5, 6) },
   decodeRuns: { decode: space.decodeRuns, valid: () => space.encodeRuns(root.takenLate) },
   decodeBitmap: { decode: space.decodeBitmap, valid: () => new Uint8Array(space.BITMAP_BYTES) },
+  decodeCounters: {
+    decode: catalog.decodeCounters,
+    valid: () => catalog.encodeCounters({ nextVolume: 2, nextBranch: 3, nextPending: 4 }),
+  },
+  decodeVolume: { decode: catalog.decodeVolume, valid: () => catalog.encodeVolume(volume) },
+  decodeBranch: { decode: catalog.decodeBranch, valid: () => catalog.encodeBranch(branch) },
+  decodeSnapshot: { decode: catalog.decodeSnapshot, valid: () => catalog.encodeSnapshot(snapshot) },
+  readNumberedKey: { decode: catalog.readNumberedKey, valid: () => catalog.numberedKey(2, 9) },
+  readSnapshotKey: { decode: catalog.readSnapshotKey, valid: () => catalog.snapshotKey(2, 9) },
+  decodeDeadRun: {
+    decode: (bytes) => freeing.decodeDeadRun(bytes.subarray(0, 29), bytes.subarray(29)),
+    valid: () => concat(freeing.deadRunKey(deadRun), freeing.encodeDeadRun(deadRun)),
+  },
+  decodePending: {
+    decode: freeing.decodePending,
+    valid: () => freeing.encodePending(pendingTree),
+  },
+  readPendingKey: { decode: freeing.readPendingKey, valid: () => freeing.pendingKey(9) },
   decodeSuperblock: {
     decode: superblock.decodeSuperblock,
     valid: () => superblock.encodeSuperblock({ sequence: 4, root: pointerBytes(), rootBytes: 300 }),
@@ -248,6 +326,14 @@ Deno.test("codecs: what is encoded is decoded", () => {
   const named = { sequence: 4, root: pointerBytes(), rootBytes: 300 };
   assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(named)), named);
   assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, space.packRun(900, 16));
+  assert.deepEqual(catalog.decodeVolume(catalog.encodeVolume(volume)), volume);
+  assert.deepEqual(catalog.decodeBranch(catalog.encodeBranch(branch)), branch);
+  assert.deepEqual(catalog.decodeSnapshot(catalog.encodeSnapshot(snapshot)), snapshot);
+  const run = freeing.decodeDeadRun(freeing.deadRunKey(deadRun), freeing.encodeDeadRun(deadRun));
+  assert.deepEqual(run, deadRun);
+  for (const pending of [pendingTree, pendingRuns]) {
+    assert.deepEqual(freeing.decodePending(freeing.encodePending(pending)), pending);
+  }
   const operations = [...logRecord.decodeMutations(mutations())].map(({ operation }) => operation);
   assert.deepEqual(operations, [1, 2, 1]);
 });
