@@ -16,6 +16,7 @@ import { createHeader, openHeader } from "../volume/header_area.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import type { TreeStoreShape } from "../tree/tree_store.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
+import type { Volumes } from "../volume/volumes.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
 import { FileTransfer } from "./file_transfer.ts";
@@ -163,6 +164,15 @@ export class Vault implements AsyncDisposable {
     options: TransactionOptions = {},
   ): Promise<T> {
     return this.transactions.run(work, options);
+  }
+
+  /**
+   * Its volumes, their snapshots and clones. `files` and `fileSystem` are those of the first volume.
+   *
+   * @internal
+   */
+  get volumes(): Volumes {
+    return this.opened.volumes;
   }
 
   /** True where nothing can be changed. */

@@ -18,8 +18,14 @@ export const GOLDEN_FILES: Readonly<Record<string, { length: number; fill: numbe
   "blocks": { length: 21_000, fill: 3 },
   "empty": { length: 0, fill: 0 },
 };
+/** A file that only the snapshot and its clone have. */
+export const GOLDEN_OLD_FILE = { name: "old", length: 9000, fill: 4 };
+/** Of the first volume. */
+export const GOLDEN_SNAPSHOT = "kept";
+/** A volume made from it. */
+export const GOLDEN_CLONE = "copy";
 /** One kernel for every opening, taken back before each. */
-export const goldenArena = new ArenaKernel(24 * MIB);
+export const goldenArena = new ArenaKernel(40 * MIB);
 
 /** Packs the cells that hold something: length u48 be, then cell number u32 be and content of each; gzip. */
 export async function pack(content: SparseBytes, cells: readonly number[]): Promise<Uint8Array> {

@@ -4,10 +4,21 @@ import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { VaultError } from "../../core/errors.ts";
 import { decodeRootRecord } from "../../core/format/root_record.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
+import { openFileSystem } from "../../core/fs/posix_file_system.ts";
 import { checkVault } from "../../core/vault/check.ts";
+import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
 import { FileActions } from "../support/file_actions.ts";
 import { emptyAttributes, named } from "../support/open_memory_volume.ts";
-import { GOLDEN_FILE, GOLDEN_FILES, goldenArena, openGolden, unpack } from "./golden_vault.ts";
+import {
+  GOLDEN_CLONE,
+  GOLDEN_FILE,
+  GOLDEN_FILES,
+  GOLDEN_OLD_FILE,
+  GOLDEN_SNAPSHOT,
+  goldenArena,
+  openGolden,
+  unpack,
+} from "./golden_vault.ts";
 
 function golden(): Promise<SparseBytes> {
   return unpack(new Uint8Array(readFileSync(GOLDEN_FILE)));
@@ -35,6 +46,28 @@ Deno.test("golden vault: it opens, is clean, and holds what it held", async () =
     vault.fileSystem.lookup(1, named(name), out);
     assert.equal(out.size, length);
     assert.ok(actions.read(out.ino, 0, length + 1).every((byte) => byte === fill), name);
+  }
+});
+
+Deno.test("golden vault: its snapshot and the clone of it hold what was deleted since", async () => {
+  const vault = await openGolden(await golden());
+  const { volumes } = vault;
+  assert.deepEqual(volumes.listVolumes().map(({ name }) => name), [MAIN_VOLUME, GOLDEN_CLONE]);
+  assert.deepEqual(volumes.listSnapshots(MAIN_VOLUME).map(({ name }) => name), [GOLDEN_SNAPSHOT]);
+  for (
+    const store of [
+      volumes.openSnapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT),
+      volumes.openVolume(GOLDEN_CLONE),
+    ]
+  ) {
+    const fs = openFileSystem(store, { blockMemoryBytes: MIB });
+    const out = emptyAttributes();
+    fs.lookup(1, named(GOLDEN_OLD_FILE.name), out);
+    const { length, fill } = GOLDEN_OLD_FILE;
+    assert.equal(out.size, length);
+    const bytes = new FileActions(fs, goldenArena).read(out.ino, 0, length);
+    assert.ok(bytes.every((byte) => byte === fill));
+    assert.throws(() => fs.unlink(1, named(GOLDEN_OLD_FILE.name)), { name: "PosixError" });
   }
 });
 

@@ -7,13 +7,18 @@ import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { createVault } from "../../core/vault/vault.ts";
+import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { FileActions } from "../support/file_actions.ts";
 import { FAST_KDF, text } from "../support/header_world.ts";
+import { named } from "../support/open_memory_volume.ts";
 import {
+  GOLDEN_CLONE,
   GOLDEN_FILE,
   GOLDEN_FILES,
+  GOLDEN_OLD_FILE,
   GOLDEN_PASSPHRASE,
+  GOLDEN_SNAPSHOT,
   goldenArena,
   openGolden,
   pack,
@@ -30,6 +35,11 @@ async function make(): Promise<SparseBytes> {
     label: "golden",
   });
   const actions = new FileActions(vault.fileSystem, goldenArena);
+  const old = actions.create(GOLDEN_OLD_FILE.name);
+  actions.write(old, 0, new Uint8Array(GOLDEN_OLD_FILE.length).fill(GOLDEN_OLD_FILE.fill));
+  vault.volumes.snapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT);
+  vault.volumes.clone(MAIN_VOLUME, GOLDEN_SNAPSHOT, GOLDEN_CLONE);
+  vault.fileSystem.unlink(1, named(GOLDEN_OLD_FILE.name));
   for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
     const ino = actions.create(name);
     if (length > 0) actions.write(ino, 0, new Uint8Array(length).fill(fill));
@@ -38,10 +48,12 @@ async function make(): Promise<SparseBytes> {
   return content;
 }
 
-async function isWhole(content: SparseBytes): Promise<boolean> {
+/** True where the newest root opens and is clean. */
+async function isWhole(content: SparseBytes, sequence: number): Promise<boolean> {
   try {
     const vault = await openGolden(content);
-    return vault.opened.skippedRoots.length === 0 && (await checkVault(vault)).ok;
+    const isNewest = vault.opened.volume.store.sequence === sequence;
+    return isNewest && (await checkVault(vault)).ok;
   } catch {
     return false;
   }
@@ -49,6 +61,7 @@ async function isWhole(content: SparseBytes): Promise<boolean> {
 
 /** Most cells of a header are noise, and older roots are not needed: leaves out what is not missed. */
 async function neededCells(content: SparseBytes): Promise<number[]> {
+  const { sequence } = (await openGolden(content)).opened.volume.store;
   const needed: number[] = [];
   const cell = new Uint8Array(CELL_BYTES);
   for (let i = 0; i * CELL_BYTES < content.length; i++) {
@@ -56,7 +69,7 @@ async function neededCells(content: SparseBytes): Promise<number[]> {
     if (cell.every((byte) => byte === 0)) continue;
     const kept = cell.slice();
     content.clear(i * CELL_BYTES, CELL_BYTES);
-    if (await isWhole(content)) continue;
+    if (await isWhole(content, sequence)) continue;
     content.write(i * CELL_BYTES, kept);
     needed.push(i);
   }
