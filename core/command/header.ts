@@ -39,9 +39,9 @@ export async function restore(target: VaultTarget, file: string): Promise<{ medi
 }
 
 async function restoreHere(target: VaultTarget, saved: Uint8Array): Promise<{ medium: string }> {
-  return await withSecret(target, "write", async ({ parts, secret, profiles, waiting }) => {
+  return await withSecret(target, "write", async ({ parts, secret, profiles, trying, waiting }) => {
     const verifyRoot = (found: VaultKeys) => opensRoot(parts, found);
-    const order = { ...parts, secret, profiles, backup: saved, verifyRoot };
+    const order = { ...parts, secret, profiles, trying, backup: saved, verifyRoot };
     const { keys } = await waiting(() => restoreHeader(order));
     keys.wipe();
     return { medium: target.medium };

@@ -92,7 +92,7 @@ export async function serveMount(
   try {
     mount = await showWaiting(
       host.err,
-      whyLong(profilesOf(order)),
+      () => whyLong(profilesOf(order)),
       () => host.mount(order, (error) => events.warn(error.message)),
     );
   } finally {

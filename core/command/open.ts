@@ -1,5 +1,5 @@
 import { wipe } from "../bytes.ts";
-import type { KdfProfileName } from "../crypto/argon2.ts";
+import type { KdfChoice, KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
@@ -35,8 +35,9 @@ export async function withVault<T>(
   use: (vault: Vault) => Promise<T>,
 ): Promise<T> {
   const { host, medium } = target;
-  return await withSecret(target, access, async ({ parts, secret, profiles, waiting }) => {
-    const options = { secret, readOnly: access === "read", owner: host.owner(), profiles };
+  return await withSecret(target, access, async ({ parts, secret, profiles, trying, waiting }) => {
+    const readOnly = access === "read";
+    const options = { secret, readOnly, owner: host.owner(), profiles, trying };
     const vault = await waiting(() => openVault(parts, options));
     wipeSecret(secret);
     try {
@@ -54,6 +55,8 @@ export interface SecretParts {
   readonly parts: OpenedParts;
   readonly secret: Secret;
   readonly profiles: readonly KdfProfileName[];
+  /** To be told what is tried, so that it can be shown. */
+  readonly trying: (kdf: KdfChoice) => void;
   /** Shows why it takes long. */
   waiting<T>(open: () => Promise<T>): Promise<T>;
 }
@@ -71,8 +74,11 @@ export async function withSecret<T>(
     const secret = await secretFor(host, medium, options);
     try {
       const profiles = profilesOf(options);
-      const waiting = <R>(open: () => Promise<R>) => showWaiting(host.err, whyLong(profiles), open);
-      return await use({ parts, secret, profiles, waiting });
+      let tried: KdfChoice | undefined;
+      const trying = (kdf: KdfChoice) => void (tried = kdf);
+      const waiting = <R>(open: () => Promise<R>) =>
+        showWaiting(host.err, () => whyLong(profiles, tried), open);
+      return await use({ parts, secret, profiles, trying, waiting });
     } finally {
       wipeSecret(secret);
     }
@@ -108,8 +114,8 @@ export async function withHeader<T>(
   access: Access,
   use: (opened: OpenedSlot) => Promise<T>,
 ): Promise<T> {
-  return await withSecret(target, access, async ({ parts, secret, profiles, waiting }) => {
-    const open = () => openHeader({ ...parts, secret, profiles });
+  return await withSecret(target, access, async ({ parts, secret, profiles, trying, waiting }) => {
+    const open = () => openHeader({ ...parts, secret, profiles, trying });
     const { keys, slotIndex, movedFrom } = await waiting(open);
     try {
       return await use({ context: { ...parts, keys }, slotIndex, movedFrom });
@@ -201,7 +207,7 @@ export async function callProven(
     try {
       return await showWaiting(
         host.err,
-        whyLong(profilesOf(options)),
+        () => whyLong(profilesOf(options)),
         () => mount.call(name, { ...asked, ...proof }),
       );
     } finally {

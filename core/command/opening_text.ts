@@ -3,10 +3,14 @@
  *
  * @module
  */
-import type { KdfProfileName } from "../crypto/argon2.ts";
+import type { KdfChoice, KdfProfileName } from "../crypto/argon2.ts";
 
 /** The medium does not say how costly its derivation is, so a wrong passphrase is told by trying all. */
-export function whyLong(profiles: readonly KdfProfileName[]): string {
+export function whyLong(profiles: readonly KdfProfileName[], tried?: KdfChoice): string {
+  if (typeof tried === "string" && profiles.length > 1) {
+    const nth = profiles.indexOf(tried) + 1;
+    return `trying profile ${tried} (${nth} of ${profiles.length}); --kdf NAME tries one`;
+  }
   return profiles.length > 1
     ? `trying the derivations ${profiles.join(", ")}; --kdf NAME tries one`
     : `deriving the key (${profiles[0]})`;

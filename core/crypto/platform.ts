@@ -34,6 +34,8 @@ export interface Platform {
   deviceFingerprint(): Promise<DeviceFingerprint>;
   /** Where this device keeps its secrets. */
   secureStorage(): SecureStorage;
+  /** Bytes of memory that programs can still take, where the system says it. */
+  freeMemoryBytes?(): number;
   /** The driver that mounts here. */
   filesystemDriver(): FilesystemDriver;
 }

@@ -76,6 +76,8 @@ export interface OpenVaultOptions {
   readonly readOnly?: boolean;
   /** The profiles to try, where the caller knows. */
   readonly profiles?: readonly KdfChoice[];
+  /** Told which derivation is tried next: a wrong passphrase takes all of them. */
+  readonly trying?: (kdf: KdfChoice) => void;
   /**
    * Who stretches a passphrase: a program that began it earlier has the result.
    *
@@ -278,8 +280,8 @@ async function shapeOf(
 /** Opens a vault with a secret. */
 export async function openVault(parts: VaultParts, options: OpenVaultOptions): Promise<Vault> {
   const { medium, kernel, runtime, platform } = parts;
-  const { secret, profiles, stretch } = options;
-  const header = { medium, kernel, runtime, platform, secret, profiles, stretch };
+  const { secret, profiles, stretch, trying } = options;
+  const header = { medium, kernel, runtime, platform, secret, profiles, stretch, trying };
   const { keys } = await openHeader(header);
   return openVaultWithKeys(parts, keys, options);
 }
@@ -288,7 +290,7 @@ export async function openVault(parts: VaultParts, options: OpenVaultOptions): P
 export function openVaultWithKeys(
   parts: VaultParts,
   keys: VaultKeys,
-  options: Omit<OpenVaultOptions, "secret" | "profiles" | "stretch">,
+  options: Omit<OpenVaultOptions, "secret" | "profiles" | "stretch" | "trying">,
 ): Vault {
   const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
   const { cacheBytes } = options;

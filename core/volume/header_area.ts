@@ -4,25 +4,16 @@
  * @module
  */
 import { compare, wipe } from "../bytes.ts";
-import {
-  KDF_ORDER,
-  KDF_PROFILES,
-  type KdfChoice,
-  kdfParameters,
-  type Stretch,
-} from "../crypto/argon2.ts";
-import { provideDeviceSecret, readDeviceSecret } from "../crypto/device_secret.ts";
-import { candidateKeks, deriveKek, type KekInputs, type Secret } from "../crypto/key_encryption.ts";
-import { openKeySlot, randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
+import { KDF_PROFILES, type KdfChoice, kdfParameters } from "../crypto/argon2.ts";
+import { provideDeviceSecret } from "../crypto/device_secret.ts";
+import { deriveKek, type Secret } from "../crypto/key_encryption.ts";
+import { randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
 import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import {
   HEADER_AREA_BYTES,
   HEADER_COPIES,
-  HEADER_PURPOSE,
-  type HeaderCopy,
   headerOffset,
-  type HeaderPlace,
   KNOWN_FEATURES,
   SALT_BYTES,
 } from "../format/header.ts";
@@ -41,13 +32,13 @@ import { KEY_BYTES, KEY_SLOTS } from "../limits.ts";
 import {
   applyDirectory,
   buildCopy,
-  copyImage,
   differences,
   type HeaderBytes,
   type HeaderContext,
   readDirectory,
   readHeaderBytes,
 } from "./header_cells.ts";
+import { findSlot, type FoundSlot, type OpenHeaderOptions, slotPlace } from "./slot_search.ts";
 
 /** A key slot to be made. */
 export interface SlotOrder {
@@ -63,16 +54,6 @@ export interface SlotOrder {
 
 /** How to make a header. */
 export interface CreateHeaderOptions extends HeaderContext, SlotOrder {}
-
-/** How to open one. */
-export interface OpenHeaderOptions extends HeaderContext {
-  /** What is presented. */
-  readonly secret: Secret;
-  /** The profiles to try, where the caller knows more than the medium says. */
-  readonly profiles?: readonly KdfChoice[];
-  /** Who stretches a passphrase. */
-  readonly stretch?: Stretch;
-}
 
 /** An opened header. */
 export interface OpenedHeader {
@@ -200,10 +181,6 @@ async function deriveBothKeks(
   }
 }
 
-function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): HeaderPlace {
-  return { purpose: HEADER_PURPOSE.slot, copy, index, salt };
-}
-
 /**
  * Opens the header. A wrong secret, a medium without a vault and one that is too small all give the same error.
  * On a writable medium a damaged copy, or a change of slots that a crash cut short, is set right.
@@ -228,56 +205,6 @@ export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHead
   } catch (error) {
     keys.wipe();
     throw error;
-  }
-}
-
-/** A slot that a secret opened. */
-export interface FoundSlot {
-  readonly copy: HeaderCopy;
-  readonly index: number;
-  readonly image: Uint8Array;
-  readonly payload: SlotPayload;
-}
-
-/** Tries the secret on every slot of every copy there is, cheapest derivation first. */
-export async function findSlot(
-  { kernel, platform, secret, stretch, profiles = KDF_ORDER }: Omit<OpenHeaderOptions, "medium">,
-  bytes: HeaderBytes,
-): Promise<FoundSlot | null> {
-  const tries = "passphrase" in secret ? profiles : profiles.slice(0, 1);
-  for (const kdf of tries) {
-    for (const copy of HEADER_COPIES) {
-      if (bytes[copy] === null) continue;
-      const image = copyImage(bytes[copy]);
-      const needsDevice = !("recoveryCode" in secret) && platform !== undefined;
-      const deviceSecret = needsDevice
-        ? await readDeviceSecret(platform.secureStorage(), image.salt)
-        : null;
-      const found = await trySlots(kernel, copy, image, { secret, kdf, deviceSecret, stretch });
-      if (deviceSecret !== null) wipe(deviceSecret);
-      if (found !== null) return found;
-    }
-  }
-  return null;
-}
-
-async function trySlots(
-  kernel: HeaderContext["kernel"],
-  copy: HeaderCopy,
-  { salt, slots }: CopyImage,
-  inputs: Omit<KekInputs, "salt">,
-): Promise<FoundSlot | null> {
-  const keks = await candidateKeks({ ...inputs, salt });
-  try {
-    for (const kek of keks) {
-      for (let index = 0; index < KEY_SLOTS; index++) {
-        const payload = openKeySlot(kernel, kek, slotPlace(copy, index, salt), slots[index]);
-        if (payload !== null) return { copy, index, image: slots[index], payload };
-      }
-    }
-    return null;
-  } finally {
-    wipe(...keks);
   }
 }
 

@@ -8,7 +8,6 @@ import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { FIXED_BYTES, HEADER_COPIES, headerOffset } from "../format/header.ts";
-import { findSlot, type OpenHeaderOptions } from "./header_area.ts";
 import {
   buildCopy,
   type HeaderContext,
@@ -17,6 +16,7 @@ import {
   requireDirectory,
 } from "./header_cells.ts";
 import type { OpenHeaderContext } from "./header_slots.ts";
+import { findSlot, type OpenHeaderOptions } from "./slot_search.ts";
 
 /** The backup of an opened vault's header: 184,320 bytes. It carries both copies, sealed. */
 export async function backupHeader(context: OpenHeaderContext): Promise<Uint8Array<ArrayBuffer>> {

@@ -29,6 +29,7 @@ export function linuxPlatform(options: LinuxPlatformOptions = {}): Platform {
     deviceFingerprint: () => fingerprint(identityFiles),
     // Late: a platform that is never asked for secrets needs no home directory.
     secureStorage: () => storage ??= secretFiles(join(stateDirectory(), "device")),
+    freeMemoryBytes,
     filesystemDriver: () => "libfuse3",
   };
 }
@@ -45,6 +46,13 @@ export function stateDirectory(): string {
     "invalid",
     'Cannot find a place for device secrets: set "HOME" or "XDG_STATE_HOME"',
   );
+}
+
+/** 0 without permission to ask. */
+function freeMemoryBytes(): number {
+  const asking = { name: "sys", kind: "systemMemoryInfo" } as const;
+  const { state } = Deno.permissions.querySync(asking);
+  return state === "granted" ? Deno.systemMemoryInfo().available : 0;
 }
 
 /** A keyed hash, so that a listing does not give the machine's own id away. */

@@ -9,7 +9,7 @@ const ERASE_LINE = "\r\x1b[K";
 /** Resolves as `work` does. On a terminal, what takes long shows that it goes on, and why. */
 export async function showWaiting<T>(
   err: Output,
-  why: string,
+  why: () => string,
   work: () => Promise<T>,
 ): Promise<T> {
   if (!err.isTerminal) return await work();
@@ -17,7 +17,7 @@ export async function showWaiting<T>(
   let writing = Promise.resolve();
   let timer = setTimeout(show, PATIENCE_MS);
   function show(): void {
-    const text = `${FRAMES[frames++ % FRAMES.length]} ${why}`.slice(0, err.columns - 1);
+    const text = `${FRAMES[frames++ % FRAMES.length]} ${why()}`.slice(0, err.columns - 1);
     writing = writing.then(() => err.write(ERASE_LINE + text));
     timer = setTimeout(show, INTERVAL_MS);
   }
