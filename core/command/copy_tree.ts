@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
+import { plural } from "./sizes.ts";
 
 /** What was copied. */
 export interface CopyReport {
@@ -40,8 +41,20 @@ export async function copyTree(
     throw new VaultError("invalid", `Cannot copy "${from.path}" into itself: choose another place`);
   }
   const copy = new Copy(from.tree, to.tree, options);
-  await copy.node(from.path, to.path);
+  try {
+    await copy.node(from.path, to.path);
+  } catch (error) {
+    throw afterSome(error, copy.report.files);
+  }
   return copy.report;
+}
+
+/** Whoever reads it shall know what is there already. */
+function afterSome(error: unknown, files: number): unknown {
+  if (!(error instanceof VaultError) || files === 0) return error;
+  const { kind, errno, message } = error;
+  const text = `${message}; ${plural(files, "file")} before it ${files === 1 ? "is" : "are"} whole`;
+  return new VaultError(kind, text, { errno, cause: error });
 }
 
 class Copy {
@@ -51,6 +64,7 @@ class Copy {
   readonly #options: CopyOptions;
   /** Where each thing with several names was copied to. */
   readonly #linked = new Map<string, string>();
+  readonly #entered = new EnteredDirectories();
 
   constructor(from: FileTree, to: FileTree, options: CopyOptions) {
     this.#from = from;
@@ -76,6 +90,7 @@ class Copy {
   }
 
   async #directory(from: string, to: string, stat: NodeStat): Promise<void> {
+    this.#entered.enter(this.#from, from, stat);
     const there = await statOrNull(this.#to, to);
     if (there === null) await this.#to.makeDirectory(to);
     else if (there.kind !== "directory") {
@@ -101,10 +116,25 @@ class Copy {
       return;
     }
     if ((await statOrNull(this.#to, to))?.kind === "symlink") await this.#to.remove(to);
-    await this.#to.write(to, this.#counted(from));
+    try {
+      await this.#to.write(to, this.#counted(from));
+    } catch (error) {
+      await this.#removePartial(to);
+      throw error;
+    }
     await this.#attributes(to, stat);
     this.report.files++;
     if (stat.links > 1 && stat.identity !== "") this.#linked.set(stat.identity, to);
+  }
+
+  /** Half a file must not pass for a whole one. What is no file, such as a pipe, stays. */
+  async #removePartial(path: string): Promise<void> {
+    try {
+      if ((await statOrNull(this.#to, path))?.kind === "file") await this.#to.remove(path);
+    } catch (error) {
+      // What made the copy fail is what is to be said.
+      if (!(error instanceof VaultError)) throw error;
+    }
   }
 
   async *#counted(path: string): AsyncGenerator<Uint8Array> {
@@ -137,13 +167,40 @@ export async function statOrNull(tree: FileTree, path: string): Promise<NodeStat
   }
 }
 
+/**
+ * The directories that a walk has entered. In a vault every directory has one name, so meeting one again means that the vault
+ * is damaged, or was made by somebody who wants the walk never to end.
+ */
+export class EnteredDirectories {
+  readonly #identities = new Set<string>();
+
+  /** Notes a directory; throws `corrupt` where it was entered before. */
+  enter(tree: FileTree, path: string, { identity }: NodeStat): void {
+    if (!tree.namesAreUnique) return;
+    if (this.#identities.has(identity)) {
+      throw new VaultError(
+        "corrupt",
+        `Cannot enter "${path}": the directory has a second name, which no vault gives; run check`,
+      );
+    }
+    this.#identities.add(identity);
+  }
+}
+
 /** Bytes of files in a tree, for a progress bar. */
-export async function bytesBelow(tree: FileTree, path: string): Promise<number> {
+export async function bytesBelow(
+  tree: FileTree,
+  path: string,
+  entered: EnteredDirectories = new EnteredDirectories(),
+): Promise<number> {
   const stat = await tree.stat(path);
   if (stat.kind === "file") return stat.bytes;
   if (stat.kind !== "directory") return 0;
+  entered.enter(tree, path, stat);
   let bytes = 0;
-  for (const name of await tree.list(path)) bytes += await bytesBelow(tree, joinPath(path, name));
+  for (const name of await tree.list(path)) {
+    bytes += await bytesBelow(tree, joinPath(path, name), entered);
+  }
   return bytes;
 }
 
@@ -167,11 +224,17 @@ async function isDirectory(tree: FileTree, path: string): Promise<boolean> {
 }
 
 /** Removes a tree. */
-export async function removeTree(tree: FileTree, path: string): Promise<number> {
+export async function removeTree(
+  tree: FileTree,
+  path: string,
+  entered: EnteredDirectories = new EnteredDirectories(),
+): Promise<number> {
   let removed = 1;
-  if ((await tree.stat(path)).kind === "directory") {
+  const stat = await tree.stat(path);
+  if (stat.kind === "directory") {
+    entered.enter(tree, path, stat);
     for (const name of await tree.list(path)) {
-      removed += await removeTree(tree, joinPath(path, name));
+      removed += await removeTree(tree, joinPath(path, name), entered);
     }
   }
   await tree.remove(path);

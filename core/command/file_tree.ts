@@ -36,6 +36,8 @@ export interface NodeAttributes {
  * absolute with `/`. Failures are `VaultError`s: no such name is `missing`, an existing one `conflict`.
  */
 export interface FileTree {
+  /** A directory met twice is damage. The machine's own may be met again below a bind mount. */
+  readonly namesAreUnique: boolean;
   /** Does not follow symlinks. */
   stat(path: string): Promise<NodeStat>;
   /** Names, in any order, without `.` and `..`. */

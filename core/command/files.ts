@@ -9,6 +9,7 @@ import {
   type CopyOptions,
   type CopyReport,
   copyTree,
+  EnteredDirectories,
   removeTree,
   statOrNull,
   targetOf,
@@ -61,16 +62,24 @@ export async function tree(
   return await withTree(
     target,
     "read",
-    async (open) => await below(open, open.path(typed), options.depth),
+    async (open) =>
+      await below({ open, entered: new EnteredDirectories() }, open.path(typed), options.depth),
   );
 }
 
-async function below(open: OpenTree, path: string, depth: number): Promise<TreeEntry> {
+interface Walk {
+  readonly open: OpenTree;
+  readonly entered: EnteredDirectories;
+}
+
+async function below(walk: Walk, path: string, depth: number): Promise<TreeEntry> {
+  const { open, entered } = walk;
   const own = await entryOf(open, path);
   if (own.kind !== "directory" || depth === 0) return own;
+  entered.enter(open.tree, path, await open.tree.stat(path));
   const entries: TreeEntry[] = [];
   for (const name of (await open.tree.list(path)).sort()) {
-    entries.push(await below(open, joinPath(path, name), depth - 1));
+    entries.push(await below(walk, joinPath(path, name), depth - 1));
   }
   return { ...own, entries };
 }

@@ -2,7 +2,7 @@ import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
 import type { VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
-import { formatSize } from "./sizes.ts";
+import { formatSize, plural } from "./sizes.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 import { rowsOfSlots, type SlotRow, slotRow } from "./keys.ts";
 
@@ -41,7 +41,7 @@ export function infoText(report: InfoReport, style: Style): string {
   ];
   if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
   if (report.replayed > 0) {
-    rows.push(["recovered", `${report.replayed} transactions: it was not closed`]);
+    rows.push(["recovered", `${plural(report.replayed, "transaction")}: it was not closed`]);
   }
   if (report.skippedRoots.length > 0) {
     rows.push(["warning", `newer roots do not open: ${report.skippedRoots.join(", ")}`]);

@@ -1,5 +1,5 @@
 import type { ChangeReport, ListedEntry, TransferReport, TreeEntry } from "./files.ts";
-import { formatRate, formatSize } from "./sizes.ts";
+import { formatRate, formatSize, plural } from "./sizes.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 
 const MARKS: Readonly<Record<string, string>> = {
@@ -77,9 +77,4 @@ export function transferText(verb: string, report: TransferReport): string {
 /** What was changed, in a line. */
 export function changeText(verb: string, { count }: ChangeReport): string {
   return `${verb} ${count}\n`;
-}
-
-function plural(count: number, noun: string): string {
-  if (count === 1) return `1 ${noun}`;
-  return `${count} ${noun.endsWith("y") ? noun.slice(0, -1) + "ies" : noun + "s"}`;
 }

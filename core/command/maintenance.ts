@@ -9,7 +9,7 @@ import { checkVault } from "../vault/check.ts";
 import type { CheckReport } from "../vault/check_report.ts";
 import type { Vault } from "../vault/vault.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
-import { formatSize } from "./sizes.ts";
+import { formatSize, plural } from "./sizes.ts";
 import { printable, type Style } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 
@@ -41,9 +41,8 @@ export function checkText(report: CheckReport, style: Style): string {
     text += `${style.red(kind)}: ${printable(what)}${where}\n`;
   }
   if (more > 0) text += `and ${more} more\n`;
-  const seen = `${files} files, ${directories} directories, ${blocks} blocks, ${
-    formatSize(bytes)
-  } read`;
+  const counts = [plural(files, "file"), plural(directories, "directory"), plural(blocks, "block")];
+  const seen = `${counts.join(", ")}, ${formatSize(bytes)} read`;
   return text + (ok ? style.green("clean") : style.red("damaged")) + `: ${seen}\n`;
 }
 
@@ -51,7 +50,7 @@ export function checkText(report: CheckReport, style: Style): string {
 export function requireClean(medium: string, report: CheckReport): void {
   if (report.ok) return;
   const count = report.problems.length + report.more;
-  throw new VaultError("corrupt", `Cannot call "${medium}" clean: ${count} problems`);
+  throw new VaultError("corrupt", `Cannot call "${medium}" clean: ${plural(count, "problem")}`);
 }
 
 /** `resize`: a dense vault to exactly this size, a sparse one to at most. */
@@ -76,7 +75,7 @@ export async function compactOpened(vault: Vault): Promise<ResizeReport> {
 
 /** For people. */
 export function resizeText({ beforeBytes, afterBytes, moved }: ResizeReport): string {
-  return `the medium had ${formatSize(beforeBytes)} and has ${
-    formatSize(afterBytes)
-  }; ${moved} blocks moved\n`;
+  return `the medium had ${formatSize(beforeBytes)} and has ${formatSize(afterBytes)}; ${
+    plural(moved, "block")
+  } moved\n`;
 }

@@ -2,6 +2,7 @@ import { VaultError } from "../errors.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { whyLong } from "./opening_text.ts";
 import { profilesOf } from "./secrets.ts";
+import { plural } from "./sizes.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { ControlOptions } from "../vault/control.ts";
@@ -154,7 +155,7 @@ function wipe(secret: Secret): void {
 export function mountText({ medium, mountpoint, readOnly, replayed }: MountReport): string {
   const access = readOnly ? " (read-only)" : "";
   const recovered = replayed > 0
-    ? `; it was not closed: ${replayed} transactions recovered from the log`
+    ? `; it was not closed: ${plural(replayed, "transaction")} recovered from the log`
     : "";
   return `mounted ${medium} on ${mountpoint}${access}${recovered}\n`;
 }

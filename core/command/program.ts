@@ -4,6 +4,7 @@
  * @module
  */
 import { Command } from "commander";
+import { VaultError } from "../errors.ts";
 import { EXIT_CODES_TEXT } from "./exit_codes.ts";
 import type { Host } from "./host.ts";
 import { addFileVerbs } from "./program_files.ts";
@@ -45,7 +46,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
     .description("Turns any storage into one encrypted vault.")
     .version(parts.version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand("help [verb]", "print the help of a verb")
+    .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({
@@ -60,5 +61,21 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addMountVerbs(program, parts);
   addFileVerbs(program, parts.host);
   addKeyVerbs(program, parts.host);
+  program.command("help [verb...]").description("print the help of a verb").action(
+    (names: string[]) => helpOf(program, names).outputHelp(),
+  );
   return program;
+}
+
+/** The command that some words name: `help key add`, which commander's own help does not look up. */
+function helpOf(program: Command, names: readonly string[]): Command {
+  let command = program;
+  for (const name of names) {
+    const below = command.commands.find((sub) => sub.name() === name);
+    if (below === undefined) {
+      throw new VaultError("invalid", `Cannot help with "${names.join(" ")}": no such verb`);
+    }
+    command = below;
+  }
+  return command;
 }

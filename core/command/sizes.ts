@@ -34,3 +34,9 @@ export function formatSize(bytes: number): string {
 export function formatRate(bytes: number, milliseconds: number): string {
   return `${formatSize(Math.round(bytes / Math.max(milliseconds, 0.001) * 1000))}/s`;
 }
+
+/** A count for people: `1 file`, `2 directories`. */
+export function plural(count: number, noun: string): string {
+  if (count === 1) return `1 ${noun}`;
+  return `${count} ${noun.endsWith("y") ? noun.slice(0, -1) + "ies" : noun + "s"}`;
+}

@@ -10,6 +10,7 @@ const CHUNK_BYTES = MIB;
 export function vaultTree(vault: Vault): FileTree {
   const { files } = vault;
   return {
+    namesAreUnique: true,
     stat: async (path) => statOf(await files.stat(path, { followSymlinks: false })),
     list: async (path) => (await files.list(path)).map(({ name }) => name),
     read: (path) => readChunks(vault, path),

@@ -101,12 +101,17 @@ export class Paths {
     if (!isDirectory(this.#out.mode)) return this.#fs.unlink(parent, name);
     // Entered directories wait here with the name that is to go when they are empty.
     const entered = [{ parent, name, ino: this.#out.ino }];
+    const above = new Set([this.#out.ino]);
     for (let at = entered.at(-1); at !== undefined; at = entered.at(-1)) {
       const child = this.#removeFiles(at.ino);
       if (child === null) {
         this.#fs.rmdir(at.parent, at.name);
+        above.delete(at.ino);
         entered.pop();
       } else {
+        // Only a damaged vault, or one made to trap, has a directory inside itself.
+        if (above.has(child.ino)) fail("EIO");
+        above.add(child.ino);
         entered.push({ parent: at.ino, ...child });
       }
     }

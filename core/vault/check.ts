@@ -243,7 +243,11 @@ class VaultCheck {
     if (this.lostNodes > lostBefore) return;
     records.settle(record, this.problems);
     for (const run of records.resting) {
-      if (!this.census.addRun(run)) this.problems.add("space", "cells rest that are in use");
+      if (!this.census.holds(runCell(run), runCount(run))) {
+        this.problems.add("space", "cells rest that lie outside the medium");
+      } else if (!this.census.addRun(run)) {
+        this.problems.add("space", "cells rest that are in use");
+      }
     }
     if (lostBefore > 0) return;
     for (let segment = 0; segment < record.segments; segment++) {

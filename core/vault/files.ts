@@ -101,6 +101,7 @@ export class VaultFiles {
   /** Everything below a directory, depth first, a directory before what it holds. Symlinks are not followed. */
   async *walk(path: FilePath): AsyncGenerator<WalkedEntry, void, undefined> {
     const waiting = [{ path: bytesOf(path), entries: (await this.list(path)).values() }];
+    const entered = new Set([(await this.stat(path)).ino]);
     while (waiting.length > 0) {
       const at = waiting[waiting.length - 1];
       const { value: entry } = at.entries.next();
@@ -111,6 +112,14 @@ export class VaultFiles {
       const pathBytes = joined(at.path, entry.nameBytes);
       yield { ...entry, path: shownPath(pathBytes), pathBytes };
       if (entry.type !== "directory") continue;
+      // A directory has one name: meeting it again, the walk would never end.
+      if (entered.has(entry.ino)) {
+        throw new VaultError(
+          "corrupt",
+          `Cannot enter "${shownPath(pathBytes)}": it has a second name`,
+        );
+      }
+      entered.add(entry.ino);
       const below = await this.#listIfThere(pathBytes);
       waiting.push({ path: pathBytes, entries: below.values() });
     }

@@ -5,7 +5,7 @@ import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { Volume } from "../volume/volume.ts";
 import { freeRuns } from "../block/segment_bitmap.ts";
 import { fillWithNoise } from "./noise.ts";
-import { SEGMENTS_MIN, type Vault } from "./vault.ts";
+import { requirePossible, SEGMENTS_MIN, type Vault } from "./vault.ts";
 
 /** Blocks moved before a root makes it durable and lets their old cells rest. */
 const MOVES_PER_ROOT = 512;
@@ -37,6 +37,7 @@ export async function resizeVault(
   progress?: MoveProgress,
 ): Promise<ResizeReport> {
   const { volume } = vault.opened;
+  requirePossible(sizeBytes);
   const segments = Math.floor(sizeBytes / SEGMENT_BYTES);
   checkResizable(vault, segments);
   const { space } = volume.store;

@@ -32,6 +32,9 @@ export const SEGMENTS_MIN = 4;
 /** A sparse vault without a size may grow so far: 16 TiB. */
 const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
 
+/** No medium is longer: the free counts of its segments, 2 bytes each, would take more than 128 MiB of memory. */
+export const MEDIUM_BYTES_MAX: number = 2 ** 48;
+
 /** What every vault needs from outside core. */
 export interface VaultParts {
   /** Where everything lies, sealed. */
@@ -235,7 +238,11 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const shape = await shapeOf(parts.medium, options);
   const { medium, kernel, runtime, platform } = parts;
   const size = shape.segments * SEGMENT_BYTES;
-  if (medium.capabilities.resize) await medium.truncate(size);
+  if (medium.capabilities.resize) {
+    // A filesystem that takes no file of the wanted size says so now, not when the vault has grown.
+    if (options.sizeBytes !== undefined) await medium.truncate(shape.segmentsMax * SEGMENT_BYTES);
+    await medium.truncate(size);
+  }
   if (options.dense === true) await fillWithNoise(parts, { from: 0, to: size }, options.progress);
   const { secret, mode = "user", kdf, label } = options;
   const header = { medium, kernel, runtime, platform, secret, mode, kdf, label };
@@ -263,6 +270,7 @@ async function shapeOf(
   if (wanted === undefined && dense) {
     throw new VaultError("invalid", "Cannot create a dense vault: say its size with --size");
   }
+  if (wanted !== undefined) requirePossible(wanted);
   const segmentsMax = Math.floor((wanted ?? SPARSE_BYTES_MAX) / SEGMENT_BYTES);
   if (segmentsMax < SEGMENTS_MIN + HEADER_SEGMENTS) {
     const least = (SEGMENTS_MIN + HEADER_SEGMENTS) * SEGMENT_BYTES / MIB;
@@ -275,6 +283,13 @@ async function shapeOf(
     blockBytes,
     dense,
   };
+}
+
+/** Refuses a size that no vault can have. */
+export function requirePossible(sizeBytes: number): void {
+  if (sizeBytes <= MEDIUM_BYTES_MAX) return;
+  const most = MEDIUM_BYTES_MAX / (1024 * 1024 * MIB);
+  throw new VaultError("invalid", `Cannot use so large a vault: want ${most} TiB or less`);
 }
 
 /** Opens a vault with a secret. */

@@ -89,6 +89,7 @@ async function changeOwner(path: string, { uid, gid }: { uid: number; gid: numbe
 
 /** The files of this machine. */
 export const LOCAL_FILES: FileTree = {
+  namesAreUnique: false,
   stat: (path) => doing(`look at "${path}"`, async () => statOf(await Deno.lstat(path))),
   list: (path) =>
     doing(`list "${path}"`, async () => {

@@ -184,10 +184,27 @@ Deno.test("cli: a create that fails leaves nothing behind", async () => {
     ["--passphrase-file", empty],
     ["--passphrase-file", world.passphraseFile, "--block-size", "3"],
     ["--passphrase-file", world.passphraseFile, "--dense"],
+    ["--passphrase-file", world.passphraseFile, "--size", "4000T"],
   ];
   for (const options of failing) {
     const { code, stderr } = await world.run("create", medium, ...options);
     assert.equal(code, 2, stderr);
     await assert.rejects(Deno.stat(medium), Deno.errors.NotFound);
   }
+});
+
+Deno.test("cli: a put that fills the vault leaves whole files only, and says how many", async () => {
+  await using world = await CliWorld.open();
+  const { medium, opens } = world;
+  await world.create("--size", "32M");
+  await Deno.mkdir(world.path("tree"));
+  const content = new Uint8Array(1 << 20).fill(1);
+  await Deno.writeFile(world.path("tree/a"), content);
+  await Deno.writeFile(world.path("tree/b"), content);
+  await Deno.writeFile(world.path("tree/c"), new Uint8Array(48 << 20).fill(2));
+  const full = await world.run("put", medium, world.path("tree"), ...opens);
+  assert.equal(full.code, 6, full.stderr);
+  assert.match(full.stderr, /the vault is full.*; 2 files before it are whole\n$/);
+  assert.equal(await world.ok("ls", medium, "/tree", ...opens), "a\nb\n");
+  assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
 });

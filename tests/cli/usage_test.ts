@@ -9,6 +9,9 @@ Deno.test("cli: the version, the help, and wrong usage", async () => {
     assert.match(help, new RegExp(`^ +${verb} `, "m"));
   }
   assert.match(help, /7 +corrupt/);
+  assert.equal(await world.ok("help"), help);
+  assert.equal(await world.ok("help", "key", "add"), await world.ok("key", "add", "--help"));
+  assert.equal((await world.run("help", "key", "turn")).code, 2);
   for (const args of [["bogus"], ["ls"], ["create", "x", "--mode", "odd"], ["ls", "x", "--nope"]]) {
     const { code, stdout, stderr } = await world.run(...args);
     assert.equal(code, 2, args.join(" "));
