@@ -3,7 +3,8 @@ import { VaultError } from "../core/errors.ts";
 import type { StorageBackend } from "../core/storage/storage_backend.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
-import { openWorkerPool, type SpawnedWorker } from "../wasm/worker_pool.ts";
+import type { SpawnedWorker } from "../wasm/spawn_worker.ts";
+import { openWorkerPool } from "../wasm/worker_pool.ts";
 
 /** A lane with what the serving loop needs around it. */
 export interface OpenLane {

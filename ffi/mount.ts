@@ -9,7 +9,7 @@ import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import { VaultError } from "../core/errors.ts";
 import { splitMessage } from "../core/vault/control.ts";
-import { spawnWorker } from "../wasm/worker_pool.ts";
+import { spawnWorker } from "../wasm/spawn_worker.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
 import { fromPosted } from "./posted_error.ts";

@@ -20,13 +20,14 @@ import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
-import type { SpawnedWorker } from "../wasm/worker_pool.ts";
+import type { SpawnedWorker } from "../wasm/spawn_worker.ts";
 import { type OpenLane, openLane } from "./crypto_lane.ts";
 import { libcFileIo } from "./libc/file_io.ts";
 import { serveSession } from "./libfuse3/loop.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
 import { linuxPlatform } from "./linux/platform.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
+import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "./open_rehearsal.ts";
 import { toPosted } from "./posted_error.ts";
 
 /** Memory of the kernel: requests, dirty and cached blocks, staging. Untouched pages cost nothing. */
@@ -74,7 +75,7 @@ async function open(order: ServeOrder): Promise<Server> {
     };
     const stretch = takingAhead(ahead.promise);
     const options = { secret, profiles, stretch, readOnly, noatime, cacheBytes };
-    const vault = await openVault(parts, options);
+    const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
     return { vault, kernel, lane };
   } catch (error) {
     await medium.close();
@@ -84,6 +85,22 @@ async function open(order: ServeOrder): Promise<Server> {
     if ("passphrase" in secret) wipe(secret.passphrase);
     if ("recoveryCode" in secret) wipe(secret.recoveryCode);
   }
+}
+
+/** Makes this thread's code fast while another one derives the key; see `libfuse3/rehearsal.ts`. */
+async function rehearse(): Promise<void> {
+  let waiting = true;
+  void ahead.promise.then(() => waiting = false);
+  await turn();
+  if (!waiting) return;
+  const rehearsal = await openRehearsal(createKernel({ memoryBytes: REHEARSAL_KERNEL_BYTES }));
+  while (waiting && rehearsal.step()) await turn();
+  rehearsal.close();
+}
+
+/** Lets messages arrive. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function serve({ vault, kernel, lane }: Server, session: ServedSession): Promise<void> {

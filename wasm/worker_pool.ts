@@ -14,7 +14,8 @@ import { type Job, JobRing, JOBS, RING_BYTES } from "./job_ring.ts";
 import { BROKEN, type CryptoLane, JobRunner } from "./job_runner.ts";
 import type { WasmKernel } from "./kernel.ts";
 import { THREADS_MAX } from "./layout.ts";
-import type { WorkerOrder, WorkerWord } from "./worker.ts";
+import { type SpawnedWorker, spawnWorker } from "./spawn_worker.ts";
+import type { WorkerOrder } from "./worker.ts";
 
 /** How a pool works. */
 export interface WorkerPoolOptions {
@@ -32,12 +33,6 @@ export interface WorkerPoolOptions {
 
 /** A read is shared out in parts of at least this many bytes: about the price of waking a worker. */
 const SHARED_PART_BYTES = 32 * 1024;
-
-/** A worker by the promises of its start and end. */
-export interface SpawnedWorker {
-  readonly started: Promise<void>;
-  readonly ended: Promise<void>;
-}
 
 /** See the module's text. All methods belong to the thread that made the pool. */
 export class WorkerPool implements Lane, AsyncDisposable {
@@ -186,33 +181,6 @@ function checked(result: number, verb: "read" | "write to"): number {
   if (result >= 0) return result;
   const errno = errnoName(-result);
   throw new VaultError("unavailable", `Cannot ${verb} the medium: ${errno}`, { errno });
-}
-
-/** Starts a worker. It takes jobs as soon as it runs; the promises tell how it fares. */
-export function spawnWorker(order: WorkerOrder): SpawnedWorker {
-  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-  const started = new Promise<void>((resolve, reject) => {
-    const refuse = (reason: string) => {
-      worker.terminate();
-      end();
-      reject(new VaultError("unavailable", `Cannot start a crypto worker: ${reason}`));
-    };
-    worker.onmessage = ({ data }: MessageEvent<WorkerWord>) => {
-      if (data === "ready") resolve();
-      else if (data === "ended") {
-        worker.terminate(); // it sleeps nowhere now
-        end();
-      } else refuse(data.failure);
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      refuse(event.message);
-    };
-  });
-  started.catch(() => {}); // whoever asks is told
-  worker.postMessage(order);
-  return { started, ended };
 }
 
 /**

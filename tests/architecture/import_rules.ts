@@ -46,6 +46,7 @@ const WIRING = [
   "ffi/mount.ts",
   "ffi/mount_messages.ts",
   "ffi/mount_worker.ts",
+  "ffi/open_rehearsal.ts",
 ];
 
 /** Node modules that reach outside the process: core gets such things as arguments. */
