@@ -161,8 +161,9 @@ class SessionLoop {
   /** Answers what is there, or waits for more; false when the session is over. */
   async #round(): Promise<boolean> {
     const drained = this.#drain(BATCH);
-    if (drained === "gone" || this.#dispatcher.broken !== null) return false;
+    // First: a mount may begin and end within one batch.
     this.#announce();
+    if (drained === "gone" || this.#dispatcher.broken !== null) return false;
     if (drained === "more") {
       await this.#tickIfDue(true);
       return true;
