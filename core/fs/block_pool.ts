@@ -34,6 +34,8 @@ const BUFFERS_MIN = 16;
 export class BlockPool {
   readonly #buffers: BlockBuffer[] = [];
   readonly #cached = new Map<number, BlockBuffer>();
+  /** Buffers that were ever handed out: the first so many. Others are pages that nobody has touched. */
+  #touched = 0;
   #hand = 0;
   #request = 1;
 
@@ -72,6 +74,7 @@ export class BlockPool {
     for (let steps = 2 * this.#buffers.length; steps > 0; steps--) {
       const buffer = this.#buffers[this.#hand];
       this.#hand = (this.#hand + 1) % this.#buffers.length;
+      this.#touched = Math.max(this.#touched, this.#hand === 0 ? this.#buffers.length : this.#hand);
       if (buffer.state === "free") return buffer;
       if (buffer.state !== "cached" || buffer.pin === this.#request) continue;
       if (!buffer.used) {
@@ -106,6 +109,12 @@ export class BlockPool {
       buffer.pin = this.#request;
     }
     return buffer;
+  }
+
+  /** Overwrites the clear text that the buffers hold or held. The pool is of no use afterwards. */
+  wipe(): void {
+    for (const { bytes } of this.#buffers.slice(0, this.#touched)) bytes.fill(0);
+    this.#cached.clear();
   }
 
   /** Lets go of blocks that no file has any more. */

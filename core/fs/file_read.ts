@@ -34,6 +34,15 @@ export class FileReader {
     this.#inline = kernel.reserve(INLINE_BYTES_MAX);
     const areas = stored.store.blocks.getLater === undefined ? 0 : LATER_AREAS;
     this.#laterAreas = Array.from({ length: areas }, () => kernel.reserve(LATER_BYTES_MAX));
+    stored.store.wipers?.push(() => this.#wipe());
+  }
+
+  /** Overwrites the clear text of what was read last. */
+  #wipe(): void {
+    const { kernel: { bytes }, blockBytes } = this.#stored.store;
+    bytes.fill(0, this.#area, this.#area + READ_BYTES_MAX + 2 * blockBytes);
+    bytes.fill(0, this.#inline, this.#inline + INLINE_BYTES_MAX);
+    for (const area of this.#laterAreas) bytes.fill(0, area, area + LATER_BYTES_MAX);
   }
 
   /** Fills `out` with what lies between `offset` and the end of the file. */

@@ -30,6 +30,10 @@ export class StoredData {
     this.blockBytes = store.blockBytes;
     this.blockCells = store.blockBytes / CELL_BYTES;
     this.pool = new BlockPool(store.kernel, store.blockBytes, bytes);
+    store.wipers?.push(() => {
+      this.pool.wipe();
+      store.kernel.bytes.fill(0, this.#spare, this.#spare + store.blockBytes);
+    });
     this.inFlight = new InFlight(store.blocks, this.pool, store.blockBytes);
     this.extents = new ExtentMap(store.tree, this.blockCells, (id, count) => this.#drop(id, count));
     this.#spare = store.kernel.reserve(store.blockBytes);

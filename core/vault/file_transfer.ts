@@ -18,6 +18,11 @@ export class FileTransfer {
     this.#buffer = kernel.reserve(TRANSFER_BYTES_MAX);
   }
 
+  /** Overwrites what was written last. */
+  wipe(): void {
+    this.#kernel.bytes.fill(0, this.#buffer, this.#buffer + TRANSFER_BYTES_MAX);
+  }
+
   /** Reads into `out`; returns how many bytes there were before the file's end, at most 1 MiB. */
   read(ino: number, offset: number, out: Uint8Array): number {
     const spans = this.#spans;

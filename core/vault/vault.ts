@@ -147,7 +147,10 @@ export class Vault implements AsyncDisposable {
     const owner = options.owner ?? root;
     let transfer: FileTransfer | undefined;
     this.makeFiles = (enter) => {
-      transfer ??= new FileTransfer(fileSystem, kernel);
+      if (transfer === undefined) {
+        const made = transfer = new FileTransfer(fileSystem, kernel);
+        opened.volume.wipers.push(() => made.wipe());
+      }
       return new VaultFiles({ fileSystem, kernel, owner, enter, transfer });
     };
     const { makeFiles } = this;

@@ -69,6 +69,8 @@ export class Engine {
   readonly store: TreeStore;
   readonly log: MutationBuffer = new MutationBuffer(LOG_BYTES_MAX);
   readonly names: NameHash;
+  /** Run by {@linkcode wipe}: whoever keeps clear text in kernel memory overwrites it. */
+  readonly wipers: (() => void)[] = [];
   private readonly medium: DirectAccess;
   private readonly released: ReleasedCells | null;
   private readonly admission: SpaceAdmission;
@@ -102,6 +104,12 @@ export class Engine {
       entryPut: (id, entry, owner) => this.noteEntry(id, entry, owner),
       runDropped: (firstId, count, owner) => this.noteDrop(firstId, count, owner),
     };
+  }
+
+  /** Overwrites the key of names, and clear text, in kernel memory. */
+  wipe(): void {
+    this.names.wipe();
+    for (const wipe of this.wipers) wipe();
   }
 
   /** A volume was opened: it is flushed before every root and part of every transaction. */

@@ -25,6 +25,12 @@ export class NameHash {
     wipe(key);
   }
 
+  /** Overwrites the key and the last name. */
+  wipe(): void {
+    this.kernel.bytes.fill(0, this.key, this.key + KEY_BYTES);
+    this.kernel.bytes.fill(0, this.name, this.out + HASH_BYTES);
+  }
+
   /** An integer below 2^44. */
   of(name: Uint8Array): number {
     assert(name.length <= NAME_BYTES_MAX, "names have at most 255 bytes");

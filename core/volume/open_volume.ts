@@ -30,7 +30,7 @@ export interface VolumeOptions {
 export interface OpenedVolume {
   readonly volume: Volume;
   readonly volumes: Volumes;
-  /** Overwrites the keys. */
+  /** Overwrites the keys, and clear text in kernel memory. */
   wipe(): void;
   /** Transactions taken over from the intent log: the vault was not closed. */
   readonly replayed: number;
@@ -45,7 +45,7 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
   const engine = engineOver(options, { store, medium, readOnly: false });
   const volumes = new Volumes(engine);
   volumes.createVolume(MAIN_VOLUME);
-  const wipe = () => wipeAll(parts, keyRing);
+  const wipe = () => wipeAll(engine, parts, keyRing);
   return { volume: volumes.openFirst(), volumes, wipe, replayed: 0, skippedRoots: [] };
 }
 
@@ -72,7 +72,7 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const engine = engineOver(options, { store, medium, readOnly });
   if (!readOnly && (replayed > 0 || opened.skipped.length > 0)) engine.recover();
   const volumes = new Volumes(engine);
-  const wipe = () => wipeAll(parts, keyRing);
+  const wipe = () => wipeAll(engine, parts, keyRing);
   return { volume: volumes.openFirst(), volumes, wipe, replayed, skippedRoots: opened.skipped };
 }
 
@@ -107,7 +107,8 @@ function assemble(options: VolumeOptions): Assembly {
   return { parts: { context, medium, roots, order, cacheBytes }, keyRing, medium };
 }
 
-function wipeAll(parts: TreeStoreParts, keyRing: KeyRing): void {
+function wipeAll(engine: Engine, parts: TreeStoreParts, keyRing: KeyRing): void {
+  engine.wipe();
   keyRing.wipe();
   parts.order.wipe();
 }

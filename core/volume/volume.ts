@@ -55,6 +55,10 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     return this.engine.nextObjectId();
   }
 
+  get wipers(): (() => void)[] {
+    return this.engine.wipers;
+  }
+
   hashName(name: Uint8Array): number {
     return this.engine.names.of(name);
   }

@@ -11,6 +11,8 @@ import type { Runtime } from "../runtime.ts";
  * `endGroup`, `sync` and `commit` end the group that is open; inside a transaction nothing but its end does.
  */
 export interface VolumeStore {
+  /** Run when the volume is wiped: whoever keeps clear text in kernel memory overwrites it. */
+  readonly wipers?: (() => void)[];
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   /** True where nothing can be written. Mutations then throw `denied` (EROFS). */
