@@ -47,6 +47,9 @@ export interface Kernel {
   wipe(at: number, length: number): void;
 }
 
+/** The memory alone: for those who set some of it aside and read and write it themselves. */
+export type KernelMemory = Pick<Kernel, "bytes" | "reserve">;
+
 /** Shape of a Reed-Solomon code and the length of its shards in bytes. */
 export interface ReedSolomonCode {
   /** Data shards. */

@@ -1,4 +1,4 @@
-import type { Kernel } from "../crypto/kernel.ts";
+import type { KernelMemory } from "../crypto/kernel.ts";
 
 /** `free`; `dirty`: changed data of a file; `flying`: being sealed; `cached`: the clear text of a block. */
 export type BufferState = "free" | "dirty" | "flying" | "cached";
@@ -39,7 +39,7 @@ export class BlockPool {
   #hand = 0;
   #request = 1;
 
-  constructor(kernel: Kernel, blockBytes: number, bytes: number) {
+  constructor(kernel: KernelMemory, blockBytes: number, bytes: number) {
     const count = Math.max(BUFFERS_MIN, Math.floor(bytes / blockBytes));
     const base = kernel.reserve(count * blockBytes);
     for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-import type { Kernel } from "../crypto/kernel.ts";
+import type { KernelMemory } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { KIB } from "../limits.ts";
 import type { FileReader } from "./file_read.ts";
@@ -10,12 +10,12 @@ const PIECE_BYTES = 128 * KIB;
 
 /** Copies ranges between files by way of a piece of kernel memory. */
 export class FileCopier {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelMemory;
   readonly #reader: FileReader;
   readonly #address: number;
   readonly #spans: ReadSpans = { total: 0, count: 0, addresses: [], lengths: [] };
 
-  constructor(kernel: Kernel, reader: FileReader) {
+  constructor(kernel: KernelMemory, reader: FileReader) {
     this.#kernel = kernel;
     this.#reader = reader;
     this.#address = kernel.reserve(PIECE_BYTES);

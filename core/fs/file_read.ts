@@ -28,12 +28,12 @@ export class FileReader {
 
   constructor(stored: StoredData) {
     this.#stored = stored;
-    const { kernel } = stored.store;
-    this.#zeros = kernel.reserve(stored.blockBytes);
-    this.#area = kernel.reserve(READ_BYTES_MAX + 2 * stored.blockBytes);
-    this.#inline = kernel.reserve(INLINE_BYTES_MAX);
+    const { memory } = stored;
+    this.#zeros = memory.reserve(stored.blockBytes);
+    this.#area = memory.reserve(READ_BYTES_MAX + 2 * stored.blockBytes);
+    this.#inline = memory.reserve(INLINE_BYTES_MAX);
     const areas = stored.store.blocks.getLater === undefined ? 0 : LATER_AREAS;
-    this.#laterAreas = Array.from({ length: areas }, () => kernel.reserve(LATER_BYTES_MAX));
+    this.#laterAreas = Array.from({ length: areas }, () => memory.reserve(LATER_BYTES_MAX));
     stored.store.wipers?.push(() => this.#wipe());
   }
 

@@ -1,3 +1,5 @@
+import type { KernelMemory } from "../crypto/kernel.ts";
+import { MIB } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { Admission } from "./admission.ts";
 import { Clock } from "./clock.ts";
@@ -36,16 +38,27 @@ export interface FileSystemParts {
   readonly renamer: Renamer;
 }
 
-/** Makes the parts. `blockMemoryBytes`: kernel memory for dirty and cached blocks together. */
-export function makeParts(store: VolumeStore, blockMemoryBytes: number): FileSystemParts {
+/** Kernel memory of a filesystem. */
+export interface MemoryOptions {
+  /** For dirty and cached blocks together. Default: 16 MiB. */
+  readonly blockMemoryBytes?: number;
+  /** Where it comes from. Default: the volume's kernel, for good. */
+  readonly memory?: KernelMemory;
+}
+
+const BLOCK_MEMORY_BYTES = 16 * MIB;
+
+/** Makes the parts. */
+export function makeParts(store: VolumeStore, options: MemoryOptions): FileSystemParts {
+  const { memory = store.kernel, blockMemoryBytes = BLOCK_MEMORY_BYTES } = options;
   const clock = new Clock(store.runtime);
   const nodes = new NodeTable(store);
   const directories = new Directories(store);
-  const stored = new StoredData(store, blockMemoryBytes);
+  const stored = new StoredData(store, memory, blockMemoryBytes);
   const dirty = new DirtyData(stored, nodes);
   const reader = new FileReader(stored);
   const writer = new FileWriter(stored, dirty, nodes);
-  const copier = new FileCopier(store.kernel, reader);
+  const copier = new FileCopier(memory, reader);
   const xattrStore = new XattrStore(store);
   const privileges = new Privileges(xattrStore);
   const xattrs = new XattrRules(xattrStore, privileges);

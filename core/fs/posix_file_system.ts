@@ -1,7 +1,7 @@
 import type { VaultError } from "../errors.ts";
 import { emptyInode } from "../format/inode.ts";
 import { NAME_BYTES_MAX } from "../format/dirent.ts";
-import { CELL_BYTES, MIB } from "../limits.ts";
+import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { changeAttributes } from "./attribute_change.ts";
 import { DOT_COOKIE, DOTDOT_COOKIE } from "./directory.ts";
@@ -23,23 +23,20 @@ import type {
   WriteRequest,
 } from "./file_system.ts";
 import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
-import { type FileSystemParts, makeParts } from "./parts.ts";
+import { type FileSystemParts, makeParts, type MemoryOptions } from "./parts.ts";
 import { nameUnnamed, type UnnamedFileSystem } from "./unnamed_files.ts";
 
 /** Inode number of the root directory. */
 export const ROOT_INO = 1;
 
 /** How a filesystem behaves. */
-export interface FileSystemOptions {
+export interface FileSystemOptions extends MemoryOptions {
   /** Never update access times by itself. Default: relatime. */
   readonly noatime?: boolean;
-  /** Kernel memory for dirty and cached blocks together. Default: 16 MiB. */
-  readonly blockMemoryBytes?: number;
   /** Owner and mode of the root directory, used when it is made. Default: 0, 0, 0o755. */
   readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
 }
 
-const BLOCK_MEMORY_BYTES = 16 * MIB;
 const DOT = new Uint8Array([0x2e]);
 const DOTDOT = new Uint8Array([0x2e, 0x2e]);
 
@@ -62,7 +59,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   constructor(store: VolumeStore, options: FileSystemOptions) {
     this.#store = store;
     this.readOnly = store.readOnly;
-    this.#parts = makeParts(store, options.blockMemoryBytes ?? BLOCK_MEMORY_BYTES);
+    this.#parts = makeParts(store, options);
     this.#files = new FileOperations(this.#parts, !store.readOnly && options.noatime !== true);
     this.#start(options);
   }

@@ -1,3 +1,4 @@
+import type { KernelMemory } from "../crypto/kernel.ts";
 import { INODE_FLAG } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -16,6 +17,7 @@ export const INLINE_BYTES_MAX = 2048;
  */
 export class StoredData {
   readonly store: VolumeStore;
+  readonly memory: KernelMemory;
   readonly pool: BlockPool;
   readonly inFlight: InFlight;
   readonly extents: ExtentMap;
@@ -24,19 +26,20 @@ export class StoredData {
   readonly #key = new Uint8Array(NODE_KEY_BYTES);
   readonly #spare: number;
 
-  /** `bytes`: kernel memory for dirty and cached blocks. */
-  constructor(store: VolumeStore, bytes: number) {
+  /** `bytes` of `memory`: for dirty and cached blocks. */
+  constructor(store: VolumeStore, memory: KernelMemory, bytes: number) {
     this.store = store;
+    this.memory = memory;
     this.blockBytes = store.blockBytes;
     this.blockCells = store.blockBytes / CELL_BYTES;
-    this.pool = new BlockPool(store.kernel, store.blockBytes, bytes);
+    this.pool = new BlockPool(memory, store.blockBytes, bytes);
     store.wipers?.push(() => {
       this.pool.wipe();
       store.kernel.bytes.fill(0, this.#spare, this.#spare + store.blockBytes);
     });
     this.inFlight = new InFlight(store.blocks, this.pool, store.blockBytes);
     this.extents = new ExtentMap(store.tree, this.blockCells, (id, count) => this.#drop(id, count));
-    this.#spare = store.kernel.reserve(store.blockBytes);
+    this.#spare = memory.reserve(store.blockBytes);
   }
 
   /** Opens `count` blocks with consecutive ids into kernel memory. */

@@ -1,5 +1,5 @@
 import { compare, concat } from "../bytes.ts";
-import type { Kernel } from "../crypto/kernel.ts";
+import type { KernelMemory } from "../crypto/kernel.ts";
 import { ERRNO, fail } from "../fs/errno.ts";
 import {
   type Attributes,
@@ -30,7 +30,7 @@ export interface VaultFilesParts {
   /** What is behind the paths. */
   readonly fileSystem: FileSystem & UnnamedFileSystem;
   /** Memory that data moves through. */
-  readonly kernel: Kernel;
+  readonly kernel: KernelMemory;
   /** Owner of what is made; 0 and 0 unless given. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Waits until a step may run (null: now); throws where it never may. Lets everything in unless given. */

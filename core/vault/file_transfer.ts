@@ -1,4 +1,4 @@
-import type { Kernel } from "../crypto/kernel.ts";
+import type { KernelMemory } from "../crypto/kernel.ts";
 import type { FileSystem, ReadSpans } from "../fs/file_system.ts";
 import { MIB } from "../limits.ts";
 
@@ -8,11 +8,11 @@ export const TRANSFER_BYTES_MAX = MIB;
 /** Moves bytes between callers' arrays and files, through kernel memory. Each call is one step of the filesystem. */
 export class FileTransfer {
   readonly #fs: FileSystem;
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelMemory;
   readonly #buffer: number;
   readonly #spans: ReadSpans = { total: 0, count: 0, addresses: [], lengths: [] };
 
-  constructor(fs: FileSystem, kernel: Kernel) {
+  constructor(fs: FileSystem, kernel: KernelMemory) {
     this.#fs = fs;
     this.#kernel = kernel;
     this.#buffer = kernel.reserve(TRANSFER_BYTES_MAX);
