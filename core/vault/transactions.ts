@@ -82,7 +82,7 @@ export class Transactions {
       const working = this.#inside.run(transaction, async () => await work(files));
       const result = await Promise.race([working, expiry.passed]);
       transaction.open = false;
-      this.#keep(files);
+      await this.#keep(files);
       return result;
     } catch (error) {
       transaction.open = false;
@@ -119,14 +119,14 @@ export class Transactions {
     }
   }
 
-  #keep(files: VaultFiles): void {
+  async #keep(files: VaultFiles): Promise<void> {
     const { volume } = this.#parts;
     files.releaseAll();
     this.#flush();
     const lost = this.#parts.fileSystem.takeFailure();
     if (lost !== undefined) throw lost;
     volume.keepTransaction();
-    volume.sync();
+    await volume.sync();
   }
 
   #rollBack(files: VaultFiles): void {

@@ -9,7 +9,9 @@ import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
+import { type CatalogChange, Durability } from "./durability.ts";
 import type { LoggedTree } from "./logged_tree.ts";
+import { MediumSync } from "./medium_sync.ts";
 import { NameHash } from "./name_hash.ts";
 import { ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
@@ -71,33 +73,41 @@ export class Engine {
   readonly names: NameHash;
   /** Run by {@linkcode wipe}: whoever keeps clear text in kernel memory overwrites it. */
   readonly wipers: (() => void)[] = [];
-  private readonly medium: DirectAccess;
   private readonly released: ReleasedCells | null;
   private readonly admission: SpaceAdmission;
   private readonly trees = new Set<OpenTree>();
   private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
+  private readonly durability: Durability;
   private readonly count = new Uint8Array(4);
-  private changes = 0;
-  private busy = false;
   private transaction: OpenTransaction | null = null;
-  private failure: unknown;
 
   constructor(parts: EngineParts) {
     const { store } = parts;
     this.kernel = parts.kernel;
     this.runtime = parts.runtime;
-    this.medium = parts.medium;
     this.store = store;
     this.readOnly = parts.readOnly;
-    this.released = parts.discard ? new ReleasedCells(store.space, this.medium) : null;
+    this.released = parts.discard ? new ReleasedCells(store.space, parts.medium) : null;
     this.admission = new SpaceAdmission({
       store,
-      room: new Room(store.space, store.dense ? null : this.medium),
-      mayCommit: () => !this.busy && !this.inTransaction,
+      room: new Room(store.space, store.dense ? null : parts.medium),
+      mayCommit: () => !this.durability.isBusy && !this.inTransaction,
       commit: () => {
         this.commitNow();
         this.discardReleased();
       },
+    });
+    this.durability = new Durability({
+      store,
+      log: this.log,
+      sync: new MediumSync(parts.medium, parts.runtime),
+      readOnly: parts.readOnly,
+      flush: () => {
+        for (const tree of this.trees) tree.flush();
+      },
+      kept: () => this.admission.kept(),
+      inTransaction: () => this.inTransaction,
+      released: (run) => this.released?.add(run),
     });
     this.names = new NameHash(this.kernel, parts.layoutKey);
     store.blocks.observer = {
@@ -137,17 +147,8 @@ export class Engine {
         errno: "EROFS",
       });
     }
-    this.checkWhole();
-    this.changes++;
-  }
-
-  private checkWhole(): void {
-    if (this.failure === undefined) return;
-    throw new VaultError(
-      "unavailable",
-      "Cannot change the vault: an earlier write failed; reopen it",
-      { cause: this.failure, errno: "EIO" },
-    );
+    this.durability.checkWhole();
+    this.durability.changes++;
   }
 
   private noteEntry(id: number, entry: Uint8Array, owner: BlockOwner | null): void {
@@ -190,74 +191,27 @@ export class Engine {
   endGroup(): void {
     if (this.transaction !== null) return this.store.trim();
     this.log.endGroup();
-    if (this.busy) return;
-    if (this.store.dirtyBytes > DIRTY_BYTES_MAX) this.commitNow();
+    if (this.durability.isBusy) return;
+    if (this.store.dirtyBytes > DIRTY_BYTES_MAX) this.durability.relieve();
     this.store.trim();
   }
 
   /** Ends the open group and makes everything that was applied durable, in the log or in a root. */
-  sync(): void {
-    if (this.readOnly) return;
-    // What failed once may succeed on a second try without what was lost by the first.
-    this.checkWhole();
-    if (this.changes === 0 || this.inTransaction) return;
-    this.failing(() => this.store.blocks.absorb());
-    this.log.endGroup();
-    if (this.log.overflowed || !this.hasRoomToLog()) return this.commitNow();
-    if (this.log.endedBytes().length === 0) return;
-    this.noteNumbers();
-    this.failing(() => {
-      this.store.log.write(this.log.endedBytes());
-      this.medium.sync();
-    });
-    this.log.clearEnded();
-  }
-
-  /** True where the log can take what waits, and a root can be written after it. */
-  private hasRoomToLog(): boolean {
-    const { space, log } = this.store;
-    const cells = log.cellsFor(this.log.endedBytes().length + 64);
-    const kept = this.admission.kept();
-    return space.freeCells >= cells && space.usableCells(cells + kept) >= cells + kept;
-  }
-
-  private noteNumbers(): void {
-    const none = new Uint8Array(0);
-    writeMapKey(this.idKey, this.store.blocks.nextId);
-    this.log.add(MUTATION.nextBlockId, this.idKey, none);
-    writeMapKey(this.idKey, this.store.nextObjectId);
-    this.log.add(MUTATION.nextObjectId, this.idKey, none);
-    this.log.endGroup();
-  }
-
-  /** Runs writes that must not be half done: when one fails, the volume takes no more changes. */
-  private failing<T>(run: () => T): T {
-    try {
-      return run();
-    } catch (error) {
-      this.failure = error;
-      throw error;
-    }
+  sync(): void | Promise<void> {
+    return this.durability.sync();
   }
 
   /**
    * Writes a new root with everything that has been applied. Does nothing when nothing changed. `change` may change the
    * catalog as part of the root; it must not fail.
    */
-  commitNow(change?: (sequence: number) => void): void {
-    assert(!this.inTransaction, "no root is written inside a transaction");
-    if (this.readOnly || this.busy) return;
-    const resting = this.store.space.resting.cells > 0;
-    this.busy = true;
-    try {
-      for (const tree of this.trees) tree.flush();
-      const isSame = this.changes === 0 && change === undefined;
-      if (isSame && !resting && this.store.sequence > 0) return;
-      this.checkWritable();
-      this.failing(() => this.writeRoot(change));
-    } finally {
-      this.busy = false;
-    }
+  commitNow(change?: CatalogChange): void {
+    this.durability.commitNow(change);
+  }
+
+  /** The same without `change`, waiting for a slow medium aside. */
+  commit(): Promise<void> {
+    return this.durability.commit();
   }
 
   /** Says that the next commit has something to write that no mutation told of. */
@@ -267,19 +221,7 @@ export class Engine {
 
   /** Writes a root with what was taken over from the intent log, before anything else is accepted. */
   recover(): void {
-    this.changes++;
-    this.failing(() => this.writeRoot());
-  }
-
-  private writeRoot(change?: (sequence: number) => void): void {
-    const prepared = this.store.prepare(change);
-    this.medium.sync();
-    this.store.publish(prepared);
-    this.medium.sync();
-    this.store.finish(prepared, (run) => this.released?.add(run));
-    this.log.clear();
-    this.changes = 0;
-    this.store.trim();
+    this.durability.recover();
   }
 
   /** Gives free cells back to the storage below: those that were released and not taken again. */
@@ -289,7 +231,7 @@ export class Engine {
 
   /** Bytes of mutations since the last root. */
   pendingBytes(): number {
-    return this.changes === 0 ? 0 : this.store.dirtyBytes;
+    return this.durability.changes === 0 ? 0 : this.store.dirtyBytes;
   }
 
   /** True while a transaction is open: nothing becomes durable. */
@@ -302,6 +244,7 @@ export class Engine {
     assert(!this.inTransaction, "one transaction at a time");
     this.checkWritable();
     this.endGroup();
+    this.durability.settle();
     this.transaction = { puts: [], drops: [] };
     for (const { tree } of this.trees) tree.begin();
   }
@@ -318,7 +261,7 @@ export class Engine {
   rollbackTransaction(): void {
     const { puts } = this.endTransaction();
     for (const { tree } of this.trees) tree.rollback();
-    if (this.failure === undefined) {
+    if (!this.durability.hasFailed) {
       this.settle();
       for (const { firstId, count, owner } of puts) {
         this.store.blocks.drop(firstId, count, owner);
@@ -340,12 +283,12 @@ export class Engine {
     this.checkWritable();
     this.transaction?.puts.push({ ...run, owner });
     // Space was asked for before: whoever put this has changed the tree already.
-    return this.failing(() => this.store.blocks.put(run, owner));
+    return this.durability.failing(() => this.store.blocks.put(run, owner));
   }
 
   /** Waits for a job, or for all. */
   settle(ticket?: number): void {
-    this.failing(() => this.store.blocks.settle(ticket));
+    this.durability.failing(() => this.store.blocks.settle(ticket));
   }
 
   /** Seals a block anew in another place, under a fresh nonce. Nothing has changed where it cannot be read. */
@@ -355,7 +298,7 @@ export class Engine {
     try {
       this.store.blocks.move(id);
     } catch (error) {
-      if (!(error instanceof VaultError && error.kind === "corrupt")) this.failure = error;
+      if (!(error instanceof VaultError && error.kind === "corrupt")) this.durability.fail(error);
       throw error;
     }
   }

@@ -79,12 +79,12 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.engine.endGroup();
   }
 
-  sync(): void {
-    this.engine.sync();
+  sync(): void | Promise<void> {
+    return this.engine.sync();
   }
 
   commit(): Promise<void> {
-    return Promise.resolve().then(() => this.engine.commitNow());
+    return this.engine.commit();
   }
 
   /** Writes a new root of the vault. Does nothing when nothing changed. */

@@ -15,10 +15,12 @@ export type Change =
 
 type CrashEvent<Mark> =
   | { readonly kind: "change"; readonly member: number; readonly change: Change }
-  | { readonly kind: "sync"; readonly member: number }
+  | { readonly kind: "sync"; readonly member: number; readonly upTo: number }
   | { readonly kind: "mark"; readonly mark: Mark };
 
 interface Pending {
+  /** Index of its event. */
+  readonly index: number;
   readonly member: number;
   readonly change: Change;
 }
@@ -81,9 +83,9 @@ export class CrashLog<Mark = string> {
     this.#events.push({ kind: "change", member, change });
   }
 
-  /** Notes that all changes of a medium so far are durable. */
-  sync(member: number): void {
-    this.#events.push({ kind: "sync", member });
+  /** Notes that all changes of a medium are durable that were made before event `upTo`: all so far unless given. */
+  sync(member: number, upTo: number = this.length): void {
+    this.#events.push({ kind: "sync", member, upTo });
   }
 
   /**
@@ -98,12 +100,12 @@ export class CrashLog<Mark = string> {
     for (let point = 0; point < to && point <= this.#events.length; point++) {
       const event = point === 0 ? undefined : this.#events[point - 1];
       if (event?.kind === "mark") mark = event.mark;
-      if (event?.kind === "change") pending.push(event);
+      if (event?.kind === "change") pending.push({ ...event, index: point - 1 });
       if (event?.kind === "sync") {
-        for (const item of pending) {
-          if (item.member === event.member) apply(bases[item.member], item.change, everySector);
-        }
-        pending = pending.filter((item) => item.member !== event.member);
+        const { member, upTo } = event;
+        const isSynced = (item: Pending) => item.member === member && item.index < upTo;
+        for (const item of pending.filter(isSynced)) apply(bases[member], item.change, everySector);
+        pending = pending.filter((item) => !isSynced(item));
       }
       if (point < from) continue;
       const stream = new RandomStream(seed + point);

@@ -14,6 +14,8 @@ export interface CrashMediumOptions<Mark> {
   content?: SparseBytes;
   /** The log that several media share, so that one crash hits them all. Its own unless given. */
   log?: CrashLog<Mark>;
+  /** It can sync aside: such a sync lasts until {@linkcode CrashMedium.finishSync}. */
+  syncsAside?: boolean;
 }
 
 /**
@@ -29,6 +31,8 @@ export class CrashMedium<Mark = string> implements StorageBackend {
   readonly log: CrashLog<Mark>;
   readonly #member: number;
   readonly #now: MemoryStorage;
+  /** Ends of the syncs that go on aside. */
+  readonly #aside: (() => void)[] = [];
 
   /** A medium with the given content, all of it durable. */
   constructor(options: CrashMediumOptions<Mark> = {}) {
@@ -51,6 +55,7 @@ export class CrashMedium<Mark = string> implements StorageBackend {
         now.sync();
         this.log.sync(this.#member);
       },
+      syncLater: options.syncsAside ? () => this.#syncAside() : undefined,
       truncate: (size) => {
         now.truncate(size);
         this.log.change(this.#member, { kind: "truncate", size });
@@ -60,6 +65,23 @@ export class CrashMedium<Mark = string> implements StorageBackend {
         this.log.change(this.#member, { kind: "discard", offset, size });
       },
     };
+  }
+
+  #syncAside(): Promise<void> {
+    const upTo = this.log.length;
+    return new Promise((resolve) => {
+      this.#aside.push(() => {
+        this.log.sync(this.#member, upTo);
+        resolve();
+      });
+    });
+  }
+
+  /** Lets the oldest sync end that goes on aside; false where there is none. */
+  finishSync(): boolean {
+    const end = this.#aside.shift();
+    end?.();
+    return end !== undefined;
   }
 
   /** Notes what the program has been promised by now; later images carry it. */
