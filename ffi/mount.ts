@@ -24,7 +24,7 @@ export interface MountVaultOptions extends ServeOrder {
   /** More options as mount(8) takes them. */
   readonly extra: readonly string[];
   /** The key derivation, where it was begun already: the serving thread starts meanwhile. Wiped here. */
-  readonly stretched?: Promise<Stretched | null>;
+  readonly stretched?: Promise<readonly Stretched[]>;
   /** Told of failures that a program got as EIO. */
   report(error: Error): void;
 }
@@ -109,8 +109,8 @@ class WorkerMount implements MountedVault {
   }
 
   private async handOnStretched(): Promise<void> {
-    const stretched = await this.options.stretched ?? null;
-    const moved = stretched === null ? [] : [stretched.bytes.buffer];
+    const stretched = await this.options.stretched ?? [];
+    const moved = stretched.map(({ bytes }) => bytes.buffer);
     this.worker.postMessage({ type: "stretched", stretched } satisfies ToServer, moved);
   }
 

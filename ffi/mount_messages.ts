@@ -33,8 +33,8 @@ export interface ControlRequest {
 /** To the serving thread. */
 export type ToServer =
   | { readonly type: "open"; readonly order: ServeOrder }
-  /** What was derived ahead, or null; it follows every "open". */
-  | { readonly type: "stretched"; readonly stretched: Stretched | null }
+  /** What was derived ahead; it follows every "open". */
+  | { readonly type: "stretched"; readonly stretched: readonly Stretched[] }
   | { readonly type: "serve"; readonly session: ServedSession }
   | { readonly type: "control"; readonly request: ControlRequest }
   /** Give up: the mount could not be made. */

@@ -46,7 +46,7 @@ interface Server {
 
 let server: Server | null = null;
 /** What the main thread derives while this one starts. */
-const ahead = Promise.withResolvers<Stretched | null>();
+const ahead = Promise.withResolvers<readonly Stretched[]>();
 
 const verbs = controlVerbs();
 /** Verbs of the control socket that have not ended; the vault is not closed before they have. */

@@ -6,6 +6,18 @@ import { wipe } from "../bytes.ts";
 /** Bytes of a permutation key. */
 const PERMUTE_KEY_BYTES = 16;
 
+/** The key of the order in which a vault takes its segments. The caller wipes it. */
+export function segmentOrderKey(layoutKey: Uint8Array): Uint8Array<ArrayBuffer> {
+  return permutationKey(layoutKey, "segment-order");
+}
+
+function permutationKey(layoutKey: Uint8Array, label: LayoutLabel): Uint8Array<ArrayBuffer> {
+  const key = subkey(layoutKey, label);
+  const half = key.slice(0, PERMUTE_KEY_BYTES);
+  wipe(key);
+  return half;
+}
+
 /**
  * The dimensional scatter's two orders, both keyed by the layout key: in which order segments are taken, and in which
  * order the slots inside a segment.
@@ -20,21 +32,20 @@ export class SegmentOrder {
     this.kernel = kernel;
     this.segmentKey = kernel.reserve(PERMUTE_KEY_BYTES);
     this.slotKey = kernel.reserve(PERMUTE_KEY_BYTES);
-    const part = (label: LayoutLabel) => {
-      const key = subkey(layoutKey, label);
-      const half = key.slice(0, PERMUTE_KEY_BYTES);
-      wipe(key);
-      return half;
-    };
-    const segmentKey = part("segment-order");
+    const segmentKey = segmentOrderKey(layoutKey);
     kernel.bytes.set(segmentKey, this.segmentKey);
     wipe(segmentKey);
-    this.slotSeed = part("slot-shuffle");
+    this.slotSeed = permutationKey(layoutKey, "slot-shuffle");
   }
 
   /** The segment at `position` of the order over `segments` segments. */
   segmentAt(position: number, segments: number): number {
     return this.kernel.permute(position, segments, this.segmentKey);
+  }
+
+  /** The position of a segment in the order over `segments` segments. */
+  positionOf(segment: number, segments: number): number {
+    return this.kernel.unpermute(segment, segments, this.segmentKey);
   }
 
   /** The slots of a segment in the order in which they are taken. */

@@ -12,15 +12,13 @@ import {
   spaceKey,
 } from "../format/space_record.ts";
 import { SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
-import { NODE_CELLS_MAX } from "../format/node.ts";
 import { FreeCounts } from "./free_counts.ts";
-import { FreeUnits, type UnitSource } from "./free_units.ts";
+import { KeptSegments } from "./kept_segments.ts";
 import { Resting } from "./resting.ts";
 import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
 import type { SegmentOrder } from "./segment_order.ts";
+import { UsableRuns } from "./usable_runs.ts";
 
-/** Segments that the two header copies take at the start of every medium. */
-export const HEADER_SEGMENTS = 2;
 /** Bitmaps kept in memory beside the changed ones; 128 bytes each. */
 const BITMAPS_MAX = 4096;
 /** A segment is preferred again when this many of its cells are free: long runs, fewer half-used segments. */
@@ -54,6 +52,7 @@ interface Cursor {
 export class Space {
   readonly counts: FreeCounts;
   readonly resting: Resting;
+  readonly usable: UsableRuns;
   segments: number;
   segmentsMax: number;
   private readonly order: SegmentOrder;
@@ -69,10 +68,7 @@ export class Space {
   private takenLate: number[] = [];
   /** Cells are taken in segments below this one only. */
   private confinedTo = Number.MAX_SAFE_INTEGER;
-  /** Free runs that a node fits into, and that a block does. */
-  private readonly nodeUnits: FreeUnits;
-  private readonly blockUnits: FreeUnits;
-  private readonly blockCells: number;
+  private kept: KeptSegments | null = null;
   /** While above zero, cells go on resting: a reader of an older root is at work. */
   holds = 0;
 
@@ -84,66 +80,64 @@ export class Space {
     this.grow = options.grow;
     this.counts = new FreeCounts(options.tree, options.segments);
     this.resting = new Resting(options.tree);
-    this.blockCells = Math.max(NODE_CELLS_MAX, options.blockCells ?? 1);
-    this.nodeUnits = new FreeUnits(this.unitSource(NODE_CELLS_MAX));
-    this.blockUnits = new FreeUnits(this.unitSource(this.blockCells));
-  }
-
-  private unitSource(cells: number): UnitSource {
-    return {
-      cells,
-      freeCells: (segment) => this.counts.of(segment),
+    this.usable = new UsableRuns({
+      blockCells: options.blockCells ?? 1,
+      freeCells: (segment) => this.mayTake(segment) ? this.counts.of(segment) : 0,
       bitmap: (segment) => this.bitmap(segment),
       segments: () => Math.min(this.segments, this.confinedTo),
-    };
+      grownCells: () =>
+        Math.max(0, Math.min(this.segmentsMax, this.confinedTo) - this.segments) * SEGMENT_CELLS,
+    });
   }
 
   /** Cells that can be taken, without growing. */
   get freeCells(): number {
-    return this.counts.total;
+    return this.counts.total - (this.kept?.cells ?? 0);
   }
 
   /** Cells that could be taken if the medium grew to its limit. */
   get availableCells(): number {
-    return this.counts.total + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
-  }
-
-  /**
-   * Cells in runs that a tree node fits into, grown ones included: at least `enough`, or all there are. What takes up to
-   * {@linkcode NODE_CELLS_MAX} cells uses up no more than one such run, wherever free cells lie.
-   */
-  usableCells(enough: number): number {
-    return this.cellsIn(this.nodeUnits, NODE_CELLS_MAX, enough);
-  }
-
-  /** Likewise, cells in runs that a full data block fits into; where blocks are no larger than nodes, any number. */
-  blockableCells(enough: number): number {
-    if (this.blockCells === NODE_CELLS_MAX) return enough;
-    return this.cellsIn(this.blockUnits, this.blockCells, enough);
-  }
-
-  private cellsIn(units: FreeUnits, size: number, enough: number): number {
-    const growth = Math.min(this.segmentsMax, this.confinedTo) - this.segments;
-    const grown = Math.max(0, growth) * SEGMENT_CELLS;
-    return grown >= enough ? grown : grown + size * units.count(Math.ceil((enough - grown) / size));
-  }
-
-  private countAnew(): void {
-    this.nodeUnits.forget();
-    this.blockUnits.forget();
+    return this.freeCells + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
   }
 
   /** Takes cells below `segments` only from now on, so that what lies above can be moved away and cut off. */
   confine(segments: number): void {
     this.confinedTo = segments;
-    this.countAnew();
+    this.usable.forget();
     if (this.cursor !== null && this.cursor.segment >= segments) this.cursor = null;
   }
 
   /** Takes cells everywhere again. */
   unconfine(): void {
     this.confinedTo = Number.MAX_SAFE_INTEGER;
-    this.countAnew();
+    this.usable.forget();
+  }
+
+  private mayTake(segment: number): boolean {
+    return segment < this.confinedTo && !this.kept?.has(segment);
+  }
+
+  /** The segment at a position of the keyed order. */
+  segmentAt(position: number): number {
+    return this.order.segmentAt(position, this.segments);
+  }
+
+  /** True where no cell of a segment was ever taken. */
+  isUnused(segment: number): boolean {
+    return !this.changed.has(segment) &&
+      this.tree.get(spaceKey(SPACE_KEY.bitmap, segment)) === null;
+  }
+
+  /** Takes no cells in the segments of a hidden vault, which begin at this position of the keyed order. */
+  keepFrom(first: number): void {
+    const { segments } = this;
+    this.kept = new KeptSegments(this.order, { first, segments }, (s) => this.isUnused(s));
+    this.usable.forget();
+  }
+
+  /** True while segments are kept for a hidden vault. */
+  get isKeeping(): boolean {
+    return this.kept !== null;
   }
 
   /** True where no cell of any segment from `segments` on is taken or rests. */
@@ -166,7 +160,7 @@ export class Space {
     this.segments = segments;
     this.position = 0;
     this.counts.shrink(segments);
-    this.countAnew();
+    this.usable.forget();
   }
 
   /** Takes `count` adjacent cells and returns the first. */
@@ -237,8 +231,7 @@ export class Space {
   private count(segment: number, freed: number): void {
     this.counts.add(segment, freed);
     this.changed.add(segment);
-    this.nodeUnits.changed(segment);
-    this.blockUnits.changed(segment);
+    this.usable.changed(segment);
   }
 
   /** The next segment that may hold a run of `count` cells. Throws ENOSPC when there is none. */
@@ -246,7 +239,7 @@ export class Space {
     for (;;) {
       const segment = this.recycled.pop();
       if (segment === undefined) break;
-      if (segment >= this.confinedTo) continue;
+      if (!this.mayTake(segment)) continue;
       if (this.counts.of(segment) >= count) return this.startSegment(segment);
     }
     // Two passes over the order: cells may have come free behind the position.
@@ -258,7 +251,7 @@ export class Space {
         if (this.growSome(++wraps > 1 ? "must" : "may")) tried = wraps = 0;
       }
       const segment = this.order.segmentAt(this.position++, this.segments);
-      if (segment >= this.confinedTo) continue;
+      if (!this.mayTake(segment)) continue;
       if (this.counts.of(segment) >= count && this.mayHold(segment, count)) {
         return this.startSegment(segment);
       }

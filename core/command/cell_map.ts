@@ -1,3 +1,4 @@
+import { headerSegments } from "../block/kept_segments.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -7,12 +8,9 @@ export const CELL = { free: 0, data: 1, tree: 2, map: 3, header: 4 } as const;
 /** In the order of their numbers. */
 export const CELL_NAMES = ["free", "data", "tree", "map", "header"] as const;
 
-/** Segments that the two copies of the header take. */
-const HEADER_SEGMENTS = 2;
-
 /** What every cell of a vault holds: only whoever has the key can draw this. */
 export function cellMap(vault: Vault): Uint8Array {
-  const { blocks, space } = vault.opened.volume.store;
+  const { blocks, space, dense } = vault.opened.volume.store;
   const cells = new Uint8Array(space.segments * SEGMENT_CELLS);
   // Nodes of the block map and of space have no id: what is taken and has none is theirs.
   for (let cell = 0; cell < cells.length; cell++) {
@@ -24,5 +22,5 @@ export function cellMap(vault: Vault): Uint8Array {
       cells.fill(kind === KIND.data ? CELL.data : CELL.tree, cell, cell + count);
     }
   });
-  return cells.fill(CELL.header, 0, HEADER_SEGMENTS * SEGMENT_CELLS);
+  return cells.fill(CELL.header, 0, headerSegments(dense) * SEGMENT_CELLS);
 }

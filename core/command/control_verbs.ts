@@ -73,7 +73,7 @@ async function runProven({ vault, options }: ControlCall, verb: SlotVerb): Promi
 async function prove(vault: Vault, options: ControlOptions): Promise<ProvenHeader> {
   const { header: context } = vault;
   const bytes = await readHeaderBytes(context.medium);
-  const found = await findSlot({ ...context, ...secretFrom(options) }, bytes);
+  const found = await findSlot({ ...context, ...secretFrom(options) }, [bytes]);
   if (found === null) {
     throw new VaultError(
       "denied",

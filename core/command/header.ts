@@ -2,6 +2,7 @@ import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { FIXED_BYTES } from "../format/header.ts";
 import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
+import { ownParts } from "../volume/hidden_place.ts";
 import { openVolume } from "../volume/open_volume.ts";
 import type { OpenedParts } from "./host.ts";
 import { callProven, onMountOr, type VaultTarget, withHeader, withSecret } from "./open.ts";
@@ -52,7 +53,7 @@ async function restoreHere(target: VaultTarget, saved: Uint8Array): Promise<{ me
 // deno-lint-ignore require-await
 async function opensRoot(parts: OpenedParts, keys: VaultKeys): Promise<boolean> {
   try {
-    openVolume({ ...parts, keys }, "read").wipe();
+    openVolume({ ...ownParts(parts, keys.hidden), keys }, "read").wipe();
     return true;
   } catch (error) {
     if (error instanceof VaultError && error.kind === "corrupt") return false;

@@ -3,6 +3,7 @@ import type { KdfChoice, KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
+import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { type ControlOptions, wipeMessage } from "../vault/control.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
@@ -118,7 +119,8 @@ export async function withHeader<T>(
     const open = () => openHeader({ ...parts, secret, profiles, trying });
     const { keys, slotIndex, movedFrom } = await waiting(open);
     try {
-      return await use({ context: { ...parts, keys }, slotIndex, movedFrom });
+      const context = { ...ownParts(parts, keys.hidden), keys };
+      return await use({ context, slotIndex, movedFrom });
     } finally {
       wipe(keys.vaultId);
       keys.wipe();

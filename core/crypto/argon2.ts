@@ -6,7 +6,7 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
-import { KEY_BYTES } from "../limits.ts";
+import { KEY_BYTES, KIB } from "../limits.ts";
 
 /** Cost of one Argon2id run. */
 export interface KdfParameters {
@@ -77,6 +77,24 @@ export const stretchPassphrase: Stretch = async (input, choice) => {
     throw costError(cost, error);
   }
 };
+
+/**
+ * Runs derivations of this cost, and what comes with them: side by side where together they take no more than half of what is
+ * free, or than two moderate ones do; else one after the other.
+ */
+export async function deriveAll<T>(
+  runs: readonly (() => T | Promise<T>)[],
+  kdf: KdfChoice,
+  freeBytes = 0,
+): Promise<T[]> {
+  const most = Math.max(2 * KDF_PROFILES.moderate.memoryKib, freeBytes / 2 / KIB);
+  if (runs.length * kdfParameters(kdf).memoryKib <= most) {
+    return await Promise.all(runs.map((run) => run()));
+  }
+  const results: T[] = [];
+  for (const run of runs) results.push(await run());
+  return results;
+}
 
 /** Argon2id by the runtime (fastest; runs off this thread). */
 export const argon2idByWebCrypto: Argon2id = async ({ passphrase, salt }, cost) => {

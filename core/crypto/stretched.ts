@@ -16,19 +16,18 @@ export interface Stretched {
 }
 
 /** Waits for what was begun and takes it where it is what is asked for; everything else is derived then. */
-export function takingAhead(ahead: Promise<Stretched | null>): Stretch {
+export function takingAhead(ahead: Promise<readonly Stretched[]>): Stretch {
   return async (input, kdf) => {
-    const begun = await ahead;
-    const fits = begun !== null && sameCost(begun.kdf, kdf) &&
-      compare(begun.salt, input.salt) === 0;
-    return fits ? begun.bytes.slice() : await stretchPassphrase(input, kdf);
+    const fits = (begun: Stretched) =>
+      sameCost(begun.kdf, kdf) && compare(begun.salt, input.salt) === 0;
+    const found = (await ahead).find(fits);
+    return found !== undefined ? found.bytes.slice() : await stretchPassphrase(input, kdf);
   };
 }
 
 /** Overwrites what was begun, as soon as it is there. */
-export async function wipeAhead(ahead: Promise<Stretched | null>): Promise<void> {
-  const begun = await ahead;
-  if (begun !== null) wipe(begun.bytes);
+export async function wipeAhead(ahead: Promise<readonly Stretched[]>): Promise<void> {
+  wipe(...(await ahead).map(({ bytes }) => bytes));
 }
 
 function sameCost(one: KdfChoice, other: KdfChoice): boolean {

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { wipe } from "../bytes.ts";
+import type { HiddenPlace } from "../format/hidden_place.ts";
 
 /** One epoch's master key. */
 export interface EpochKey {
@@ -19,6 +20,8 @@ export interface VaultKeys {
   readonly epochs: readonly EpochKey[];
   /** Features that a program must know to open this vault. */
   readonly featureBits: number;
+  /** Where a hidden vault lies; of any other, nothing. */
+  readonly hidden?: HiddenPlace;
   /** Overwrites every key. The object is of no use afterwards. */
   wipe(): void;
 }
@@ -30,6 +33,7 @@ export function vaultKeys(parts: Omit<VaultKeys, "wipe">): VaultKeys {
     ...parts,
     wipe() {
       wipe(parts.layoutKey, ...parts.epochs.map((epoch) => epoch.masterKey));
+      if (parts.hidden !== undefined) wipe(parts.hidden.orderKey);
     },
   };
 }

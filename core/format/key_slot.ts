@@ -7,6 +7,12 @@ import { assert } from "../assert.ts";
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import {
+  decodeHiddenPlace,
+  encodeHiddenPlace,
+  HIDDEN_PLACE_BYTES,
+  type HiddenPlace,
+} from "./hidden_place.ts";
 
 /** Bytes of a payload: padded, so that all slots look alike. */
 export const SLOT_PAYLOAD_BYTES = 1536;
@@ -32,6 +38,7 @@ const DEVICE_NAME_AT = 136;
 const DEVICE_ID_AT = 200;
 const EPOCHS_AT = 224;
 const EPOCH_BYTES = 4 + KEY_BYTES;
+const HIDDEN_AT = EPOCHS_AT + SLOT_EPOCHS_MAX * EPOCH_BYTES;
 const NO_DEVICE = new Uint8Array(ID_BYTES);
 
 /** What is said about a slot in its payload and in the slot directory. */
@@ -56,6 +63,8 @@ export interface SlotPayload extends SlotDescription {
   readonly featureBits: number;
   /** 1 to 32, ascending. */
   readonly epochs: readonly { readonly epoch: number; readonly masterKey: Uint8Array }[];
+  /** Of a hidden vault. */
+  readonly hidden?: HiddenPlace;
 }
 
 /** Bytes of {@linkcode encodeDescription}. */
@@ -101,6 +110,7 @@ export function encodeSlotPayload(payload: SlotPayload): Uint8Array<ArrayBuffer>
     view.setUint32(EPOCHS_AT + i * EPOCH_BYTES, epoch, true);
     bytes.set(masterKey, EPOCHS_AT + i * EPOCH_BYTES + 4);
   });
+  bytes.set(encodeHiddenPlace(payload.hidden), HIDDEN_AT);
   return bytes;
 }
 
@@ -118,12 +128,14 @@ export function decodeSlotPayload(bytes: Uint8Array): SlotPayload {
     if (i > 0 && epoch <= epochs[i - 1].epoch) throw badRecord("key slot", "its epochs");
     epochs.push({ epoch, masterKey: bytes.slice(at + 4, at + EPOCH_BYTES) });
   }
+  const hidden = decodeHiddenPlace(bytes.subarray(HIDDEN_AT, HIDDEN_AT + HIDDEN_PLACE_BYTES));
   return {
     ...readDescription(bytes, { mode: 2, label: 3, name: 4, created: 8, texts: LABEL_AT }),
     vaultId: bytes.slice(16, 32),
     layoutKey: bytes.slice(32, 64),
     featureBits: view.getUint32(64, true),
     epochs,
+    ...(hidden && { hidden }),
   };
 }
 

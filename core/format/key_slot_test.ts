@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { VaultError } from "../errors.ts";
+import { decodeHiddenPlace, encodeHiddenPlace } from "./hidden_place.ts";
 import { DIRECTORY_BYTES, directoryOffset, FIXED_BYTES, headerAad, slotOffset } from "./header.ts";
 import {
   cutLabel,
@@ -36,13 +37,22 @@ const description = fc.oneof(
     device,
   }, PLAIN),
 );
+const hidden = fc.record({
+  orderKey: fixed(16),
+  first: fc.nat(),
+  more: fc.integer({ min: 1, max: 2 ** 24 }),
+})
+  .filter(({ first, more }) => first + more <= 2 ** 30)
+  .map(({ orderKey, first, more }) => ({ hidden: { orderKey, segments: first + more, first } }));
 const payload = fc.tuple(
   description,
   fc.record({ vaultId: fixed(16), layoutKey: fixed(32), featureBits: fc.nat() }),
   fc.uniqueArray(fc.nat(), { minLength: 1, maxLength: 32 }),
-).map(([said, keys, epochs]) => ({
+  fc.option(hidden, { nil: {} }),
+).map(([said, keys, epochs, place]) => ({
   ...said,
   ...keys,
+  ...place,
   epochs: epochs.sort((a, b) => a - b)
     .map((epoch) => ({ epoch, masterKey: new Uint8Array(32).fill(epoch) })),
 }));
@@ -136,4 +146,15 @@ Deno.test("header: the fixed cells follow each other as FORMAT.md says", () => {
   assert.equal(FIXED_BYTES, 45 * 4096);
   const aad = headerAad({ purpose: 2, copy: 1, index: 9, salt: new Uint8Array(32).fill(5) });
   assert.deepEqual([...aad], [1, 0, 0, 0, 2, 1, 9, 0, ...Array(32).fill(5)]);
+});
+
+Deno.test("hidden place: one outside of its medium is corrupt", () => {
+  const orderKey = new Uint8Array(16).fill(1);
+  const good = encodeHiddenPlace({ orderKey, segments: 2 ** 24 + 5, first: 5 });
+  assert.deepEqual(decodeHiddenPlace(good)?.first, 5);
+  assert.equal(decodeHiddenPlace(new Uint8Array(good.length)), undefined);
+  const bad: readonly [at: number, value: number][] = [[24, 4], [19, 0], [20, 1], [31, 255]];
+  for (const [at, value] of bad) {
+    assert.throws(() => decodeHiddenPlace(good.with(at, value)), { kind: "corrupt" });
+  }
 });

@@ -7,8 +7,9 @@ import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.ts";
 import type { SealContext } from "../block/seal_context.ts";
 import type { SegmentOrder } from "../block/segment_order.ts";
-import { HEADER_SEGMENTS, Space } from "../block/space.ts";
 import { PageCache } from "../btree/page_cache.ts";
+import { headerSegments } from "../block/kept_segments.ts";
+import { Space } from "../block/space.ts";
 import { Tree } from "../btree/tree.ts";
 import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
 import { cellsFor } from "../format/map_entry.ts";
@@ -148,7 +149,7 @@ export class TreeStore {
   /** Makes an empty store. Nothing is on the medium before the first commit. */
   static create(parts: TreeStoreParts, shape: TreeStoreShape): TreeStore {
     const store = new TreeStore(parts, shape, null);
-    for (let segment = 0; segment < HEADER_SEGMENTS; segment++) {
+    for (let segment = 0; segment < headerSegments(store.dense); segment++) {
       store.space.reserve(segment * SEGMENT_CELLS, SEGMENT_CELLS);
     }
     return store;

@@ -1,7 +1,7 @@
 import { CellCensus, countBeyond } from "../block/cell_census.ts";
 import type { MediumInspector, PlacedBlock } from "../block/medium_inspector.ts";
 import type { OpenedRoot } from "../block/root_store.ts";
-import { HEADER_SEGMENTS } from "../block/space.ts";
+import { headerSegments } from "../block/kept_segments.ts";
 import type { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
 import { contentCells, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
@@ -93,8 +93,8 @@ class VaultCheck {
     const { record } = root;
     this.census = new CellCensus(record.segments);
     const { space } = this.vault.opened.volume.store;
-    this.usedCells = record.segments * SEGMENT_CELLS - space.freeCells;
-    for (let segment = 0; segment < HEADER_SEGMENTS; segment++) {
+    this.usedCells = record.segments * SEGMENT_CELLS - space.counts.total;
+    for (let segment = 0; segment < headerSegments(record.dense); segment++) {
       this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
     }
     this.census.addRun(root.run);

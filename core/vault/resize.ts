@@ -1,4 +1,5 @@
-import { HEADER_SEGMENTS, type Space } from "../block/space.ts";
+import { HEADER_SEGMENTS, headerSegments } from "../block/kept_segments.ts";
+import type { Space } from "../block/space.ts";
 import { VaultError } from "../errors.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
@@ -52,11 +53,23 @@ export async function resizeVault(
 }
 
 function checkResizable(vault: Vault, segments: number): void {
-  const { medium } = vault;
+  const { medium, opened: { volume: { store } } } = vault;
+  if (vault.header.keys.hidden !== undefined) {
+    throw new VaultError(
+      "invalid",
+      `Cannot resize "${medium.name}": a hidden vault keeps the size that it was made with`,
+    );
+  }
+  if (store.space.isKeeping) {
+    throw new VaultError(
+      "invalid",
+      `Cannot resize "${medium.name}": it protects a hidden vault, which would be lost`,
+    );
+  }
   if (!medium.capabilities.resize) {
     throw new VaultError("invalid", `Cannot resize "${medium.name}": it is no regular file`);
   }
-  const least = SEGMENTS_MIN + HEADER_SEGMENTS;
+  const least = SEGMENTS_MIN + headerSegments(store.dense);
   if (segments < least) {
     const bytes = least * SEGMENT_BYTES / MIB;
     throw new VaultError("invalid", `Cannot resize "${medium.name}": want ${bytes} MiB or more`);

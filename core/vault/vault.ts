@@ -7,12 +7,14 @@ import type { Platform } from "../crypto/platform.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
-import { HEADER_SEGMENTS } from "../block/space.ts";
+import { headerSegments } from "../block/kept_segments.ts";
+import type { HiddenPlace } from "../format/hidden_place.ts";
 import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
 import { CELL_BYTES, MIB, SEGMENT_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { createHeader, openHeader } from "../volume/header_area.ts";
+import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import type { TreeStoreShape } from "../tree/tree_store.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
@@ -87,6 +89,8 @@ export interface OpenVaultOptions {
    * @internal
    */
   readonly stretch?: Stretch;
+  /** Leave a hidden vault alone: what `findHiddenPlace` gave. Its space is then not there for this one. */
+  readonly protect?: HiddenPlace;
   /** Bytes of tree pages kept in memory. */
   readonly cacheBytes?: number;
   /** Bytes of kernel memory for dirty and cached blocks. */
@@ -256,18 +260,22 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   return vault;
 }
 
+/** Checks the size of a data block. */
+export function blockBytesOf(blockBytes: number = BLOCK_BYTES): number {
+  const isPower = (blockBytes & (blockBytes - 1)) === 0;
+  if (isPower && blockBytes >= CELL_BYTES && blockBytes <= BLOCK_BYTES_MAX) return blockBytes;
+  throw new VaultError(
+    "invalid",
+    `Cannot use block size "${blockBytes}": want a power of two, 4096 to 1048576`,
+  );
+}
+
 async function shapeOf(
   medium: StorageBackend,
   options: CreateVaultOptions,
 ): Promise<TreeStoreShape> {
-  const { blockBytes = BLOCK_BYTES, dense = false } = options;
-  const isPower = (blockBytes & (blockBytes - 1)) === 0;
-  if (!isPower || blockBytes < CELL_BYTES || blockBytes > BLOCK_BYTES_MAX) {
-    throw new VaultError(
-      "invalid",
-      `Cannot use block size "${blockBytes}": want a power of two, 4096 to 1048576`,
-    );
-  }
+  const { dense = false } = options;
+  const blockBytes = blockBytesOf(options.blockBytes);
   const fixedBytes = medium.capabilities.resize ? undefined : await medium.size();
   const wanted = options.sizeBytes ?? fixedBytes;
   if (wanted === undefined && dense) {
@@ -275,8 +283,9 @@ async function shapeOf(
   }
   if (wanted !== undefined) requirePossible(wanted);
   const segmentsMax = Math.floor((wanted ?? SPARSE_BYTES_MAX) / SEGMENT_BYTES);
-  if (segmentsMax < SEGMENTS_MIN + HEADER_SEGMENTS) {
-    const least = (SEGMENTS_MIN + HEADER_SEGMENTS) * SEGMENT_BYTES / MIB;
+  const segmentsLeast = SEGMENTS_MIN + headerSegments(dense);
+  if (segmentsMax < segmentsLeast) {
+    const least = segmentsLeast * SEGMENT_BYTES / MIB;
     throw new VaultError("invalid", `Cannot create a vault this small: want ${least} MiB or more`);
   }
   const grows = !dense && fixedBytes === undefined;
@@ -295,7 +304,7 @@ export function requirePossible(sizeBytes: number): void {
   throw new VaultError("invalid", `Cannot use so large a vault: want ${most} TiB or less`);
 }
 
-/** Opens a vault with a secret. */
+/** Opens a vault with a secret: the one that is not hidden, or the hidden one. */
 export async function openVault(parts: VaultParts, options: OpenVaultOptions): Promise<Vault> {
   const { medium, kernel, runtime, platform } = parts;
   const { secret, profiles, stretch, trying } = options;
@@ -311,10 +320,11 @@ export function openVaultWithKeys(
   options: Omit<OpenVaultOptions, "secret" | "profiles" | "stretch" | "trying">,
 ): Vault {
   const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
-  const { cacheBytes } = options;
+  const { cacheBytes, protect } = options;
   try {
-    const opened = openVolume({ ...parts, keys, cacheBytes }, readOnly ? "read" : "write");
-    return new Vault(parts, opened, keys, options);
+    const own = ownParts(parts, keys.hidden);
+    const opened = openVolume({ ...own, keys, cacheBytes, protect }, readOnly ? "read" : "write");
+    return new Vault(own, opened, keys, options);
   } catch (error) {
     keys.wipe();
     throw error;

@@ -4,7 +4,7 @@
  * @module
  */
 import { compare, wipe } from "../bytes.ts";
-import { KDF_PROFILES, type KdfChoice, kdfParameters } from "../crypto/argon2.ts";
+import { deriveAll, type KdfChoice } from "../crypto/argon2.ts";
 import { provideDeviceSecret } from "../crypto/device_secret.ts";
 import { deriveKek, type Secret } from "../crypto/key_encryption.ts";
 import { randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
@@ -17,6 +17,7 @@ import {
   KNOWN_FEATURES,
   SALT_BYTES,
 } from "../format/header.ts";
+import type { HiddenPlace } from "../format/hidden_place.ts";
 import {
   cutLabel,
   fitsLabel,
@@ -38,7 +39,14 @@ import {
   readDirectory,
   readHeaderBytes,
 } from "./header_cells.ts";
-import { findSlot, type FoundSlot, type OpenHeaderOptions, slotPlace } from "./slot_search.ts";
+import { ownParts, requireWhole } from "./hidden_place.ts";
+import {
+  findSlot,
+  type FoundSlot,
+  type OpenHeaderOptions,
+  readAreas,
+  slotPlace,
+} from "./slot_search.ts";
 
 /** A key slot to be made. */
 export interface SlotOrder {
@@ -53,7 +61,10 @@ export interface SlotOrder {
 }
 
 /** How to make a header. */
-export interface CreateHeaderOptions extends HeaderContext, SlotOrder {}
+export interface CreateHeaderOptions extends HeaderContext, SlotOrder {
+  /** Of a hidden vault: where it lies on `medium`. */
+  readonly hidden?: HiddenPlace;
+}
 
 /** An opened header. */
 export interface OpenedHeader {
@@ -72,15 +83,17 @@ export interface OpenedHeader {
  * overwritten; the other cells of the two header segments are left as they are, so a dense vault is filled first.
  */
 export async function createHeader(options: CreateHeaderOptions): Promise<{ keys: VaultKeys }> {
-  const { medium, runtime } = options;
+  const { runtime } = options;
   await makeRoom(options);
   const keys = vaultKeys({
     vaultId: randomBytes(runtime, ID_BYTES),
     layoutKey: randomBytes(runtime, KEY_BYTES),
     epochs: [{ epoch: 1, masterKey: randomBytes(runtime, KEY_BYTES) }],
     featureBits: KNOWN_FEATURES,
+    hidden: options.hidden,
   });
   try {
+    const { medium } = ownParts(options, options.hidden);
     const copies = [freshCopy(options), freshCopy(options)] as const;
     const empty: SlotDirectory = { counter: 1, entries: Array(KEY_SLOTS).fill(null), copies };
     const directory = await withSlot(options, keys, empty, { index: 0, order: options });
@@ -120,6 +133,7 @@ export async function withSlot(
   directory: SlotDirectory,
   { index, order }: { readonly index: number; readonly order: SlotOrder },
 ): Promise<SlotDirectory> {
+  if (keys.hidden !== undefined) refuseDevice(context, order);
   const description = await describe(context, order);
   const keks = await deriveBothKeks(context, directory, order);
   const copies = HEADER_COPIES.map((copy) => {
@@ -136,6 +150,15 @@ export async function withSlot(
     entries: directory.entries.with(index, description),
     copies: [copies[0], copies[1]],
   };
+}
+
+function refuseDevice({ medium }: HeaderContext, { mode }: SlotOrder): void {
+  if (mode !== "device" && mode !== "hybrid") return;
+  throw new VaultError(
+    "invalid",
+    `Cannot make a key slot of mode "${mode}" for "${medium.name}": ` +
+      "what the device keeps would prove that there is a hidden vault",
+  );
 }
 
 async function describe(
@@ -169,25 +192,24 @@ async function deriveBothKeks(
   const bound = (mode === "device" || mode === "hybrid") && platform !== undefined;
   const deviceSecret = bound ? await provideDeviceSecret(platform, runtime, salts) : null;
   try {
-    const inputs = salts.map((salt) => ({ secret, salt, kdf, deviceSecret }));
-    const { memoryKib } = kdfParameters(kdf);
-    // The two runs share the cores, unless their memory together would be too much to ask.
-    if (memoryKib <= KDF_PROFILES.moderate.memoryKib) {
-      return await Promise.all(inputs.map((input) => deriveKek(mode, input)));
-    }
-    return [await deriveKek(mode, inputs[0]), await deriveKek(mode, inputs[1])];
+    return await deriveAll(
+      salts.map((salt) => () => deriveKek(mode, { secret, salt, kdf, deviceSecret })),
+      kdf,
+    );
   } finally {
     if (deviceSecret !== null) wipe(deviceSecret);
   }
 }
 
 /**
- * Opens the header. A wrong secret, a medium without a vault and one that is too small all give the same error.
- * On a writable medium a damaged copy, or a change of slots that a crash cut short, is set right.
+ * Opens the header that the secret opens: the vault's, or that of a hidden vault in the second header area, which every dense
+ * vault sets aside. Both are always tried with the same work, so that how long it takes tells nothing. A wrong secret, a
+ * medium without a vault and one that is too small all give the same error. On a writable medium a damaged
+ * copy, or a change of slots that a crash cut short, is set right.
  */
 export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHeader> {
-  const bytes = await readHeaderBytes(options.medium);
-  const found = await findSlot(options, bytes);
+  const areas = await readAreas(options.medium);
+  const found = await findSlot(options, areas);
   if (found === null) {
     throw new VaultError(
       "denied",
@@ -198,7 +220,10 @@ export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHead
   const keys = vaultKeys(found.payload);
   try {
     checkFeatures(options, keys);
-    if (options.medium.capabilities.writable) await healHeader(options, keys, bytes, found);
+    await requireWhole(options.medium, keys.hidden);
+    if (options.medium.capabilities.writable) {
+      await healHeader(ownParts(options, keys.hidden), keys, areas[found.area], found);
+    }
     const { index: slotIndex, payload } = found;
     const movedFrom = await otherDevice(options, payload);
     return { keys, slotIndex, mode: payload.mode, movedFrom };
@@ -206,6 +231,13 @@ export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHead
     keys.wipe();
     throw error;
   }
+}
+
+/** Whether a secret opens the vault's own header: a hidden vault could then never be opened with it. */
+export async function opensOwnHeader(options: OpenHeaderOptions): Promise<boolean> {
+  const found = await findSlot(options, [await readHeaderBytes(options.medium)]);
+  if (found !== null) vaultKeys(found.payload).wipe();
+  return found !== null;
 }
 
 function checkFeatures({ medium }: HeaderContext, keys: VaultKeys): void {

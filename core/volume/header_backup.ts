@@ -16,6 +16,7 @@ import {
   requireDirectory,
 } from "./header_cells.ts";
 import type { OpenHeaderContext } from "./header_slots.ts";
+import { ownParts, requireWhole } from "./hidden_place.ts";
 import { findSlot, type OpenHeaderOptions } from "./slot_search.ts";
 
 /** The backup of an opened vault's header: 184,320 bytes. It carries both copies, sealed. */
@@ -44,18 +45,20 @@ export interface RestoreHeaderOptions extends OpenHeaderOptions {
  * brings B in line. Where the old header was of no use the backup is still there to be restored again.
  */
 export async function restoreHeader(options: RestoreHeaderOptions): Promise<{ keys: VaultKeys }> {
-  const { backup, medium } = options;
+  const { backup } = options;
   const whole = backup.length === FIXED_BYTES;
-  const found = whole ? await findSlot(options, [backup, null]) : null;
+  const found = whole ? await findSlot(options, [[backup, null]]) : null;
   if (found === null) {
     throw new VaultError(
       "denied",
-      `Cannot restore the header of "${medium.name}": wrong passphrase or not a header backup`,
+      `Cannot restore the header of "${options.medium.name}": wrong passphrase or not a header backup`,
       { operation: "restore header" },
     );
   }
   const keys = vaultKeys(found.payload);
   try {
+    await requireWhole(options.medium, keys.hidden);
+    const { medium } = ownParts(options, keys.hidden);
     const { newest } = readDirectory(options, keys, [backup, null]);
     if (newest === null) throw refused(options, "corrupt", "the backup is damaged; use another");
     if (!await options.verifyRoot(keys)) {

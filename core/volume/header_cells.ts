@@ -44,15 +44,15 @@ export interface HeaderContext extends SealTools {
 /** The fixed cells of copies A and B; null where the medium is too short or cannot be read. */
 export type HeaderBytes = readonly [Uint8Array | null, Uint8Array | null];
 
-/** Reads both copies. Only when neither can be read does the error of the medium come through. */
-export async function readHeaderBytes(medium: StorageBackend): Promise<HeaderBytes> {
+/** Reads both copies of a header that begins at `start`. Only when neither can be read does the error of the medium come through. */
+export async function readHeaderBytes(medium: StorageBackend, start = 0): Promise<HeaderBytes> {
   const size = await medium.size();
   const copies: (Uint8Array | null)[] = [];
   const failures: unknown[] = [];
   for (const copy of HEADER_COPIES) {
-    const whole = headerOffset(copy) + FIXED_BYTES <= size;
+    const at = start + headerOffset(copy);
     try {
-      copies.push(whole ? await medium.read(headerOffset(copy), FIXED_BYTES) : null);
+      copies.push(at + FIXED_BYTES <= size ? await medium.read(at, FIXED_BYTES) : null);
     } catch (error) {
       // A bad sector in one copy is what the other copy is for.
       copies.push(null);

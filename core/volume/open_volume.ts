@@ -6,6 +6,7 @@ import type { Kernel } from "../crypto/kernel.ts";
 import { KeyRing } from "../crypto/key_ring.ts";
 import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
+import type { HiddenPlace } from "../format/hidden_place.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess, StorageBackend } from "../storage/storage_backend.ts";
 import { replayLog } from "../tree/replay.ts";
@@ -13,6 +14,7 @@ import { TreeStore, type TreeStoreParts, type TreeStoreShape } from "../tree/tre
 import { Engine } from "./engine.ts";
 import type { Volume } from "./volume.ts";
 import { MAIN_VOLUME, Volumes } from "./volumes.ts";
+import { protectHidden } from "./hidden_place.ts";
 
 /** What opening or making a volume takes. The keys may be wiped afterwards. */
 export interface VolumeOptions {
@@ -24,6 +26,8 @@ export interface VolumeOptions {
   readonly lane?: Lane;
   /** Bytes of clean tree pages kept in memory. */
   readonly cacheBytes?: number;
+  /** A hidden vault whose segments are left alone. */
+  readonly protect?: HiddenPlace;
 }
 
 /** A vault's first volume, opened with all that it shares with others, and what opening it found. */
@@ -68,6 +72,8 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   }
   const store = TreeStore.open(parts, opened);
   const replayed = replayLog(store);
+  const { keys, medium: { name }, protect } = options;
+  if (protect !== undefined) protectHidden({ keys, space: store.space, name }, protect);
   const readOnly = mode === "read" || !options.medium.capabilities.writable;
   const engine = engineOver(options, { store, medium, readOnly });
   if (!readOnly && (replayed > 0 || opened.skipped.length > 0)) engine.recover();

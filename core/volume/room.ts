@@ -11,6 +11,11 @@ const DELETE_SHARE = 3 / 4;
 /** The storage below is asked again after so many questions, or when so many cells were taken. */
 const QUESTIONS_MAX = 256;
 const CELLS_MAX = 512;
+/**
+ * Cells in wholly free slots (8 MiB) that stay beside the segments of a protected hidden vault. Logs and nodes then never have
+ * to make do with less than they like, which would tell that the vault was full although much of it was never used.
+ */
+const SPARE_CELLS = 2048;
 
 /**
  * How many cells a sparse vault can still take: bounded by its own size and by what the storage below has left. A write
@@ -38,8 +43,14 @@ export class Room {
   /** True where so many cells can be taken now by nodes, and by blocks where so many are for them. */
   has(cells: number, purpose: "write" | "delete", blockCells = 0): boolean {
     const { space } = this;
-    return space.usableCells(cells) >= cells && this.cellsBelow(purpose) >= cells &&
-      (blockCells === 0 || space.blockableCells(blockCells) >= blockCells);
+    return space.usable.forNodes(cells) >= cells && this.cellsBelow(purpose) >= cells &&
+      (blockCells === 0 || space.usable.forBlocks(blockCells) >= blockCells) &&
+      (purpose === "delete" || space.usable.forSlots(this.spareCells) >= this.spareCells);
+  }
+
+  /** Cells in whole slots that writing must leave free. */
+  get spareCells(): number {
+    return this.space.isKeeping ? SPARE_CELLS : 0;
   }
 
   private cellsBelow(purpose: "write" | "delete"): number {

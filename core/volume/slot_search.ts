@@ -1,30 +1,33 @@
 /**
- * Looking for the key slot that a secret opens. The medium says nothing of what it takes, so every derivation is tried on
- * both header copies.
+ * Looking for the key slot that a secret opens. The medium says nothing of what it takes, nor whether a hidden vault has
+ * its header on it, so every derivation is tried on both copies of both headers.
  *
  * @module
  */
 import { wipe } from "../bytes.ts";
-import {
-  KDF_ORDER,
-  KDF_PROFILES,
-  type KdfChoice,
-  kdfParameters,
-  type Stretch,
-} from "../crypto/argon2.ts";
+import { deriveAll, KDF_ORDER, type KdfChoice, type Stretch } from "../crypto/argon2.ts";
 import { readDeviceSecret } from "../crypto/device_secret.ts";
 import { candidateKeks, type Secret } from "../crypto/key_encryption.ts";
 import { openKeySlot } from "../crypto/key_slot.ts";
 import { vaultKeys } from "../crypto/vault_keys.ts";
+import { VaultError } from "../errors.ts";
 import {
+  HEADER_AREA_BYTES,
   HEADER_COPIES,
   HEADER_PURPOSE,
   type HeaderCopy,
   type HeaderPlace,
 } from "../format/header.ts";
 import type { SlotPayload } from "../format/key_slot.ts";
-import { KEY_SLOTS, KIB } from "../limits.ts";
-import { copyImage, type HeaderBytes, type HeaderContext } from "./header_cells.ts";
+import type { CopyImage } from "../format/key_slot_directory.ts";
+import { KEY_SLOTS } from "../limits.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
+import {
+  copyImage,
+  type HeaderBytes,
+  type HeaderContext,
+  readHeaderBytes,
+} from "./header_cells.ts";
 
 /** How to open a header. */
 export interface OpenHeaderOptions extends HeaderContext {
@@ -43,6 +46,8 @@ export type SlotSearch = Omit<OpenHeaderOptions, "medium">;
 
 /** A slot that a secret opened. */
 export interface FoundSlot {
+  /** Which of the headers that were tried. */
+  readonly area: number;
   readonly copy: HeaderCopy;
   readonly index: number;
   readonly image: Uint8Array;
@@ -54,21 +59,37 @@ export function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): He
   return { purpose: HEADER_PURPOSE.slot, copy, index, salt };
 }
 
+/** The fixed cells of the vault's header, and of the second header area. */
+export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> {
+  const own = await readHeaderBytes(medium);
+  try {
+    return [own, await readHeaderBytes(medium, HEADER_AREA_BYTES)];
+  } catch (error) {
+    // Bad sectors there are no concern of the vault.
+    if (error instanceof VaultError) return [own, [null, null]];
+    throw error;
+  }
+}
+
 /**
- * Tries the secret on every slot of every copy there is, cheapest derivation first. The first one runs alone on copy A, where
- * nearly every right secret opens; when it did not, the two copies are tried at the same time.
+ * Tries the secret on every slot of every copy there is, cheapest derivation first. The same copy of all headers is tried
+ * before any answer, at the same time where memory allows; the first header wins.
  */
-export async function findSlot(search: SlotSearch, bytes: HeaderBytes): Promise<FoundSlot | null> {
+export async function findSlot(
+  search: SlotSearch,
+  areas: readonly HeaderBytes[],
+): Promise<FoundSlot | null> {
   const { secret, profiles = KDF_ORDER, platform } = search;
-  const copies = HEADER_COPIES.filter((copy) => bytes[copy] !== null);
   const tries = "passphrase" in secret ? profiles : profiles.slice(0, 1);
-  for (const [i, kdf] of tries.entries()) {
+  for (const kdf of tries) {
     if ("passphrase" in secret) search.trying?.(kdf);
-    const atOnce = i > 0 && fitTogether(kdf, platform?.freeMemoryBytes?.() ?? 0);
-    const groups = atOnce ? [copies] : copies.map((copy) => [copy]);
-    for (const group of groups) {
-      const found = await Promise.all(group.map((copy) => tryCopy(search, kdf, bytes, copy)));
-      const [first = null, ...others] = found.filter((slot) => slot !== null);
+    for (const copy of HEADER_COPIES) {
+      const runs = areas.flatMap((bytes, area) => {
+        const whole = bytes[copy];
+        return whole === null ? [] : [() => tryCopy(search, kdf, { area, copy }, copyImage(whole))];
+      });
+      const done = await deriveAll(runs, kdf, platform?.freeMemoryBytes?.());
+      const [first = null, ...others] = done.filter((slot) => slot !== null);
       for (const { payload } of others) vaultKeys(payload).wipe();
       if (first !== null) return first;
     }
@@ -76,33 +97,26 @@ export async function findSlot(search: SlotSearch, bytes: HeaderBytes): Promise<
   return null;
 }
 
-/** Two derivations at a time may take half of what is free, and in any case what two moderate ones do. */
-function fitTogether(kdf: KdfChoice, freeBytes: number): boolean {
-  const { memoryKib } = kdfParameters(kdf);
-  return 2 * memoryKib <= Math.max(2 * KDF_PROFILES.moderate.memoryKib, freeBytes / 2 / KIB);
-}
-
 async function tryCopy(
   { kernel, platform, secret, stretch }: SlotSearch,
   kdf: KdfChoice,
-  bytes: HeaderBytes,
-  copy: HeaderCopy,
+  at: Pick<FoundSlot, "area" | "copy">,
+  { salt, slots }: CopyImage,
 ): Promise<FoundSlot | null> {
-  const whole = bytes[copy];
-  if (whole === null) return null;
-  const { salt, slots } = copyImage(whole);
   const needsDevice = !("recoveryCode" in secret) && platform !== undefined;
   const deviceSecret = needsDevice ? await readDeviceSecret(platform.secureStorage(), salt) : null;
+  let found: FoundSlot | null = null;
   try {
     const keks = await candidateKeks({ secret, salt, kdf, deviceSecret, stretch });
     try {
       for (const kek of keks) {
+        // No way out in between: which slot it was must not show either.
         for (let index = 0; index < KEY_SLOTS; index++) {
-          const payload = openKeySlot(kernel, kek, slotPlace(copy, index, salt), slots[index]);
-          if (payload !== null) return { copy, index, image: slots[index], payload };
+          const payload = openKeySlot(kernel, kek, slotPlace(at.copy, index, salt), slots[index]);
+          if (payload !== null) found = { ...at, index, image: slots[index], payload };
         }
       }
-      return null;
+      return found;
     } finally {
       wipe(...keks);
     }

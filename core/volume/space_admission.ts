@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { HEADER_SEGMENTS } from "../block/space.ts";
+import { headerSegments } from "../block/kept_segments.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
@@ -93,11 +93,11 @@ export class SpaceAdmission {
 
   /** For statfs, in cells. */
   space(): { totalCells: number; freeCells: number } {
-    const { space } = this.options.store;
+    const { space, dense } = this.options.store;
     const free = this.room.cells("write") + space.resting.cells - this.promised -
-      this.reserveCells("write");
+      this.reserveCells("write") - this.room.spareCells;
     const freeCells = Math.max(0, free);
-    const header = HEADER_SEGMENTS * SEGMENT_CELLS;
+    const header = headerSegments(dense) * SEGMENT_CELLS;
     const used = space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells - header;
     const most = space.segmentsMax * SEGMENT_CELLS - header;
     return { totalCells: Math.min(most, used + freeCells), freeCells };

@@ -14,7 +14,7 @@ async function allowed(world: CliWorld, flags: string[], args: string[]): Promis
 Deno.test("permissions: no flag at all for help, demo and bench", async () => {
   await using world = await CliWorld.open();
   for (
-    const args of [["--version"], ["--help"], ["completions", "bash"], ["demo", "--size", "24M"]]
+    const args of [["--version"], ["--help"], ["completions", "bash"], ["demo", "--size", "32M"]]
   ) {
     assert.notEqual(await allowed(world, [], args), "");
   }

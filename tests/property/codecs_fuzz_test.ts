@@ -7,6 +7,7 @@ import * as catalog from "../../core/format/catalog_record.ts";
 import * as dirent from "../../core/format/dirent.ts";
 import * as extent from "../../core/format/extent.ts";
 import * as freeing from "../../core/format/freeing_record.ts";
+import * as hiddenPlace from "../../core/format/hidden_place.ts";
 import * as inode from "../../core/format/inode.ts";
 import * as keySlot from "../../core/format/key_slot.ts";
 import * as slotDirectory from "../../core/format/key_slot_directory.ts";
@@ -190,6 +191,15 @@ const pendingRuns: freeing.PendingRuns = {
 
 /** By the name under which `core/format` exports it. */
 const decoders: Record<string, Decoder> = {
+  decodeHiddenPlace: {
+    decode: hiddenPlace.decodeHiddenPlace,
+    valid: () =>
+      hiddenPlace.encodeHiddenPlace({
+        orderKey: new Uint8Array(16).fill(5),
+        segments: 100,
+        first: 80,
+      }),
+  },
   checkDirent: { decode: dirent.checkDirent, valid: direntBytes },
   decodeExtent: {
     decode: (bytes) =>
