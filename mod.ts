@@ -29,6 +29,11 @@ import { MIB, SEGMENT_BYTES } from "./core/limits.ts";
 import { systemRuntime } from "./core/runtime.ts";
 import type { StorageBackend } from "./core/storage/storage_backend.ts";
 import {
+  createHiddenVault as createHiddenVaultOn,
+  type CreateHiddenVaultOptions,
+  findHiddenPlace,
+} from "./core/vault/hidden_vault.ts";
+import {
   createVault as createVaultOn,
   type CreateVaultOptions,
   openVault as openVaultOn,
@@ -66,6 +71,8 @@ export type {
   Platform,
   SecureStorage,
 } from "./core/crypto/platform.ts";
+export type { HiddenPlace } from "./core/format/hidden_place.ts";
+export type { CreateHiddenVaultOptions } from "./core/vault/hidden_vault.ts";
 export { VaultError, type VaultErrorKind, type VaultErrorOptions } from "./core/errors.ts";
 export type { Time } from "./core/fs/file_system.ts";
 export { type Runtime, systemRuntime } from "./core/runtime.ts";
@@ -121,7 +128,13 @@ export interface NewVault extends VaultAccess, Omit<CreateVaultOptions, "secret"
 }
 
 /** How to open one. */
-export interface ExistingVault extends VaultAccess, Omit<OpenVaultOptions, "secret"> {}
+export interface ExistingVault extends VaultAccess, Omit<OpenVaultOptions, "secret" | "protect"> {
+  /** The secret of a hidden vault, which is left alone: its space is not there for the outer one. */
+  readonly protectHidden?: Secret;
+}
+
+/** How to make a hidden vault. The secret here opens the hidden one. */
+export interface NewHiddenVault extends VaultAccess, Omit<CreateHiddenVaultOptions, "secret"> {}
 
 /**
  * Makes a vault and opens it. A file must not be there yet unless `overwrite` is set.
@@ -156,7 +169,49 @@ export function createVault(options: NewVault): Promise<Vault> {
 export function openVault(options: ExistingVault): Promise<Vault> {
   const { medium, readOnly } = options;
   const opening = () => mediumOf(medium, { readOnly, fallbackReadOnly: true });
-  return withParts(options, opening, (parts, secret) => openVaultOn(parts, { ...options, secret }));
+  return withParts(options, opening, async (parts, secret) => {
+    const { protectHidden, profiles } = options;
+    const protect = protectHidden &&
+      await findHiddenPlace(parts, { secret: protectHidden, profiles });
+    return await openVaultOn(parts, { ...options, secret, protect });
+  });
+}
+
+/**
+ * Makes a hidden vault in what a dense one has never used, and opens it. A hidden vault that was there is lost.
+ *
+ * @example
+ * ```ts
+ * import { createHiddenVault, createVault, MemoryStorage, openVault } from "@sigmavault/sigmavault";
+ * import assert from "node:assert/strict";
+ *
+ * const MiB = 1024 * 1024;
+ * const medium = new MemoryStorage();
+ * const again = () => new MemoryStorage({ content: medium.content });
+ * const outer = { passphrase: new TextEncoder().encode("what everybody may know") };
+ * const hidden = { passphrase: new TextEncoder().encode("what nobody knows") };
+ * await (await createVault({ medium, secret: outer, dense: true, sizeBytes: 96 * MiB })).close();
+ *
+ * const vault = await createHiddenVault({ medium: again(), outer, secret: hidden, sizeBytes: 32 * MiB });
+ * await vault.files.writeFile("/note", "nobody sees this");
+ * await vault.close();
+ *
+ * // Who opens the outer vault to write says how to leave the hidden one alone.
+ * const open = await openVault({ medium: again(), secret: outer, protectHidden: hidden });
+ * await open.files.writeFile("/harmless", "all there is");
+ * await open.close();
+ *
+ * await using reopened = await openVault({ medium: again(), secret: hidden });
+ * assert.equal(await reopened.files.readText("/note"), "nobody sees this");
+ * ```
+ */
+export function createHiddenVault(options: NewHiddenVault): Promise<Vault> {
+  const opening = () => mediumOf(options.medium, {});
+  return withParts(
+    options,
+    opening,
+    (parts, secret) => createHiddenVaultOn(parts, { ...options, secret }),
+  );
 }
 
 /** How to open a medium as a scatter engine. */

@@ -84,9 +84,13 @@ class WorkerMount implements MountedVault {
     const { medium, secret, profiles, readOnly, noatime } = this.options;
     const { cryptoLane, workers, cacheBytes } = this.options;
     const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
-    const order = { ...vault, cryptoLane, workers, cacheBytes };
+    const protect = this.options.protect && new Uint8Array(this.options.protect);
+    const order = { ...vault, protect, cryptoLane, workers, cacheBytes };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
-    this.worker.postMessage({ type: "open", order } satisfies ToServer, buffersOf(order.secret));
+    this.worker.postMessage(
+      { type: "open", order } satisfies ToServer,
+      buffersOf(order.secret, { protect }),
+    );
     void this.handOnStretched();
     await this.opened.promise;
     const { allowOther, extra } = this.options;
@@ -194,8 +198,8 @@ function copyOf(secret: Secret): Secret {
   return secret;
 }
 
-function buffersOf(secret: Secret): ArrayBuffer[] {
-  return Object.values(secret).flatMap((bytes) =>
+function buffersOf(...secrets: object[]): ArrayBuffer[] {
+  return secrets.flatMap((secret) => Object.values(secret)).flatMap((bytes) =>
     bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : []
   );
 }

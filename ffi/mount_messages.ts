@@ -12,6 +12,8 @@ export interface ServeOrder {
   readonly medium: string;
   /** Wiped by the receiver; the sender wipes its own copy. */
   readonly secret: Secret;
+  /** Place of a hidden vault to leave alone, encoded; wiped likewise. */
+  readonly protect?: Uint8Array;
   /** The key derivations to try, where the caller knows. */
   readonly profiles?: readonly KdfChoice[];
   readonly readOnly: boolean;

@@ -10,6 +10,7 @@ import { controlVerbs } from "../core/command/control_verbs.ts";
 import { AssertionError } from "../core/assert.ts";
 import { olderStateText } from "../core/command/opening_text.ts";
 import { type Stretched, takingAhead, wipeAhead } from "../core/crypto/stretched.ts";
+import { decodeHiddenPlace } from "../core/format/hidden_place.ts";
 import { VaultError } from "../core/errors.ts";
 import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
@@ -74,7 +75,8 @@ async function open(order: ServeOrder): Promise<Server> {
       lane: lane.lane,
     };
     const stretch = takingAhead(ahead.promise);
-    const options = { secret, profiles, stretch, readOnly, noatime, cacheBytes };
+    const protect = order.protect && decodeHiddenPlace(order.protect);
+    const options = { secret, protect, profiles, stretch, readOnly, noatime, cacheBytes };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
     return { vault, kernel, lane };
   } catch (error) {
@@ -82,6 +84,7 @@ async function open(order: ServeOrder): Promise<Server> {
     throw error;
   } finally {
     void wipeAhead(ahead.promise);
+    if (order.protect !== undefined) wipe(order.protect);
     if ("passphrase" in secret) wipe(secret.passphrase);
     if ("recoveryCode" in secret) wipe(secret.recoveryCode);
   }

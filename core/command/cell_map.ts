@@ -1,4 +1,4 @@
-import { headerSegments } from "../block/kept_segments.ts";
+import { HEADER_SEGMENTS, headerSegments } from "../block/kept_segments.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -22,5 +22,7 @@ export function cellMap(vault: Vault): Uint8Array {
       cells.fill(kind === KIND.data ? CELL.data : CELL.tree, cell, cell + count);
     }
   });
-  return cells.fill(CELL.header, 0, headerSegments(dense) * SEGMENT_CELLS);
+  // What a dense vault sets aside is taken, but nothing is there that this vault knows of.
+  cells.fill(CELL.free, 0, headerSegments(dense) * SEGMENT_CELLS);
+  return cells.fill(CELL.header, 0, HEADER_SEGMENTS * SEGMENT_CELLS);
 }

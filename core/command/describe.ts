@@ -13,6 +13,10 @@ export interface VaultDescription {
   readonly totalBytes: number;
   readonly freeBytes: number;
   readonly blockBytes: number;
+  /** Free cells hold noise. */
+  readonly dense: boolean;
+  /** It is a hidden vault itself; whether one is in it, nobody can tell. */
+  readonly hidden: boolean;
   readonly segments: number;
   readonly segmentsMax: number;
   /** The root in force. */
@@ -37,6 +41,8 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     totalBytes: totalCells * CELL_BYTES,
     freeBytes: freeCells * CELL_BYTES,
     blockBytes: volume.blockBytes,
+    dense: volume.store.dense,
+    hidden: vault.header.keys.hidden !== undefined,
     segments: space.segments,
     segmentsMax: space.segmentsMax,
     sequence: volume.store.sequence,

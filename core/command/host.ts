@@ -54,6 +54,8 @@ export interface MountOrder {
   readonly medium: string;
   readonly mountpoint: string;
   readonly secret: Secret;
+  /** Place of a hidden vault that is to be left alone, encoded. Wiped like the secret. */
+  readonly protect?: Uint8Array;
   readonly kdf?: KdfProfileName;
   readonly readOnly: boolean;
   readonly allowOther: boolean;

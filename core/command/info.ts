@@ -32,6 +32,7 @@ export async function info(target: VaultTarget): Promise<InfoReport> {
 export function infoText(report: InfoReport, style: Style): string {
   const rows = [
     ["medium", printable(report.medium)],
+    ["kind", report.hidden ? "hidden" : report.dense ? "dense" : "sparse"],
     ["on the medium", formatSize(report.mediumBytes)],
     ["used", formatSize(report.usedBytes)],
     ["free", `${formatSize(report.freeBytes)} of ${formatSize(report.totalBytes)}`],

@@ -8,6 +8,8 @@ import { compactVault, type ResizeReport, resizeVault } from "../vault/resize.ts
 import { checkVault } from "../vault/check.ts";
 import type { CheckReport } from "../vault/check_report.ts";
 import type { Vault } from "../vault/vault.ts";
+import type { VaultDescription } from "./describe.ts";
+import { agreeToTouchFree } from "./protect.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { printable, type Style } from "./terminal/colours.ts";
@@ -54,10 +56,25 @@ export function requireClean(medium: string, report: CheckReport): void {
 }
 
 /** `resize`: a dense vault to exactly this size, a sparse one to at most. */
-export async function resize(target: VaultTarget, sizeBytes: number): Promise<ResizeReport> {
-  return await onMountOr(target, { name: "resize", options: { sizeBytes } }, async () => {
-    return await withVault(target, "write", (vault) => resizeVault(vault, sizeBytes));
-  });
+export async function resize(
+  target: VaultTarget,
+  { sizeBytes, yes }: { readonly sizeBytes: number; readonly yes: boolean },
+): Promise<ResizeReport> {
+  const { host, medium } = target;
+  const mount = await host.runningMount(medium);
+  if (mount === null) {
+    return await withVault(target, "write", async (vault) => {
+      if (vault.opened.volume.store.dense) await agreeToTouchFree(host, medium, yes);
+      return await resizeVault(vault, sizeBytes);
+    });
+  }
+  try {
+    const { dense } = await mount.call("info") as VaultDescription;
+    if (dense) await agreeToTouchFree(host, medium, yes);
+    return await mount.call("resize", { sizeBytes }) as ResizeReport;
+  } finally {
+    mount.close();
+  }
 }
 
 /** `compact`: a sparse vault to what it needs. */

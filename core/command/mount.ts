@@ -98,6 +98,7 @@ export async function serveMount(
     );
   } finally {
     wipe(order.secret);
+    order.protect?.fill(0);
   }
   // Listened to before ready is said: whoever reads that may ask at once.
   const quit = unmounter(mount, events);

@@ -11,11 +11,19 @@ import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
 import { olderStateText, whyLong } from "./opening_text.ts";
 import { showWaiting } from "./terminal/waiting.ts";
-import { profilesOf, secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
+import { placeToProtect } from "./protect.ts";
+import {
+  profilesOf,
+  type ProtectOptions,
+  secretFor,
+  type SecretOptions,
+  wantsProtection,
+  wipeSecret,
+} from "./secrets.ts";
 import { proofOf } from "./slot_verbs.ts";
 
 /** What verbs on a vault are told about opening it. */
-export interface OpenOptions extends SecretOptions {
+export interface OpenOptions extends SecretOptions, ProtectOptions {
   readonly cryptoLane?: CryptoLaneName;
 }
 
@@ -37,8 +45,9 @@ export async function withVault<T>(
 ): Promise<T> {
   const { host, medium } = target;
   return await withSecret(target, access, async ({ parts, secret, profiles, trying, waiting }) => {
+    const protect = await placeToProtect(host, parts, target.options);
     const readOnly = access === "read";
-    const options = { secret, readOnly, owner: host.owner(), profiles, trying };
+    const options = { secret, readOnly, owner: host.owner(), profiles, trying, protect };
     const vault = await waiting(() => openVault(parts, options));
     wipeSecret(secret);
     try {
@@ -149,6 +158,7 @@ export async function withTree<T>(
   const mount = await host.runningMount(medium);
   if (mount !== null) {
     try {
+      if (wantsProtection(target.options)) throw mountedAlready(medium);
       return await use(mountedTree(host, mount));
     } finally {
       mount.close();
@@ -160,6 +170,13 @@ export async function withTree<T>(
     const own = () => Promise.resolve(vault.medium.name);
     return await use({ tree, medium: own, path: vaultPath, shown: (path) => path });
   });
+}
+
+function mountedAlready(medium: string): VaultError {
+  return new VaultError(
+    "conflict",
+    `Cannot protect the hidden vault in "${medium}": it is mounted; mount it with --protect-hidden`,
+  );
 }
 
 function mountedTree(host: Host, mount: RunningMount): OpenTree {

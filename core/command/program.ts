@@ -8,6 +8,7 @@ import { VaultError } from "../errors.ts";
 import { EXIT_CODES_TEXT } from "./exit_codes.ts";
 import type { Host } from "./host.ts";
 import { addFileVerbs } from "./program_files.ts";
+import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
 import { addMountVerbs } from "./program_mount.ts";
 import { addVaultVerbs } from "./program_vault.ts";
@@ -61,6 +62,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addMountVerbs(program, parts);
   addFileVerbs(program, parts.host);
   addKeyVerbs(program, parts.host);
+  addHiddenVerbs(program, parts.host);
   program.command("help [verb...]").description("print the help of a verb").action(
     (names: string[]) => helpOf(program, names).outputHelp(),
   );

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
-import { examples, opening, printing } from "./program_options.ts";
+import { examples, opening, printing, protecting } from "./program_options.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
@@ -48,7 +48,7 @@ function addListing(program: Command, host: Host): void {
 
 function addTransfer(program: Command, host: Host): void {
   examples(
-    printing(opening(program.command("put <medium> <paths...>")))
+    printing(protecting(opening(program.command("put <medium> <paths...>"))))
       .description("copy files and whole trees into the vault")
       .usage("[options] <medium> <source...> [target]")
       .addHelpText(
@@ -91,7 +91,7 @@ function split(paths: string[], fallback: string): { sources: string[]; to: stri
 
 function addChanges(program: Command, host: Host): void {
   examples(
-    printing(opening(program.command("mkdir <medium> <paths...>")))
+    printing(protecting(opening(program.command("mkdir <medium> <paths...>"))))
       .description("make directories in the vault")
       .option("-p, --parents", "also those above; no error where they exist"),
     ["mkdir vault.sv /notes", "mkdir -p vault.sv /a/b/c"],
@@ -103,7 +103,7 @@ function addChanges(program: Command, host: Host): void {
     await print(host, options, report, (value) => changeText("made directories:", value));
   });
   examples(
-    printing(opening(program.command("mv <medium> <from> <to>")))
+    printing(protecting(opening(program.command("mv <medium> <from> <to>"))))
       .description("move or rename inside the vault"),
     ["mv vault.sv /draft.txt /final.txt", "mv vault.sv /a.txt /notes/"],
   ).action(async (medium: string, from: string, to: string, options: Options) => {
@@ -112,7 +112,7 @@ function addChanges(program: Command, host: Host): void {
     await print(host, options, report, (value) => changeText("moved:", value));
   });
   examples(
-    printing(opening(program.command("rm <medium> <paths...>")))
+    printing(protecting(opening(program.command("rm <medium> <paths...>"))))
       .description("remove files, and with --recursive whole trees, from the vault")
       .option("-r, --recursive", "also directories with all they hold")
       .option("-f, --force", "no error where nothing is there"),

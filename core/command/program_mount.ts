@@ -1,35 +1,41 @@
 import type { Command } from "commander";
 import type { KdfProfileName } from "../crypto/argon2.ts";
-import type { Secret } from "../crypto/key_encryption.ts";
-import { concat } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { encodeHiddenPlace } from "../format/hidden_place.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { CryptoLaneName, Host, MountOrder } from "./host.ts";
 import type { MountReport } from "./mount.ts";
+import { handoverArguments, handoverBytes, takePlace } from "./mount_handover.ts";
 import type { ProgramParts } from "./program.ts";
-import { examples, opening, printing } from "./program_options.ts";
-import { secretFor, type SecretOptions, wipeSecret } from "./secrets.ts";
+import { examples, opening, printing, protecting } from "./program_options.ts";
+import {
+  type ProtectOptions,
+  secretFor,
+  type SecretOptions,
+  wantsProtection,
+  wipeSecret,
+} from "./secrets.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
-interface MountFlags extends SecretOptions, PrintOptions {
+interface MountFlags extends SecretOptions, ProtectOptions, PrintOptions {
   readonly readOnly?: boolean;
   readonly allowOther?: boolean;
   readonly noatime?: boolean;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
   readonly reportReady?: boolean;
+  /** Likewise: the place of the hidden vault comes before the secret. */
+  readonly protectPlace?: boolean;
   readonly option?: readonly string[];
   readonly cryptoLane: CryptoLaneName;
   readonly kdf?: KdfProfileName;
 }
 
-const NEWLINE = new Uint8Array([10]);
-
 /** mount, umount, mount-helper. */
 export function addMountVerbs(program: Command, parts: ProgramParts): void {
   const { host } = parts;
   examples(
-    mountFlags(printing(opening(program.command("mount <medium> <mountpoint>"))))
+    mountFlags(printing(protecting(opening(program.command("mount <medium> <mountpoint>")))))
       .description("mount the vault as a directory; Ctrl-C unmounts"),
     [
       "mount vault.sv /mnt/vault",
@@ -71,7 +77,8 @@ function mountFlags(command: Command): Command {
     .option("--noatime", "reading does not change access times")
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
-    .addOption(command.createOption("--report-ready").hideHelp());
+    .addOption(command.createOption("--report-ready").hideHelp())
+    .addOption(command.createOption("--protect-place").hideHelp());
 }
 
 function collect(value: string, before: readonly string[]): string[] {
@@ -107,7 +114,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     medium: host.absolute(call.medium),
     mountpoint,
     extra: given.extra,
-    secret: await secretFor(host, call.medium, flags),
+    ...await secretsFor(host, call.medium, flags),
   };
   if (flags.background === true) {
     try {
@@ -115,6 +122,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
       return await print(host, flags, report, mountText);
     } finally {
       wipeSecret(order.secret);
+      order.protect?.fill(0);
     }
   }
   await serveMount(host, order, {
@@ -126,6 +134,42 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     },
     warn: (message) => void host.err.write(`sigmavault: ${message}\n`),
   });
+}
+
+/** Nothing of the engine is loaded here where nothing is protected. */
+async function protectedPlace(
+  host: Host,
+  medium: string,
+  flags: MountFlags,
+): Promise<Uint8Array | undefined> {
+  if (!wantsProtection(flags)) return undefined;
+  const { placeToProtect } = await import("./protect.ts");
+  const parts = await host.openParts(host.absolute(medium), {
+    access: "read",
+    cryptoLane: flags.cryptoLane,
+  });
+  try {
+    const place = await placeToProtect(host, parts, flags);
+    const bytes = place && encodeHiddenPlace(place);
+    place?.orderKey.fill(0);
+    return bytes;
+  } finally {
+    await parts.closeParts();
+  }
+}
+
+/** The secret, and where the hidden vault lies that is to be protected. */
+async function secretsFor(
+  host: Host,
+  medium: string,
+  flags: MountFlags,
+): Promise<Pick<MountOrder, "secret" | "protect">> {
+  if (flags.protectPlace !== true) {
+    const secret = await secretFor(host, medium, flags);
+    return { secret, protect: await protectedPlace(host, medium, flags) };
+  }
+  const handed = await takePlace(host);
+  return { secret: await secretFor(handed.host, medium, flags), protect: handed.protect };
 }
 
 /** Who mistypes a name is told before a passphrase is asked for. */
@@ -149,22 +193,11 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.allowOther) args.push("--allow-other");
   if (order.noatime) args.push("--noatime");
   for (const option of order.extra) args.push("-o", option);
-  args.push(...secretArguments(order.secret));
-  const bytes = bytesOf(order.secret);
+  args.push(...handoverArguments(order));
+  const bytes = handoverBytes(order);
   try {
     return await parts.startInBackground(args, bytes);
   } finally {
     bytes.fill(0);
   }
-}
-
-function secretArguments(secret: Secret): string[] {
-  if ("device" in secret) return ["--device"];
-  return "passphrase" in secret ? ["--passphrase-fd", "0"] : ["--recovery-code-file", "/dev/stdin"];
-}
-
-/** With a newline behind it, because a reader drops one. */
-function bytesOf(secret: Secret): Uint8Array {
-  if ("passphrase" in secret) return concat(secret.passphrase, NEWLINE);
-  return "recoveryCode" in secret ? concat(secret.recoveryCode, NEWLINE) : new Uint8Array(0);
 }

@@ -47,6 +47,17 @@ export function opening(command: Command): Command {
     .addOption(cryptoLane());
 }
 
+/** Options of verbs that write to a vault which may have a hidden one in it. */
+export function protecting(command: Command): Command {
+  return command
+    .option("--protect-hidden", "ask for the hidden vault's passphrase too, and leave it alone")
+    .option("--hidden-passphrase-file <file>", "the same, read from a file")
+    .addOption(
+      new Option("--hidden-passphrase-fd <n>", "the same, read from an open descriptor")
+        .argParser(parseDescriptor),
+    );
+}
+
 /** Who seals. */
 export function cryptoLane(): Option {
   return new Option("--crypto-lane <lane>", "who encrypts").choices(["wasm", "native"]).default(

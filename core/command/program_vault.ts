@@ -62,11 +62,13 @@ function addMaintenance(program: Command, host: Host): void {
       .description("a dense vault to exactly this size, a sparse one to at most")
       .addOption(
         new Option("--size <size>", "the new size").argParser(sizeArgument).makeOptionMandatory(),
-      ),
+      )
+      .option("--yes", "do not ask before free cells of a dense vault are touched"),
     ["resize vault.sv --size 20G"],
-  ).action(async (medium: string, options: Options & { size: number }) => {
+  ).action(async (medium: string, options: Options & { size: number; yes?: boolean }) => {
     const { resize, resizeText } = await import("./maintenance.ts");
-    await print(host, options, await resize({ host, medium, options }, options.size), resizeText);
+    const order = { sizeBytes: options.size, yes: options.yes === true };
+    await print(host, options, await resize({ host, medium, options }, order), resizeText);
   });
   examples(
     printing(opening(program.command("compact <medium>")))

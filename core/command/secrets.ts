@@ -31,6 +31,31 @@ export interface NewSecretOptions {
   readonly newPassphraseFd?: number;
 }
 
+/** What verbs that write to an outer vault are told about a hidden one. */
+export interface ProtectOptions {
+  readonly protectHidden?: boolean;
+  readonly hiddenPassphraseFile?: string;
+  readonly hiddenPassphraseFd?: number;
+}
+
+/** Saying where its passphrase is says it too. */
+export function wantsProtection(options: ProtectOptions): boolean {
+  const { protectHidden, hiddenPassphraseFile, hiddenPassphraseFd } = options;
+  return protectHidden === true || hiddenPassphraseFile !== undefined ||
+    hiddenPassphraseFd !== undefined;
+}
+
+/** The passphrase of a hidden vault that is to be protected. The caller wipes it. */
+export async function hiddenSecretFor(
+  host: Host,
+  medium: string,
+  { hiddenPassphraseFile, hiddenPassphraseFd }: ProtectOptions,
+): Promise<Secret> {
+  const source = hiddenPassphraseFile ?? hiddenPassphraseFd;
+  if (source !== undefined) return { passphrase: await readSecret(host, source) };
+  return { passphrase: await askSecret(host, `Passphrase of the hidden vault in "${medium}": `) };
+}
+
 /** The secret that opens a vault. The caller wipes it with {@linkcode wipeSecret}. */
 export async function secretFor(
   host: Host,
