@@ -43,6 +43,16 @@ Deno.test("permissions: create, put, get and check with the flags of the table",
   assert.match(refused.stderr, /^sigmavault: Cannot .*--allow-read/);
 });
 
+Deno.test("permissions: hidden create with the flags of the table", async () => {
+  await using world = await CliWorld.open();
+  const { medium, passphraseFile, opens } = world;
+  await world.create("--dense", "--size", "80M");
+  const hidden = await world.secret("hidden", "nobody knows");
+  const flags = [`--allow-read=${medium},${passphraseFile},${hidden}`, `--allow-write=${medium}`];
+  const order = ["hidden", "create", medium, "--size", "16M", "--yes", ...opens];
+  await allowed(world, flags, [...order, "--new-passphrase-file", hidden]);
+});
+
 const reason = whyNoMount();
 
 Deno.test({
