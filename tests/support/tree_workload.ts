@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
+import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
+import type { VolumeStore } from "../../core/volume/volume_store.ts";
+import type { RandomStream } from "./random_stream.ts";
+
+/** Keys that are no records of a filesystem: the check of those is not asked here. */
+const PLAIN_KEY = 250;
+const KEYS = 40;
+const FILES = 8;
+/** Blocks of an extent at most. */
+export const RUN_BLOCKS_MAX = 4;
+
+/** Random puts and deletes of keys and extents in a volume's tree, with blocks whose content follows from their ids. */
+export class TreeWorkload {
+  private readonly stream: RandomStream;
+  private readonly address: number;
+
+  /** `address` leads to memory for {@linkcode RUN_BLOCKS_MAX} blocks. */
+  constructor(stream: RandomStream, address: number) {
+    this.stream = stream;
+    this.address = address;
+  }
+
+  /** One change; not of blocks unless `withBlocks`. */
+  change(volume: VolumeStore, withBlocks: boolean): void {
+    if (withBlocks && this.stream.chance(0.4)) return this.rewriteFile(volume);
+    const key = new Uint8Array([PLAIN_KEY, this.stream.below(KEYS), 0, 0, 0, 0, 0]);
+    if (this.stream.chance(0.3)) volume.tree.delete(key);
+    else volume.tree.put(key, new Uint8Array(this.stream.below(900)).fill(this.stream.below(256)));
+  }
+
+  /** Puts fresh blocks in place of an extent, or only drops it. */
+  private rewriteFile({ tree, blocks, blockBytes, kernel }: VolumeStore): void {
+    const ino = 1000 + this.stream.below(FILES);
+    const key = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
+    const old = tree.get(key);
+    if (old !== null) {
+      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      decodeExtent(old, extent);
+      blocks.drop(extent.firstId, extent.count);
+    }
+    if (this.stream.chance(0.2)) return void tree.delete(key);
+    const count = 1 + this.stream.below(RUN_BLOCKS_MAX);
+    const firstId = blocks.allocateIds(count);
+    for (let i = 0; i < count; i++) {
+      const at = this.address + i * blockBytes;
+      kernel.bytes.fill(fillOf(firstId + i), at, at + blockBytes);
+    }
+    blocks.put({ firstId, count, address: this.address, lastLength: blockBytes });
+    const record = new Uint8Array(EXTENT_BYTES);
+    encodeExtent({ count, firstId, tailCells: 0, unwritten: false }, record);
+    tree.put(key, record);
+  }
+}
+
+/** Every byte of a block, so that its content follows from its id. */
+function fillOf(id: number): number {
+  return id * 37 % 251;
+}
+
+/** Everything that the workload put into a tree, as text. */
+export function dumpTree({ tree }: Pick<VolumeStore, "tree">): string {
+  const lines: string[] = [];
+  tree.scan(new Uint8Array(0), (key, value) => {
+    if (key[0] === PLAIN_KEY || key[0] === KEY_TYPE.extent) {
+      lines.push(`${key.toHex()}=${value.toHex()}`);
+    }
+    return true;
+  });
+  return lines.join("\n");
+}
+
+/** Reads all blocks of a tree into memory for {@linkcode RUN_BLOCKS_MAX} of them and compares every byte. */
+export function assertBlocks(volume: VolumeStore, address: number): void {
+  const { tree, blocks, blockBytes, kernel } = volume;
+  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  const runs: { firstId: number; count: number }[] = [];
+  tree.scan(new Uint8Array([KEY_TYPE.extent]), (key, value) => {
+    if (key[0] !== KEY_TYPE.extent) return false;
+    decodeExtent(value, extent);
+    runs.push({ ...extent });
+    return true;
+  });
+  for (const { firstId, count } of runs) {
+    blocks.get(firstId, count, address);
+    for (let i = 0; i < count; i++) {
+      const at = address + i * blockBytes;
+      const block = kernel.bytes.subarray(at, at + blockBytes);
+      const expected = fillOf(firstId + i);
+      if (block.some((byte) => byte !== expected)) assert.fail("a block has other bytes");
+    }
+  }
+}
