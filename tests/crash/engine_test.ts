@@ -5,24 +5,24 @@
 import assert from "node:assert/strict";
 import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
-import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
-import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import type { Volume } from "../../core/volume/volume.ts";
+import { MAIN_VOLUME, type SnapshotStatus, type Volumes } from "../../core/volume/volumes.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { createKeyedVault, openKeyedVault } from "../support/keyed_vault.ts";
 import { RandomStream } from "../support/random_stream.ts";
+import { assertBlocks, dumpTree, RUN_BLOCKS_MAX, TreeWorkload } from "../support/tree_workload.ts";
 
 const SEEDS = Number(Deno.env.get("SIGMAVAULT_CRASH_SEEDS") ?? 5);
 const FIRST_SEED = Number(Deno.env.get("SIGMAVAULT_FIRST_SEED") ?? 1);
 const BLOCK_BYTES = 4096;
-/** Keys that are no records of a filesystem: the check of those is not asked here. */
-const PLAIN_KEY = 250;
-const KEYS = 40;
-const FILES = 8;
+/** The volume beside the first one that is always there. */
+const SECOND_VOLUME = "second";
+const VOLUMES_MAX = 4;
+const SNAPSHOTS_MAX = 5;
 
 const writerArena = new ArenaKernel(12 * MIB);
 const readerArena = new ArenaKernel(16 * MIB);
@@ -32,44 +32,52 @@ interface Promised {
   readonly groups: number;
 }
 
-/** A recorded workload: the medium, and what the tree held after each group. */
+/** A recorded workload: the medium, and what the vault held after each group. */
 interface Recording {
   readonly medium: CrashMedium<Promised>;
   /** Index 0: before the first group. */
   readonly states: string[];
 }
 
-/** Random puts, drops, groups, syncs, commits and transactions. */
+/** Random changes of two volumes and more, groups, syncs, commits, transactions, snapshots, clones and rollbacks. */
 class Workload {
   readonly states: string[] = [];
-  private readonly volume: Volume;
+  private readonly first: Volume;
+  private readonly volumes: Volumes;
   private readonly stream: RandomStream;
-  private readonly address: number;
+  private readonly changes: TreeWorkload;
   private readonly medium: CrashMedium<Promised>;
 
-  constructor(vault: Vault, medium: CrashMedium<Promised>, seed: number) {
-    this.volume = vault.opened.volume;
+  constructor(vault: Pick<Vault, "opened">, medium: CrashMedium<Promised>, seed: number) {
+    this.first = vault.opened.volume;
+    this.volumes = vault.opened.volumes;
     this.medium = medium;
     this.stream = new RandomStream(seed);
-    this.address = writerArena.reserve(4 * BLOCK_BYTES);
-    this.states.push(dump(this.volume));
+    const address = this.first.kernel.reserve(RUN_BLOCKS_MAX * BLOCK_BYTES);
+    this.changes = new TreeWorkload(this.stream, address);
+    this.states.push(dump(this.volumes));
   }
 
   async run(groups: number): Promise<void> {
     for (let group = 0; group < groups; group++) {
-      if (this.stream.chance(0.15)) this.transaction();
-      else {
-        for (let i = this.stream.below(5); i >= 0; i--) this.change(true);
-        this.volume.endGroup();
-      }
-      this.states.push(dump(this.volume));
-      if (this.stream.chance(0.35)) {
-        this.volume.sync();
-        this.promise();
-      } else if (this.stream.chance(0.2)) {
-        await this.volume.commit();
-        this.promise();
-      }
+      if (this.stream.chance(0.25)) this.changeDatasets();
+      else await this.group();
+    }
+  }
+
+  private async group(): Promise<void> {
+    if (this.stream.chance(0.15)) this.transaction();
+    else {
+      for (let i = this.stream.below(5); i >= 0; i--) this.change(true);
+      this.first.endGroup();
+    }
+    this.states.push(dump(this.volumes));
+    if (this.stream.chance(0.35)) {
+      this.first.sync();
+      this.promise();
+    } else if (this.stream.chance(0.2)) {
+      await this.first.commit();
+      this.promise();
     }
   }
 
@@ -78,61 +86,68 @@ class Workload {
   }
 
   private transaction(): void {
-    this.volume.beginTransaction();
+    this.first.beginTransaction();
     const keeps = this.stream.chance(0.6);
     for (let i = this.stream.below(5); i >= 0; i--) this.change(keeps);
-    if (keeps) this.volume.keepTransaction();
-    else this.volume.rollbackTransaction();
+    if (keeps) this.first.keepTransaction();
+    else this.first.rollbackTransaction();
   }
 
   private change(withBlocks: boolean): void {
-    const { tree } = this.volume;
-    if (withBlocks && this.stream.chance(0.4)) return this.rewriteFile();
-    const key = new Uint8Array([PLAIN_KEY, this.stream.below(KEYS), 0, 0, 0, 0, 0]);
-    if (this.stream.chance(0.3)) tree.delete(key);
-    else tree.put(key, new Uint8Array(this.stream.below(900)).fill(this.stream.below(256)));
+    const [volume] = this.pick(this.volumes.listVolumes());
+    const opened = this.volumes.openVolume(volume.name);
+    this.changes.change(opened, withBlocks);
+    opened.settle();
   }
 
-  /** Puts new blocks in place of an extent, or only drops it. */
-  private rewriteFile(): void {
-    const { tree } = this.volume;
-    const ino = 1000 + this.stream.below(FILES);
-    const key = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
-    const old = tree.get(key);
-    if (old !== null) {
-      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
-      decodeExtent(old, extent);
-      this.volume.drop(extent.firstId, extent.count);
+  /** One or none. */
+  private pick<T>(list: readonly T[]): T[] {
+    const at = this.stream.below(Math.max(1, list.length));
+    return list.slice(at, at + 1);
+  }
+
+  /** What is durable when it returns. */
+  private changeDatasets(): void {
+    const listed = this.volumes.listVolumes();
+    const [{ name }] = this.pick(listed);
+    const snapshots = this.volumes.listSnapshots(name);
+    const [snapshot] = this.pick(snapshots);
+    const action = this.stream.below(100);
+    if (action < 25) {
+      this.volumes.destroyStep(1 + this.stream.below(6));
+      return;
     }
-    if (this.stream.chance(0.2)) return void tree.delete(key);
-    const count = 1 + this.stream.below(4);
-    const firstId = this.volume.allocateIds(count);
-    for (let i = 0; i < count; i++) {
-      const at = this.address + i * BLOCK_BYTES;
-      this.volume.kernel.bytes.fill(fillOf(firstId + i), at, at + BLOCK_BYTES);
-    }
-    this.volume.put({ firstId, count, address: this.address, lastLength: BLOCK_BYTES });
-    const record = new Uint8Array(EXTENT_BYTES);
-    encodeExtent({ count, firstId, tailCells: 0, unwritten: false }, record);
-    tree.put(key, record);
+    if (action < 55 && snapshots.length < SNAPSHOTS_MAX) {
+      this.volumes.snapshot(name, `snapshot ${this.first.store.sequence}`);
+    } else if (snapshot === undefined) return;
+    else if (action < 65 && listed.length < VOLUMES_MAX) {
+      this.volumes.clone(name, snapshot.sequence, `clone ${this.first.store.sequence}`);
+    } else if (action < 75 && name !== MAIN_VOLUME && name !== SECOND_VOLUME) {
+      this.volumes.closeVolume(this.volumes.openVolume(name));
+      this.volumes.deleteVolume(name);
+    } else this.rollBackOrDelete(name, snapshot);
+    this.states.push(dump(this.volumes));
+    this.promise();
+  }
+
+  private rollBackOrDelete(name: string, { sequence }: SnapshotStatus): void {
+    if (this.stream.chance(0.6)) return this.volumes.deleteSnapshot(name, sequence);
+    this.volumes.rollback(name, sequence, this.stream.chance(0.5) ? "keep" : "destroy");
   }
 }
 
-/** Every byte of a block, so that its content follows from its id. */
-function fillOf(id: number): number {
-  return id * 37 % 251;
-}
-
-/** Everything in the tree, as text. */
-function dump(volume: Volume): string {
-  const lines: string[] = [];
-  volume.tree.scan(new Uint8Array(0), (key, value) => {
-    if (key[0] === PLAIN_KEY || key[0] === KEY_TYPE.extent) {
-      lines.push(`${key.toHex()}=${value.toHex()}`);
+/** Everything in all volumes and snapshots, as text. */
+function dump(volumes: Volumes): string {
+  const parts: string[] = [];
+  for (const { name } of volumes.listVolumes()) {
+    parts.push(`volume ${name}`, dumpTree(volumes.openVolume(name)));
+    for (const { sequence } of volumes.listSnapshots(name)) {
+      const snapshot = volumes.openSnapshot(name, sequence);
+      parts.push(`snapshot ${sequence}`, dumpTree(snapshot));
+      snapshot.close();
     }
-    return true;
-  });
-  return lines.join("\n");
+  }
+  return parts.join("\n");
 }
 
 /** A workload to record. */
@@ -159,7 +174,8 @@ async function emptyVault(segments: number): Promise<SparseBytes> {
   writerArena.reset();
   const medium = new MemoryStorage({});
   const shape = { segments, segmentsMax: 8, blockBytes: BLOCK_BYTES };
-  await createKeyedVault({ medium, kernel: writerArena }, shape);
+  const vault = await createKeyedVault({ medium, kernel: writerArena }, shape);
+  vault.volumes.createVolume(SECOND_VOLUME);
   return medium.content;
 }
 
@@ -168,53 +184,42 @@ async function verify(medium: MemoryStorage, recording: Recording): Promise<numb
   readerArena.reset();
   const vault = openKeyedVault({ medium, kernel: readerArena });
   assert.deepEqual(vault.opened.skippedRoots, [], "no root was named before it was durable");
-  const { volume } = vault.opened;
-  const state = dump(volume);
+  const state = dump(vault.volumes);
   const group = recording.states.lastIndexOf(state);
-  assert.ok(group >= 0, "the tree is as it was after some group");
-  checkBlocks(volume);
-  const report = await checkVault(vault);
-  assert.deepEqual(report.problems.filter(({ kind }) => kind !== "record"), []);
+  assert.ok(group >= 0, "the volumes are as they were after some group");
+  await checkAll(vault);
   return group;
 }
 
-function checkBlocks(volume: Volume): void {
-  const address = volume.kernel.reserve(4 * BLOCK_BYTES);
-  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
-  const runs: { firstId: number; count: number }[] = [];
-  volume.tree.scan(new Uint8Array([KEY_TYPE.extent]), (key, value) => {
-    if (key[0] !== KEY_TYPE.extent) return false;
-    decodeExtent(value, extent);
-    runs.push({ ...extent });
-    return true;
-  });
-  for (const { firstId, count } of runs) {
-    volume.get(firstId, count, address);
-    for (let i = 0; i < count * BLOCK_BYTES; i++) {
-      const expected = fillOf(firstId + Math.floor(i / BLOCK_BYTES));
-      if (volume.kernel.bytes[address + i] !== expected) assert.fail("a block has other bytes");
+/** Every block has its content, and nothing is out of place. */
+async function checkAll(vault: Vault): Promise<void> {
+  const { volumes } = vault;
+  const address = readerArena.reserve(RUN_BLOCKS_MAX * BLOCK_BYTES);
+  for (const { name } of volumes.listVolumes()) {
+    assertBlocks(volumes.openVolume(name), address);
+    for (const { sequence } of volumes.listSnapshots(name)) {
+      const snapshot = volumes.openSnapshot(name, sequence);
+      assertBlocks(snapshot, address);
+      snapshot.close();
     }
   }
+  const report = await checkVault(vault);
+  assert.deepEqual(report.problems.filter(({ kind }) => kind !== "record"), []);
 }
 
-/** The recovered vault takes changes, and holds them when it is opened again. */
+/** The recovered vault takes changes, frees what waited, and holds everything when it is opened again. */
 async function goOn(medium: MemoryStorage): Promise<void> {
   readerArena.reset();
-  const { volume } = openKeyedVault({ medium, kernel: readerArena }).opened;
-  const workload = new Workload(
-    { opened: { volume } } as Vault,
-    new CrashMedium<Promised>(),
-    1,
-  );
+  const vault = openKeyedVault({ medium, kernel: readerArena });
+  const workload = new Workload(vault, new CrashMedium<Promised>(), 1);
   await workload.run(6);
-  await volume.commit();
-  const expected = dump(volume);
+  while (vault.volumes.destroyStep(3));
+  await vault.opened.volume.commit();
+  const expected = dump(vault.volumes);
   readerArena.reset();
   const again = openKeyedVault({ medium, kernel: readerArena });
-  assert.equal(dump(again.opened.volume), expected);
-  checkBlocks(again.opened.volume);
-  const report = await checkVault(again);
-  assert.deepEqual(report.problems.filter(({ kind }) => kind !== "record"), []);
+  assert.equal(dump(again.volumes), expected);
+  await checkAll(again);
 }
 
 /** A power cut while the vault recovers from one. */
