@@ -21,6 +21,7 @@ const FIRST_SEED = Number(Deno.env.get("SIGMAVAULT_FIRST_SEED") ?? 1);
 const BLOCK_BYTES = 4096;
 /** The volume beside the first one that is always there. */
 const SECOND_VOLUME = "second";
+const VALUE_BYTES = 900;
 const VOLUMES_MAX = 4;
 const SNAPSHOTS_MAX = 5;
 
@@ -54,7 +55,7 @@ class Workload {
     this.medium = medium;
     this.stream = new RandomStream(seed);
     const address = this.first.kernel.reserve(RUN_BLOCKS_MAX * BLOCK_BYTES);
-    this.changes = new TreeWorkload(this.stream, address);
+    this.changes = new TreeWorkload(this.stream, address, VALUE_BYTES);
     this.states.push(dump(this.volumes));
   }
 

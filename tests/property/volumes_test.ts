@@ -22,6 +22,8 @@ import { assertBlocks, dumpTree, RUN_BLOCKS_MAX, TreeWorkload } from "../support
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_VOLUME_RUNS") ?? 40);
 const BLOCK_BYTES = 4096;
+/** Large enough that trees have several leaves, of which some stay as they are. */
+const VALUE_BYTES = 3500;
 /** Volumes and snapshots at most, so that changes meet again. */
 const DATASETS_MAX = 14;
 const arena = new ArenaKernel(16 * MIB);
@@ -81,8 +83,8 @@ class World {
 
   private write(name: string, volume: ModelVolume, stream: RandomStream): void {
     const opened = this.volumes.openVolume(name);
-    const workload = new TreeWorkload(stream, this.address);
-    for (let i = stream.below(12); i >= 0; i--) {
+    const workload = new TreeWorkload(stream, this.address, VALUE_BYTES);
+    for (let i = stream.below(16); i >= 0; i--) {
       workload.change(opened, true);
       opened.settle();
     }

@@ -15,11 +15,13 @@ export const RUN_BLOCKS_MAX = 4;
 export class TreeWorkload {
   private readonly stream: RandomStream;
   private readonly address: number;
+  private readonly valueBytes: number;
 
-  /** `address` leads to memory for {@linkcode RUN_BLOCKS_MAX} blocks. */
-  constructor(stream: RandomStream, address: number) {
+  /** `address` leads to memory for {@linkcode RUN_BLOCKS_MAX} blocks; values below `valueBytes` make a tree small or large. */
+  constructor(stream: RandomStream, address: number, valueBytes: number) {
     this.stream = stream;
     this.address = address;
+    this.valueBytes = valueBytes;
   }
 
   /** One change; not of blocks unless `withBlocks`. */
@@ -27,7 +29,10 @@ export class TreeWorkload {
     if (withBlocks && this.stream.chance(0.4)) return this.rewriteFile(volume);
     const key = new Uint8Array([PLAIN_KEY, this.stream.below(KEYS), 0, 0, 0, 0, 0]);
     if (this.stream.chance(0.3)) volume.tree.delete(key);
-    else volume.tree.put(key, new Uint8Array(this.stream.below(900)).fill(this.stream.below(256)));
+    else {
+      const value = new Uint8Array(this.stream.below(this.valueBytes));
+      volume.tree.put(key, value.fill(this.stream.below(256)));
+    }
   }
 
   /** Puts fresh blocks in place of an extent, or only drops it. */
