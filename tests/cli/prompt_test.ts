@@ -79,7 +79,7 @@ Deno.test("cli: two passphrases that differ, Ctrl-C, and a question answered wit
 
 Deno.test("cli: a terminal gets a picture in colours unless NO_COLOR forbids it", async () => {
   await using world = await CliWorld.open();
-  const demo = await new TerminalRun(world, ["demo", "--size", "24M"]).end();
+  const demo = await new TerminalRun(world, ["demo", "--size", "32M"]).end();
   assert.equal(demo.code, 0);
   assert.match(demo.shown, /with the key .*without the key/);
   assert.ok(!demo.shown.includes("\x1b[38;5;"));

@@ -63,7 +63,7 @@ Deno.test("cli: demo tells the files from noise, and not the medium", async () =
   const shown = await world.json<{ medium: Counted; plaintext: Counted; cells: { data: number } }>(
     "demo",
     "--size",
-    "24M",
+    "32M",
   );
   assert.ok(shown.medium.entropyBits > 7.9999);
   assert.equal(shown.medium.verdict, "random");
