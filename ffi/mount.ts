@@ -8,7 +8,7 @@ import { assert } from "../core/assert.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import { VaultError } from "../core/errors.ts";
-import { splitMessage } from "../core/vault/control.ts";
+import { type ControlProgress, splitMessage } from "../core/vault/control.ts";
 import { spawnWorker } from "../wasm/spawn_worker.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
@@ -38,7 +38,11 @@ export interface MountedVault {
   /** Resolves when the mount is over, rejects when it ended badly. */
   readonly ended: Promise<void>;
   /** Runs a verb on the open vault. */
-  control(verb: string, options: ControlRequest["options"]): Promise<unknown>;
+  control(
+    verb: string,
+    options: ControlRequest["options"],
+    progress?: ControlProgress,
+  ): Promise<unknown>;
   /** Writes everything and unmounts; `"busy"`: served until the last user leaves. */
   unmount(): Promise<"unmounted" | "busy">;
   /** Cuts the connection; what was not synced is lost. */
@@ -53,6 +57,10 @@ export async function mountVault(options: MountVaultOptions): Promise<MountedVau
   return mount;
 }
 
+interface WaitingVerb extends PromiseWithResolvers<unknown> {
+  readonly progress: ControlProgress;
+}
+
 class WorkerMount implements MountedVault {
   readonly mountpoint: string;
   readOnly = false;
@@ -62,7 +70,7 @@ class WorkerMount implements MountedVault {
   private readonly options: MountVaultOptions;
   private session: Session | null = null;
   private requests = 0;
-  private readonly waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  private readonly waiting = new Map<number, WaitingVerb>();
   private readonly opened = Promise.withResolvers<void>();
   private readonly ready = Promise.withResolvers<void>();
   private readonly over = Promise.withResolvers<void>();
@@ -137,6 +145,8 @@ class WorkerMount implements MountedVault {
         return this.ready.resolve();
       case "report":
         return this.options.report(fromPosted(message.error));
+      case "progress":
+        return this.waiting.get(message.id)?.progress(message.done, message.total);
       case "reply":
         return this.reply(message);
       case "ended":
@@ -174,9 +184,13 @@ class WorkerMount implements MountedVault {
     await session.close();
   }
 
-  control(verb: string, options: ControlRequest["options"]): Promise<unknown> {
+  control(
+    verb: string,
+    options: ControlRequest["options"],
+    progress: ControlProgress = () => {},
+  ): Promise<unknown> {
     const id = ++this.requests;
-    const waiting = Promise.withResolvers<unknown>();
+    const waiting = { ...Promise.withResolvers<unknown>(), progress };
     this.waiting.set(id, waiting);
     const moved = Object.values(splitMessage(options).bytes).map(({ buffer }) => buffer);
     this.post({ type: "control", request: { id, verb, options } }, moved);

@@ -62,6 +62,13 @@ export type FromServer =
     readonly value?: unknown;
     readonly error?: PostedError;
   }
+  /** How far a verb is, in bytes. */
+  | {
+    readonly type: "progress";
+    readonly id: number;
+    readonly done: number;
+    readonly total: number;
+  }
   | { readonly type: "report"; readonly error: PostedError }
   /** The session is over and the vault is closed; with an error, what was not synced may be lost. */
   | { readonly type: "ended"; readonly error?: PostedError };

@@ -15,7 +15,7 @@ import { VaultError } from "../core/errors.ts";
 import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
-import { runControlVerb, splitMessage } from "../core/vault/control.ts";
+import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
@@ -35,6 +35,7 @@ import { toPosted } from "./posted_error.ts";
 const KERNEL_BYTES = 72 * MIB;
 /** Blocks of deleted files that one idle step frees. */
 const RECLAIM_BLOCKS = 256;
+const PROGRESS_STEPS = 1000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 const post = (message: FromServer, moved: ArrayBuffer[] = []) => scope.postMessage(message, moved);
@@ -129,13 +130,26 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
 }
 
 async function control(vault: Vault, { id, verb, options }: ControlRequest): Promise<void> {
+  const progress = inSteps((done, total) => post({ type: "progress", id, done, total }));
   try {
-    const value = await runControlVerb(verbs, verb, { vault, options, signal: stopping.signal });
+    const call = { vault, options, signal: stopping.signal, progress };
+    const value = await runControlVerb(verbs, verb, call);
     const moved = Object.values(splitMessage(value).bytes).map(({ buffer }) => buffer);
     post({ type: "reply", id, value }, moved);
   } catch (error) {
     post({ type: "reply", id, error: toPosted(error) });
   }
+}
+
+/** Tells of the first step and of each further thousandth: every message wakes a thread. */
+function inSteps(tell: ControlProgress): ControlProgress {
+  let told = -1;
+  return (done, total) => {
+    const step = Math.floor(PROGRESS_STEPS * done / Math.max(1, total));
+    if (step === told) return;
+    told = step;
+    tell(done, total);
+  };
 }
 
 /** Closes the vault and says how it ended. */

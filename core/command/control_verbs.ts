@@ -35,9 +35,9 @@ const VERBS: Readonly<Record<string, ControlVerb>> = {
     mounted: true,
     keySlots: (await listSlots(vault.header)).map(slotRow),
   }),
-  check: async ({ vault, signal }) => {
+  check: async ({ vault, signal, progress }) => {
     const { checkVault } = await import("../vault/check.ts");
-    return await checkVault(vault, { signal });
+    return await checkVault(vault, { signal, progress });
   },
   resize: async ({ vault, options: { sizeBytes } }) => {
     if (typeof sizeBytes !== "number") {

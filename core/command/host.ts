@@ -5,7 +5,7 @@
  */
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
-import type { ControlOptions } from "../vault/control.ts";
+import type { ControlOptions, ControlProgress } from "../vault/control.ts";
 import type { VaultParts } from "../vault/vault.ts";
 import type { Runtime } from "../runtime.ts";
 import type { FileTree } from "./file_tree.ts";
@@ -45,7 +45,7 @@ export interface OpenedParts extends VaultParts {
 export interface RunningMount {
   readonly mountpoint: string;
   /** Runs a verb there; the caller wipes bytes in options and answer. */
-  call(verb: string, options?: ControlOptions): Promise<unknown>;
+  call(verb: string, options?: ControlOptions, progress?: ControlProgress): Promise<unknown>;
   close(): void;
 }
 
@@ -65,6 +65,13 @@ export interface MountOrder {
   readonly extra: readonly string[];
 }
 
+/** Runs a verb of a running mount; tells how far it is. */
+export type ControlAnswer = (
+  verb: string,
+  options: ControlOptions,
+  progress: ControlProgress,
+) => Promise<unknown>;
+
 /** A mount that this process serves. */
 export interface ServedMount {
   readonly mountpoint: string;
@@ -72,7 +79,7 @@ export interface ServedMount {
   readonly replayed: number;
   /** Resolves when it is over and everything is written; rejects when something may be lost. */
   readonly ended: Promise<void>;
-  control(verb: string, options: ControlOptions): Promise<unknown>;
+  control: ControlAnswer;
   unmount(): Promise<"unmounted" | "busy">;
   abort(): void;
 }
@@ -111,10 +118,7 @@ export interface Host {
   /** Mounts and serves in this process. */
   mount(order: MountOrder, report: (error: Error) => void): Promise<ServedMount>;
   /** Answers requests of other processes of this user for a mount. */
-  serveControl(
-    mountpoint: string,
-    answer: (verb: string, options: ControlOptions) => Promise<unknown>,
-  ): Promise<ControlServer>;
+  serveControl(mountpoint: string, answer: ControlAnswer): Promise<ControlServer>;
   /** Calls back at SIGINT, SIGTERM and SIGHUP; returns how to stop that. */
   onSignal(act: () => void): () => void;
 }

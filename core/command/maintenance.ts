@@ -21,17 +21,15 @@ const RECLAIM_BLOCKS = 1024;
 /** `check`: reads everything and compares what refers to what. */
 export async function check(target: VaultTarget): Promise<CheckReport> {
   const { host } = target;
-  return await onMountOr(target, { name: "check" }, async () => {
-    return await withVault(target, "read", async (vault) => {
-      const bar = progressOn(host.err, host.runtime);
-      try {
-        const progress = (done: number, total: number) => bar.show(done, total, "check");
-        return await checkVault(vault, { progress });
-      } finally {
-        await bar.clear();
-      }
+  const bar = progressOn(host.err, host.runtime);
+  const progress = (done: number, total: number) => bar.show(done, total, "check");
+  try {
+    return await onMountOr(target, { name: "check", progress }, async () => {
+      return await withVault(target, "read", (vault) => checkVault(vault, { progress }));
     });
-  });
+  } finally {
+    await bar.clear();
+  }
 }
 
 /** For people. */

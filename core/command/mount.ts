@@ -5,7 +5,7 @@ import { profilesOf } from "./secrets.ts";
 import { plural } from "./sizes.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { statOrNull } from "./copy_tree.ts";
-import type { ControlOptions } from "../vault/control.ts";
+import type { ControlOptions, ControlProgress } from "../vault/control.ts";
 import type { Host, MountOrder, ServedMount } from "./host.ts";
 
 /** What a mount reports when it is ready. */
@@ -105,7 +105,7 @@ export async function serveMount(
   const stopListening = host.onSignal(quit);
   const control = await host.serveControl(
     mount.mountpoint,
-    (verb, options) => answer(mount, verb, options),
+    (verb, options, progress) => answer(mount, { verb, options, progress }),
   ).catch((error) => {
     events.warn(`no control socket: ${error instanceof Error ? error.message : error}`);
     return null;
@@ -135,14 +135,21 @@ function unmounter(mount: ServedMount, events: ServeEvents): () => void {
   };
 }
 
-async function answer(mount: ServedMount, verb: string, options: ControlOptions): Promise<unknown> {
+interface Asked {
+  readonly verb: string;
+  readonly options: ControlOptions;
+  readonly progress: ControlProgress;
+}
+
+async function answer(mount: ServedMount, asked: Asked): Promise<unknown> {
+  const { verb, options, progress } = asked;
   if (verb === "umount") {
     if (options.force === true) mount.abort();
     const state = await mount.unmount();
     if (state === "unmounted") await mount.ended;
     return { state };
   }
-  const value = await mount.control(verb, options);
+  const value = await mount.control(verb, options, progress);
   const isInfo = verb === "info" && typeof value === "object";
   return isInfo ? { ...value, mountpoint: mount.mountpoint } : value;
 }

@@ -5,7 +5,7 @@ import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
-import { type ControlOptions, wipeMessage } from "../vault/control.ts";
+import { type ControlOptions, type ControlProgress, wipeMessage } from "../vault/control.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
@@ -195,13 +195,17 @@ function mountedTree(host: Host, mount: RunningMount): OpenTree {
 /** Runs a verb where the vault is: in the process that mounted it, or here on the opened vault. */
 export async function onMountOr<T>(
   { host, medium }: VaultTarget,
-  verb: { readonly name: string; readonly options?: Parameters<RunningMount["call"]>[1] },
+  verb: {
+    readonly name: string;
+    readonly options?: ControlOptions;
+    readonly progress?: ControlProgress;
+  },
   here: () => Promise<T>,
 ): Promise<T> {
   const mount = await host.runningMount(medium);
   if (mount === null) return await here();
   try {
-    return await mount.call(verb.name, verb.options) as T;
+    return await mount.call(verb.name, verb.options, verb.progress) as T;
   } finally {
     mount.close();
   }

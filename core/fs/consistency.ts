@@ -5,200 +5,191 @@ import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
 import { KEY_TYPE, keyBlock, keyCookie, keyIno } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
-import { directoryType, isDirectory, isSymlink } from "./mode.ts";
+import { InodeTable, KNOWN } from "./inode_table.ts";
+import { directoryType, isDirectory, isRegular, S_IFDIR, S_IFLNK } from "./mode.ts";
 import { INLINE_BYTES_MAX } from "./stored_data.ts";
-
-/** What {@linkcode checkConsistency} finds. */
-export interface ConsistencyReport {
-  readonly inodes: number;
-  /** One line for each thing that is wrong; inode numbers, never names. */
-  readonly problems: string[];
-}
-
-/** What is known of an inode: its record, and what other records say about it. */
-interface Known {
-  readonly mode: number;
-  readonly nlink: number;
-  readonly size: number;
-  readonly cells: number;
-  readonly flags: number;
-  readonly parent: number;
-  links: number;
-  subdirectories: number;
-  entries: number;
-  cellsMet: number;
-  parentMet: number;
-  isOrphan: boolean;
-  hasInline: boolean;
-  hasTarget: boolean;
-  hasAttributes: boolean;
-}
 
 const ROOT_INO = 1;
 const NAME_PROBES = 256;
 const COOKIE_BASE = 3;
+const DIRECTORY = directoryType(S_IFDIR);
+const SYMLINK = directoryType(S_IFLNK);
+/** Inodes settled before others get a turn. */
+const INODES_PER_TURN = 4096;
 
-/**
- * Compares every record of a volume's tree with every other: links with names, extents with sizes, flags with what
- * is there. `visitRun` is told about each run of data blocks that a file has, for a check of the blocks themselves.
- */
-export function checkConsistency(
-  store: VolumeStore,
-  visitRun: (firstId: number, count: number) => void = () => {},
-): ConsistencyReport {
-  const check = new Check(store, visitRun);
-  store.tree.scan(new Uint8Array([0]), (key, value) => {
-    check.record(key, value);
-    return true;
-  });
-  check.finish();
-  return { inodes: check.inodes.size, problems: check.problems };
+/** What a check of records is given. */
+export interface ConsistencyParts {
+  /** The volume that the records are of. */
+  readonly volume: Pick<VolumeStore, "blockBytes" | "hashName">;
+  /** Told about each thing that is wrong, with inode numbers and never names. */
+  readonly wrong: (problem: string) => void;
+  /** Told about each run of data blocks that a file has. */
+  readonly visitRun?: (firstId: number, count: number) => void;
 }
 
-class Check {
-  readonly problems: string[] = [];
-  readonly inodes = new Map<number, Known>();
-  readonly #store: VolumeStore;
-  readonly #visitRun: (firstId: number, count: number) => void;
+/**
+ * Compares every record of a volume's tree with every other: links with names, extents with sizes, flags with what is
+ * there. It is given all records in the order of their keys, which has all inodes first; and keeps 26 bytes of each.
+ */
+export class ConsistencyCheck {
+  /** Regular files among the inodes. */
+  files = 0;
+  /** Directories, the root among them. */
+  directories = 0;
+  readonly #inodes = new InodeTable();
+  readonly #parts: ConsistencyParts;
   readonly #inode = emptyInode();
   readonly #extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
-  readonly #pending = new Set<number>();
+  /** Numbers of inodes that are being freed: their extents are what is left of them. */
   readonly #ownerless = new Set<number>();
   #extentOwner = 0;
   #extentEnd = 0;
 
-  constructor(store: VolumeStore, visitRun: (firstId: number, count: number) => void) {
-    this.#store = store;
-    this.#visitRun = visitRun;
+  constructor(parts: ConsistencyParts) {
+    this.#parts = parts;
   }
 
+  /** The next record. */
   record(key: Uint8Array, value: Uint8Array): void {
     const ino = keyIno(key);
     try {
       if (key[0] === KEY_TYPE.inode) return this.#addInode(ino, value);
-      if (key[0] === KEY_TYPE.pending) return void this.#pending.add(ino);
-      const known = this.inodes.get(ino);
       if (key[0] === KEY_TYPE.extent) return this.#addExtent(ino, keyBlock(key), value);
-      if (known === undefined) return this.#wrong(ino, `a record of type ${key[0]} has no inode`);
-      this.#addRecord(known, key, value);
+      if (key[0] === KEY_TYPE.pending) return this.#addPending(ino);
+      if (!this.#inodes.at(ino)) return this.#wrong(ino, `a record of type ${key[0]} has no inode`);
+      this.#addRecord(key, value);
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       this.#wrong(ino, error.message);
     }
   }
 
-  finish(): void {
-    for (const ino of this.#ownerless) {
-      if (!this.#pending.has(ino)) this.#wrong(ino, "extents have no inode");
+  /** All records were there: settles what was met of each inode, in pieces. */
+  *finish(): Generator<void> {
+    for (const ino of this.#ownerless) this.#wrong(ino, "extents have no inode");
+    let count = 0;
+    for (const ino of this.#inodes.all()) {
+      this.#settle(ino);
+      if (++count % INODES_PER_TURN === 0) yield;
     }
-    for (const [ino, known] of this.inodes) this.#checkInode(ino, known);
-    if (!this.inodes.has(ROOT_INO)) this.#wrong(ROOT_INO, "the root directory is missing");
+    if (!this.#inodes.at(ROOT_INO)) this.#wrong(ROOT_INO, "the root directory is missing");
   }
 
   #addInode(ino: number, value: Uint8Array): void {
     decodeInode(value, this.#inode);
     const { mode, nlink, size, cells, flags, parent } = this.#inode;
-    this.inodes.set(ino, {
-      mode,
-      nlink,
-      size,
-      cells,
-      flags,
-      parent,
-      links: 0,
-      subdirectories: 0,
-      entries: 0,
-      cellsMet: 0,
-      parentMet: 0,
-      isOrphan: false,
-      hasInline: false,
-      hasTarget: false,
-      hasAttributes: false,
-    });
+    const inodes = this.#inodes;
+    if (!inodes.add(ino)) return this.#wrong(ino, "an inode's record is out of order");
+    inodes.bits = directoryType(mode) |
+      (nlink === 0 ? KNOWN.unlinked : 0) |
+      ((flags & INODE_FLAG.inline) === 0 ? 0 : KNOWN.inlineFlag) |
+      ((flags & INODE_FLAG.attributes) === 0 ? 0 : KNOWN.attributesFlag);
+    if (isRegular(mode)) this.files++;
+    if (isDirectory(mode)) {
+      this.directories++;
+      inodes.size = parent;
+      inodes.balance = size;
+      inodes.links = nlink - 2;
+    } else {
+      inodes.size = size;
+      inodes.balance = cells;
+      inodes.links = nlink;
+    }
   }
 
-  #addRecord(known: Known, key: Uint8Array, value: Uint8Array): void {
+  #addRecord(key: Uint8Array, value: Uint8Array): void {
     const ino = keyIno(key);
-    if (key[0] === KEY_TYPE.entry) return this.#addEntry(ino, known, key, value);
+    const inodes = this.#inodes;
+    if (key[0] === KEY_TYPE.entry) return this.#addEntry(ino, key, value);
     if (key[0] === KEY_TYPE.inline) {
-      known.hasInline = true;
-      if (value.length === 0 || value.length > Math.min(INLINE_BYTES_MAX, known.size)) {
+      inodes.bits |= KNOWN.inline;
+      if (value.length === 0 || value.length > Math.min(INLINE_BYTES_MAX, inodes.size)) {
         this.#wrong(ino, "inline data is longer than the file");
       }
     } else if (key[0] === KEY_TYPE.target) {
-      known.hasTarget = true;
-      if (value.length !== known.size) this.#wrong(ino, "a symlink's size is not its target's");
+      inodes.bits |= KNOWN.target;
+      if (value.length !== inodes.size) this.#wrong(ino, "a symlink's size is not its target's");
     } else if (key[0] === KEY_TYPE.attribute) {
-      known.hasAttributes = true;
+      inodes.bits |= KNOWN.attributes;
     } else if (key[0] === KEY_TYPE.orphan) {
-      known.isOrphan = true;
+      inodes.bits |= KNOWN.orphan;
     } else {
       this.#wrong(ino, `a record has the unknown type ${key[0]}`);
     }
   }
 
-  #addEntry(ino: number, directory: Known, key: Uint8Array, value: Uint8Array): void {
+  #addEntry(ino: number, key: Uint8Array, value: Uint8Array): void {
+    const inodes = this.#inodes;
     checkDirent(value);
-    directory.entries++;
-    const target = this.inodes.get(direntIno(value));
-    if (target === undefined) return this.#wrong(ino, "an entry leads to a missing inode");
-    if (direntType(value) !== directoryType(target.mode)) {
-      this.#wrong(ino, "an entry has the wrong type");
+    inodes.balance--;
+    const isDirectoryEntry = direntType(value) === DIRECTORY;
+    if (isDirectoryEntry) inodes.links--;
+    if (!inodes.at(direntIno(value))) {
+      return this.#wrong(ino, "an entry leads to a missing inode");
     }
-    target.links++;
-    if (isDirectory(target.mode)) {
-      target.parentMet = ino;
-      directory.subdirectories++;
-    }
-    const base = this.#store.hashName(value.subarray(DIRENT_NAME_AT)) * NAME_PROBES + COOKIE_BASE;
-    const probe = keyCookie(key) - base;
+    const type = inodes.bits & KNOWN.type;
+    if (direntType(value) !== type) this.#wrong(ino, "an entry has the wrong type");
+    inodes.bits |= (inodes.bits & KNOWN.named) === 0 ? KNOWN.named : KNOWN.namedAgain;
+    if (type !== DIRECTORY) inodes.links--;
+    else if (inodes.size !== ino) inodes.bits |= KNOWN.wrongParent;
+    const hash = this.#parts.volume.hashName(value.subarray(DIRENT_NAME_AT));
+    const probe = keyCookie(key) - hash * NAME_PROBES - COOKIE_BASE;
     if (probe < 0 || probe >= NAME_PROBES) this.#wrong(ino, "an entry lies under a wrong cookie");
   }
 
   #addExtent(ino: number, first: number, value: Uint8Array): void {
     decodeExtent(value, this.#extent);
+    const { volume: { blockBytes }, visitRun } = this.#parts;
     const { count, firstId, tailCells, unwritten } = this.#extent;
     if (ino === this.#extentOwner && first < this.#extentEnd) this.#wrong(ino, "extents overlap");
     this.#extentOwner = ino;
     this.#extentEnd = first + count;
-    if (!unwritten) this.#visitRun(firstId, count);
-    const known = this.inodes.get(ino);
-    if (known === undefined) return void this.#ownerless.add(ino);
-    const blockCells = this.#store.blockBytes / CELL_BYTES;
-    known.cellsMet += count * blockCells - (tailCells === 0 ? 0 : blockCells - tailCells);
-    const isBehind = first * this.#store.blockBytes >= known.size;
-    if (isBehind && !unwritten && !this.#pending.has(ino)) {
-      this.#wrong(ino, "data lies behind the end of the file");
-    }
+    if (!unwritten) visitRun?.(firstId, count);
+    const inodes = this.#inodes;
+    if (!inodes.at(ino)) return void this.#ownerless.add(ino);
+    const blockCells = blockBytes / CELL_BYTES;
+    inodes.balance -= count * blockCells - (tailCells === 0 ? 0 : blockCells - tailCells);
+    if (first * blockBytes >= inodes.size && !unwritten) inodes.bits |= KNOWN.dataBehind;
   }
 
-  #checkInode(ino: number, known: Known): void {
-    const { mode, nlink, flags } = known;
+  #addPending(ino: number): void {
+    this.#ownerless.delete(ino);
+    if (this.#inodes.at(ino)) this.#inodes.bits |= KNOWN.pending;
+  }
+
+  #settle(ino: number): void {
+    const { bits, balance, links } = this.#inodes;
+    const has = (bit: number) => (bits & bit) !== 0;
     const expect = (holds: boolean, claim: string) => {
       if (!holds) this.#wrong(ino, claim);
     };
-    if (isDirectory(mode)) {
-      const isNamed = known.links === (ino === ROOT_INO ? 0 : 1);
-      expect(nlink === 0 || isNamed, `a directory has ${known.links} names`);
-      expect(
-        nlink === 0 || nlink === 2 + known.subdirectories,
-        "a directory's links are miscounted",
-      );
-      expect(known.size === known.entries, "a directory's entries are miscounted");
-      const parent = ino === ROOT_INO ? ROOT_INO : known.parentMet;
-      expect(nlink === 0 || known.parent === parent, "a directory has a wrong parent");
-    } else {
-      expect(nlink === known.links, `${nlink} links, but ${known.links} names`);
-      expect(known.cells === known.cellsMet, `${known.cells} cells, but ${known.cellsMet} met`);
+    if ((bits & KNOWN.type) === DIRECTORY) this.#settleDirectory(ino, expect);
+    else {
+      expect(links === 0, `${Math.abs(links)} ${links > 0 ? "more" : "fewer"} links than names`);
+      expect(balance === 0, `its cells are miscounted by ${Math.abs(balance)}`);
+      const isBehind = has(KNOWN.dataBehind) && !has(KNOWN.pending);
+      expect(!isBehind, "data lies behind the end of the file");
     }
-    expect((nlink === 0) === known.isOrphan, "orphans and links do not agree");
-    expect(known.hasInline === ((flags & INODE_FLAG.inline) !== 0), "inline data and flag differ");
-    expect(known.hasTarget === isSymlink(mode), "symlink and target differ");
-    const hasAttributes = (flags & INODE_FLAG.attributes) !== 0;
-    expect(known.hasAttributes === hasAttributes, "extended attributes and flag differ");
+    expect(has(KNOWN.unlinked) === has(KNOWN.orphan), "orphans and links do not agree");
+    expect(has(KNOWN.inline) === has(KNOWN.inlineFlag), "inline data and flag differ");
+    expect(has(KNOWN.target) === ((bits & KNOWN.type) === SYMLINK), "symlink and target differ");
+    const attributesAgree = has(KNOWN.attributes) === has(KNOWN.attributesFlag);
+    expect(attributesAgree, "extended attributes and flag differ");
+  }
+
+  #settleDirectory(ino: number, expect: (holds: boolean, claim: string) => void): void {
+    const { bits, balance, links, size: parent } = this.#inodes;
+    expect(balance === 0, "a directory's entries are miscounted");
+    if ((bits & KNOWN.unlinked) !== 0) return;
+    const named = bits & (KNOWN.named | KNOWN.namedAgain);
+    const isRoot = ino === ROOT_INO;
+    expect(named === (isRoot ? 0 : KNOWN.named), "a directory has not just one name");
+    expect(links === 0, "a directory's links are miscounted");
+    const hasParent = isRoot ? parent === ROOT_INO : (bits & KNOWN.wrongParent) === 0;
+    expect(hasParent, "a directory has a wrong parent");
   }
 
   #wrong(ino: number, problem: string): void {
-    this.problems.push(`inode ${ino}: ${problem}`);
+    this.#parts.wrong(`inode ${ino}: ${problem}`);
   }
 }

@@ -1,22 +1,37 @@
 import type { MapEntry } from "../format/map_entry.ts";
 import type { Problems } from "./check_report.ts";
-import { IdRuns } from "./id_runs.ts";
+import { MapIds, RankBits } from "./map_ids.ts";
+import { TreeNodes } from "./tree_nodes.ts";
 
-/** Who has which block: every entry of the map is claimed exactly once. */
+/** Runs of missing blocks that are remembered until it is known whether they count. */
+const MISSING_MAX = 100;
+
+interface Run {
+  readonly firstId: number;
+  readonly count: number;
+}
+
+/** Who has which block: every entry of the map is claimed exactly once. Two bits for each block, and the nodes' entries. */
 export class BlockClaims {
-  private readonly nodes = new Map<number, MapEntry>();
-  private readonly claimed = new Set<number>();
-  private readonly data = new IdRuns();
-  private readonly reached = new IdRuns();
+  private readonly ids = new MapIds();
+  private readonly nodes = new TreeNodes();
+  private readonly isNode = new RankBits();
+  private readonly claimed = new RankBits();
+  private readonly missing: Run[] = [];
+  private missingMore = 0;
 
-  /** The map has a tree node. */
-  addNode(id: number, entry: MapEntry): void {
-    this.nodes.set(id, entry);
+  /** The map has a tree node; false where ids do not ascend. */
+  addNode(id: number, entry: Uint8Array): boolean {
+    const rank = this.ids.add(id);
+    if (rank < 0) return false;
+    this.isNode.set(rank);
+    this.nodes.add(id, entry);
+    return true;
   }
 
-  /** The map has a data block. */
-  addData(id: number): void {
-    this.data.add(id, 1);
+  /** The map has a data block; false where ids do not ascend. */
+  addData(id: number): boolean {
+    return this.ids.add(id) >= 0;
   }
 
   /** The entry of a tree node. */
@@ -24,36 +39,54 @@ export class BlockClaims {
     return this.nodes.get(id);
   }
 
-  /** Something has a tree node; false where something else has it already. */
+  /** Something has a tree node; false where something else has it already, or there is none. */
   claimNode(id: number): boolean {
-    if (this.claimed.has(id)) return false;
-    this.claimed.add(id);
-    return true;
+    const rank = this.ids.rank(id);
+    return rank >= 0 && this.isNode.has(rank) && this.claimed.set(rank);
   }
 
   /** Something has data blocks. */
-  claimData(firstId: number, count: number): void {
-    this.reached.add(firstId, count);
+  claimData(firstId: number, count: number, problems: Problems): void {
+    const end = firstId + count;
+    for (let id = firstId; id < end; id++) {
+      const next = Math.min(end, this.ids.next(id));
+      if (next > id) this.addMissing({ firstId: id, count: next - id });
+      if (next === end) return;
+      id = next;
+      const rank = this.ids.rank(id);
+      if (this.isNode.has(rank)) this.addMissing({ firstId: id, count: 1 });
+      else if (!this.claimed.set(rank)) {
+        problems.add("shared", `block ${id} in two places of files`);
+      }
+    }
+  }
+
+  private addMissing(run: Run): void {
+    if (this.missing.length < MISSING_MAX) this.missing.push(run);
+    else this.missingMore++;
   }
 
   /** Something has blocks of either kind. */
   claim(firstId: number, count: number, problems: Problems): void {
     for (let id = firstId; id < firstId + count; id++) {
-      if (!this.nodes.has(id)) this.claimData(id, 1);
-      else if (!this.claimNode(id)) problems.add("shared", `tree node ${id} in two places`);
+      const rank = this.ids.rank(id);
+      if (rank < 0 || !this.isNode.has(rank)) this.claimData(id, 1, problems);
+      else if (!this.claimed.set(rank)) problems.add("shared", `tree node ${id} in two places`);
     }
   }
 
-  /** Reports what is claimed twice; and unless nodes were `lost`, what is missing and what nothing has. */
+  /** Unless nodes were `lost`, reports what is missing and what nothing has. */
   settle(problems: Problems, lost: boolean): void {
-    const { data, reached } = this;
-    reached.settle((id, n) => problems.add("shared", `${blocksOf(id, n)} in two places of files`));
     if (lost) return; // most would be missing or unreachable, and none of them wrongly so
-    data.settle(() => {});
-    reached.beyond(data, (id, n) => problems.add("missing", `${blocksOf(id, n)} of a file`));
-    data.beyond(reached, (id, n) => problems.add("unreachable", `${blocksOf(id, n)} of no file`));
-    for (const id of this.nodes.keys()) {
-      if (!this.claimed.has(id)) problems.add("unreachable", `tree node ${id}`);
+    for (const { firstId, count } of this.missing) {
+      problems.add("missing", `${blocksOf(firstId, count)} of a file`);
+    }
+    for (let i = 0; i < this.missingMore; i++) problems.add("missing", "blocks of a file");
+    const { claimed, ids } = this;
+    for (let rank = 0; (rank = claimed.nextClear(rank, ids.count)) < ids.count; rank++) {
+      const id = ids.id(rank);
+      if (this.isNode.has(rank)) problems.add("unreachable", `tree node ${id}`);
+      else problems.add("unreachable", `block ${id} of no file`);
     }
   }
 }

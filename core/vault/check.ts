@@ -13,13 +13,15 @@ import { BlockClaims } from "./block_claims.ts";
 import { CatalogCheck } from "./check_catalog.ts";
 import { type CheckReport, type Problem, Problems } from "./check_report.ts";
 import { findPaths } from "./check_paths.ts";
-import { SpaceRecords } from "./check_space.ts";
+import { SEGMENTS_PER_TURN, SpaceRecords } from "./check_space.ts";
 import type { Vault } from "./vault.ts";
 
 /** Data blocks opened at a time. */
 const BATCH_BLOCKS = 64;
-/** Cells looked at before others get a turn. */
+/** Cells of blocks read before others get a turn: a millisecond, as the turn itself may take. */
 const CELLS_PER_TURN = 256;
+/** The same for tree nodes, whose records take longer. */
+const NODE_CELLS_PER_TURN = 64;
 /** Damaged blocks whose files are looked up. */
 const BAD_BLOCKS_MAX = 1000;
 
@@ -77,7 +79,8 @@ class VaultCheck {
   private bytes = 0;
   private doneCells = 0;
   private usedCells = 0;
-  private pauseAt = CELLS_PER_TURN;
+  /** How much of a turn was used up. */
+  private turn = 0;
   private lostNodes = 0;
 
   constructor(vault: Vault, problems: Problems, options: CheckOptions) {
@@ -97,27 +100,32 @@ class VaultCheck {
     for (let segment = 0; segment < headerSegments(record.dense); segment++) {
       this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
     }
+    this.doneCells = HEADER_SEGMENTS * SEGMENT_CELLS;
     this.census.addRun(root.run);
     this.take(runCell(record.logChunk), runCount(record.logChunk), "the intent log");
     await this.checkMap(record.map, inspector);
-    const counts = this.checkCatalog(record, inspector);
+    const counts = await this.checkCatalog(record, inspector);
     this.claims.settle(this.problems, this.lostNodes > 0);
     await this.checkSpace(root, inspector);
     return this.report(counts);
   }
 
-  private checkCatalog(
+  private async checkCatalog(
     record: RootRecord,
     inspector: MediumInspector,
-  ): { files: number; directories: number } {
+  ): Promise<{ files: number; directories: number }> {
     const lostBefore = this.lostNodes;
-    for (const _ of this.leaves("catalog", record.catalog, inspector));
+    for (const _ of this.leaves("catalog", record.catalog, inspector)) await this.pauseNodes(1);
     if (this.lostNodes > lostBefore) return { files: 0, directories: 0 };
     const { volume } = this.vault.opened;
     const { problems, claims } = this;
-    const parts = { volume, inspector, problems, claims };
+    const pause = (cells: number) => {
+      this.doneCells += cells;
+      return this.pauseNodes(cells);
+    };
+    const parts = { volume, inspector, problems, claims, pause };
     try {
-      const counts = new CatalogCheck(volume.store.catalogOf(record), parts).run();
+      const counts = await new CatalogCheck(volume.store.catalogOf(record), parts).run();
       this.lostNodes += counts.lostNodes;
       return counts;
     } catch (error) {
@@ -150,7 +158,6 @@ class VaultCheck {
 
   /** Counts cells as in use; false where they cannot be, or something else lies in them. */
   private take(cell: number, count: number, what: string): boolean {
-    this.doneCells += count;
     if (!this.census.holds(cell, count)) {
       this.problems.add("damaged", `${what} lies outside the medium`);
       return false;
@@ -164,6 +171,7 @@ class VaultCheck {
     for (const leaf of this.leaves("block map", pointer, inspector)) {
       for (let i = 0; i < leaf.count; i++) this.countEntry(leaf.key(i), leaf.value(i));
       if (this.waiting.length >= BATCH_BLOCKS) await this.openWaiting(inspector);
+      await this.pauseNodes(1);
     }
     await this.openWaiting(inspector);
   }
@@ -175,7 +183,10 @@ class VaultCheck {
     inspector: MediumInspector,
   ): Generator<Page> {
     yield* inspector.leaves(pointer, NODE_KINDS[tree], {
-      node: (cell, cells) => this.take(cell, cells, `a node of the ${tree}`),
+      node: (cell, cells) => {
+        this.doneCells += cells;
+        return this.take(cell, cells, `a node of the ${tree}`);
+      },
       damaged: () => {
         this.lostNodes++;
         this.problems.add("damaged", `a node of the ${tree} does not open`);
@@ -194,8 +205,9 @@ class VaultCheck {
     const { id, entry } = block;
     const isNode = entry.kind === KIND.volumeNode;
     this.blocks++;
-    if (isNode) this.claims.addNode(id, entry);
-    else this.claims.addData(id);
+    if (!(isNode ? this.claims.addNode(id, value) : this.claims.addData(id))) {
+      return this.problems.add("damaged", `block ${id} is in the block map out of order`);
+    }
     if (entry.birth < this.lastBirth) this.problems.add("catalog", `block ${id} was born late`);
     this.lastBirth = entry.birth;
     if (!this.take(entry.places[0].cell, contentCells(entry), `block ${id}`) || isNode) return;
@@ -211,8 +223,13 @@ class VaultCheck {
     for (let at = 0; at < blocks.length; at += BATCH_BLOCKS) {
       const batch = blocks.slice(at, at + BATCH_BLOCKS);
       for (const id of inspector.badBlocks(batch)) this.noteBad(id);
-      for (const { entry } of batch) this.bytes += entry.length;
-      await this.pause();
+      let cells = 0;
+      for (const { entry } of batch) {
+        this.bytes += entry.length;
+        cells += contentCells(entry);
+      }
+      this.doneCells += cells;
+      await this.pause(cells / CELLS_PER_TURN);
     }
   }
 
@@ -221,15 +238,20 @@ class VaultCheck {
     else this.problems.add("damaged", `block ${id} does not open`);
   }
 
-  /** Lets others run, tells how far the check is, and stops where that is wished. */
-  private async pause(): Promise<void> {
+  /** Lets others run where a turn is over, tells how far the check is, and stops where that is wished. */
+  private async pause(turns: number): Promise<void> {
+    this.turn += turns;
+    if (this.turn < 1) return;
+    this.turn = 0;
     const { signal, progress } = this.options;
     signal?.throwIfAborted();
     const done = Math.min(this.doneCells, this.usedCells);
     progress?.(done * CELL_BYTES, this.usedCells * CELL_BYTES);
-    if (this.doneCells < this.pauseAt) return;
-    this.pauseAt = this.doneCells + CELLS_PER_TURN;
     await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
+  private async pauseNodes(cells: number): Promise<void> {
+    await this.pause(cells / NODE_CELLS_PER_TURN);
   }
 
   private async checkSpace(root: OpenedRoot, inspector: MediumInspector): Promise<void> {
@@ -238,10 +260,10 @@ class VaultCheck {
     const lostBefore = this.lostNodes;
     for (const leaf of this.leaves("space map", record.space, inspector)) {
       for (let i = 0; i < leaf.count; i++) records.add(leaf.key(i), leaf.value(i), this.problems);
-      await this.pause();
+      await this.pauseNodes(1);
     }
     if (this.lostNodes > lostBefore) return;
-    records.settle(record, this.problems);
+    for (const _ of records.settle(record, this.problems)) await this.pause(1);
     for (const run of records.resting) {
       if (!this.census.holds(runCell(run), runCount(run))) {
         this.problems.add("space", "cells rest that lie outside the medium");
@@ -251,6 +273,7 @@ class VaultCheck {
     }
     if (lostBefore > 0) return;
     for (let segment = 0; segment < record.segments; segment++) {
+      if (segment % SEGMENTS_PER_TURN === 0) await this.pause(1);
       this.compareSegment(segment, records.bitmap(segment));
     }
   }

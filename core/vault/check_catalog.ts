@@ -2,9 +2,10 @@ import type { Page } from "../btree/page.ts";
 import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
-import type { DeadRun, PendingRuns, PendingTree } from "../format/freeing_record.ts";
+import type { DeadRun, Pending, PendingRuns, PendingTree } from "../format/freeing_record.ts";
+import { contentCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
-import type { Catalog, NumberedBranch } from "../tree/catalog.ts";
+import type { Catalog, NumberedBranch, PlacedSnapshot } from "../tree/catalog.ts";
 import { type Dataset, datasetOf, headOf, Lineage } from "../tree/lineage.ts";
 import { checkHead, checkSnapshot, type TreeCheckParts, type TreeCounts } from "./check_tree.ts";
 
@@ -33,32 +34,34 @@ export class CatalogCheck {
     this.parts = parts;
   }
 
-  run(): CatalogCounts {
+  async run(): Promise<CatalogCounts> {
     const names = new Map(this.catalog.volumes().map(({ id, name }) => [id, name]));
     for (const branch of this.catalog.branches()) {
-      this.checkBranch(branch, `volume "${names.get(branch.volume) ?? "(deleted)"}"`);
+      await this.checkBranch(branch, `volume "${names.get(branch.volume) ?? "(deleted)"}"`);
     }
-    this.checkPending();
+    await this.checkPending();
     if (this.counts.lostNodes === 0) this.checkRuns();
     return this.counts;
   }
 
-  private checkBranch(branch: NumberedBranch, volume: string): void {
-    this.catalog.snapshots(branch.id, 0, (snapshot) => {
+  private async checkBranch(branch: NumberedBranch, volume: string): Promise<void> {
+    const snapshots: PlacedSnapshot[] = [];
+    this.catalog.snapshots(branch.id, 0, (snapshot) => snapshots.push(snapshot) > 0);
+    for (const snapshot of snapshots) {
       const what = snapshot.hidden ? "(deleted)" : `"${snapshot.name || snapshot.sequence}"`;
-      this.checkDataset(datasetOf(snapshot), snapshot.birth, `${volume}, snapshot ${what}`);
-      return true;
-    });
-    if (branch.root !== 0) this.checkDataset(headOf(branch), branch.birth, volume);
+      const name = `${volume}, snapshot ${what}`;
+      await this.checkDataset(datasetOf(snapshot), snapshot.birth, name);
+    }
+    if (branch.root !== 0) await this.checkDataset(headOf(branch), branch.birth, volume);
   }
 
-  private checkDataset(dataset: Dataset, birth: number, name: string): void {
+  private async checkDataset(dataset: Dataset, birth: number, name: string): Promise<void> {
     const predecessor = this.lineage.predecessor(dataset);
     const bornAfter = predecessor?.sequence ?? 0;
     const firstId = predecessor?.nextBlockId ?? 0;
     const tree = { name, root: dataset.root, birth, bornAfter, firstId };
     const isHead = dataset.snapshot === null;
-    const counts = isHead ? checkHead(tree, this.parts) : checkSnapshot(tree, this.parts);
+    const counts = await (isHead ? checkHead : checkSnapshot)(tree, this.parts);
     this.add(counts);
     for (const range of this.lineage.deaths(dataset, bornAfter)) {
       this.catalog.deadRuns(range, (run) => {
@@ -80,12 +83,13 @@ export class CatalogCheck {
     this.counts.lostNodes += lostNodes;
   }
 
-  private checkPending(): void {
-    this.catalog.pending(({ work }) => {
-      if (work.kind === "tree") this.claimTree(work);
+  private async checkPending(): Promise<void> {
+    const waiting: Pending[] = [];
+    this.catalog.pending(({ work }) => waiting.push(work) > 0);
+    for (const work of waiting) {
+      if (work.kind === "tree") await this.claimTree(work, work.root);
       else this.claimRuns(work);
-      return true;
-    });
+    }
   }
 
   private claimRuns(work: PendingRuns): void {
@@ -105,27 +109,25 @@ export class CatalogCheck {
     this.parts.problems.add("catalog", `${runs} dead runs are there, ${this.runs} of snapshots`);
   }
 
-  private claimTree(work: PendingTree): void {
-    const { inspector, claims, problems } = this.parts;
-    const claimBelow = (id: number): void => {
-      const entry = claims.node(id);
-      try {
-        if (entry === undefined || !claims.claimNode(id)) {
-          throw new VaultError("corrupt", "it is not in the block map, or referred to twice");
-        }
-        const page = inspector.volumeNode({ id, entry });
-        if (page.level === 0) return this.claimRest(page, work);
-        for (let i = page.childIndex(work.cursor); i < page.count; i++) {
-          const pointer = viewOf(page.value(i));
-          if (getU64(pointer, 8) > work.bornAfter) claimBelow(getU64(pointer, 0));
-        }
-      } catch (error) {
-        if (!(error instanceof VaultError)) throw error;
-        this.counts.lostNodes++;
-        problems.add("damaged", `tree node ${id} of something deleted: ${error.message}`);
+  private async claimTree(work: PendingTree, id: number): Promise<void> {
+    const { inspector, claims, problems, pause } = this.parts;
+    const entry = claims.node(id);
+    try {
+      if (entry === undefined || !claims.claimNode(id)) {
+        throw new VaultError("corrupt", "it is not in the block map, or referred to twice");
       }
-    };
-    claimBelow(work.root);
+      const page = inspector.volumeNode({ id, entry });
+      await pause(contentCells(entry));
+      if (page.level === 0) return this.claimRest(page, work);
+      for (let i = page.childIndex(work.cursor); i < page.count; i++) {
+        const pointer = viewOf(page.value(i));
+        if (getU64(pointer, 8) > work.bornAfter) await this.claimTree(work, getU64(pointer, 0));
+      }
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      this.counts.lostNodes++;
+      problems.add("damaged", `tree node ${id} of something deleted: ${error.message}`);
+    }
   }
 
   private claimRest(page: Page, work: PendingTree): void {
@@ -137,7 +139,7 @@ export class CatalogCheck {
       const done = i === found ? work.skip : 0;
       const skip = Math.max(done, work.firstId - extent.firstId);
       if (extent.unwritten || skip >= extent.count) continue;
-      this.parts.claims.claimData(extent.firstId + skip, extent.count - skip);
+      this.parts.claims.claimData(extent.firstId + skip, extent.count - skip, this.parts.problems);
     }
   }
 }

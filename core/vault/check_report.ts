@@ -50,4 +50,10 @@ export class Problems {
     if (this.list.length === PROBLEMS_MAX) this.more++;
     else this.list.push(path === undefined ? { kind, what } : { kind, what, path });
   }
+
+  /** Adds all of another list. */
+  addAll(others: Problems): void {
+    for (const { kind, what, path } of others.list) this.add(kind, what, path);
+    this.more += others.more;
+  }
 }

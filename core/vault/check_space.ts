@@ -13,6 +13,9 @@ import { SEGMENT_CELLS, SEGMENT_SLOTS } from "../limits.ts";
 import { countFree, eachSlot } from "../block/segment_bitmap.ts";
 import type { Problems } from "./check_report.ts";
 
+/** Segments compared before others get a turn. */
+export const SEGMENTS_PER_TURN = 4096;
+
 /** The records of the space tree, as they lie on the medium, with what the root record adds to them. */
 export class SpaceRecords {
   /** Every run at rest. */
@@ -41,9 +44,10 @@ export class SpaceRecords {
     }
   }
 
-  /** Compares the counts with the bitmaps, then adds what was taken and given up while the root was written. */
-  settle(record: RootRecord, problems: Problems): void {
+  /** Compares the counts with the bitmaps, in pieces; then adds what was taken and given up while the root was written. */
+  *settle(record: RootRecord, problems: Problems): Generator<void> {
     for (let segment = 0; segment < record.segments; segment++) {
+      if (segment % SEGMENTS_PER_TURN === 0) yield;
       const free = countFree(this.bitmap(segment));
       const counted = this.freeCells.get(segment);
       if (counted !== free) {

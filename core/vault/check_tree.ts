@@ -2,16 +2,14 @@ import type { MediumInspector } from "../block/medium_inspector.ts";
 import type { Page } from "../btree/page.ts";
 import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { checkConsistency } from "../fs/consistency.ts";
-import { isDirectory, isRegular } from "../fs/mode.ts";
+import { ConsistencyCheck } from "../fs/consistency.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
-import { decodeInode, emptyInode } from "../format/inode.ts";
 import { contentCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import type { BlockClaims } from "./block_claims.ts";
-import type { Problems } from "./check_report.ts";
+import { Problems } from "./check_report.ts";
 
 /** What the check of trees is given. */
 export interface TreeCheckParts {
@@ -19,6 +17,8 @@ export interface TreeCheckParts {
   readonly inspector: MediumInspector;
   readonly problems: Problems;
   readonly claims: BlockClaims;
+  /** Told of cells of nodes that were read; lets others run now and then. */
+  readonly pause: (cells: number) => Promise<void>;
 }
 
 /** A tree to be read. What is older than `bornAfter` is also its predecessor's, and claimed there. */
@@ -45,53 +45,29 @@ export interface TreeCounts {
 type Reach = "whole" | "young";
 
 /** Reads the tree of a volume from the medium, compares its records, and claims what is younger than its predecessor. */
-export function checkHead(tree: CheckedTree, parts: TreeCheckParts): TreeCounts {
+export async function checkHead(tree: CheckedTree, parts: TreeCheckParts): Promise<TreeCounts> {
   const walk = new TreeWalk(tree, parts, "whole");
-  const inode = emptyInode();
-  const scan = (_from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean) => {
-    for (const page of walk.leaves()) {
-      for (let i = 0; i < page.count; i++) {
-        const key = page.key(i);
-        if (key[0] === KEY_TYPE.inode) countInode(page.value(i), inode, walk.counts);
-        visit(key, page.value(i));
-      }
-    }
-  };
-  const { problems } = checkConsistency(onMedium(parts.volume, scan));
   const { counts } = walk;
-  // Records whose partners lie in a lost node would all be called wrong.
-  if (counts.lostNodes === 0) {
-    for (const what of problems) parts.problems.add("record", `${tree.name}: ${what}`);
+  const found = new Problems();
+  const wrong = (what: string) => found.add("record", `${tree.name}: ${what}`);
+  const check = new ConsistencyCheck({ volume: parts.volume, wrong });
+  for (const page of walk.leaves()) {
+    for (let i = 0; i < page.count; i++) check.record(page.key(i), page.value(i));
+    await parts.pause(walk.takeCells());
   }
+  for (const _ of check.finish()) await parts.pause(0);
+  counts.files = check.files;
+  counts.directories = check.directories;
+  // Records whose partners lie in a lost node would all be called wrong.
+  if (counts.lostNodes === 0) parts.problems.addAll(found);
   return counts;
 }
 
 /** Reads what a snapshot has and its predecessor has not. */
-export function checkSnapshot(tree: CheckedTree, parts: TreeCheckParts): TreeCounts {
+export async function checkSnapshot(tree: CheckedTree, parts: TreeCheckParts): Promise<TreeCounts> {
   const walk = new TreeWalk(tree, parts, "young");
-  for (const _ of walk.leaves());
+  for (const _ of walk.leaves()) await parts.pause(walk.takeCells());
   return walk.counts;
-}
-
-/** The volume with its tree replaced by one that is scanned on the medium. */
-function onMedium(volume: VolumeStore, scan: VolumeStore["tree"]["scan"]): VolumeStore {
-  const tree = Object.create(volume.tree, { scan: { value: scan } });
-  return Object.create(volume, { tree: { value: tree } });
-}
-
-function countInode(
-  value: Uint8Array,
-  inode: ReturnType<typeof emptyInode>,
-  counts: TreeCounts,
-): void {
-  try {
-    decodeInode(value, inode);
-  } catch (error) {
-    if (error instanceof VaultError) return; // the consistency check reports it
-    throw error;
-  }
-  if (isDirectory(inode.mode)) counts.directories++;
-  else if (isRegular(inode.mode)) counts.files++;
 }
 
 /** One pass over a tree on the medium. */
@@ -101,6 +77,7 @@ class TreeWalk {
   private readonly parts: TreeCheckParts;
   private readonly reach: Reach;
   private readonly extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  private cellsRead = 0;
 
   constructor(tree: CheckedTree, parts: TreeCheckParts, reach: Reach) {
     this.tree = tree;
@@ -110,6 +87,13 @@ class TreeWalk {
 
   leaves(): Generator<Page> {
     return this.below(this.tree.root, this.tree.birth);
+  }
+
+  /** Cells read since this was asked last. */
+  takeCells(): number {
+    const cells = this.cellsRead;
+    this.cellsRead = 0;
+    return cells;
   }
 
   private *below(id: number, birth: number): Generator<Page> {
@@ -139,7 +123,9 @@ class TreeWalk {
       );
       return null;
     }
-    if (isYoung) this.counts.cells += contentCells(entry);
+    const cells = contentCells(entry);
+    this.cellsRead += cells;
+    if (isYoung) this.counts.cells += cells;
     try {
       return inspector.volumeNode({ id, entry });
     } catch (error) {
@@ -159,7 +145,7 @@ class TreeWalk {
       const skip = Math.max(0, this.tree.firstId - extent.firstId);
       const count = extent.count - skip;
       if (extent.unwritten || count <= 0) continue;
-      this.parts.claims.claimData(extent.firstId + skip, count);
+      this.parts.claims.claimData(extent.firstId + skip, count, this.parts.problems);
       const tail = extent.tailCells === 0 ? 0 : blockCells - extent.tailCells;
       this.counts.cells += count * blockCells - tail;
     }

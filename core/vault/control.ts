@@ -7,6 +7,9 @@ export type ControlValue = string | number | boolean | null | Uint8Array;
 /** What a verb is told. */
 export type ControlOptions = Readonly<Record<string, ControlValue | undefined>>;
 
+/** Told how many bytes of how many are done. */
+export type ControlProgress = (doneBytes: number, totalBytes: number) => void;
+
 /** What a verb of a running mount works with. */
 export interface ControlCall {
   /** The mounted vault. */
@@ -15,6 +18,8 @@ export interface ControlCall {
   readonly options: ControlOptions;
   /** Aborted when the mount ends, which waits for the verb. */
   readonly signal?: AbortSignal;
+  /** To be told how far the verb is. */
+  readonly progress?: ControlProgress;
 }
 
 /** A verb of a running mount; returns a JSON value, whose own properties may be bytes. */

@@ -5,9 +5,14 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { ControlServer, RunningMount } from "../../core/command/host.ts";
+import type { ControlAnswer, ControlServer, RunningMount } from "../../core/command/host.ts";
 import { VaultError } from "../../core/errors.ts";
-import { type ControlOptions, splitMessage, wipeMessage } from "../../core/vault/control.ts";
+import {
+  type ControlOptions,
+  type ControlProgress,
+  splitMessage,
+  wipeMessage,
+} from "../../core/vault/control.ts";
 import type { PostedError } from "../mount_messages.ts";
 import { fromPosted, toPosted } from "../posted_error.ts";
 import {
@@ -24,8 +29,11 @@ const OTHERS = 0o077;
 /** The JSON of an answer; bytes of the value stand beside it. */
 type Answer = { readonly value: unknown } | { readonly error: PostedError };
 
-/** Runs a verb that came through the socket. */
-type Answering = (verb: string, options: ControlOptions) => Promise<unknown>;
+/** The JSON of what may come before an answer, any number of times. */
+interface Interim {
+  /** Bytes that are done, and all. */
+  readonly progress: readonly [number, number];
+}
 
 /** The directory of this user's sockets, made where there is none. */
 async function socketDirectory(): Promise<string> {
@@ -82,11 +90,13 @@ async function socketPath(mountpoint: string): Promise<string> {
 }
 
 /** Answers the requests of one connection, one after the other. */
-async function serveConnection(connection: Deno.Conn, answer: Answering): Promise<void> {
+async function serveConnection(connection: Deno.Conn, answer: ControlAnswer): Promise<void> {
   for (;;) {
     const request = await receiveFrame(connection, REQUEST_LIMITS);
     if (request === null) return;
-    const result = await resultOf(request, answer);
+    const interim = new InterimSender(connection);
+    const result = await resultOf(request, answer, (done, total) => interim.offer([done, total]));
+    await interim.settled;
     try {
       await sendFrame(connection, result);
     } finally {
@@ -95,10 +105,35 @@ async function serveConnection(connection: Deno.Conn, answer: Answering): Promis
   }
 }
 
-async function resultOf(request: Message, answer: Answering): Promise<Message> {
+/** Sends how far a verb is; one message at a time, and none while the one before waits for a slow reader. */
+class InterimSender {
+  settled: Promise<void> = Promise.resolve();
+  readonly #connection: Deno.Conn;
+  #busy = false;
+
+  constructor(connection: Deno.Conn) {
+    this.#connection = connection;
+  }
+
+  offer(progress: Interim["progress"]): void {
+    if (this.#busy) return;
+    this.#busy = true;
+    const json: Interim = { progress };
+    // Where nobody reads any more, the answer that follows fails too.
+    this.settled = sendFrame(this.#connection, { json, bytes: {} }).catch(() => {}).finally(() => {
+      this.#busy = false;
+    });
+  }
+}
+
+async function resultOf(
+  request: Message,
+  answer: ControlAnswer,
+  progress: ControlProgress,
+): Promise<Message> {
   try {
     const { verb, options } = requestOf(request);
-    const { json, bytes } = splitMessage(await answer(verb, options) ?? null);
+    const { json, bytes } = splitMessage(await answer(verb, options, progress) ?? null);
     return { json: { value: json } satisfies Answer, bytes };
   } catch (error) {
     return { json: { error: toPosted(error) } satisfies Answer, bytes: {} };
@@ -118,7 +153,7 @@ function requestOf({ json, bytes }: Message): { verb: string; options: ControlOp
 /** Listens for the mount on `mountpoint`, a canonical path. A socket of a dead process is replaced. */
 export async function serveControl(
   mountpoint: string,
-  answer: Answering,
+  answer: ControlAnswer,
 ): Promise<ControlServer> {
   const path = await socketPath(mountpoint);
   const listener = await doing(`listen on "${path}"`, async () => {
@@ -166,10 +201,10 @@ export async function connectControl(mountpoint: string): Promise<RunningMount |
   }
   return {
     mountpoint,
-    call: async (verb, options = {}) => {
+    call: async (verb, options = {}, progress = () => {}) => {
       const { json, bytes } = splitMessage(options);
       await sendFrame(connection, { json: { verb, options: json }, bytes });
-      const reply = await receiveFrame(connection, ANSWER_LIMITS);
+      const reply = await receiveAnswer(connection, progress);
       if (reply === null) {
         throw new VaultError(
           "unavailable",
@@ -183,4 +218,16 @@ export async function connectControl(mountpoint: string): Promise<RunningMount |
     },
     close: () => connection.close(),
   };
+}
+
+async function receiveAnswer(
+  connection: Deno.Conn,
+  progress: ControlProgress,
+): Promise<Message | null> {
+  for (;;) {
+    const reply = await receiveFrame(connection, ANSWER_LIMITS);
+    const json = reply?.json as Answer | Interim | undefined;
+    if (json === undefined || !("progress" in json)) return reply;
+    progress(...json.progress);
+  }
 }

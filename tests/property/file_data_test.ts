@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { checkConsistency } from "../../core/fs/consistency.ts";
+import { checkConsistency } from "../support/consistency.ts";
 import { FileActions } from "../support/file_actions.ts";
 import {
   emptyAttributes,

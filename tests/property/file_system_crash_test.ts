@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { checkConsistency } from "../../core/fs/consistency.ts";
+import { checkConsistency } from "../support/consistency.ts";
 import { PosixError } from "../../core/fs/file_system.ts";
 import { S_IFDIR, S_IFREG } from "../../core/fs/mode.ts";
 import { createKernel } from "../../wasm/kernel.ts";

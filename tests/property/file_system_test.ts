@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { checkConsistency } from "../../core/fs/consistency.ts";
+import { checkConsistency } from "../support/consistency.ts";
 import type { Attributes, Caller, FileSystem } from "../../core/fs/file_system.ts";
 import { PosixError } from "../../core/fs/file_system.ts";
 import { createKernel } from "../../wasm/kernel.ts";

@@ -1,0 +1,17 @@
+import { ConsistencyCheck } from "../../core/fs/consistency.ts";
+import type { VolumeStore } from "../../core/volume/volume_store.ts";
+
+/** Compares all records of a volume, as they are in memory; `visitRun` is told the blocks of files. */
+export function checkConsistency(
+  volume: VolumeStore,
+  visitRun?: (firstId: number, count: number) => void,
+): { readonly problems: readonly string[]; readonly files: number; readonly directories: number } {
+  const problems: string[] = [];
+  const check = new ConsistencyCheck({ volume, visitRun, wrong: (what) => problems.push(what) });
+  volume.tree.scan(new Uint8Array([0]), (key, value) => {
+    check.record(key, value);
+    return true;
+  });
+  for (const _ of check.finish());
+  return { problems, files: check.files, directories: check.directories };
+}
