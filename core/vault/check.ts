@@ -100,7 +100,7 @@ class VaultCheck {
     for (let segment = 0; segment < headerSegments(record.dense); segment++) {
       this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
     }
-    this.doneCells = HEADER_SEGMENTS * SEGMENT_CELLS;
+    this.doneCells = headerSegments(record.dense) * SEGMENT_CELLS;
     this.census.addRun(root.run);
     this.take(runCell(record.logChunk), runCount(record.logChunk), "the intent log");
     await this.checkMap(record.map, inspector);

@@ -192,3 +192,26 @@ Deno.test("check: an older state than the newest root is a problem, even once it
   const next = openKeyedVault({ medium, kernel: arena });
   assert.deepEqual((await checkVault(next)).problems, []);
 });
+
+Deno.test("check: others get turns, and what they change meanwhile is no problem", async () => {
+  const { vault, actions } = await world();
+  const inos = Array.from({ length: 300 }, (_, i) => actions.create(`file ${i}`));
+  for (const ino of inos) actions.write(ino, 0, new Uint8Array(9000).fill(ino));
+  const stream = new RandomStream(9);
+  let [changes, over] = [0, false];
+  const changing = (async () => {
+    while (!over) {
+      const ino = inos[stream.below(inos.length)];
+      actions.truncate(ino, stream.below(9000));
+      actions.write(ino, stream.below(20000), new Uint8Array(5000).fill(changes));
+      if (++changes % 4 === 0) await vault.commit();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  })();
+  const report = await checkVault(vault);
+  over = true;
+  await changing;
+  assert.deepEqual(report.problems, []);
+  assert.equal(report.files, 300);
+  assert.ok(changes > 3, `${changes} changes while the check ran`);
+});

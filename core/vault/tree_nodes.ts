@@ -36,11 +36,6 @@ export class TreeNodes {
     if (this.#ids[low] !== id || low >= this.#count) return undefined;
     return decodeMapEntry(this.#bytes.slice(low === 0 ? 0 : this.#ends[low - 1], this.#ends[low]));
   }
-
-  /** Whether a block is a node. */
-  has(id: number): boolean {
-    return this.get(id) !== undefined;
-  }
 }
 
 function copied<T extends { set(from: T): void }>(from: T, to: T): T {

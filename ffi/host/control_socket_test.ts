@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { VaultError } from "../../core/errors.ts";
+import { connectControl, serveControl } from "./control_socket.ts";
+
+/** A socket's name is made of the path only: nothing has to be mounted there. */
+async function connected(
+  answer: Parameters<typeof serveControl>[1],
+  use: (mount: NonNullable<Awaited<ReturnType<typeof connectControl>>>) => Promise<void>,
+): Promise<void> {
+  const mountpoint = `/nowhere/${crypto.randomUUID()}`;
+  const server = await serveControl(mountpoint, answer);
+  try {
+    const mount = await connectControl(mountpoint);
+    assert.ok(mount !== null);
+    await use(mount);
+    mount.close();
+  } finally {
+    await server.close();
+  }
+  assert.equal(await connectControl(mountpoint), null);
+}
+
+Deno.test("control socket: the caller is told how far a verb is, and then its answer", async () => {
+  const seen: number[][] = [];
+  const told = Promise.withResolvers<void>();
+  await connected(async (verb, options, progress) => {
+    progress(1, 8);
+    await told.promise;
+    return { verb, options };
+  }, async (mount) => {
+    const progress = (done: number, total: number) => {
+      seen.push([done, total]);
+      told.resolve();
+    };
+    const answer = await mount.call("check", { deep: true }, progress);
+    assert.deepEqual(answer, { verb: "check", options: { deep: true } });
+    assert.deepEqual(seen, [[1, 8]]);
+    await mount.call("check", {}, progress);
+    assert.ok(seen.length > 1, "the next verb of a connection tells too");
+  });
+});
+
+Deno.test("control socket: a verb that tells too often is not slowed by who does not listen", async () => {
+  await connected((_verb, _options, progress) => {
+    for (let done = 0; done < 100_000; done++) progress(done, 100_000);
+    return Promise.reject(new VaultError("unavailable", "Cannot go on: no"));
+  }, async (mount) => {
+    let last = -1;
+    let count = 0;
+    const failed = mount.call("check", {}, (done) => {
+      assert.ok(done > last, "in order");
+      last = done;
+      count++;
+    });
+    await assert.rejects(failed, { kind: "unavailable", message: "Cannot go on: no" });
+    assert.ok(count >= 1 && count < 100_000, `${count} messages`);
+  });
+});
