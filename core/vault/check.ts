@@ -123,7 +123,8 @@ class VaultCheck {
       this.doneCells += cells;
       return this.pauseNodes(cells);
     };
-    const parts = { volume, inspector, problems, claims, pause };
+    const turn = () => this.pause(1);
+    const parts = { volume, inspector, problems, claims, pause, turn };
     try {
       const counts = await new CatalogCheck(volume.store.catalogOf(record), parts).run();
       this.lostNodes += counts.lostNodes;

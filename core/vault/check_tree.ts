@@ -19,6 +19,8 @@ export interface TreeCheckParts {
   readonly claims: BlockClaims;
   /** Told of cells of nodes that were read; lets others run now and then. */
   readonly pause: (cells: number) => Promise<void>;
+  /** A piece of work that read nothing is done: lets others run. */
+  readonly turn: () => Promise<void>;
 }
 
 /** A tree to be read. What is older than `bornAfter` is also its predecessor's, and claimed there. */
@@ -55,7 +57,7 @@ export async function checkHead(tree: CheckedTree, parts: TreeCheckParts): Promi
     for (let i = 0; i < page.count; i++) check.record(page.key(i), page.value(i));
     await parts.pause(walk.takeCells());
   }
-  for (const _ of check.finish()) await parts.pause(0);
+  for (const _ of check.finish()) await parts.turn();
   counts.files = check.files;
   counts.directories = check.directories;
   // Records whose partners lie in a lost node would all be called wrong.
