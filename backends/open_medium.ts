@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { VaultError } from "../core/errors.ts";
 import type { StorageBackend } from "../core/storage/storage_backend.ts";
+import { openDirectoryStorage } from "./directory/store.ts";
 import type { FileStorageOptions } from "./file/config.ts";
 import { openFileStorage } from "./file/store.ts";
 import { MemoryStorage } from "./memory/store.ts";
@@ -8,10 +9,11 @@ import { MemoryStorage } from "./memory/store.ts";
 /** How to open a medium whose name says what it is; what a kind of medium cannot use is left out. */
 export type OpenMediumOptions = Omit<FileStorageOptions, "path">;
 
-const SCHEMES = ["file:", "memory:"];
+const SCHEMES = ["file:", "directory:", "memory:"];
 
 /**
- * Opens the medium that `name` names: a path, `file:///path`, or `memory:` (empty, gone when closed).
+ * Opens the medium that `name` names: a path, `file:///path`, `directory:///path` (a directory of files that are written
+ * once), or `memory:` (empty, gone when closed).
  *
  * @example
  * ```ts
@@ -31,6 +33,8 @@ export async function openMedium(
       return await openFileStorage({ ...options, path: name });
     case "file:":
       return await openFileStorage({ ...options, path: pathOf(name) });
+    case "directory:":
+      return await openDirectoryStorage({ ...options, path: pathOf(name) });
     case "memory:": {
       const { sizeMax, readOnly } = options;
       return new MemoryStorage({ name, sizeMax, readOnly });
@@ -53,9 +57,9 @@ function schemeOf(name: string): string {
 
 function pathOf(url: string): string {
   try {
-    return fileURLToPath(url);
+    return fileURLToPath(url.replace(/^[a-z]+:/i, "file:"));
   } catch (cause) {
-    throw new VaultError("invalid", `Cannot open "${url}": want file:///path`, {
+    throw new VaultError("invalid", `Cannot open "${url}": want ${schemeOf(url)}///path`, {
       operation: "open",
       cause,
     });

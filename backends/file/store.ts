@@ -6,7 +6,7 @@ import type {
   StorageBackend,
   StorageCapabilities,
 } from "../../core/storage/storage_backend.ts";
-import { beyondEnd, checkRange, closed, full, readOnly } from "../medium_errors.ts";
+import { beyondEnd, checkRange, closed, full, readOnly } from "../../core/storage/medium_errors.ts";
 import { checkFileStorageOptions, type FileStorageOptions } from "./config.ts";
 import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";

@@ -3,8 +3,8 @@ import type {
   StorageBackend,
   StorageCapabilities,
 } from "../../core/storage/storage_backend.ts";
-import { checkRange } from "../medium_errors.ts";
-import { beyondEnd, closed, full, readOnly } from "../medium_errors.ts";
+import { checkRange } from "../../core/storage/medium_errors.ts";
+import { beyondEnd, closed, full, readOnly } from "../../core/storage/medium_errors.ts";
 import { checkMemoryStorageOptions, type MemoryStorageOptions } from "./config.ts";
 import { SparseBytes } from "./sparse_bytes.ts";
 

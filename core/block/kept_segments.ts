@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { SEGMENT_CELLS } from "../limits.ts";
-import type { SegmentOrder } from "./segment_order.ts";
+import type { TakingOrder } from "./segment_order.ts";
 
 /** Segments that the two copies of the header take at the start of every medium. */
 export const HEADER_SEGMENTS = 2;
@@ -19,13 +19,13 @@ export function headerSegments(dense: boolean): number {
 export class KeptSegments {
   /** Cells in all of them. */
   readonly cells: number;
-  private readonly order: SegmentOrder;
+  private readonly order: TakingOrder;
   private readonly segments: number;
   private readonly first: number;
 
   /** Keeps positions from `first` on. `isUnused` says of each segment whether it was never taken from. */
   constructor(
-    order: SegmentOrder,
+    order: TakingOrder,
     range: { readonly first: number; readonly segments: number },
     isUnused: (segment: number) => boolean,
   ) {

@@ -18,11 +18,34 @@ function permutationKey(layoutKey: Uint8Array, label: LayoutLabel): Uint8Array<A
   return half;
 }
 
+/** In which order segments are taken, and slots inside a segment. */
+export interface TakingOrder {
+  /** The segment at `position` of the order over `segments` segments. */
+  segmentAt(position: number, segments: number): number;
+  /** The position of a segment in the order over `segments` segments. */
+  positionOf(segment: number, segments: number): number;
+  /** The slots of a segment in the order in which they are taken. */
+  slots(segment: number): Uint8Array<ArrayBuffer>;
+  /** Overwrites keys. */
+  wipe(): void;
+}
+
+/**
+ * The order on write-once media, where no place can be seen: cells that follow one another go into one object, and the
+ * medium's index of them stays short.
+ */
+export const ASCENDING_ORDER: TakingOrder = {
+  segmentAt: (position) => position,
+  positionOf: (segment) => segment,
+  slots: () => Uint8Array.from({ length: SEGMENT_SLOTS }, (_, slot) => slot),
+  wipe: () => {},
+};
+
 /**
  * The dimensional scatter's two orders, both keyed by the layout key: in which order segments are taken, and in which
  * order the slots inside a segment.
  */
-export class SegmentOrder {
+export class SegmentOrder implements TakingOrder {
   private readonly kernel: Kernel;
   private readonly segmentKey: number;
   private readonly slotKey: number;

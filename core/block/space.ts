@@ -16,7 +16,7 @@ import { FreeCounts } from "./free_counts.ts";
 import { KeptSegments } from "./kept_segments.ts";
 import { Resting } from "./resting.ts";
 import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
-import type { SegmentOrder } from "./segment_order.ts";
+import type { TakingOrder } from "./segment_order.ts";
 import { UsableRuns } from "./usable_runs.ts";
 
 /** Bitmaps kept in memory beside the changed ones; 128 bytes each. */
@@ -26,7 +26,7 @@ const RECYCLED_CELLS_MIN = SEGMENT_CELLS / 4;
 
 /** What the space map needs from outside. */
 export interface SpaceOptions {
-  readonly order: SegmentOrder;
+  readonly order: TakingOrder;
   /** The space tree. Read lazily, written by {@linkcode Space.writeRecords} only. */
   readonly tree: Tree;
   readonly segments: number;
@@ -55,7 +55,7 @@ export class Space {
   readonly usable: UsableRuns;
   segments: number;
   segmentsMax: number;
-  private readonly order: SegmentOrder;
+  private readonly order: TakingOrder;
   private readonly tree: Tree;
   private readonly grow: (segments: number) => void;
   private readonly bitmaps = new Map<number, Uint16Array>();

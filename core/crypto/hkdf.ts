@@ -21,7 +21,14 @@ export type MasterLabel = "block" | "node" | "log" | "root" | "superblock" | "di
  * Subkeys of the layout key. They never change, so that what they place or name stays findable:
  * "name-hash" is here and not below the master key because a rotation would move every directory entry.
  */
-export type LayoutLabel = "layout" | "ring" | "segment-order" | "slot-shuffle" | "name-hash";
+export type LayoutLabel =
+  | "layout"
+  | "ring"
+  | "segment-order"
+  | "slot-shuffle"
+  | "name-hash"
+  | "object-seal"
+  | "object-name";
 
 /** The 32-byte subkey of a master or layout key. The caller wipes it. */
 export function subkey(key: Uint8Array, label: MasterLabel | LayoutLabel): Uint8Array<ArrayBuffer> {

@@ -1,3 +1,5 @@
+import type { MediumSeal } from "./medium_seal.ts";
+
 /**
  * A medium: byte-addressed storage that holds a vault. The comments are the contract;
  * `tests/contract/storage_backend.ts` checks it for every backend.
@@ -14,6 +16,12 @@ export interface StorageBackend {
    * undefined where every access waits for a network.
    */
   readonly direct?: DirectAccess;
+
+  /**
+   * Media that keep records of their own beside the bytes seal them with this. Called when the keys are known; until
+   * then only the fixed cells of the header can be used. `create` forgets what the medium holds but for those.
+   */
+  unlock?(seal: MediumSeal, mode: "open" | "create"): void;
 
   /** Reads exactly `size` bytes at `offset`. Reading beyond the end is `invalid`. Safe under concurrency. */
   read(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>>;

@@ -6,7 +6,7 @@ import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.ts";
 import type { SealContext } from "../block/seal_context.ts";
-import type { SegmentOrder } from "../block/segment_order.ts";
+import type { TakingOrder } from "../block/segment_order.ts";
 import { PageCache } from "../btree/page_cache.ts";
 import { headerSegments } from "../block/kept_segments.ts";
 import { Space } from "../block/space.ts";
@@ -44,7 +44,7 @@ export interface TreeStoreParts {
   readonly context: SealContext;
   readonly medium: DirectAccess;
   readonly roots: RootStore;
-  readonly order: SegmentOrder;
+  readonly order: TakingOrder;
   /** Bytes of clean tree pages kept in memory. */
   readonly cacheBytes?: number;
 }

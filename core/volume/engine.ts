@@ -33,8 +33,8 @@ export interface EngineParts {
   readonly store: TreeStore;
   readonly layoutKey: Uint8Array;
   readonly readOnly: boolean;
-  /** Free cells of this medium may be given back to the storage below. */
-  readonly discard: boolean;
+  /** When free cells are given back to the storage below. */
+  readonly discard: "never" | "asked" | "committed";
 }
 
 /** A volume that is open. */
@@ -74,6 +74,8 @@ export class Engine {
   /** Run by {@linkcode wipe}: whoever keeps clear text in kernel memory overwrites it. */
   readonly wipers: (() => void)[] = [];
   private readonly released: ReleasedCells | null;
+  /** What a root released is discarded with the next one. */
+  private readonly discardsAtCommit: boolean;
   private readonly admission: SpaceAdmission;
   private readonly trees = new Set<OpenTree>();
   private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
@@ -87,7 +89,9 @@ export class Engine {
     this.runtime = parts.runtime;
     this.store = store;
     this.readOnly = parts.readOnly;
-    this.released = parts.discard ? new ReleasedCells(store.space, parts.medium) : null;
+    const { discard, medium } = parts;
+    this.discardsAtCommit = discard === "committed";
+    this.released = discard === "never" ? null : new ReleasedCells(store.space, medium);
     this.admission = new SpaceAdmission({
       store,
       room: new Room(store.space, store.dense ? null : parts.medium),
@@ -103,6 +107,7 @@ export class Engine {
       sync: new MediumSync(parts.medium, parts.runtime),
       readOnly: parts.readOnly,
       flush: () => {
+        if (this.discardsAtCommit) this.discardReleased();
         for (const tree of this.trees) tree.flush();
       },
       kept: () => this.admission.kept(),

@@ -1,9 +1,10 @@
 import { InlineLane, type Lane } from "../block/lane.ts";
 import { RootStore } from "../block/root_store.ts";
 import { SealContext } from "../block/seal_context.ts";
-import { SegmentOrder } from "../block/segment_order.ts";
+import { ASCENDING_ORDER, SegmentOrder } from "../block/segment_order.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { KeyRing } from "../crypto/key_ring.ts";
+import { ObjectSeal } from "../crypto/object_seal.ts";
 import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
@@ -44,7 +45,7 @@ export interface OpenedVolume {
 
 /** Makes a vault with one empty volume and writes its first root. */
 export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
-  const { parts, keyRing, medium } = assemble(options);
+  const { parts, keyRing, medium } = assemble(options, "create");
   const store = TreeStore.create(parts, shape);
   const engine = engineOver(options, { store, medium, readOnly: false });
   const volumes = new Volumes(engine);
@@ -55,7 +56,7 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
 
 /** Opens the newest root and takes over what the intent log holds. */
 export function openVolume(options: VolumeOptions, mode: "write" | "read"): OpenedVolume {
-  const { parts, keyRing, medium } = assemble(options);
+  const { parts, keyRing, medium } = assemble(options, "open");
   const opened = parts.roots.newest(options.keys.epochs.map(({ epoch }) => epoch));
   if (opened === null) {
     throw new VaultError(
@@ -88,8 +89,11 @@ interface Assembly {
   readonly medium: DirectAccess;
 }
 
-function assemble(options: VolumeOptions): Assembly {
+function assemble(options: VolumeOptions, mode: "open" | "create"): Assembly {
   const { kernel, runtime, keys } = options;
+  if (options.medium.unlock !== undefined) {
+    options.medium.unlock(new ObjectSeal(kernel, runtime, keys.layoutKey), mode);
+  }
   const medium = options.medium.direct;
   if (medium === undefined) {
     throw new VaultError(
@@ -108,7 +112,9 @@ function assemble(options: VolumeOptions): Assembly {
     epoch: currentEpoch(keys).epoch,
   });
   const roots = new RootStore(context, medium, keys.layoutKey);
-  const order = new SegmentOrder(kernel, keys.layoutKey);
+  const order = options.medium.capabilities.overwrite
+    ? new SegmentOrder(kernel, keys.layoutKey)
+    : ASCENDING_ORDER;
   const { cacheBytes } = options;
   return { parts: { context, medium, roots, order, cacheBytes }, keyRing, medium };
 }
@@ -125,5 +131,7 @@ function engineOver(
 ): Engine {
   const { kernel, runtime, keys: { layoutKey }, medium } = options;
   const discard = medium.supportsSparse && medium.capabilities.discard && !over.store.dense;
-  return new Engine({ kernel, runtime, layoutKey, discard, ...over });
+  // What was written once cannot be used again: the sooner it is known to be free, the sooner it is deleted.
+  const when = medium.capabilities.overwrite ? "asked" : "committed";
+  return new Engine({ kernel, runtime, layoutKey, discard: discard ? when : "never", ...over });
 }

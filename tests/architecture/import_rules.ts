@@ -14,8 +14,8 @@ interface Import {
  */
 const CORE_LAYERS: Record<string, readonly string[]> = {
   format: [],
-  crypto: ["format"],
-  storage: [],
+  storage: ["format"],
+  crypto: ["format", "storage"],
   btree: ["format"],
   block: ["format", "crypto", "storage", "btree"],
   tree: ["format", "crypto", "btree", "block", "storage"],

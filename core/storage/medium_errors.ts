@@ -1,4 +1,4 @@
-import { VaultError } from "../core/errors.ts";
+import { VaultError } from "../errors.ts";
 
 /** The errors that every medium raises in the same words. */
 

@@ -1,0 +1,268 @@
+import { VaultError } from "../../errors.ts";
+import {
+  type CellRun,
+  encodeCheckpoint,
+  encodeFooter,
+  ERA_ID_BYTES,
+  type FooterKind,
+  ladderCells,
+  OBJECT_CELLS_MAX,
+  OBJECT_CELLS_MIN,
+  RUN_CELLS_MAX,
+  SEALED_CELL_BYTES,
+  WRITE_ONCE_KIND,
+  writeOnceAad,
+} from "../../format/write_once.ts";
+import { CELL_BYTES } from "../../limits.ts";
+import type { MediumSeal } from "../medium_seal.ts";
+import { listAll, type ObjectAccess } from "../object_access.ts";
+import {
+  type EraContext,
+  footerAad,
+  type LoadedEra,
+  loadEra,
+  objectName,
+  readClaim,
+  readFooter,
+  sealClaim,
+} from "./era.ts";
+import { Garbage } from "./garbage.ts";
+import { asFenced, Generations } from "./generations.ts";
+import { DROPPED_RUNS_MAX, type ObjectSlab } from "./object_slab.ts";
+import { StoredState } from "./stored_state.ts";
+
+/** An era ends after so many objects, and one more for each 64 that there are: opening reads that many footers. */
+const ERA_OBJECTS = 64;
+/** Or when objects that could be deleted then take so many cells (64 MiB), and an eighth of the whole. */
+const DEAD_CELLS = 16384;
+/** Dropped runs that wait for an object to be noted in; forgetting one costs space until its cells are written again. */
+const DROPPED_MAX = 1 << 16;
+/** Times that a medium is looked at while another writer is at work on it. */
+const LOAD_ATTEMPTS = 3;
+const DATA_NAME = /^[0-9a-f]{32}$/;
+
+/**
+ * The numbered objects of a write-once medium. A writer's *era* begins with a claim that names a checkpoint and goes on
+ * with objects 0, 1, 2 … under names that nobody can guess. Whoever takes over puts a fence where the era would go
+ * on, so that its writer, if it still lives, meets a name that is taken.
+ */
+export class ObjectLog {
+  readonly #access: ObjectAccess;
+  readonly #seal: MediumSeal;
+  readonly #claims: Generations;
+  readonly #garbage: Garbage;
+  /** What the objects amount to. */
+  state = new StoredState();
+  /** The newest claim, ours or another's; 0 where there is none. */
+  #claim = 0;
+  /** The era that was found; null where there was none, or this writer has begun its own. */
+  #found: LoadedEra | null = null;
+  #eraId: Uint8Array<ArrayBuffer> | null = null;
+  #eraStart = 0;
+  #next = 0;
+  #settled = 0;
+  #dropped: CellRun[] = [];
+  #groupIsOpen = false;
+
+  constructor(context: EraContext, graceSyncs: number) {
+    this.#access = context.access;
+    this.#seal = context.seal;
+    this.#claims = new Generations(context.access, "writer-");
+    this.#garbage = new Garbage(context.access, graceSyncs);
+  }
+
+  get #context(): EraContext {
+    return { access: this.#access, seal: this.#seal };
+  }
+
+  /** True where objects were made that count only with more to come. */
+  get groupIsOpen(): boolean {
+    return this.#groupIsOpen;
+  }
+
+  /** Finds the newest state; with `create`, forgets it: the next claim begins with nothing. */
+  load(mode: "open" | "create"): void {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return this.#load(mode);
+      } catch (error) {
+        // Another writer may have ended the era meanwhile, or added objects while they were listed.
+        const mayPass = error instanceof VaultError && ["corrupt", "missing"].includes(error.kind);
+        if (!mayPass || attempt === LOAD_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  #load(mode: "open" | "create"): void {
+    const claims = this.#claims.list();
+    this.#claim = claims.at(-1) ?? 0;
+    const sizes = new Map<string, number>();
+    for (const { name, size } of listAll(this.#access, "")) {
+      if (DATA_NAME.test(name)) sizes.set(name, size);
+    }
+    if (mode === "open" && this.#claim > 0) {
+      const claim = readClaim(this.#context, this.#claims.nameOf(this.#claim), this.#claim);
+      this.#found = loadEra(this.#context, claim, sizes);
+      this.state = this.#found.state;
+    }
+    // Whatever was there before our claim and is not of use is nobody's: whoever made it has lost to us when we claim.
+    for (const { name } of this.state.objects.values()) sizes.delete(name);
+    for (const name of this.state.fences) sizes.delete(name);
+    if (this.#found?.isFenced) {
+      sizes.delete(objectName(this.#seal, this.#found.eraId, this.#found.gap));
+    }
+    this.#garbage.add(sizes.keys());
+    this.#garbage.add(claims.map((claim) => this.#claims.nameOf(claim)));
+  }
+
+  /** Notes that cells are of no use any more. */
+  drop(cell: number, count: number): void {
+    this.state.drop(cell, count);
+    for (let at = cell; at < cell + count; at += RUN_CELLS_MAX) {
+      const run = { cell: at, count: Math.min(RUN_CELLS_MAX, cell + count - at) };
+      if (this.#dropped.length < DROPPED_MAX) this.#dropped.push(run);
+    }
+  }
+
+  /** Makes an object of what the slab holds, and empties it. Throws `conflict` where another writer took over. */
+  emit(slab: ObjectSlab, kind: "part" | "end"): void {
+    this.begin();
+    const name = this.#nextName();
+    const object = slab.build((bytes) => this.#seal.random(bytes));
+    const footer = { ...this.#footer(kind), dropped: this.#takeDropped(), held: slab.held };
+    this.#createObject(name, object, footer);
+    this.state.apply(name, object.length / CELL_BYTES, footer);
+    slab.clear();
+    this.#next++;
+    this.#groupIsOpen = kind === "part";
+  }
+
+  #nextName(): string {
+    return objectName(this.#seal, this.#eraId!, this.#next);
+  }
+
+  #footer(kind: FooterKind) {
+    const { sizeBytes } = this.state;
+    return { kind, settled: this.#settled, sizeBytes, dropped: [], held: [] };
+  }
+
+  /** Cells that were dropped and have been written again meanwhile stay out: what is in objects already would go. */
+  #takeDropped(): CellRun[] {
+    return this.#dropped.splice(0, DROPPED_RUNS_MAX)
+      .filter(({ cell, count }) => !this.state.index.holdsAny(cell, count));
+  }
+
+  #createObject(
+    name: string,
+    object: Uint8Array,
+    footer: Parameters<typeof encodeFooter>[0],
+  ): void {
+    const sealed = this.#seal.seal(
+      encodeFooter(footer),
+      footerAad(name, object.length / CELL_BYTES),
+    );
+    object.set(sealed, object.length - CELL_BYTES);
+    this.#create(name, object);
+  }
+
+  #create(name: string, object: Uint8Array): void {
+    try {
+      this.#access.create(name, object);
+    } catch (error) {
+      throw asFenced(this.#access, error);
+    }
+  }
+
+  /** Makes what was emitted durable, and tidies up: after the end of a group. */
+  sync(): void {
+    this.#access.sync();
+    if (this.#eraId === null) return;
+    this.#settled = this.#next;
+    if (this.#eraIsOver()) this.#turnWhereRoom();
+    this.#garbage.synced();
+  }
+
+  #eraIsOver(): boolean {
+    const { objects, objectCells } = this.state;
+    return this.#next - this.#eraStart >= ERA_OBJECTS + objects.size / 64 ||
+      this.state.deadCells() >= DEAD_CELLS + objectCells / 8;
+  }
+
+  #turnWhereRoom(): void {
+    try {
+      this.#beginEra();
+    } catch (error) {
+      // What was synced is durable without it; a full medium gets no fuller by going on in this era.
+      if (!(error instanceof VaultError) || error.kind !== "unavailable") throw error;
+    }
+  }
+
+  /** Takes the medium over: from now on nobody who had it before can add to it. Does nothing where this is done. */
+  begin(): void {
+    if (this.#eraId !== null) return;
+    if (this.#found !== null) this.#fence(this.#found);
+    this.#beginEra();
+    this.#found = null;
+  }
+
+  #fence({ eraId, gap, isFenced }: LoadedEra): void {
+    const name = objectName(this.#seal, eraId, gap);
+    if (this.state.fences.includes(name)) return;
+    if (!isFenced) {
+      const object = new Uint8Array(OBJECT_CELLS_MIN * CELL_BYTES);
+      this.#seal.random(object);
+      this.#createObject(name, object, this.#footer("fence"));
+    }
+    this.state.addFence(name);
+  }
+
+  /** Writes a checkpoint under names of a fresh era, then claims it: the claim makes it count. */
+  #beginEra(): void {
+    const eraId = new Uint8Array(ERA_ID_BYTES);
+    this.#seal.random(eraId);
+    const checkpoint = encodeCheckpoint(this.state.checkpoint());
+    const names = this.#writeCheckpoint(eraId, checkpoint);
+    this.#access.sync();
+    const claim = { eraId, checkpointBytes: checkpoint.length };
+    this.#claims.create(this.#claim + 1, sealClaim(this.#seal, this.#claim + 1, claim));
+    this.#access.sync();
+    this.#claim++;
+    this.#eraId = eraId;
+    this.#eraStart = this.#next = this.#settled = names.length;
+    this.#dropped = [];
+    this.#garbage.add(this.state.takeDead().map(({ name }) => name));
+    this.#garbage.claimed();
+    // Of no use to the claim that comes next.
+    this.#garbage.add([...names, this.#claims.nameOf(this.#claim)]);
+  }
+
+  #writeCheckpoint(eraId: Uint8Array, bytes: Uint8Array): string[] {
+    const names: string[] = [];
+    const cells = Math.ceil(bytes.length / SEALED_CELL_BYTES);
+    for (let first = 0; first < cells; first += OBJECT_CELLS_MAX) {
+      const count = Math.min(OBJECT_CELLS_MAX, cells - first);
+      const name = objectName(this.#seal, eraId, names.length);
+      const object = new Uint8Array(ladderCells(count) * CELL_BYTES);
+      this.#seal.random(object.subarray(count * CELL_BYTES));
+      for (let i = 0; i < count; i++) {
+        object.set(this.#sealPart(name, bytes, first + i), i * CELL_BYTES);
+      }
+      this.#create(name, object);
+      names.push(name);
+    }
+    return names;
+  }
+
+  #sealPart(name: string, bytes: Uint8Array, index: number): Uint8Array {
+    const plaintext = new Uint8Array(SEALED_CELL_BYTES);
+    const at = index * SEALED_CELL_BYTES;
+    plaintext.set(bytes.subarray(at, at + SEALED_CELL_BYTES));
+    const aad = writeOnceAad(WRITE_ONCE_KIND.checkpoint, index, Uint8Array.fromHex(name));
+    return this.#seal.seal(plaintext, aad);
+  }
+
+  /** What an object of use was made with. */
+  footerOf({ name, cells }: { name: string; cells: number }): readonly CellRun[] {
+    return readFooter(this.#context, name, cells * CELL_BYTES).held;
+  }
+}

@@ -1,0 +1,76 @@
+import { assert } from "../../assert.ts";
+import {
+  type CellRun,
+  FOOTER_RUNS_MAX,
+  ladderCells,
+  OBJECT_CELLS_MAX,
+} from "../../format/write_once.ts";
+import { CELL_BYTES } from "../../limits.ts";
+
+/** Runs of a footer that are left to dropped cells. */
+export const DROPPED_RUNS_MAX = 128;
+const HELD_RUNS_MAX = FOOTER_RUNS_MAX - DROPPED_RUNS_MAX;
+const CELLS_MAX = OBJECT_CELLS_MAX - 1;
+
+/** The object that is being filled: cells in the order in which they were first written, at most 4 MiB. */
+export class ObjectSlab {
+  readonly #bytes = new Uint8Array(CELLS_MAX * CELL_BYTES);
+  readonly #places = new Map<number, number>();
+  #held: { cell: number; count: number }[] = [];
+
+  /** True where nothing waits. */
+  get isEmpty(): boolean {
+    return this.#places.size === 0;
+  }
+
+  /** True where the next cell may not fit. */
+  get isFull(): boolean {
+    return this.#places.size === CELLS_MAX || this.#held.length === HELD_RUNS_MAX;
+  }
+
+  /** Runs of cells, in the order of their places. */
+  get held(): readonly CellRun[] {
+    return this.#held;
+  }
+
+  /** The bytes of a cell that waits, to be read or changed; null where it does not. */
+  find(cell: number): Uint8Array | null {
+    const place = this.#places.get(cell);
+    return place === undefined ? null : this.#at(place);
+  }
+
+  /** A place for a cell that does not wait yet; the caller fills it. */
+  add(cell: number): Uint8Array {
+    assert(!this.isFull && !this.#places.has(cell), "a cell has one place");
+    const place = this.#places.size;
+    this.#places.set(cell, place);
+    const last = this.#held.at(-1);
+    if (last !== undefined && last.cell + last.count === cell) last.count++;
+    else this.#held.push({ cell, count: 1 });
+    return this.#at(place);
+  }
+
+  /** The cells that wait from `cell` on. */
+  *from(cell: number): Generator<Uint8Array> {
+    for (const [waiting, place] of this.#places) if (waiting >= cell) yield this.#at(place);
+  }
+
+  #at(place: number): Uint8Array {
+    return this.#bytes.subarray(place * CELL_BYTES, (place + 1) * CELL_BYTES);
+  }
+
+  /** The object: cells, noise up to a size of the ladder, and room for the footer in its last cell. */
+  build(random: (bytes: Uint8Array<ArrayBuffer>) => void): Uint8Array<ArrayBuffer> {
+    const used = this.#places.size * CELL_BYTES;
+    const object = new Uint8Array(ladderCells(this.#places.size + 1) * CELL_BYTES);
+    object.set(this.#bytes.subarray(0, used));
+    random(object.subarray(used, object.length - CELL_BYTES));
+    return object;
+  }
+
+  /** Begins the next object. */
+  clear(): void {
+    this.#places.clear();
+    this.#held = [];
+  }
+}
