@@ -25,7 +25,25 @@ Deno.test("medium: memory: is empty each time", async () => {
 Deno.test("medium: an unknown scheme is named with the known ones, and nothing else of the name", async () => {
   await assert.rejects(openMedium("s4://key:secret@host/x"), {
     kind: "invalid",
-    message: 'Cannot open medium with scheme "s4:": known are file:, memory: and plain paths',
+    message:
+      'Cannot open medium with scheme "s4:": known are file:, directory:, memory: and plain paths',
   });
   await assert.rejects(openMedium("file://host/x"), { kind: "invalid" });
+});
+
+Deno.test("medium: a directory of files is opened by URL, and not created over another", async () => {
+  const path = `${await Deno.makeTempDir()}/vault`;
+  const name = `directory://${path}`;
+  await assert.rejects(openMedium(name), { kind: "missing" });
+  const made = await openMedium(name, { create: true, exclusive: true });
+  assert.equal(made.capabilities.overwrite, false);
+  await assert.rejects(openMedium(name), { kind: "conflict", errno: "EBUSY" });
+  await made.write(0, new Uint8Array([1, 2]));
+  await made.close();
+  await assert.rejects(openMedium(name, { create: true, exclusive: true }), { kind: "conflict" });
+  const reader = await openMedium(name, { readOnly: true });
+  assert.deepEqual(await reader.read(0, 2), new Uint8Array([1, 2]));
+  await reader.close();
+  await assert.rejects(openMedium(name.replace("vault", "none")), { kind: "missing" });
+  await Deno.remove(path, { recursive: true });
 });

@@ -1,11 +1,14 @@
+import { openDirectoryObjects } from "../../backends/directory/objects.ts";
 import { nodeIo } from "../../backends/file/node_io.ts";
 import type { PositionedIo } from "../../backends/file/positioned_io.ts";
 import { openFileStorage } from "../../backends/file/store.ts";
+import { MemoryObjects } from "../../backends/memory/objects.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import type { StorageBackend } from "../../core/storage/storage_backend.ts";
 import { libcFileIo } from "../../ffi/libc/file_io.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { FaultyMedium } from "../support/faulty_medium.ts";
+import { openWriteOnce } from "../support/open_write_once.ts";
 
 /** One medium of a kind, for one test. */
 export interface MediumUnderTest {
@@ -55,6 +58,12 @@ export function mediumKinds(): MediumKind[] {
       open: () => Promise.resolve(memory((medium) => new FaultyMedium(medium))),
     },
     { name: "crash medium", has: ["resize"], open: () => Promise.resolve(crash()) },
+    {
+      name: "write-once objects in memory",
+      has: ["resize"],
+      open: () => Promise.resolve(objectsInMemory()),
+    },
+    { name: "directory", has: ["resize", "lock"], open: directory },
     { name: "file, node io", has: ["resize", "sparse", "lock"], open: () => file(nodeIo) },
     {
       name: "file, libc io",
@@ -93,6 +102,38 @@ function crash(): MediumUnderTest {
     },
     allocatedBytes: () => Promise.reject(new Error("not measured")),
     dispose: () => medium.close(),
+  };
+}
+
+function objectsInMemory(): MediumUnderTest {
+  const { content } = new MemoryObjects();
+  const open = (readOnly: boolean) => openWriteOnce(new MemoryObjects({ content, readOnly }));
+  const medium = open(false);
+  return {
+    medium,
+    openAgain: ({ readOnly }) => Promise.resolve(open(readOnly)),
+    allocatedBytes: () => Promise.reject(new Error("not measured")),
+    dispose: () => medium.close(),
+  };
+}
+
+async function directory(): Promise<MediumUnderTest> {
+  const path = await Deno.makeTempDir();
+  const opened: StorageBackend[] = [];
+  // deno-lint-ignore require-await
+  const open = async (readOnly: boolean) => {
+    const medium = openWriteOnce(openDirectoryObjects({ path, readOnly }));
+    opened.push(medium);
+    return medium;
+  };
+  return {
+    medium: await open(false),
+    openAgain: ({ readOnly }) => open(readOnly),
+    allocatedBytes: () => Promise.reject(new Error("not measured")),
+    async dispose() {
+      for (const medium of opened) await medium.close();
+      await Deno.remove(path, { recursive: true });
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import { assert } from "../../assert.ts";
 import { VaultError } from "../../errors.ts";
 import {
   type CellRun,
@@ -126,8 +127,8 @@ export class ObjectLog {
 
   /** Makes an object of what the slab holds, and empties it. Throws `conflict` where another writer took over. */
   emit(slab: ObjectSlab, kind: "part" | "end"): void {
-    this.begin();
-    const name = this.#nextName();
+    assert(this.#eraId !== null, "what is emitted was changed after a claim");
+    const name = objectName(this.#seal, this.#eraId, this.#next);
     const object = slab.build((bytes) => this.#seal.random(bytes));
     const footer = { ...this.#footer(kind), dropped: this.#takeDropped(), held: slab.held };
     this.#createObject(name, object, footer);
@@ -135,10 +136,6 @@ export class ObjectLog {
     slab.clear();
     this.#next++;
     this.#groupIsOpen = kind === "part";
-  }
-
-  #nextName(): string {
-    return objectName(this.#seal, this.#eraId!, this.#next);
   }
 
   #footer(kind: FooterKind) {

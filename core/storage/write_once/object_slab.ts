@@ -10,13 +10,21 @@ import { CELL_BYTES } from "../../limits.ts";
 /** Runs of a footer that are left to dropped cells. */
 export const DROPPED_RUNS_MAX = 128;
 const HELD_RUNS_MAX = FOOTER_RUNS_MAX - DROPPED_RUNS_MAX;
-const CELLS_MAX = OBJECT_CELLS_MAX - 1;
 
-/** The object that is being filled: cells in the order in which they were first written, at most 4 MiB. */
+/** The object that is being filled: cells in the order in which they were first written. */
 export class ObjectSlab {
-  readonly #bytes = new Uint8Array(CELLS_MAX * CELL_BYTES);
+  /** Cells that it takes beside the footer. */
+  readonly #cellsMax: number;
+  /** Made when first written to: who only reads needs none. */
+  #bytes = new Uint8Array(0);
   readonly #places = new Map<number, number>();
   #held: { cell: number; count: number }[] = [];
+
+  /** Fills objects of at most so many bytes. */
+  constructor(objectBytesMax: number) {
+    assert(objectBytesMax <= OBJECT_CELLS_MAX * CELL_BYTES, "an object has its limit");
+    this.#cellsMax = objectBytesMax / CELL_BYTES - 1;
+  }
 
   /** True where nothing waits. */
   get isEmpty(): boolean {
@@ -25,7 +33,7 @@ export class ObjectSlab {
 
   /** True where the next cell may not fit. */
   get isFull(): boolean {
-    return this.#places.size === CELLS_MAX || this.#held.length === HELD_RUNS_MAX;
+    return this.#places.size === this.#cellsMax || this.#held.length === HELD_RUNS_MAX;
   }
 
   /** Runs of cells, in the order of their places. */
@@ -42,6 +50,7 @@ export class ObjectSlab {
   /** A place for a cell that does not wait yet; the caller fills it. */
   add(cell: number): Uint8Array {
     assert(!this.isFull && !this.#places.has(cell), "a cell has one place");
+    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(this.#cellsMax * CELL_BYTES);
     const place = this.#places.size;
     this.#places.set(cell, place);
     const last = this.#held.at(-1);

@@ -2,6 +2,7 @@ import { assert } from "../../assert.ts";
 import { HEADER_AREA_BYTES } from "../../format/header.ts";
 import { CELL_BYTES, KIB, MIB } from "../../limits.ts";
 import { VaultError } from "../../errors.ts";
+import { checkInteger } from "../../runtime.ts";
 import { beyondEnd, checkRange, closed, full, readOnly } from "../medium_errors.ts";
 import type { MediumSeal } from "../medium_seal.ts";
 import type { ObjectAccess } from "../object_access.ts";
@@ -29,6 +30,17 @@ export interface WriteOnceOptions {
   readonly graceSyncs?: number;
   /** The length in bytes that it cannot grow beyond: `ENOSPC`. */
   readonly sizeMax?: number;
+  /** Bytes of the largest object, a power of two, 64 KiB to 4 MiB, which it is unless given: so much waits in memory. */
+  readonly objectBytesMax?: number;
+}
+
+function objectBytesMaxOf({ objectBytesMax = 4 * MIB }: WriteOnceOptions): number {
+  checkInteger("objectBytesMax", objectBytesMax, [64 * KIB, 4 * MIB]);
+  if ((objectBytesMax & (objectBytesMax - 1)) === 0) return objectBytesMax;
+  throw new VaultError(
+    "invalid",
+    `Cannot use objects of ${objectBytesMax} bytes: want a power of two`,
+  );
 }
 
 /** Room that a commit may need beside its own cells: padding, a checkpoint, a claim. */
@@ -48,7 +60,7 @@ export class WriteOnceMedium implements StorageBackend {
   readonly #options: WriteOnceOptions;
   readonly #header: HeaderObjects;
   readonly #cache: ObjectCache;
-  readonly #slab = new ObjectSlab();
+  readonly #slab: ObjectSlab;
   #seal: MediumSeal | null = null;
   #log: ObjectLog | null = null;
   #compaction: Compaction | null = null;
@@ -67,6 +79,7 @@ export class WriteOnceMedium implements StorageBackend {
     this.#access = access;
     this.#options = options;
     this.#cache = new ObjectCache(access, { readBytes, cacheBytes });
+    this.#slab = new ObjectSlab(objectBytesMaxOf(options));
     this.#header = new HeaderObjects(access);
     this.#header.load();
     if (this.#header.exists) this.#lockedBytes = HEADER_AREA_BYTES;
@@ -226,7 +239,7 @@ export class WriteOnceMedium implements StorageBackend {
 
   /** A place in the slab; what is there goes out first where it is full. */
   #place(cell: number): Uint8Array {
-    const log = this.#unlocked();
+    const log = this.#toChange();
     if (this.#slab.isFull) this.#emit(log, "part");
     return this.#slab.add(cell);
   }
@@ -283,8 +296,9 @@ export class WriteOnceMedium implements StorageBackend {
       this.#lockedBytes = size;
       return;
     }
-    if (this.#isCut && size > this.#log.state.sizeBytes) this.#emit(this.#log, "part");
-    this.#log.state.resize(size);
+    const log = this.#toChange();
+    if (this.#isCut && size > log.state.sizeBytes) this.#emit(log, "part");
+    log.state.resize(size);
     this.#isResized = true;
   }
 
@@ -294,20 +308,24 @@ export class WriteOnceMedium implements StorageBackend {
     const first = Math.ceil(offset / CELL_BYTES);
     const last = Math.ceil(Math.min(offset + size, this.#size()) / CELL_BYTES);
     const end = offset + size >= this.#size() ? last : Math.floor((offset + size) / CELL_BYTES);
-    if (end > first) this.#unlocked().drop(first, end - first);
+    if (end > first) this.#toChange().drop(first, end - first);
   }
 
   #room({ freeBytes, totalBytes }: MediumRoom): MediumRoom {
     return { freeBytes: Math.max(0, freeBytes - SLACK_BYTES), totalBytes };
   }
 
-  #unlocked(): ObjectLog {
-    if (this.#log !== null) return this.#log;
-    throw new VaultError(
-      "invalid",
-      `Cannot write "${this.name}": before it is opened with a key, only its header can be changed`,
-      { operation: "write" },
-    );
+  /** The log, once the medium is ours: what is changed before that would be in the checkpoint, and durable too soon. */
+  #toChange(): ObjectLog {
+    if (this.#log === null) {
+      throw new VaultError(
+        "invalid",
+        `Cannot write "${this.name}": before it is opened with a key, only its header can be changed`,
+        { operation: "write" },
+      );
+    }
+    this.#log.begin();
+    return this.#log;
   }
 
   #checkReadable(offset: number, size: number): void {
