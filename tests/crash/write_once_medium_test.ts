@@ -125,9 +125,59 @@ Deno.test("write-once medium: of two that open at once, one writes and the other
   const [first, second] = [open(), open()];
   write(first, 1, 1);
   assert.throws(() => write(second, 1, 2), { kind: "conflict" });
-  for (let i = 0; i < 300; i++) write(first, 2 + i % 5, 1 + i % 250);
-  assert.throws(() => write(second, 1, 2), { kind: "conflict" }, "also many eras later");
   assert.equal(read(open(), 1), 1);
+});
+
+Deno.test("write-once medium: who wakes up when all that it knew is deleted is told, too", () => {
+  const objects = new MemoryObjects();
+  const open = () => openWriteOnce(new MemoryObjects({ content: objects.content }), SMALL);
+  const writer = open();
+  write(writer, 0, 1);
+  // No fence ends the era that it knows: the writer itself goes on to others.
+  const sleeper = open();
+  const known = new Set(objects.content.keys());
+  for (let i = 0; i < 400; i++) write(writer, i % 5, 1 + i % 250);
+  const left = [...objects.content.keys()].filter((name) => known.has(name));
+  assert.deepEqual(left, [], "neither objects nor claims are left of what it knew");
+  assert.throws(() => write(sleeper, 0, 251), { kind: "conflict" });
+  write(writer, 0, 252);
+  assert.equal(read(open(), 0), 252);
+});
+
+Deno.test("write-once medium: what is written again after many discards stays", () => {
+  const objects = new MemoryObjects();
+  const medium = openWriteOnce(objects, SMALL);
+  const cells = Array.from({ length: 500 }, (_, i) => i * 2);
+  for (const byte of [1, 2]) {
+    for (const cell of cells.reverse()) medium.direct.write(BASE + cell * CELL_BYTES, filled(byte));
+    medium.direct.sync();
+    if (byte > 1) break;
+    for (const cell of cells) medium.direct.discard(BASE + cell * CELL_BYTES, CELL_BYTES);
+  }
+  const again = openWriteOnce(new MemoryObjects({ content: objects.content }), SMALL);
+  assert.ok(cells.every((cell) => read(again, cell) === 2));
+});
+
+Deno.test("write-once medium: thin objects are emptied into others and deleted", () => {
+  const objects = new MemoryObjects();
+  const medium = openWriteOnce(objects, { graceSyncs: 0 });
+  const bytes = new Map<number, number>();
+  for (let cell = 0; cell < 10_000; cell++) {
+    medium.direct.write(BASE + cell * CELL_BYTES, filled(cell % 251));
+    bytes.set(cell, cell % 251);
+  }
+  for (let cell = 0; cell < 10_000; cell++) {
+    if (cell % 4 === 0) continue;
+    medium.direct.discard(BASE + cell * CELL_BYTES, CELL_BYTES);
+    bytes.delete(cell);
+  }
+  for (let i = 0; i < 400; i++) write(medium, 10_000 + i % 3, i % 251);
+  const { liveBytes, objectBytes } = medium.objectUse()!;
+  assert.ok(objectBytes < liveBytes * 1.5 + 17 * 1024 * KIB, `${objectBytes} for ${liveBytes}`);
+  const stored = [...objects.content.values()].reduce((sum, { length }) => sum + length, 0);
+  assert.ok(stored < objectBytes + 16 * 1024 * KIB, "what was emptied is deleted");
+  const again = openWriteOnce(new MemoryObjects({ content: objects.content }));
+  for (const [cell, byte] of bytes) assert.equal(read(again, cell), byte);
 });
 
 Deno.test("write-once medium: who hangs while others come and go damages nothing", () => {
