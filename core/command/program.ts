@@ -30,7 +30,8 @@ export interface ProgramParts {
 /** Starts this program with arguments and a secret on its standard input; resolves with what it reports. */
 export type StartInBackground = (args: readonly string[], secret: Uint8Array) => Promise<unknown>;
 
-const INTRODUCTION = `A medium is a path or URL: "vault.sv", "file:///x", "memory:".
+const INTRODUCTION =
+  `A medium is a path or URL: "vault.sv", "file:///x", "directory:///x", "memory:".
 Verbs take a medium, with its secret, or the mount point of a running mount.
 
 Examples:

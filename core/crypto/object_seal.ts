@@ -15,7 +15,7 @@ const HASH_AT = NAME_KEY_AT + KEY_BYTES;
 const INPUT_AT = HASH_AT + 64;
 const CELL_AT = 4096;
 
-/** Seals and names the records of a write-once medium under subkeys of the layout key (FORMAT.md §14). */
+/** Seals and names the records of a write-once medium under subkeys of the layout key (FORMAT.md §16). */
 export class ObjectSeal implements MediumSeal {
   readonly #kernel: Kernel;
   readonly #runtime: Runtime;

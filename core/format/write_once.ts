@@ -1,5 +1,5 @@
 /**
- * FORMAT.md §14: what a write-once medium keeps beside the cells themselves: footers of objects, checkpoints of the
+ * FORMAT.md §16: what a write-once medium keeps beside the cells themselves: footers of objects, checkpoints of the
  * index, writers' claims. Pure: no I/O, no keys.
  *
  * @module

@@ -4,7 +4,7 @@ import { listAll, type ObjectAccess } from "../object_access.ts";
 /** Hexadecimal digits of a generation in a name. */
 const DIGITS = 16;
 
-/** Objects of which the newest counts, under names that say so: `header-…`, `writer-…` (FORMAT.md §14). */
+/** Objects of which the newest counts, under names that say so: `header-…`, `writer-…` (FORMAT.md §16). */
 export class Generations {
   readonly #access: ObjectAccess;
   readonly #prefix: string;

@@ -47,7 +47,7 @@ function objectBytesMaxOf({ objectBytesMax = 4 * MIB }: WriteOnceOptions): numbe
 const SLACK_BYTES = 16 * MIB;
 
 /**
- * A medium over storage that can only create and delete whole objects: a log-structured disk (FORMAT.md §14).
+ * A medium over storage that can only create and delete whole objects: a log-structured disk (FORMAT.md §16).
  * What is written waits in memory, at most 4 MiB, and goes out as numbered objects; a crash leaves the state of a sync.
  * Before {@linkcode WriteOnceMedium.unlock} only the fixed cells of the header can be used.
  */
