@@ -136,7 +136,10 @@ export function openDirectoryObjects(options: DirectoryStorageOptions): Director
     try {
       if (opened.writable) removePartials(path);
       if (options.exclusive && objects.list("", "").length > 0) {
-        throw Object.assign(new Error("not empty"), { code: "EEXIST" });
+        throw new VaultError("conflict", `Cannot open "${path}": it holds a vault already`, {
+          operation: "open",
+          errno: "EEXIST",
+        });
       }
       return objects;
     } catch (error) {
@@ -151,9 +154,16 @@ export function openDirectoryObjects(options: DirectoryStorageOptions): Director
 function makeDirectory(path: string): void {
   try {
     fs.mkdirSync(path, { mode: 0o700 });
-    syncPath(path.slice(0, path.replace(/\/+$/, "").lastIndexOf("/")) || ".");
   } catch (error) {
     if (errorCode(error) !== "EEXIST") throw error;
+    return;
+  }
+  const name = path.replace(/\/+$/, "");
+  try {
+    syncPath(name.slice(0, name.lastIndexOf("/") + 1) || ".");
+  } catch (error) {
+    // Not permitted to look above: the name of a fresh directory becomes durable in its own time.
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
   }
 }
 
@@ -176,11 +186,10 @@ function openLock(
       if (!refused || !fallbackReadOnly) throw error;
     }
   }
-  const path_ = `${path}/${LOCK_NAME}`;
-  if (fs.statSync(path_, { throwIfNoEntry: false }) === undefined) {
-    return { writable: false, lock: null };
-  }
-  return { writable: false, lock: locked(Deno.openSync(path_), "shared", path) };
+  const name = `${path}/${LOCK_NAME}`;
+  // A copy that somebody made may be without it.
+  const isThere = fs.statSync(name, { throwIfNoEntry: false }) !== undefined;
+  return { writable: false, lock: isThere ? locked(Deno.openSync(name), "shared", path) : null };
 }
 
 function requireDirectory(path: string): void {

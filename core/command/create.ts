@@ -52,7 +52,11 @@ export async function create(
   const { cryptoLane, mode, kdf, label, dense, sizeBytes, blockBytes } = options;
   const bar = progressOn(host.err, host.runtime);
   try {
-    const parts = await host.openParts(name, { access: "create", cryptoLane });
+    const parts = await host.openParts(name, {
+      access: "create",
+      cryptoLane,
+      overwrite: options.force,
+    });
     try {
       const root = { ...host.owner(), mode: 0o755 };
       const progress = (done: number, total: number) => bar.show(done, total, "noise");
@@ -116,7 +120,10 @@ async function allowOverwriting(
   options: CreateOptions,
 ): Promise<"nothing there" | "overwrite"> {
   const path = host.pathOf(name);
-  if (path === null) return "overwrite";
+  if (path === null) {
+    if (options.force) await agreeTo(host, name, "maybe in use", options);
+    return "overwrite";
+  }
   const stat = await statOrNull(host.local, path);
   if (stat === null) return "nothing there";
   if (!MEDIUM_KINDS.includes(stat.kind)) {
@@ -134,8 +141,18 @@ async function allowOverwriting(
       `Cannot create a vault on "${name}": it is ${what} already; use --force to overwrite it`,
     );
   }
-  if (options.yes) return "overwrite";
-  if (await confirm(host, `"${name}" is ${what}. Overwrite it?`)) return "overwrite";
+  await agreeTo(host, name, what, options);
+  return "overwrite";
+}
+
+/** Somebody says that what is there may be lost. */
+async function agreeTo(
+  host: Host,
+  name: string,
+  what: string,
+  { yes }: CreateOptions,
+): Promise<void> {
+  if (yes || await confirm(host, `"${name}" is ${what}. Overwrite it?`)) return;
   throw new VaultError(
     "conflict",
     `Cannot create a vault on "${name}": nobody agreed; confirm at the question, or use --yes`,

@@ -31,6 +31,8 @@ export interface Keyboard {
 export interface OpenParts {
   readonly access: "create" | "write" | "read";
   readonly cryptoLane: CryptoLaneName;
+  /** With access "create": a directory that holds a vault is used anew. Files are asked about before. */
+  readonly overwrite?: boolean;
 }
 
 /** Who seals. */

@@ -85,6 +85,7 @@ async function openParts(name: string, options: OpenParts): Promise<OpenedParts>
   const { access, cryptoLane } = options;
   const medium = await openMedium(name, {
     create: access === "create",
+    exclusive: name.startsWith("directory:") && access === "create" && options.overwrite !== true,
     readOnly: access === "read",
     fallbackReadOnly: access === "write",
     io: libcFileIo(),

@@ -53,6 +53,22 @@ Deno.test("permissions: hidden create with the flags of the table", async () => 
   await allowed(world, flags, [...order, "--new-passphrase-file", hidden]);
 });
 
+Deno.test("permissions: a vault in a directory takes the same flags, and is not made over another", async () => {
+  await using world = await CliWorld.open();
+  const { passphraseFile } = world;
+  const path = world.path("vault-files");
+  const medium = `directory://${path}`;
+  const secret = ["--passphrase-file", passphraseFile];
+  const read = `--allow-read=${path},${passphraseFile}`;
+  const write = `--allow-write=${path}`;
+  await allowed(world, [read, write], ["create", medium, ...secret]);
+  const again = await world.runWith([read, write], ["create", medium, ...secret]);
+  assert.equal(again.code, 5, again.stderr);
+  await allowed(world, [read, write], ["mkdir", medium, "/d", ...world.opens]);
+  assert.equal(await allowed(world, [read], ["ls", medium, ...world.opens]), "d/\n");
+  await allowed(world, [read], ["check", medium, ...world.opens]);
+});
+
 const reason = whyNoMount();
 
 Deno.test({

@@ -39,7 +39,8 @@ async function makeVault({ path, sizeBytes, blockBytes }: VaultOrder): Promise<v
 
 function exists(path: string): boolean {
   try {
-    return Deno.statSync(path).isFile;
+    const { isFile, isDirectory } = Deno.statSync(path.replace(/^directory:\/\//, ""));
+    return isFile || isDirectory;
   } catch {
     return false;
   }
