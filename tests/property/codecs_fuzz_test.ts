@@ -18,10 +18,10 @@ import * as pointer from "../../core/format/pointer.ts";
 import * as rootRecord from "../../core/format/root_record.ts";
 import * as space from "../../core/format/space_record.ts";
 import * as superblock from "../../core/format/superblock.ts";
-import * as writeOnce from "../../core/format/write_once.ts";
 import * as xattr from "../../core/format/xattr.ts";
 import { Page } from "../../core/btree/page.ts";
 import { concat, viewOf } from "../../core/bytes.ts";
+import { writeOnceDecoders } from "../support/write_once_records.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_FUZZ_RUNS") ?? 400);
 
@@ -263,35 +263,12 @@ const decoders: Record<string, Decoder> = {
     decode: superblock.decodeSuperblock,
     valid: () => superblock.encodeSuperblock({ sequence: 4, root: pointerBytes(), rootBytes: 300 }),
   },
-  decodeFooter: {
-    decode: (bytes) => writeOnce.decodeFooter(bytes, 1024),
-    valid: () => writeOnce.encodeFooter(footer),
-  },
-  decodeCheckpoint: {
-    decode: writeOnce.decodeCheckpoint,
-    valid: () => writeOnce.encodeCheckpoint(checkpoint),
-  },
-  decodeClaim: { decode: writeOnce.decodeClaim, valid: () => writeOnce.encodeClaim(claim) },
+  ...writeOnceDecoders,
   checkXattr: {
     decode: xattr.checkXattr,
     valid: () => xattr.encodeXattr(text.encode("user.name"), new Uint8Array(5000)),
   },
 };
-
-const footer: writeOnce.ObjectFooter = {
-  kind: "end",
-  settled: 7,
-  sizeBytes: 2 ** 40,
-  dropped: [{ cell: 2 ** 40, count: 65535 }],
-  held: [{ cell: 5, count: 1000 }, { cell: 9000, count: 23 }],
-};
-const checkpoint: writeOnce.Checkpoint = {
-  sizeBytes: 123456789,
-  objects: [{ name: new Uint8Array(16).fill(3), cells: 1024 }],
-  runs: [{ cell: 77, count: 20, object: 0, offset: 1004 }],
-  fences: [new Uint8Array(16).fill(4)],
-};
-const claim: writeOnce.WriterClaim = { eraId: new Uint8Array(16).fill(6), checkpointBytes: 99 };
 
 function decodeSafely(decode: Decoder["decode"], bytes: Uint8Array): void {
   const before = bytes.slice();
@@ -360,10 +337,6 @@ Deno.test("codecs: what is encoded is decoded", () => {
   assert.deepEqual(read, { cells: 2, epoch: 1, member: 0, cell: 99, ...seal });
   const named = { sequence: 4, root: pointerBytes(), rootBytes: 300 };
   assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(named)), named);
-  assert.deepEqual(writeOnce.decodeFooter(writeOnce.encodeFooter(footer), 1024), footer);
-  const decoded = writeOnce.decodeCheckpoint(writeOnce.encodeCheckpoint(checkpoint));
-  assert.deepEqual(decoded, checkpoint);
-  assert.deepEqual(writeOnce.decodeClaim(writeOnce.encodeClaim(claim)), claim);
   assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, space.packRun(900, 16));
   assert.deepEqual(catalog.decodeVolume(catalog.encodeVolume(volume)), volume);
   assert.deepEqual(catalog.decodeBranch(catalog.encodeBranch(branch)), branch);
