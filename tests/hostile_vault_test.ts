@@ -67,5 +67,8 @@ Deno.test("hostile vault: check names the directory that has two names", async (
   await using vault = await loopedVault();
   const { ok, problems } = await checkVault(vault);
   assert.equal(ok, false);
-  assert.ok(problems.some(({ what }) => what.includes("not just one name")), JSON.stringify(problems));
+  assert.ok(
+    problems.some(({ what }) => what.includes("not just one name")),
+    JSON.stringify(problems),
+  );
 });
