@@ -4,7 +4,7 @@
  * @module
  */
 import { CommanderError } from "commander";
-import { EXIT_CODES, INTERRUPTED } from "./core/command/exit_codes.ts";
+import { CommandFailed, EXIT_CODES, INTERRUPTED } from "./core/command/exit_codes.ts";
 import { buildProgram, type ProgramText, type StartInBackground } from "./core/command/program.ts";
 import { printable } from "./core/command/terminal/colours.ts";
 import { Interrupted } from "./core/command/terminal/prompt.ts";
@@ -39,6 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
       : thrown;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.invalid;
     if (error instanceof Interrupted) return INTERRUPTED;
+    if (error instanceof CommandFailed) return error.code;
     if (args.includes("--report-ready")) {
       const { toPosted } = await import("./ffi/posted_error.ts");
       await host.out.write(JSON.stringify({ error: toPosted(error) }) + "\n");

@@ -94,6 +94,7 @@ export {
 } from "./core/vault/files.ts";
 export { OpenFile } from "./core/vault/open_file.ts";
 export type { FilePath } from "./core/vault/path_failure.ts";
+export { Transaction, TransactionManager } from "./core/vault/transaction_manager.ts";
 export type { TransactionOptions } from "./core/vault/transactions.ts";
 export { type CreateVaultOptions, type OpenVaultOptions, Vault } from "./core/vault/vault.ts";
 export { createKernel, type KernelOptions, WasmKernel } from "./wasm/kernel.ts";

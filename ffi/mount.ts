@@ -11,7 +11,13 @@ import { VaultError } from "../core/errors.ts";
 import { type ControlProgress, splitMessage } from "../core/vault/control.ts";
 import { spawnWorker } from "../wasm/spawn_worker.ts";
 import { mountSession, type Session } from "./libfuse3/session.ts";
-import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
+import type {
+  ControlRequest,
+  ForgetOrder,
+  FromServer,
+  ServeOrder,
+  ToServer,
+} from "./mount_messages.ts";
 import { fromPosted } from "./posted_error.ts";
 
 /** The kernel's readahead for a mount, in KiB, where this process may set it. */
@@ -147,11 +153,23 @@ class WorkerMount implements MountedVault {
         return this.options.report(fromPosted(message.error));
       case "progress":
         return this.waiting.get(message.id)?.progress(message.done, message.total);
+      case "forget":
+        return void this.forget(message.order);
       case "reply":
         return this.reply(message);
       case "ended":
         return this.finish(message.error && fromPosted(message.error));
     }
+  }
+
+  private async forget({ id, inodes, names }: ForgetOrder): Promise<void> {
+    const notices = this.session?.notices;
+    if (notices !== undefined) {
+      const isDone = names.length === 0 || notices.forgetAllNames();
+      for (const place of isDone ? [] : names) await notices.forgetName(place);
+      for (const ino of inodes) await notices.forgetInode(ino);
+    }
+    this.post({ type: "forgotten", id });
   }
 
   private reply(message: FromServer & { type: "reply" }): void {

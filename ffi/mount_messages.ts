@@ -2,6 +2,7 @@ import type { KdfChoice } from "../core/crypto/argon2.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import type { VaultErrorKind } from "../core/errors.ts";
 import type { ControlOptions } from "../core/vault/control.ts";
+import type { NamePlace } from "../core/fs/kernel_cache.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
@@ -32,6 +33,13 @@ export interface ControlRequest {
   readonly options: ControlOptions;
 }
 
+/** What the kernel shall forget, told by the main thread while the serving one serves. */
+export interface ForgetOrder {
+  readonly id: number;
+  readonly inodes: readonly number[];
+  readonly names: readonly NamePlace[];
+}
+
 /** To the serving thread. */
 export type ToServer =
   | { readonly type: "open"; readonly order: ServeOrder }
@@ -39,6 +47,8 @@ export type ToServer =
   | { readonly type: "stretched"; readonly stretched: readonly Stretched[] }
   | { readonly type: "serve"; readonly session: ServedSession }
   | { readonly type: "control"; readonly request: ControlRequest }
+  /** The order with this number has been carried out. */
+  | { readonly type: "forgotten"; readonly id: number }
   /** Give up: the mount could not be made. */
   | { readonly type: "close" };
 
@@ -56,6 +66,7 @@ export type FromServer =
   | { readonly type: "spawn"; readonly order: WorkerOrder }
   | { readonly type: "opened"; readonly readOnly: boolean; readonly replayed: number }
   | { readonly type: "ready" }
+  | { readonly type: "forget"; readonly order: ForgetOrder }
   | {
     readonly type: "reply";
     readonly id: number;

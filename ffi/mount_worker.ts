@@ -16,6 +16,7 @@ import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
+import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
@@ -25,10 +26,12 @@ import type { SpawnedWorker } from "../wasm/spawn_worker.ts";
 import { type OpenLane, openLane } from "./crypto_lane.ts";
 import { libcFileIo } from "./libc/file_io.ts";
 import { serveSession } from "./libfuse3/loop.ts";
+import { OpenHandles } from "./libfuse3/open_handles.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
 import { linuxPlatform } from "./linux/platform.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
 import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "./open_rehearsal.ts";
+import { PostedKernelCache } from "./posted_kernel_cache.ts";
 import { toPosted } from "./posted_error.ts";
 
 /** Memory of the kernel: requests, dirty and cached blocks, staging. Untouched pages cost nothing. */
@@ -42,6 +45,7 @@ const post = (message: FromServer, moved: ArrayBuffer[] = []) => scope.postMessa
 
 interface Server {
   readonly vault: Vault;
+  readonly transaction: MountTransaction;
   readonly kernel: WasmKernel;
   readonly lane: OpenLane;
 }
@@ -49,6 +53,8 @@ interface Server {
 let server: Server | null = null;
 /** What the main thread derives while this one starts. */
 const ahead = Promise.withResolvers<readonly Stretched[]>();
+const handles = new OpenHandles();
+const kernelCache = new PostedKernelCache(handles, (order) => post({ type: "forget", order }));
 
 const verbs = controlVerbs();
 /** Verbs of the control socket that have not ended; the vault is not closed before they have. */
@@ -79,7 +85,7 @@ async function open(order: ServeOrder): Promise<Server> {
     const protect = order.protect && decodeHiddenPlace(order.protect);
     const options = { secret, protect, profiles, stretch, readOnly, noatime, cacheBytes };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
-    return { vault, kernel, lane };
+    return { vault, transaction: new MountTransaction(vault, kernelCache), kernel, lane };
   } catch (error) {
     await medium.close();
     throw error;
@@ -120,6 +126,7 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
   };
   await serveSession(session, fileSystem, {
     kernel,
+    handles,
     writebackCache: false,
     idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
     busy: () => running.size > 0,
@@ -129,10 +136,13 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
   });
 }
 
-async function control(vault: Vault, { id, verb, options }: ControlRequest): Promise<void> {
+async function control(
+  { vault, transaction }: Server,
+  { id, verb, options }: ControlRequest,
+): Promise<void> {
   const progress = inSteps((done, total) => post({ type: "progress", id, done, total }));
   try {
-    const call = { vault, options, signal: stopping.signal, progress };
+    const call = { vault, transaction, options, signal: stopping.signal, progress };
     const value = await runControlVerb(verbs, verb, call);
     const moved = Object.values(splitMessage(value).bytes).map(({ buffer }) => buffer);
     post({ type: "reply", id, value }, moved);
@@ -189,9 +199,11 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
       await end();
     } else if (message.type === "control") {
       if (server === null) return;
-      const answered = control(server.vault, message.request);
+      const answered = control(server, message.request);
       running.add(answered);
       await answered.finally(() => running.delete(answered));
+    } else if (message.type === "forgotten") {
+      kernelCache.forgotten(message.id);
     } else {
       await end();
     }

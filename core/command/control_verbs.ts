@@ -10,6 +10,7 @@ import { findSlot } from "../volume/slot_search.ts";
 import { describeVault } from "./describe.ts";
 import { slotRow } from "./keys.ts";
 import { type ProvenHeader, secretFrom, SLOT_VERBS, type SlotVerb } from "./slot_verbs.ts";
+import { TRANSACTION_VERBS, transactionRow } from "./transaction_verbs.ts";
 
 /** Verbs that a running mount understands. */
 export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
@@ -25,30 +26,32 @@ export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
 }
 
 const VERBS: Readonly<Record<string, ControlVerb>> = {
-  /** Makes everything durable. */
-  commit: async ({ vault }) => {
-    await vault.commit();
-    return {};
-  },
-  "info": async ({ vault }) => ({
+  ...TRANSACTION_VERBS,
+  "info": async ({ vault, transaction }) => ({
     ...await describeVault(vault),
     mounted: true,
+    transaction: transactionRow(transaction.state),
     keySlots: (await listSlots(vault.header)).map(slotRow),
   }),
-  check: async ({ vault, signal, progress }) => {
+  check: async ({ vault, transaction, signal, progress }) => {
     const { checkVault } = await import("../vault/check.ts");
-    return await checkVault(vault, { signal, progress });
+    // What is checked is the newest root, which a transaction that begins later does not touch.
+    const started = await transaction.without("check the vault", () => {
+      const report = checkVault(vault, { signal, progress });
+      return Promise.resolve({ report });
+    });
+    return await started.report;
   },
-  resize: async ({ vault, options: { sizeBytes } }) => {
+  resize: async ({ vault, transaction, options: { sizeBytes } }) => {
     if (typeof sizeBytes !== "number") {
       throw new VaultError("invalid", "Cannot resize: say the size in bytes");
     }
     const { resizeVault } = await import("../vault/resize.ts");
-    return await resizeVault(vault, sizeBytes);
+    return await transaction.without("resize the vault", () => resizeVault(vault, sizeBytes));
   },
-  compact: async ({ vault }) => {
+  compact: async ({ vault, transaction }) => {
     const { compactOpened } = await import("./maintenance.ts");
-    return await compactOpened(vault);
+    return await transaction.without("compact the vault", () => compactOpened(vault));
   },
   "key list": async ({ vault }) => (await listSlots(vault.header)).map(slotRow),
   /** No secret is asked for: like the medium itself, it is noise without one. */

@@ -15,6 +15,17 @@ export const EXIT_CODES: Readonly<Record<VaultErrorKind | "ok" | "bug", number>>
 /** A shell's code for a program that Ctrl-C ended: 128 + SIGINT. */
 export const INTERRUPTED = 130;
 
+/** A command that was run for the user failed: this program ends with its exit code, and has said why. */
+export class CommandFailed extends Error {
+  override name = "CommandFailed";
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`the command ended with ${code}`);
+    this.code = code;
+  }
+}
+
 /** The end of every `--help`. */
 export const EXIT_CODES_TEXT = `
 Exit codes:

@@ -71,7 +71,7 @@ export interface MountOrder {
 export type ControlAnswer = (
   verb: string,
   options: ControlOptions,
-  progress: ControlProgress,
+  progress?: ControlProgress,
 ) => Promise<unknown>;
 
 /** A mount that this process serves. */
@@ -84,6 +84,15 @@ export interface ServedMount {
   control: ControlAnswer;
   unmount(): Promise<"unmounted" | "busy">;
   abort(): void;
+}
+
+/** What another process asks of a mount. */
+export interface ControlAsked {
+  readonly verb: string;
+  readonly options: ControlOptions;
+  readonly progress: ControlProgress;
+  /** Aborted when that process closes the connection, or ends. */
+  readonly gone: AbortSignal;
 }
 
 /** Answers control requests; closing it removes the socket. */
@@ -120,7 +129,12 @@ export interface Host {
   /** Mounts and serves in this process. */
   mount(order: MountOrder, report: (error: Error) => void): Promise<ServedMount>;
   /** Answers requests of other processes of this user for a mount. */
-  serveControl(mountpoint: string, answer: ControlAnswer): Promise<ControlServer>;
+  serveControl(
+    mountpoint: string,
+    answer: (asked: ControlAsked) => Promise<unknown>,
+  ): Promise<ControlServer>;
+  /** Runs a command on this terminal, passing signals on; its exit code, or 128 + the signal that ended it. */
+  runCommand(command: readonly string[]): Promise<number>;
   /** Calls back at SIGINT, SIGTERM and SIGHUP; returns how to stop that. */
   onSignal(act: () => void): () => void;
 }

@@ -3,6 +3,7 @@ import type { VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
+import type { TransactionRow } from "./transaction_verbs.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 import { rowsOfSlots, type SlotRow, slotRow } from "./keys.ts";
 
@@ -10,6 +11,8 @@ import { rowsOfSlots, type SlotRow, slotRow } from "./keys.ts";
 export interface InfoReport extends VaultDescription {
   readonly mounted: boolean;
   readonly mountpoint: string | null;
+  /** The mount's transaction that is open. */
+  readonly transaction: TransactionRow | null;
   readonly keySlots: readonly SlotRow[];
 }
 
@@ -22,6 +25,7 @@ export async function info(target: VaultTarget): Promise<InfoReport> {
         ...await describeVault(vault),
         mounted: false,
         mountpoint: null,
+        transaction: null,
         keySlots: slots.map(slotRow),
       };
     });
@@ -41,6 +45,9 @@ export function infoText(report: InfoReport, style: Style): string {
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
   ];
   if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
+  if (report.transaction !== null) {
+    rows.push(["transaction", `open since ${report.transaction.since}`]);
+  }
   if (report.replayed > 0) {
     rows.push(["recovered", `${plural(report.replayed, "transaction")}: it was not closed`]);
   }

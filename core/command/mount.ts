@@ -5,8 +5,8 @@ import { profilesOf } from "./secrets.ts";
 import { plural } from "./sizes.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { statOrNull } from "./copy_tree.ts";
-import type { ControlOptions, ControlProgress } from "../vault/control.ts";
-import type { Host, MountOrder, ServedMount } from "./host.ts";
+import type { ControlAsked, Host, MountOrder, ServedMount } from "./host.ts";
+import type { TransactionRow } from "./transaction_verbs.ts";
 
 /** What a mount reports when it is ready. */
 export interface MountReport {
@@ -105,7 +105,7 @@ export async function serveMount(
   const stopListening = host.onSignal(quit);
   const control = await host.serveControl(
     mount.mountpoint,
-    (verb, options, progress) => answer(mount, { verb, options, progress }),
+    (asked) => answer(mount, asked),
   ).catch((error) => {
     events.warn(`no control socket: ${error instanceof Error ? error.message : error}`);
     return null;
@@ -135,23 +135,26 @@ function unmounter(mount: ServedMount, events: ServeEvents): () => void {
   };
 }
 
-interface Asked {
-  readonly verb: string;
-  readonly options: ControlOptions;
-  readonly progress: ControlProgress;
-}
-
-async function answer(mount: ServedMount, asked: Asked): Promise<unknown> {
-  const { verb, options, progress } = asked;
+async function answer(mount: ServedMount, asked: ControlAsked): Promise<unknown> {
+  const { verb, options, progress, gone } = asked;
   if (verb === "umount") {
     if (options.force === true) mount.abort();
+    else await mount.control("leave", { how: options.transaction ?? null });
     const state = await mount.unmount();
     if (state === "unmounted") await mount.ended;
     return { state };
   }
   const value = await mount.control(verb, options, progress);
+  if (verb === "begin" && options.bound === true) bind(mount, value as TransactionRow, gone);
   const isInfo = verb === "info" && typeof value === "object";
   return isInfo ? { ...value, mountpoint: mount.mountpoint } : value;
+}
+
+/** A transaction ends with the process that began it, unless that one has ended it already. */
+function bind(mount: ServedMount, { id }: TransactionRow, gone: AbortSignal): void {
+  const rollBack = () => void mount.control("rollback", { id }).catch(() => {});
+  if (gone.aborted) rollBack();
+  else gone.addEventListener("abort", rollBack);
 }
 
 function wipe(secret: Secret): void {

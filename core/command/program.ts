@@ -11,6 +11,7 @@ import { addFileVerbs } from "./program_files.ts";
 import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
 import { addMountVerbs } from "./program_mount.ts";
+import { addTransactionVerbs } from "./program_transaction.ts";
 import { addVaultVerbs } from "./program_vault.ts";
 
 /** Text that commander prints itself is collected, so that the caller writes it in order. */
@@ -61,6 +62,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
     .addHelpText("after", `\n${INTRODUCTION}`);
   addVaultVerbs(program, parts);
   addMountVerbs(program, parts);
+  addTransactionVerbs(program, parts.host);
   addFileVerbs(program, parts.host);
   addKeyVerbs(program, parts.host);
   addHiddenVerbs(program, parts.host);

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import { VaultError } from "../errors.ts";
 import { encodeHiddenPlace } from "../format/hidden_place.ts";
@@ -31,6 +31,12 @@ interface MountFlags extends SecretOptions, ProtectOptions, PrintOptions {
   readonly kdf?: KdfProfileName;
 }
 
+interface UmountFlags extends PrintOptions {
+  readonly force?: boolean;
+  readonly commit?: boolean;
+  readonly rollback?: boolean;
+}
+
 /** mount, umount, mount-helper. */
 export function addMountVerbs(program: Command, parts: ProgramParts): void {
   const { host } = parts;
@@ -48,12 +54,15 @@ export function addMountVerbs(program: Command, parts: ProgramParts): void {
   examples(
     printing(program.command("umount <mountpoint>"))
       .description("unmount a vault and wait until everything is written")
-      .option("--force", "cut it off: what was not synced is lost"),
-    ["umount /mnt/vault"],
-  ).action(async (mountpoint: string, options: PrintOptions & { force?: boolean }) => {
+      .option("--force", "cut it off: what was not synced is lost")
+      .addOption(new Option("--commit", "commit an open transaction first").conflicts("rollback"))
+      .option("--rollback", "roll an open transaction back first"),
+    ["umount /mnt/vault", "umount /mnt/vault --rollback"],
+  ).action(async (mountpoint: string, options: UmountFlags) => {
     const { umount } = await import("./umount.ts");
-    const force = options.force === true;
-    const report = await umount(host, host.absolute(mountpoint), { force });
+    const transaction = options.commit ? "commit" : options.rollback ? "rollback" : null;
+    const how = { force: options.force === true, transaction } as const;
+    const report = await umount(host, host.absolute(mountpoint), how);
     const words = { unmounted: "unmounted", cleaned: "cleaned up the dead mount on" };
     await print(host, options, report, (made) => `${words[made.state]} ${made.mountpoint}\n`);
   });

@@ -8,16 +8,26 @@ export interface UmountReport {
   readonly state: "unmounted" | "cleaned";
 }
 
+/** How to unmount. */
+export interface UmountOptions {
+  /** Cut it off: what was not synced is lost. */
+  readonly force: boolean;
+  /** What becomes of a transaction that is open; without it, unmounting is refused. */
+  readonly transaction: "commit" | "rollback" | null;
+}
+
 /** Asks the process that serves a mount to unmount, and waits until everything is written. */
 export async function umount(
   host: Host,
   mountpoint: string,
-  options: { readonly force: boolean },
+  options: UmountOptions,
 ): Promise<UmountReport> {
   const running = await host.runningMount(mountpoint);
   if (running === null) return await clean(host, mountpoint);
   try {
-    const { state } = await running.call("umount", options) as { state: "unmounted" | "busy" };
+    const { state } = await running.call("umount", { ...options }) as {
+      state: "unmounted" | "busy";
+    };
     if (state === "unmounted") return { mountpoint, state };
     throw new VaultError(
       "conflict",

@@ -158,3 +158,9 @@ function nanoseconds(view: DataView, at: number): number {
 function corrupt(why: string): VaultError {
   return new VaultError("corrupt", `Cannot read an inode: ${why}`);
 }
+
+/** True where two inodes differ in their access times at most. */
+export function isSameButAccess(a: Inode, b: Inode): boolean {
+  const fields = Object.keys(a) as (keyof Inode)[];
+  return fields.every((name) => name === "atime" || name === "atimeNs" || a[name] === b[name]);
+}

@@ -115,9 +115,12 @@ export class DirtyData {
     return failure;
   }
 
-  /** Forgets all data that is in memory only. */
-  reset(): void {
-    for (const node of [...this.#files]) this.discard(node, 0, Infinity);
+  /** Forgets all data that is in memory only; adds the inodes that had some to `changed`. */
+  reset(changed: Set<number>): void {
+    for (const node of [...this.#files]) {
+      changed.add(node.ino);
+      this.discard(node, 0, Infinity);
+    }
   }
 
   #discardOne(node: Node, buffer: BlockBuffer): void {

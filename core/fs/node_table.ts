@@ -1,4 +1,10 @@
-import { decodeInode, emptyInode, encodeInode, INODE_BYTES } from "../format/inode.ts";
+import {
+  decodeInode,
+  emptyInode,
+  encodeInode,
+  INODE_BYTES,
+  isSameButAccess,
+} from "../format/inode.ts";
 import type { Inode } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { viewOf } from "../bytes.ts";
@@ -6,6 +12,7 @@ import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { fail } from "./errno.ts";
 import type { Attributes } from "./file_system.ts";
+import type { StaleNode } from "./kernel_cache.ts";
 import { isRegular } from "./mode.ts";
 import { hasDirtyData, type Node, nodeOf, showInode, showNode } from "./node.ts";
 
@@ -146,17 +153,25 @@ export class NodeTable {
     }
   }
 
-  /** Forgets everything that is in memory only and reads what is open anew: the tree has been rolled back. */
-  reset(): void {
+  /**
+   * Forgets everything that is in memory only and reads what is open anew: the tree has been rolled back. `changed` are inodes of
+   * which more than the access time was taken back; adds those that changed in memory only. Returns those that are open.
+   */
+  reset(changed: Set<number>): StaleNode[] {
     const known = [...this.#nodes.values()];
+    const stale: StaleNode[] = [];
     this.#nodes.clear();
     this.#stale.clear();
     this.#removed.clear();
-    for (const { ino, opens, failure } of known) {
+    for (const { ino, opens, failure, inode: before } of known) {
       const inode = emptyInode();
-      if (opens === 0 || !this.#decode(ino, inode)) continue;
-      Object.assign(this.#keep(nodeOf(ino, inode)), { opens, failure });
+      const exists = this.#decode(ino, inode);
+      if (!exists || !isSameButAccess(before, inode)) changed.add(ino);
+      if (opens === 0) continue;
+      if (changed.has(ino)) stale.push({ ino, opens });
+      if (exists) Object.assign(this.#keep(nodeOf(ino, inode)), { opens, failure });
     }
+    return stale;
   }
 
   #keep(node: Node): Node {

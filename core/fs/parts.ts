@@ -46,6 +46,16 @@ export interface MemoryOptions {
   readonly memory?: KernelMemory;
 }
 
+/** How a filesystem behaves. */
+export interface FileSystemOptions extends MemoryOptions {
+  /** Never update access times by itself. Default: relatime. */
+  readonly noatime?: boolean;
+  /** A view of a volume that another filesystem serves: what a crash left, and what is open, is not its business. */
+  readonly isView?: boolean;
+  /** Owner and mode of the root directory, used when it is made. Default: 0, 0, 0o755. */
+  readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
+}
+
 const BLOCK_MEMORY_BYTES = 16 * MIB;
 
 /** Makes the parts. */

@@ -22,31 +22,20 @@ import type {
   RenameFlags,
   WriteRequest,
 } from "./file_system.ts";
+import type { ResetReport } from "./kernel_cache.ts";
 import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
-import { type FileSystemParts, makeParts, type MemoryOptions } from "./parts.ts";
+import { type FileSystemOptions, type FileSystemParts, makeParts } from "./parts.ts";
 import { nameUnnamed, type UnnamedFileSystem } from "./unnamed_files.ts";
 
 /** Inode number of the root directory. */
 export const ROOT_INO = 1;
 
-/** How a filesystem behaves. */
-export interface FileSystemOptions extends MemoryOptions {
-  /** Never update access times by itself. Default: relatime. */
-  readonly noatime?: boolean;
-  /** Owner and mode of the root directory, used when it is made. Default: 0, 0, 0o755. */
-  readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
-}
-
 const DOT = new Uint8Array([0x2e]);
 const DOTDOT = new Uint8Array([0x2e, 0x2e]);
 
 /** Opens the filesystem of a volume: makes its root directory where there is none, and finishes what a crash cut off. */
-export function openFileSystem(
-  store: VolumeStore,
-  options: FileSystemOptions = {},
-): PosixFileSystem {
-  return new PosixFileSystem(store, options);
-}
+export const openFileSystem = (store: VolumeStore, options: FileSystemOptions = {}) =>
+  new PosixFileSystem(store, options);
 
 /** ext4's semantics on a {@linkcode VolumeStore}. Each part is a class of its own; here they meet. */
 export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
@@ -54,6 +43,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   readonly #store: VolumeStore;
   readonly #parts: FileSystemParts;
   readonly #files: FileOperations;
+  #report: ResetReport = { changed: new Set(), stale: [] };
 
   /** Use {@linkcode openFileSystem}. */
   constructor(store: VolumeStore, options: FileSystemOptions) {
@@ -166,6 +156,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   release(ino: number): void {
     this.#look(() => {
       this.#parts.stored.inFlight.poll();
+      if (this.#parts.nodes.mode(ino) === 0) return; // a rollback took it
       const node = this.#parts.nodes.get(ino);
       if (node.opens > 0) node.opens--;
       if (node.opens > 0 || this.readOnly) return;
@@ -304,7 +295,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     return this.#look(() => this.#parts.removal.reclaim(blocks));
   }
 
-  /** Gives back request buffers whose data has been sealed by now. For a driver that waits for one. */
+  /** Gives back request buffers whose data has been sealed by now. */
   poll(): void {
     this.#parts.stored.inFlight.poll();
   }
@@ -319,12 +310,19 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     return this.#parts.dirty.takeFailure();
   }
 
-  /** Forgets everything that is in memory only, unwritten: the volume has been rolled back. Open files stay open. */
+  /** Forgets everything that is in memory only: the tree is another one now. Open files stay open. */
   reset(): void {
-    this.#parts.dirty.reset();
+    const { changed, stale } = this.#report;
+    this.#report = { changed: new Set(), stale: [] };
+    this.#parts.dirty.reset(changed);
     this.#parts.stored.reset();
-    this.#parts.nodes.reset();
+    stale.push(...this.#parts.nodes.reset(changed));
     this.#parts.removal.reset();
+  }
+
+  /** The next reset fills this report. */
+  reportReset(report: ResetReport): void {
+    this.#report = report;
   }
 
   /** True where a commit would make something durable. */
@@ -340,7 +338,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   #start(options: FileSystemOptions): void {
     this.#look(() => {
       if (this.#parts.nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
-      if (this.readOnly) return;
+      if (this.readOnly || options.isView === true) return;
       this.#parts.removal.recover();
       this.#store.setFlushHook(() => this.#flush(), () => this.reset());
     });

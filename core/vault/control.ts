@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import type { MountTransaction } from "./mount_transaction.ts";
 import type { Vault } from "./vault.ts";
 
 /** What control messages carry: JSON values, and bytes, which travel beside the JSON so that secrets can be wiped. */
@@ -14,6 +15,8 @@ export type ControlProgress = (doneBytes: number, totalBytes: number) => void;
 export interface ControlCall {
   /** The mounted vault. */
   readonly vault: Vault;
+  /** Its transaction. */
+  readonly transaction: MountTransaction;
   /** Their bytes are wiped when the verb has ended. */
   readonly options: ControlOptions;
   /** Aborted when the mount ends, which waits for the verb. */

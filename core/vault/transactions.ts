@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { VaultError } from "../errors.ts";
+import type { Outdated, StaleNode } from "../fs/kernel_cache.ts";
 import type { PosixFileSystem } from "../fs/posix_file_system.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { VaultFiles } from "./files.ts";
 import { asPathError } from "./path_failure.ts";
+import { UndoneRecords } from "./undone_records.ts";
 
 /** Waits until a step may run: null means now. Throws where it never may. */
 export type Enter = () => Promise<void> | null;
@@ -22,13 +24,26 @@ export interface TransactionParts {
   readonly makeFiles: (enter: Enter) => VaultFiles;
 }
 
+/** A transaction that is going on over everything that is done with the filesystem, whoever does it. */
+export interface HeldTransaction {
+  /** Makes it durable, as one. Where that fails and it is still open: roll it back. */
+  keep(): Promise<void>;
+  /** Undoes it; says what others may now remember wrongly. */
+  rollBack(): Outdated;
+  /** False once it has ended. */
+  readonly open: boolean;
+}
+
 /** A transaction that is going on. */
 class OpenTransaction {
   open = true;
+  /** Drivers work in it too, so nobody can wait for it: who wants to is refused. */
+  readonly held: boolean;
   readonly ended: Promise<void>;
   end: () => void = () => {};
 
-  constructor() {
+  constructor(held: boolean) {
+    this.held = held;
     this.ended = new Promise((resolve) => {
       this.end = () => {
         this.open = false;
@@ -61,8 +76,53 @@ export class Transactions {
         { operation: "transaction" },
       );
     }
+    if (this.#current?.held === true && this.#current.open) throw heldError();
     return this.#current === null ? null : this.#current.ended;
   };
+
+  /** Begins a transaction over all that anybody does until it is kept or rolled back. Refused while another one is open. */
+  async hold(): Promise<HeldTransaction> {
+    if (this.#current !== null) throw heldError();
+    // A crash inside leaves the state before, and not an older one.
+    this.#flush();
+    await this.#parts.volume.sync();
+    if (this.#current !== null) throw heldError();
+    const transaction = this.#begin(true);
+    return {
+      keep: () => this.#keepHeld(transaction),
+      rollBack: () => {
+        const outdated = this.#undo();
+        this.#ended(transaction);
+        return outdated;
+      },
+      get open() {
+        return transaction.open;
+      },
+    };
+  }
+
+  async #keepHeld(transaction: OpenTransaction): Promise<void> {
+    this.#keep();
+    transaction.open = false;
+    try {
+      await this.#parts.volume.sync();
+    } finally {
+      this.#ended(transaction);
+    }
+  }
+
+  /** Rolls back what is held: the vault is being closed. */
+  giveUpHeld(): void {
+    const transaction = this.#current;
+    if (transaction?.held !== true || !transaction.open) return;
+    this.#undo();
+    this.#ended(transaction);
+  }
+
+  #ended(transaction: OpenTransaction): void {
+    this.#current = null;
+    transaction.end();
+  }
 
   /** Runs `work`. What it did through its argument is kept durably when it resolves, and undone when it rejects. */
   async run<T>(
@@ -75,14 +135,16 @@ export class Transactions {
       });
     }
     for (let wait = this.enter(); wait !== null; wait = this.enter()) await wait;
-    const transaction = this.#begin();
+    const transaction = this.#begin(false);
     const files = this.#parts.makeFiles(() => letIn(transaction));
     const expiry = expiryOf(options.timeoutMs);
     try {
       const working = this.#inside.run(transaction, async () => await work(files));
       const result = await Promise.race([working, expiry.passed]);
       transaction.open = false;
-      await this.#keep(files);
+      files.releaseAll();
+      this.#keep();
+      await this.#parts.volume.sync();
       return result;
     } catch (error) {
       transaction.open = false;
@@ -90,12 +152,11 @@ export class Transactions {
       throw error;
     } finally {
       expiry.cancel();
-      this.#current = null;
-      transaction.end();
+      this.#ended(transaction);
     }
   }
 
-  #begin(): OpenTransaction {
+  #begin(held: boolean): OpenTransaction {
     const { volume } = this.#parts;
     if (volume.readOnly) {
       throw new VaultError("denied", "Cannot begin a transaction: the vault is open read-only", {
@@ -107,7 +168,7 @@ export class Transactions {
     // What was lost before belongs to those who wrote it.
     this.#parts.fileSystem.takeFailure();
     volume.beginTransaction();
-    this.#current = new OpenTransaction();
+    this.#current = new OpenTransaction(held);
     return this.#current;
   }
 
@@ -119,25 +180,40 @@ export class Transactions {
     }
   }
 
-  async #keep(files: VaultFiles): Promise<void> {
+  #keep(): void {
     const { volume } = this.#parts;
-    files.releaseAll();
     this.#flush();
     const lost = this.#parts.fileSystem.takeFailure();
     if (lost !== undefined) throw lost;
     volume.keepTransaction();
-    await volume.sync();
   }
 
   #rollBack(files: VaultFiles): void {
-    const { fileSystem, volume } = this.#parts;
     try {
       files.releaseAll();
     } finally {
-      volume.rollbackTransaction();
-      fileSystem.reset();
+      this.#undo();
     }
   }
+
+  #undo(): Outdated {
+    const { fileSystem, volume } = this.#parts;
+    const undone = new UndoneRecords();
+    const { changed } = undone;
+    const stale: StaleNode[] = [];
+    fileSystem.reportReset({ changed, stale });
+    volume.rollbackTransaction((key, inside, now) => undone.add(key, inside, now));
+    const inodes = undone.accessed.union(changed);
+    return { inodes, names: undone.names, stale };
+  }
+}
+
+function heldError(): VaultError {
+  return new VaultError(
+    "conflict",
+    "Cannot go on while a transaction is open: commit it or roll it back first",
+    { operation: "transaction" },
+  );
 }
 
 function letIn(transaction: OpenTransaction): null {

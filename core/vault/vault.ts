@@ -20,7 +20,12 @@ import type { TreeStoreShape } from "../tree/tree_store.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
 import type { Volumes } from "../volume/volumes.ts";
 import { VaultFiles } from "./files.ts";
-import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
+import {
+  type Enter,
+  type HeldTransaction,
+  type TransactionOptions,
+  Transactions,
+} from "./transactions.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { asPathError } from "./path_failure.ts";
 import { fillWithNoise } from "./noise.ts";
@@ -123,6 +128,12 @@ export class Vault implements AsyncDisposable {
    * @internal
    */
   readonly header: OpenHeaderContext;
+  /**
+   * Who owns what is made.
+   *
+   * @internal
+   */
+  readonly owner: OpenVaultOptions["owner"];
   private readonly makeFiles: (enter: Enter) => VaultFiles;
   private readonly transactions: Transactions;
   private madeFiles: VaultFiles | null = null;
@@ -149,6 +160,7 @@ export class Vault implements AsyncDisposable {
     this.fileSystem = openFileSystem(opened.volume, { blockMemoryBytes, noatime, root });
     const { fileSystem } = this;
     const owner = options.owner ?? root;
+    this.owner = owner;
     let transfer: FileTransfer | undefined;
     this.makeFiles = (enter) => {
       if (transfer === undefined) {
@@ -187,6 +199,25 @@ export class Vault implements AsyncDisposable {
     return this.opened.volumes;
   }
 
+  /**
+   * Begins a transaction over everything that is done with the filesystem, by a driver too, until it is kept or rolled back.
+   * What else the vault offers is refused meanwhile, and closing the vault rolls it back.
+   *
+   * @internal
+   */
+  holdTransaction(): Promise<HeldTransaction> {
+    return this.transactions.hold();
+  }
+
+  /**
+   * Waits for a transaction that is open; null where none is.
+   *
+   * @internal
+   */
+  get enter(): Enter {
+    return this.transactions.enter;
+  }
+
   /** True where nothing can be changed. */
   get readOnly(): boolean {
     return this.opened.volume.readOnly;
@@ -205,6 +236,7 @@ export class Vault implements AsyncDisposable {
 
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
+    this.transactions.giveUpHeld();
     const { enter } = this.transactions;
     for (let wait = enter(); wait !== null; wait = enter()) await wait;
     if (this.closed) return;

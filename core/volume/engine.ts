@@ -10,20 +10,19 @@ import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { type CatalogChange, Durability } from "./durability.ts";
-import type { LoggedTree } from "./logged_tree.ts";
+import type { LoggedTree, UndoneVisitor } from "./logged_tree.ts";
 import { MediumSync } from "./medium_sync.ts";
 import { NameHash } from "./name_hash.ts";
 import { ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
 import { SpaceAdmission } from "./space_admission.ts";
+import { requireTransactionRoom } from "./transaction_room.ts";
 import type { BlockRun } from "./volume_store.ts";
 
 /** Mutations beyond this are made durable by a root instead of the log. */
 const LOG_BYTES_MAX = 4 * MIB;
 /** Changed tree pages beyond this are written as a root at the end of the operation. */
 const DIRTY_BYTES_MAX = 24 * MIB;
-/** Changed tree pages that one transaction may make: they stay in memory until it ends. */
-const TRANSACTION_BYTES_MAX = 192 * MIB;
 
 /** What an engine stands on. */
 export interface EngineParts {
@@ -176,10 +175,14 @@ export class Engine {
 
   /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
   admit(cells: number, purpose: "write" | "delete"): void {
-    if (this.transaction !== null && this.store.dirtyBytes > TRANSACTION_BYTES_MAX) {
-      throw new VaultError("invalid", "Cannot change so much in one transaction: make several");
-    }
+    if (this.transaction !== null) requireTransactionRoom(this.store.dirtyBytes, this.undoBytes());
     this.admission.admit(cells, purpose);
+  }
+
+  private undoBytes(): number {
+    let bytes = 0;
+    for (const { tree } of this.trees) bytes += tree.undoBytes;
+    return bytes;
   }
 
   /** Cells that dirty data will need when it is put. */
@@ -262,10 +265,13 @@ export class Engine {
     this.endGroup();
   }
 
-  /** Undoes the transaction: every tree is as it was, and the blocks that it put are dropped. */
-  rollbackTransaction(): void {
+  /**
+   * Undoes the transaction: every tree is as it was, and the blocks that it put are dropped. `undone` is told what was taken
+   * back in the tree `told`.
+   */
+  rollbackTransaction(told?: LoggedTree, undone?: UndoneVisitor): void {
     const { puts } = this.endTransaction();
-    for (const { tree } of this.trees) tree.rollback();
+    for (const { tree } of this.trees) tree.rollback(tree === told ? undone : undefined);
     if (!this.durability.hasFailed) {
       this.settle();
       for (const { firstId, count, owner } of puts) {

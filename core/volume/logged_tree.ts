@@ -6,12 +6,22 @@ import type { KeyValueTree } from "./volume_store.ts";
 
 const NO_VALUE = new Uint8Array(0);
 
+/** Memory that remembering one key takes beside its bytes, about. */
+const UNDO_BYTES = 256;
+
 /** What undoes one mutation. */
 interface Undo {
   readonly key: Uint8Array;
   /** The value before, or null where there was none. */
   readonly value: Uint8Array | null;
 }
+
+/** Told of a key that a rollback took back, with its values inside the transaction and now; views, valid during the call. */
+export type UndoneVisitor = (
+  key: Uint8Array,
+  inside: Uint8Array | null,
+  now: Uint8Array | null,
+) => void;
 
 /** The volume's tree: writes every mutation down for the intent log, and for rollback while a transaction is open. */
 export class LoggedTree implements KeyValueTree {
@@ -21,6 +31,9 @@ export class LoggedTree implements KeyValueTree {
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
   private undo: Map<string, Undo> | null = null;
+  private readonly watchers: ((key: Uint8Array) => void)[] = [];
+  /** Bytes that undoing needs, about. */
+  undoBytes = 0;
 
   constructor({ tree, branch }: Branch, log: MutationBuffer, checkWritable: () => void) {
     this.tree = tree;
@@ -54,11 +67,19 @@ export class LoggedTree implements KeyValueTree {
     return true;
   }
 
+  /** Calls `changing` before each change. */
+  watch(changing: (key: Uint8Array) => void): void {
+    this.watchers.push(changing);
+  }
+
   private remember(key: Uint8Array): void {
+    for (const changing of this.watchers) changing(key);
     if (this.undo === null) return;
     const name = String.fromCharCode(...key);
     if (this.undo.has(name)) return;
-    this.undo.set(name, { key: key.slice(), value: this.tree.get(key)?.slice() ?? null });
+    const value = this.tree.get(key)?.slice() ?? null;
+    this.undo.set(name, { key: key.slice(), value });
+    this.undoBytes += UNDO_BYTES + key.length + (value?.length ?? 0);
   }
 
   scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
@@ -72,6 +93,7 @@ export class LoggedTree implements KeyValueTree {
   /** From now on, mutations can be undone. */
   begin(): void {
     this.undo = new Map();
+    this.undoBytes = 0;
   }
 
   /** Keeps what was done since `begin`. */
@@ -80,10 +102,11 @@ export class LoggedTree implements KeyValueTree {
   }
 
   /** Undoes what was done since `begin`, even where no more changes are taken. */
-  rollback(): void {
+  rollback(undone?: UndoneVisitor): void {
     const undo = this.undo ?? new Map<string, Undo>();
     this.undo = null;
     for (const { key, value } of undo.values()) {
+      undone?.(key, this.tree.get(key), value);
       if (value === null) {
         if (this.tree.delete(key)) this.log.addTo(this.branch, MUTATION.delete, key, NO_VALUE);
       } else {

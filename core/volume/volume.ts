@@ -5,7 +5,7 @@ import type { Runtime } from "../runtime.ts";
 import type { Branch } from "../tree/branch.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import type { Engine, OpenTree } from "./engine.ts";
-import { LoggedTree } from "./logged_tree.ts";
+import { LoggedTree, type UndoneVisitor } from "./logged_tree.ts";
 import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_store.ts";
 
 /** A volume that is open: the head of its branch, logged and committed with all others of the vault. */
@@ -84,7 +84,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   commit(): Promise<void> {
-    return this.engine.commit();
+    return this.inTransaction ? Promise.resolve() : this.engine.commit();
   }
 
   /** Writes a new root of the vault. Does nothing when nothing changed. */
@@ -124,8 +124,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   /** See {@linkcode Engine.rollbackTransaction}. */
-  rollbackTransaction(): void {
-    this.engine.rollbackTransaction();
+  rollbackTransaction(undone?: UndoneVisitor): void {
+    this.engine.rollbackTransaction(this.tree, undone);
   }
 
   allocateIds(count: number): number {

@@ -45,7 +45,7 @@ export interface VolumeStore {
    * is applied there becomes durable with the transaction's end, all at once. Throws where a write has failed before.
    */
   sync(): void | Promise<void>;
-  /** Ends the open group and makes everything that was applied durable in a new root. Not inside a transaction. */
+  /** Ends the open group and makes everything that was applied durable in a new root. Inside a transaction, as `sync`. */
   commit(): Promise<void>;
   /**
    * `flush` is called before every root commit so that the filesystem can put its dirty data and attributes; `reset`

@@ -5,7 +5,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { ControlAnswer, ControlServer, RunningMount } from "../../core/command/host.ts";
+import type { ControlAsked, ControlServer, RunningMount } from "../../core/command/host.ts";
 import { VaultError } from "../../core/errors.ts";
 import {
   type ControlOptions,
@@ -90,12 +90,17 @@ async function socketPath(mountpoint: string): Promise<string> {
 }
 
 /** Answers the requests of one connection, one after the other. */
-async function serveConnection(connection: Deno.Conn, answer: ControlAnswer): Promise<void> {
+async function serveConnection(
+  connection: Deno.Conn,
+  answer: (asked: ControlAsked) => Promise<unknown>,
+  gone: AbortSignal,
+): Promise<void> {
   for (;;) {
     const request = await receiveFrame(connection, REQUEST_LIMITS);
     if (request === null) return;
     const interim = new InterimSender(connection);
-    const result = await resultOf(request, answer, (done, total) => interim.offer([done, total]));
+    const progress: ControlProgress = (done, total) => interim.offer([done, total]);
+    const result = await resultOf(request, (asked) => answer({ ...asked, progress, gone }));
     await interim.settled;
     try {
       await sendFrame(connection, result);
@@ -128,12 +133,10 @@ class InterimSender {
 
 async function resultOf(
   request: Message,
-  answer: ControlAnswer,
-  progress: ControlProgress,
+  answer: (asked: Pick<ControlAsked, "verb" | "options">) => Promise<unknown>,
 ): Promise<Message> {
   try {
-    const { verb, options } = requestOf(request);
-    const { json, bytes } = splitMessage(await answer(verb, options, progress) ?? null);
+    const { json, bytes } = splitMessage(await answer(requestOf(request)) ?? null);
     return { json: { value: json } satisfies Answer, bytes };
   } catch (error) {
     return { json: { error: toPosted(error) } satisfies Answer, bytes: {} };
@@ -153,7 +156,7 @@ function requestOf({ json, bytes }: Message): { verb: string; options: ControlOp
 /** Listens for the mount on `mountpoint`, a canonical path. A socket of a dead process is replaced. */
 export async function serveControl(
   mountpoint: string,
-  answer: ControlAnswer,
+  answer: (asked: ControlAsked) => Promise<unknown>,
 ): Promise<ControlServer> {
   const path = await socketPath(mountpoint);
   const listener = await doing(`listen on "${path}"`, async () => {
@@ -167,7 +170,9 @@ export async function serveControl(
     for await (const connection of listener) {
       open.add(connection);
       // Whoever asked may go away before the answer: that is no failure of the mount.
-      serveConnection(connection, answer).catch(() => {}).finally(() => {
+      const gone = new AbortController();
+      serveConnection(connection, answer, gone.signal).catch(() => {}).finally(() => {
+        gone.abort();
         if (open.delete(connection)) connection.close();
       });
     }

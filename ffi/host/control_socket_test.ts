@@ -23,7 +23,7 @@ async function connected(
 Deno.test("control socket: the caller is told how far a verb is, and then its answer", async () => {
   const seen: number[][] = [];
   const told = Promise.withResolvers<void>();
-  await connected(async (verb, options, progress) => {
+  await connected(async ({ verb, options, progress }) => {
     progress(1, 8);
     await told.promise;
     return { verb, options };
@@ -41,7 +41,7 @@ Deno.test("control socket: the caller is told how far a verb is, and then its an
 });
 
 Deno.test("control socket: a verb that tells too often is not slowed by who does not listen", async () => {
-  await connected((_verb, _options, progress) => {
+  await connected(({ progress }) => {
     for (let done = 0; done < 100_000; done++) progress(done, 100_000);
     return Promise.reject(new VaultError("unavailable", "Cannot go on: no"));
   }, async (mount) => {
@@ -54,5 +54,19 @@ Deno.test("control socket: a verb that tells too often is not slowed by who does
     });
     await assert.rejects(failed, { kind: "unavailable", message: "Cannot go on: no" });
     assert.ok(count >= 1 && count < 100_000, `${count} messages`);
+  });
+});
+
+Deno.test("control socket: a verb is told when whoever asked has gone", async () => {
+  const gone = Promise.withResolvers<void>();
+  await connected(({ gone: signal }) => {
+    assert.equal(signal.aborted, false);
+    signal.addEventListener("abort", () => gone.resolve());
+    return Promise.resolve({});
+  }, async (mount) => {
+    const other = await connectControl(mount.mountpoint);
+    await other?.call("begin");
+    other?.close();
+    await gone.promise;
   });
 });

@@ -46,6 +46,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
     serveControl: async (mountpoint, answer) =>
       (await import("./control_socket.ts")).serveControl(mountpoint, answer),
     onSignal,
+    runCommand,
   };
 }
 
@@ -187,4 +188,31 @@ function onSignal(act: () => void): () => void {
   return () => {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, act);
   };
+}
+
+async function runCommand([program, ...args]: readonly string[]): Promise<number> {
+  const child = await doing(
+    `run "${program}"`,
+    () =>
+      Promise.resolve(
+        new Deno.Command(program, { args, stdin: "inherit", stdout: "inherit", stderr: "inherit" })
+          .spawn(),
+      ),
+  );
+  const passing = SIGNALS.map((signal) => ({ signal, pass: () => passOn(child, signal) }));
+  for (const { signal, pass } of passing) Deno.addSignalListener(signal, pass);
+  try {
+    return (await child.status).code;
+  } finally {
+    for (const { signal, pass } of passing) Deno.removeSignalListener(signal, pass);
+  }
+}
+
+function passOn(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    // It has ended meanwhile.
+    if (!(error instanceof TypeError)) throw error;
+  }
 }

@@ -8,6 +8,12 @@
 const SYMBOLS = {
   read: { parameters: ["i32", "usize", "usize"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  writeInPool: {
+    name: "write",
+    parameters: ["i32", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
   writev: { parameters: ["i32", "usize", "i32"], result: "i32" },
   poll: { parameters: ["usize", "usize", "i32"], result: "i32" },
   pollInPool: {

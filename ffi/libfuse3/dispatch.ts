@@ -3,7 +3,8 @@ import { emptyAttributes, type FileSystem, PosixError } from "../../core/fs/file
 import { ERRNO, ERRNO_MAX } from "../libc/errno.ts";
 import { DirectoryReply } from "./directory_reply.ts";
 import { type DriverSettings, type Exchange, NO_REPLY } from "./exchange.ts";
-import { OPERATIONS, UNANSWERED } from "./operations.ts";
+import type { OpenHandles } from "./open_handles.ts";
+import { OPERATIONS, UNANSWERED, WITH_HANDLE } from "./operations.ts";
 import { PendingReads } from "./pending_reads.ts";
 import { PendingReplies, type UniqueId } from "./pending.ts";
 import { IN_HEADER, OUT_HEADER } from "./protocol.ts";
@@ -15,6 +16,7 @@ import type { DriverBuffer } from "./request_buffers.ts";
 export interface DispatchParts {
   readonly fileSystem: FileSystem;
   readonly settings: DriverSettings;
+  readonly handles: OpenHandles;
   readonly reply: Reply;
   readonly channel: ReplyChannel;
   /** Any buffer: it only gives the request object its first memory. */
@@ -51,6 +53,7 @@ export class Dispatcher {
       channel: parts.channel,
       pending: this.pending,
       reads: this.reads,
+      handles: parts.handles,
       directory: new DirectoryReply(parts.reply),
       attributes: emptyAttributes(),
       spans: { total: 0, count: 0, addresses: [], lengths: [] },
@@ -74,7 +77,9 @@ export class Dispatcher {
     const operation = OPERATIONS[request.opcode];
     if (operation === undefined) return this.#refuse(ERRNO.ENOSYS);
     if (length < IN_HEADER.bytes + operation.bodyBytesMin) return this.#refuse(ERRNO.EINVAL);
-    if (Number.isNaN(request.nodeId)) return this.#refuse(ERRNO.ESTALE);
+    if (Number.isNaN(request.nodeId) || this.#hasStaleHandle(request)) {
+      return this.#refuse(ERRNO.ESTALE);
+    }
     try {
       const outcome = operation.run(this.#exchange);
       if (typeof outcome !== "number") this.pending.add(request, outcome);
@@ -82,6 +87,12 @@ export class Dispatcher {
     } catch (error) {
       this.#fail(request, error);
     }
+  }
+
+  #hasStaleHandle(request: Request): boolean {
+    const { handles } = this.#exchange;
+    return handles.anyStale && WITH_HANDLE.has(request.opcode) &&
+      handles.isStale(request.nodeId, request.u64(0));
   }
 
   #refuse(errno: number): void {

@@ -1,6 +1,7 @@
 import type { Attributes, FileSystem, ReadSpans } from "../../core/fs/file_system.ts";
 import type { DirectoryReply } from "./directory_reply.ts";
 import type { Agreement } from "./init.ts";
+import type { OpenHandles } from "./open_handles.ts";
 import type { PendingReads } from "./pending_reads.ts";
 import type { PendingReplies } from "./pending.ts";
 import type { Reply, ReplyChannel, Timeout } from "./reply.ts";
@@ -26,6 +27,7 @@ export interface Exchange {
   readonly channel: ReplyChannel;
   readonly pending: PendingReplies;
   readonly reads: PendingReads;
+  readonly handles: OpenHandles;
   readonly directory: DirectoryReply;
   /** Scratch for one inode's attributes. */
   readonly attributes: Attributes;

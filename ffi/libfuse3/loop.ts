@@ -6,6 +6,7 @@ import { type Libc, openLibc } from "../libc/symbols.ts";
 import { DeviceChannel } from "./device_channel.ts";
 import { Dispatcher } from "./dispatch.ts";
 import type { DriverSettings } from "./exchange.ts";
+import { OpenHandles } from "./open_handles.ts";
 import { PAGE_BYTES, WRITE_HEADERS_BYTES } from "./protocol.ts";
 import { Reply, timeoutOf } from "./reply.ts";
 import { type KernelMemory, RequestBuffers } from "./request_buffers.ts";
@@ -18,6 +19,8 @@ export type { ServedSession } from "./served_session.ts";
 export interface ServeOptions {
   /** Where request buffers are reserved. */
   readonly kernel: KernelMemory;
+  /** What programs have open, where somebody else wants to know it too. */
+  readonly handles?: OpenHandles;
   /** WRITEs whose memory the filesystem may hold at the same time. Default 16. */
   readonly requestBuffers?: number;
   /** Largest WRITE and READ, whole pages. Default 1 MiB. */
@@ -139,6 +142,7 @@ class SessionLoop {
     this.#dispatcher = new Dispatcher({
       fileSystem: options.fileSystem,
       settings,
+      handles: options.handles ?? new OpenHandles(),
       reply,
       channel: new DeviceChannel(libc, session.descriptor, { reply, kernel }),
       buffer: this.#buffers.take(),

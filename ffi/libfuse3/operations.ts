@@ -70,6 +70,19 @@ export const OPERATIONS: readonly (OperationEntry | undefined)[] = TABLE.reduce(
   Array.from({ length: OPCODE.STATX + 1 }, () => undefined),
 );
 
+/** Requests whose body begins with the handle that they go through. */
+export const WITH_HANDLE: ReadonlySet<number> = new Set([
+  OPCODE.READ,
+  OPCODE.WRITE,
+  OPCODE.FSYNC,
+  OPCODE.FSYNCDIR,
+  OPCODE.FALLOCATE,
+  OPCODE.LSEEK,
+  OPCODE.COPY_FILE_RANGE,
+  OPCODE.READDIR,
+  OPCODE.READDIRPLUS,
+]);
+
 /** Requests that must never be answered, not even with an error. */
 export const UNANSWERED: ReadonlySet<number> = new Set([
   OPCODE.FORGET,

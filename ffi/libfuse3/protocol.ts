@@ -82,6 +82,13 @@ export const IN_HEADER = {
   bytes: 40,
 } as const;
 
+/** What the kernel can be told without having asked; INC_EPOCH from 7.44 on. */
+export const NOTICE = { INVAL_INODE: 2, INVAL_ENTRY: 3, INC_EPOCH: 8 } as const;
+/** fuse_notify_inval_inode_out. */
+export const INVAL_INODE_OUT = { ino: 0, offset: 8, length: 16, bytes: 24 } as const;
+/** fuse_notify_inval_entry_out, followed by the name and a NUL. */
+export const INVAL_ENTRY_OUT = { parent: 0, nameBytes: 8, flags: 12, bytes: 16 } as const;
+
 /** fuse_out_header. */
 export const OUT_HEADER = { length: 0, error: 4, unique: 8, bytes: 16 } as const;
 
@@ -165,6 +172,7 @@ export const INIT_OUT = {
 /** fuse_setattr_in. */
 export const SETATTR_IN = {
   valid: 0,
+  handle: 8,
   size: 16,
   atime: 32,
   mtime: 40,
@@ -190,7 +198,7 @@ export const READ_IN = { offset: 8, size: 16, bytes: 40 } as const;
 export const WRITE_IN = { offset: 8, size: 16, flags: 20, bytes: 40 } as const;
 export const WRITE_OUT = { size: 0, padding: 4, bytes: 8 } as const;
 export const FSYNC_IN = { bytes: 16 } as const;
-export const RELEASE_IN = { bytes: 24 } as const;
+export const RELEASE_IN = { handle: 0, flags: 8, bytes: 24 } as const;
 /** fuse_setxattr_in; the last two fields are there only when SETXATTR_EXT was agreed. */
 export const SETXATTR_IN = { size: 0, flags: 4, extra: 8, bytes: 8, bytesExtended: 16 } as const;
 /** fuse_getxattr_in; LISTXATTR uses it too. */
@@ -199,7 +207,14 @@ export const GETXATTR_OUT = { size: 0, padding: 4, bytes: 8 } as const;
 export const FALLOCATE_IN = { offset: 8, length: 16, mode: 24, bytes: 32 } as const;
 export const LSEEK_IN = { offset: 8, whence: 16, bytes: 24 } as const;
 export const LSEEK_OUT = { offset: 0, bytes: 8 } as const;
-export const COPY_IN = { offset: 8, node: 16, toOffset: 32, length: 40, bytes: 56 } as const;
+export const COPY_IN = {
+  offset: 8,
+  node: 16,
+  toHandle: 24,
+  toOffset: 32,
+  length: 40,
+  bytes: 56,
+} as const;
 export const INTERRUPT_IN = { unique: 0, bytes: 8 } as const;
 
 /** fuse_dirent, followed by the name and padded to 8 bytes. */
@@ -234,6 +249,7 @@ export const FATTR = {
   SIZE: 1 << 3,
   ATIME: 1 << 4,
   MTIME: 1 << 5,
+  HANDLE: 1 << 6,
   ATIME_NOW: 1 << 7,
   MTIME_NOW: 1 << 8,
   CTIME: 1 << 10,

@@ -22,6 +22,7 @@ import {
   ROOT_NODE,
   SETATTR_IN,
 } from "./protocol.ts";
+import { OpenHandles } from "./open_handles.ts";
 import { Reply, timeoutOf } from "./reply.ts";
 import { type KernelMemory, RequestBuffers } from "./request_buffers.ts";
 
@@ -63,6 +64,7 @@ export class Rehearsal {
     this.#buffers = new RequestBuffers(kernel, REQUEST_BUFFERS, WRITE_BYTES_MAX);
     const second = timeoutOf(1);
     this.#dispatcher = new Dispatcher({
+      handles: new OpenHandles(),
       fileSystem,
       settings: {
         timeouts: { entry: second, attr: second, negative: second },

@@ -85,10 +85,10 @@ export class Reply {
     return ATTR_OUT.bytes;
   }
 
-  /** fuse_open_out at `at` of the body. Requests name the inode, so the file handle is always 0. */
-  open(at: number, flags: number): number {
+  /** fuse_open_out at `at` of the body. */
+  open(at: number, handle: number, flags: number): number {
     const start = BODY + at;
-    setU64(this.view, start + OPEN_OUT.fileHandle, 0);
+    setU64(this.view, start + OPEN_OUT.fileHandle, handle);
     this.view.setUint32(start + OPEN_OUT.flags, flags, true);
     this.view.setUint32(start + OPEN_OUT.padding, 0, true);
     return at + OPEN_OUT.bytes;

@@ -12,6 +12,10 @@ const DOT = 0x2e;
 /** Failures of decoding are frequent enough under fuzzing, and never need a stack. */
 export const malformed = new PosixError(ERRNO.EINVAL, "Cannot read request: malformed");
 const nameTooLong = new PosixError(ERRNO.ENAMETOOLONG, "Cannot use name: longer than 255 bytes");
+export const staleHandle = new PosixError(
+  ERRNO.ESTALE,
+  "Cannot use handle: it was opened before a rollback",
+);
 const stale = new PosixError(ERRNO.ESTALE, "Cannot find inode: number out of range");
 
 /** The request being answered: one object, refilled for each, so that a request allocates nothing here. */

@@ -1,5 +1,6 @@
 import { VaultError } from "../../core/errors.ts";
 import { addressOf, cString, type Libc, openLibc } from "../libc/symbols.ts";
+import { KernelNotices } from "./kernel_notices.ts";
 import type { ServedSession } from "./served_session.ts";
 import { mountArgument, type MountOptions } from "./mount_options.ts";
 import { raiseReadAhead } from "./read_ahead.ts";
@@ -23,6 +24,8 @@ const POLLERR = 8;
  */
 export interface Session extends ServedSession {
   readonly mountpoint: string;
+  /** Tells the kernel what to forget. */
+  readonly notices: KernelNotices;
   /** Makes the serving thread look at its messages. */
   wake(): void;
   /**
@@ -109,6 +112,7 @@ class MountedSession implements Session {
   readonly mountpoint: string;
   readonly descriptor: number;
   readonly wakeDescriptor: number;
+  readonly notices: KernelNotices;
   readonly #libc: Libc;
   readonly #fuse: Libfuse;
   readonly #handle: Deno.PointerObject;
@@ -132,6 +136,7 @@ class MountedSession implements Session {
       throw new VaultError("unavailable", "Cannot mount: no file descriptor left");
     }
     fcntl(this.descriptor, F_SETFL, fcntl(this.descriptor, F_GETFL, 0) | O_NONBLOCK);
+    this.notices = new KernelNotices(libc, this.descriptor);
   }
 
   wake(): void {
@@ -187,7 +192,7 @@ class MountedSession implements Session {
     if (this.#closed) return;
     this.#closed = true;
     // Calls under way in the pool still use the libraries and the session.
-    await Promise.allSettled([this.#unmounting, this.#readAhead]);
+    await Promise.allSettled([this.#unmounting, this.#readAhead, this.notices.finish()]);
     this.#libc.symbols.close(this.descriptor);
     this.#letGo();
     this.#libc.symbols.close(this.wakeDescriptor);

@@ -103,6 +103,10 @@ Deno.test({
         ...shared,
       ];
       await allowed(world, flags, ["info", mountpoint]);
+      await allowed(world, flags, ["begin", mountpoint]);
+      await allowed(world, flags, ["rollback", mountpoint]);
+      const running = ["--allow-run=true", ...flags];
+      await allowed(world, running, ["transaction", mountpoint, "--", "true"]);
       await allowed(world, flags, ["umount", mountpoint]);
       assert.equal((await child.status).code, 0);
     } finally {

@@ -1,6 +1,7 @@
 import { KIB, MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { Dispatcher } from "../../ffi/libfuse3/dispatch.ts";
+import { OpenHandles } from "../../ffi/libfuse3/open_handles.ts";
 import { OPCODE } from "../../ffi/libfuse3/protocol.ts";
 import { Reply, timeoutOf } from "../../ffi/libfuse3/reply.ts";
 import { RequestBuffers } from "../../ffi/libfuse3/request_buffers.ts";
@@ -15,6 +16,7 @@ export class Dispatched {
   readonly channel: RecordingChannel;
   readonly buffers: RequestBuffers;
   readonly reports: unknown[] = [];
+  readonly handles = new OpenHandles();
 
   constructor(wrap: (fileSystem: MemoryFileSystem) => MemoryFileSystem = (same) => same) {
     const kernel = sharedKernelMemory(4 * MIB);
@@ -30,6 +32,7 @@ export class Dispatched {
         writeBytesMax: 128 * KIB,
         writebackCache: true,
       },
+      handles: this.handles,
       reply,
       channel: this.channel,
       buffer: this.buffers.take(),

@@ -1,5 +1,6 @@
 import { run } from "./mounted_driver.ts";
-import type { VaultOrder } from "./vault_program.ts";
+import { VaultError } from "../../core/errors.ts";
+import type { ControlLine, VaultOrder } from "./vault_program.ts";
 
 const program = new URL("./vault_program.ts", import.meta.url).pathname;
 
@@ -15,9 +16,9 @@ export class MountedVault {
   readonly path: string;
   readonly #directory: string;
   readonly #tweaks: Partial<VaultOrder>;
-  #child: Deno.ChildProcess;
+  #child: Served;
 
-  private constructor(place: Place, tweaks: Partial<VaultOrder>, child: Deno.ChildProcess) {
+  private constructor(place: Place, tweaks: Partial<VaultOrder>, child: Served) {
     this.#directory = place.directory;
     this.path = place.path;
     this.mountpoint = place.mountpoint;
@@ -35,26 +36,33 @@ export class MountedVault {
 
   /** The process that serves. */
   get pid(): number {
-    return this.#child.pid;
+    return this.#child.process.pid;
   }
 
   /** Unmounts and waits until the serving process has ended. */
   async unmount(): Promise<void> {
-    this.#child.kill("SIGTERM");
-    const { code } = await this.#child.status;
+    this.#child.process.kill("SIGTERM");
+    const { code } = await this.#child.ended();
     if (code !== 0) throw new Error(`the mount ended with ${code}`);
   }
 
   /** Kills the serving process at once. The dead mount stays. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#child.status;
+    this.#child.process.kill("SIGKILL");
+    await this.#child.ended();
   }
 
   /** Mounts again what was unmounted or killed. */
   async mount(tweaks: Partial<VaultOrder> = {}): Promise<void> {
     const { path, mountpoint } = this;
     this.#child = await start({ ...this.#tweaks, ...tweaks, path, mountpoint });
+  }
+
+  /** Runs a verb on the mount, as the control socket does. */
+  async control(verb: string, options: ControlLine["options"] = {}): Promise<unknown> {
+    const answer = JSON.parse(await this.#child.ask(JSON.stringify({ verb, options })));
+    if (!("error" in answer)) return answer.value;
+    throw new VaultError(answer.error.kind, answer.error.message);
   }
 
   /** Unmounts and mounts: what is read now comes from the medium. */
@@ -78,8 +86,8 @@ export class MountedVault {
   async [Symbol.asyncDispose](): Promise<void> {
     // A test that failed may have left users behind.
     await run("umount", ["-l", this.mountpoint], "/");
-    terminate(this.#child);
-    await this.#child.status;
+    terminate(this.#child.process);
+    await this.#child.ended();
     await Deno.remove(this.mountpoint).catch(() => {});
     await Deno.remove(this.#directory, { recursive: true });
   }
@@ -100,19 +108,66 @@ interface Place {
   readonly mountpoint: string;
 }
 
+/** The serving process, which answers lines with lines. */
+class Served {
+  readonly process: Deno.ChildProcess;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(process: Deno.ChildProcess) {
+    this.process = process;
+    this.#input = process.stdin.getWriter();
+    const text = process.stdout.pipeThrough(new TextDecoderStream());
+    this.#lines = text.pipeThrough(new TextLineStream()).getReader();
+  }
+
+  /** Its next line; null where it has ended. */
+  async line(): Promise<string | null> {
+    const { value } = await this.#lines.read();
+    return value ?? null;
+  }
+
+  async ask(line: string): Promise<string> {
+    await this.#input.write(new TextEncoder().encode(`${line}\n`));
+    const answer = await this.line();
+    if (answer === null) throw new Error("the mount ended instead of answering");
+    return answer;
+  }
+
+  /** Waits for its end and lets go of its pipes. */
+  async ended(): Promise<Deno.CommandStatus> {
+    const status = await this.process.status;
+    await this.#lines.cancel();
+    await this.#input.abort().catch(() => {});
+    return status;
+  }
+}
+
+/** Cuts text into lines. */
+class TextLineStream extends TransformStream<string, string> {
+  constructor() {
+    let rest = "";
+    super({
+      transform(text, controller) {
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) controller.enqueue(line);
+      },
+    });
+  }
+}
+
 /** Starts the serving process and waits until the mount is usable. */
-async function start(order: VaultOrder): Promise<Deno.ChildProcess> {
+async function start(order: VaultOrder): Promise<Served> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", program, JSON.stringify(order)],
-    stdin: "null",
+    stdin: "piped",
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  await reader.cancel();
-  if (value === undefined) throw new Error(`the mount ended with ${(await child.status).code}`);
-  return child;
+  const served = new Served(child);
+  if (await served.line() !== null) return served;
+  throw new Error(`the mount ended with ${(await served.ended()).code}`);
 }
 
 /** Whether a program is installed. */

@@ -1,9 +1,6 @@
+import type { FileSystemOptions } from "../../core/fs/parts.ts";
 import type { Caller, ReadSpans } from "../../core/fs/file_system.ts";
-import {
-  type FileSystemOptions,
-  openFileSystem,
-  type PosixFileSystem,
-} from "../../core/fs/posix_file_system.ts";
+import { openFileSystem, type PosixFileSystem } from "../../core/fs/posix_file_system.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 import {

@@ -1,10 +1,7 @@
+import type { FileSystemOptions } from "../../core/fs/parts.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { vaultKeys } from "../../core/crypto/vault_keys.ts";
-import {
-  type FileSystemOptions,
-  openFileSystem,
-  type PosixFileSystem,
-} from "../../core/fs/posix_file_system.ts";
+import { openFileSystem, type PosixFileSystem } from "../../core/fs/posix_file_system.ts";
 import { MIB } from "../../core/limits.ts";
 import { createVolume, openVolume, type VolumeOptions } from "../../core/volume/open_volume.ts";
 import type { Volume } from "../../core/volume/volume.ts";

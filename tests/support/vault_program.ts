@@ -1,13 +1,15 @@
 /**
  * Makes a vault where there is none, mounts it and serves it until it is unmounted; says `ready` on its output.
- * Argument: a {@linkcode VaultOrder} as JSON.
+ * Argument: a {@linkcode VaultOrder} as JSON. Each line of its input is a {@linkcode ControlLine} as JSON, which is answered by a line.
  */
 import { openMedium } from "../../backends/open_medium.ts";
 import type { KdfParameters } from "../../core/crypto/argon2.ts";
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { createVault } from "../../core/vault/vault.ts";
-import { mountVault } from "../../ffi/mount.ts";
+import { stdin } from "node:process";
+import { createInterface } from "node:readline";
+import { type MountedVault, mountVault } from "../../ffi/mount.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 
 /** The cheapest key derivation: these vaults hold nothing that anybody wants. */
@@ -22,6 +24,12 @@ export interface VaultOrder {
   readonly readOnly?: boolean;
   readonly workers?: number;
   readonly cacheBytes?: number;
+}
+
+/** A verb for the mount, as `sigmavault` sends it through the control socket. */
+export interface ControlLine {
+  readonly verb: string;
+  readonly options: Readonly<Record<string, string | number | boolean | null>>;
 }
 
 /** The secret of every vault of the tests. */
@@ -68,8 +76,24 @@ async function main(order: VaultOrder): Promise<void> {
     report,
   });
   Deno.addSignalListener("SIGTERM", () => void mount.unmount());
-  Deno.stdout.writeSync(new TextEncoder().encode("ready\n"));
+  say("ready");
+  void answerInput(mount);
   await mount.ended;
+}
+
+function say(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+async function answerInput(mount: MountedVault): Promise<void> {
+  for await (const line of createInterface({ input: stdin })) {
+    const { verb, options } = JSON.parse(line) as ControlLine;
+    const answer = await mount.control(verb, options).then(
+      (value) => ({ value }),
+      (error) => ({ error: { kind: error.kind, message: error.message } }),
+    );
+    say(JSON.stringify(answer));
+  }
 }
 
 if (import.meta.main) {

@@ -2,7 +2,7 @@ import { type AttributeChange, PosixError, type Time } from "../../../core/fs/fi
 import { ERRNO } from "../../libc/errno.ts";
 import type { Operation } from "../exchange.ts";
 import { FATTR, MODE_BITS, SETATTR_IN } from "../protocol.ts";
-import type { Request } from "../request.ts";
+import { type Request, staleHandle } from "../request.ts";
 
 const tooBig = new PosixError(ERRNO.EFBIG, "Cannot set size: too large");
 const badTime = new PosixError(ERRNO.EINVAL, "Cannot set time: out of range");
@@ -48,7 +48,12 @@ export function decodeChange(request: Request): AttributeChange {
   return change;
 }
 
-export const setattr: Operation = ({ fileSystem, request, reply, attributes, settings }) => {
+export const setattr: Operation = (exchange) => {
+  const { fileSystem, request, reply, attributes, settings, handles } = exchange;
+  const byHandle = (request.u32(SETATTR_IN.valid) & FATTR.HANDLE) !== 0;
+  if (byHandle && handles.isStale(request.nodeId, request.u64(SETATTR_IN.handle))) {
+    throw staleHandle;
+  }
   fileSystem.setattr(request.caller, request.nodeId, decodeChange(request), attributes);
   return reply.attributes(attributes, settings.timeouts.attr);
 };

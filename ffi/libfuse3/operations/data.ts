@@ -15,7 +15,7 @@ import {
   WRITE_IN,
   WRITE_KILL_SUIDGID,
 } from "../protocol.ts";
-import { malformed } from "../request.ts";
+import { malformed, staleHandle } from "../request.ts";
 
 /** One copy_file_range answers after this much, so that other requests need not wait long; callers ask again. */
 const COPY_BYTES_MAX = 16 * MIB;
@@ -93,7 +93,7 @@ export const lseek: Operation = ({ fileSystem, request, reply }) => {
 };
 
 export const copyFileRange: Operation = (exchange) => {
-  const { fileSystem, request, reply } = exchange;
+  const { fileSystem, request, reply, handles } = exchange;
   const offset = request.u64(COPY_IN.offset);
   if (Number.isNaN(offset)) return reply.written(0);
   const toOffset = request.u64(COPY_IN.toOffset);
@@ -101,6 +101,7 @@ export const copyFileRange: Operation = (exchange) => {
   const length = Number.isNaN(wanted) ? COPY_BYTES_MAX : Math.min(wanted, COPY_BYTES_MAX);
   if (!Number.isSafeInteger(toOffset + length)) throw tooBig;
   const goal = request.node(COPY_IN.node);
+  if (handles.isStale(goal, request.u64(COPY_IN.toHandle))) throw staleHandle;
   const from = { ino: request.nodeId, offset };
   const copied = fileSystem.copyRange(from, { ino: goal, offset: toOffset }, length);
   if (copied > 0) dropSetId(exchange, goal);

@@ -9,6 +9,7 @@ import {
   O_TRUNC,
   OPEN_IN,
   OPEN_KILL_SUIDGID,
+  RELEASE_IN,
   S_IFMT,
   S_IFREG,
 } from "../protocol.ts";
@@ -41,21 +42,22 @@ interface OpenFlags {
 }
 
 export const open: Operation = (exchange) => {
-  const { request, reply } = exchange;
-  openFile(exchange, request.nodeId, {
-    flags: request.u32(OPEN_IN.flags),
-    openFlags: request.u32(OPEN_IN.openFlags),
-  });
-  return reply.open(0, FOPEN_KEEP_CACHE);
+  const { request, reply, handles } = exchange;
+  const flags = request.u32(OPEN_IN.flags);
+  openFile(exchange, request.nodeId, { flags, openFlags: request.u32(OPEN_IN.openFlags) });
+  return reply.open(0, handles.opened(request.nodeId, flags), FOPEN_KEEP_CACHE);
 };
 
-export const opendir: Operation = ({ fileSystem, request, reply }) => {
-  fileSystem.open(request.nodeId, request.u32(OPEN_IN.flags) & ~DONE_HERE);
-  return reply.open(0, 0);
+export const opendir: Operation = ({ fileSystem, request, reply, handles }) => {
+  const flags = request.u32(OPEN_IN.flags);
+  fileSystem.open(request.nodeId, flags & ~DONE_HERE);
+  return reply.open(0, handles.opened(request.nodeId, flags), 0);
 };
 
-export const release: Operation = ({ fileSystem, request }) => {
-  fileSystem.release(request.nodeId);
+export const release: Operation = ({ fileSystem, request, handles }) => {
+  const { nodeId } = request;
+  handles.released(nodeId, request.u32(RELEASE_IN.flags), request.u64(RELEASE_IN.handle));
+  fileSystem.release(nodeId);
   return 0;
 };
 
@@ -79,7 +81,7 @@ function createOrFind(exchange: Exchange, name: Uint8Array, flags: number): bool
 }
 
 export const create: Operation = (exchange) => {
-  const { request, reply, attributes, settings } = exchange;
+  const { request, reply, attributes, settings, handles } = exchange;
   const name = request.name(CREATE_IN.bytes);
   const flags = request.u32(CREATE_IN.flags);
   const isNew = createOrFind(exchange, name, flags);
@@ -88,5 +90,5 @@ export const create: Operation = (exchange) => {
     openFlags: request.u32(CREATE_IN.openFlags),
   });
   const end = reply.entry(0, attributes, settings.timeouts);
-  return reply.open(end, FOPEN_KEEP_CACHE);
+  return reply.open(end, handles.opened(attributes.ino, flags), FOPEN_KEEP_CACHE);
 };

@@ -1,0 +1,152 @@
+import { VaultError } from "../errors.ts";
+import type { KernelCache } from "../fs/kernel_cache.ts";
+import { checkInteger } from "../runtime.ts";
+import type { HeldTransaction } from "./transactions.ts";
+import type { Vault } from "./vault.ts";
+
+/** What a timer can wait at most: 24 days. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** A transaction of a mount, as `info` shows it. */
+export interface MountTransactionState {
+  /** Numbers the transactions of a mount. */
+  readonly id: number;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  /** After so many milliseconds it is rolled back; null: never. */
+  readonly timeoutMs: number | null;
+}
+
+/** One that is open. */
+interface Current extends MountTransactionState {
+  readonly held: HeldTransaction;
+  readonly timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/**
+ * The transaction of a mount: whatever any program does between `begin` and `commit` becomes durable as one, or `rollback` and a
+ * crash take it back as one. Each of the three first takes in what only the kernel has.
+ */
+export class MountTransaction {
+  readonly #vault: Vault;
+  readonly #kernel: KernelCache;
+  #current: Current | null = null;
+  #count = 0;
+  /** Why there is none, for whoever wants to end one. */
+  #why = "none is open; begin one first";
+  /** One verb after the other: each waits for the kernel in the middle. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(vault: Vault, kernel: KernelCache) {
+    this.#vault = vault;
+    this.#kernel = kernel;
+  }
+
+  /** The one that is open. */
+  get state(): MountTransactionState | null {
+    return this.#current && stateOf(this.#current);
+  }
+
+  /** Runs what cannot run inside a transaction; none begins meanwhile. */
+  without<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.#alone(() => {
+      this.#requireNone(what);
+      return work();
+    });
+  }
+
+  /** Begins one; `conflict` where one is open. */
+  begin(timeoutMs: number | null): Promise<MountTransactionState> {
+    if (timeoutMs !== null) checkInteger("time-out", timeoutMs, [1, TIMEOUT_MS_MAX]);
+    return this.#alone(async () => {
+      this.#requireNone("begin a transaction");
+      await this.#kernel.takeIn();
+      const held = await this.#vault.holdTransaction();
+      const id = ++this.#count;
+      const since = this.#vault.opened.volume.runtime.now();
+      const timer = timeoutMs === null ? undefined : setTimeout(() => this.#expire(id), timeoutMs);
+      this.#current = { id, since, timeoutMs, held, timer };
+      return { id, since, timeoutMs };
+    });
+  }
+
+  /** Makes it durable as one. Where that fails it is rolled back. `id`: only this one. */
+  commit(id: number | null): Promise<MountTransactionState> {
+    return this.#alone(async () => {
+      const current = this.#require("commit", id);
+      const { held } = current;
+      await this.#kernel.takeIn();
+      try {
+        await held.keep();
+      } catch (error) {
+        if (held.open) await this.#undo("it could not be committed");
+        else this.#over("it could not be made durable");
+        throw error;
+      }
+      this.#over("the last one was committed");
+      return stateOf(current);
+    });
+  }
+
+  /** Takes back everything since its beginning. `id`: only this one. */
+  rollback(id: number | null): Promise<MountTransactionState> {
+    return this.#alone(async () => {
+      const current = this.#require("roll back", id);
+      await this.#undo("the last one was rolled back");
+      return stateOf(current);
+    });
+  }
+
+  #expire(id: number): void {
+    const expired = this.#alone(async () => {
+      // The vault may have been closed meanwhile, which rolls back too.
+      if (this.#current?.id !== id || !this.#current.held.open) return;
+      await this.#undo(`the last one took longer than ${this.#current.timeoutMs} ms: rolled back`);
+    });
+    // What the medium refused is told to whoever writes next: the volume takes no more changes.
+    expired.catch(() => {});
+  }
+
+  async #undo(why: string): Promise<void> {
+    const { held } = this.#current!;
+    await this.#kernel.takeIn();
+    const outdated = held.rollBack();
+    this.#over(why);
+    await this.#kernel.drop(outdated);
+  }
+
+  #over(why: string): void {
+    clearTimeout(this.#current?.timer);
+    this.#current = null;
+    this.#why = why;
+  }
+
+  #requireNone(what: string): void {
+    if (this.#current === null) return;
+    throw new VaultError(
+      "conflict",
+      `Cannot ${what}: a transaction is open; commit it or roll it back first`,
+      { operation: "transaction" },
+    );
+  }
+
+  #require(verb: string, id: number | null): Current {
+    if (this.#current !== null && (id ?? this.#current.id) === this.#current.id) {
+      return this.#current;
+    }
+    const why = this.#current === null ? this.#why : "another one is open by now";
+    throw new VaultError("missing", `Cannot ${verb} the transaction: ${why}`, {
+      operation: "transaction",
+    });
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(work);
+    this.#last = next.catch(() => {});
+    return next;
+  }
+}
+
+function stateOf({ id, since, timeoutMs }: MountTransactionState): MountTransactionState {
+  return { id, since, timeoutMs };
+}

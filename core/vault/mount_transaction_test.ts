@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
+import { CrashMedium } from "../../tests/support/crash_medium.ts";
+import { FileActions } from "../../tests/support/file_actions.ts";
+import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
+import { emptyAttributes, named } from "../../tests/support/open_memory_volume.ts";
+import { PosixError } from "../fs/file_system.ts";
+import type { KernelCache, Outdated } from "../fs/kernel_cache.ts";
+import { MIB } from "../limits.ts";
+import { checkVault } from "./check.ts";
+import { MountTransaction } from "./mount_transaction.ts";
+import type { Vault } from "./vault.ts";
+
+const arena = new ArenaKernel(24 * MIB);
+
+/** A kernel that has nothing but a page, perhaps, which it gives when it is asked to. */
+class PageCache implements KernelCache {
+  page: (() => void) | null = null;
+  readonly dropped = Promise.withResolvers<Outdated>();
+
+  takeIn(): Promise<void> {
+    this.page?.();
+    this.page = null;
+    return Promise.resolve();
+  }
+
+  drop(outdated: Outdated): Promise<void> {
+    this.dropped.resolve(outdated);
+    return Promise.resolve();
+  }
+}
+
+async function mounted() {
+  arena.reset();
+  const vault = await createKeyedVault({ medium: new MemoryStorage({}), kernel: arena });
+  const kernel = new PageCache();
+  const transaction = new MountTransaction(vault, kernel);
+  return { vault, kernel, transaction, actions: new FileActions(vault.fileSystem, arena) };
+}
+
+const text = (content: string) => new TextEncoder().encode(content);
+
+async function namesOf(vault: Vault): Promise<string> {
+  return (await vault.files.list("/")).map(({ name }) => name).join();
+}
+
+Deno.test("a transaction that takes too long is rolled back, and whoever ends it is told why", async () => {
+  const { vault, kernel, transaction, actions } = await mounted();
+  await transaction.begin(5);
+  actions.create("made");
+  const { names } = await kernel.dropped.promise;
+  assert.deepEqual(names, [{ parent: 1, name: named("made") }]);
+  assert.equal(await namesOf(vault), "");
+  const late = { kind: "missing", message: /took longer than 5 ms: rolled back/ };
+  await assert.rejects(transaction.commit(null), late);
+  assert.equal(transaction.state, null);
+  await transaction.begin(null);
+  assert.throws(() => transaction.begin(0), { kind: "invalid" });
+  await vault.close();
+});
+
+Deno.test("a rollback tells what is outdated, and what of it is open", async () => {
+  const { vault, kernel, transaction, actions } = await mounted();
+  const { fileSystem } = vault;
+  const [same, read, written, unlinked] = ["same", "read", "written", "unlinked"].map((name) => {
+    const ino = actions.create(name);
+    actions.write(ino, 0, text(name));
+    fileSystem.open(ino, 0);
+    return ino;
+  });
+  await transaction.begin(null);
+  const made = actions.create("made");
+  fileSystem.open(made, 0);
+  fileSystem.read(read, 0, 4, { total: 0, count: 0, addresses: [], lengths: [] });
+  actions.write(written, 0, text("other"));
+  fileSystem.unlink(1, named("unlinked"));
+  await transaction.rollback(null);
+  const { inodes, names, stale } = await kernel.dropped.promise;
+  const byNumber = (a: number, b: number) => a - b;
+  assert.deepEqual(
+    stale.map(({ ino, opens }) => [ino, opens]).sort(),
+    [written, unlinked, made].map((ino) => [ino, 1]).sort(),
+  );
+  for (const ino of [1, written, unlinked, made]) assert.ok(inodes.has(ino), `${ino}`);
+  assert.equal(inodes.has(same), false);
+  const shown = names.map(({ name }) => new TextDecoder().decode(name)).sort();
+  assert.deepEqual(shown, ["made", "unlinked"]);
+  for (const ino of [same, read, written, unlinked, made].sort(byNumber)) fileSystem.release(ino);
+  assert.throws(() => fileSystem.getattr(made, emptyAttributes()), PosixError);
+  assert.deepEqual((await checkVault(vault)).problems, []);
+  await vault.close();
+});
+
+Deno.test("what only the kernel has when one begins is not taken back; what it has at a rollback is", async () => {
+  const { vault, kernel, transaction, actions } = await mounted();
+  const ino = actions.create("mapped");
+  actions.write(ino, 0, text("none"));
+  kernel.page = () => actions.write(ino, 0, text("kept"));
+  await transaction.begin(null);
+  kernel.page = () => actions.write(ino, 0, text("lost"));
+  await transaction.rollback(null);
+  assert.equal(await vault.files.readText("/mapped"), "kept");
+  await transaction.begin(null);
+  kernel.page = () => actions.write(ino, 0, text("last"));
+  await transaction.commit(null);
+  assert.equal(await vault.files.readText("/mapped"), "last");
+  await vault.close();
+});
+
+Deno.test("while a mount's transaction is open, the vault's own calls are refused, and closing rolls back", async () => {
+  const { vault, transaction, actions } = await mounted();
+  await transaction.begin(null);
+  actions.create("lost");
+  await assert.rejects(vault.commit(), { kind: "conflict" });
+  await assert.rejects(vault.files.list("/"), { kind: "conflict" });
+  await assert.rejects(vault.transaction(() => {}), { kind: "conflict" });
+  await vault.fileSystem.syncAll();
+  const medium = vault.medium as MemoryStorage;
+  await vault.close();
+  arena.reset();
+  const again = openKeyedVault({
+    medium: new MemoryStorage({ content: medium.content }),
+    kernel: arena,
+  });
+  assert.equal(await namesOf(again), "");
+  await again.close();
+});
+
+Deno.test("too much for one transaction is ENOSPC to the writer, and can be rolled back", async () => {
+  const { vault, transaction, actions } = await mounted();
+  await transaction.begin(null);
+  const { tree } = vault.opened.volume;
+  tree.undoBytes = 1e9;
+  assert.throws(() => actions.create("more"), { name: "PosixError", errno: 28 });
+  await transaction.rollback(null);
+  actions.create("after");
+  assert.equal(await namesOf(vault), "after");
+  await vault.close();
+});
+
+Deno.test("after a power cut at any write, a mount's transaction is there as a whole or not at all", async () => {
+  arena.reset();
+  const medium = new CrashMedium();
+  const vault = await createKeyedVault({ medium, kernel: arena });
+  const actions = new FileActions(vault.fileSystem, arena);
+  const transaction = new MountTransaction(vault, new PageCache());
+  actions.write(actions.create("a"), 0, text("before"));
+  const from = medium.log.length;
+  await transaction.begin(null);
+  medium.log.mark("begun");
+  for (const name of ["b", "c", "d"]) {
+    const ino = actions.create(name);
+    actions.write(ino, 0, new Uint8Array(20_000).fill(1));
+    await vault.fileSystem.fsync(ino);
+  }
+  vault.fileSystem.unlink(1, named("a"));
+  await vault.fileSystem.fsync(1);
+  medium.log.mark("synced");
+  await transaction.commit(null);
+  medium.log.mark("committed");
+  const seen = new Set<string>();
+  for (const image of medium.log.images(1, { points: [from, Infinity] })) {
+    arena.reset();
+    const opened = openKeyedVault({ medium: image.open(), kernel: arena });
+    const names = await namesOf(opened);
+    seen.add(names);
+    if (image.mark === "begun" || image.mark === "synced") {
+      assert.ok(names === "a" || names === "b,c,d", names);
+    }
+    if (image.mark === "committed") assert.equal(names, "b,c,d");
+  }
+  assert.deepEqual([...seen].sort(), ["", "a", "b,c,d"]);
+});

@@ -1,0 +1,46 @@
+import { decodeExtent, encodeExtent, type Extent, EXTENT_BYTES } from "../format/extent.ts";
+import { KEY_TYPE } from "../format/volume_key.ts";
+import type { Volume } from "../volume/volume.ts";
+import { type OverlayStore, OWN_IDS } from "./overlay_store.ts";
+
+/** Puts what a transaction has in memory into the volume: inside a transaction of the volume, so that it is there as a whole or not. */
+export class OverlayCommit {
+  readonly #volume: Volume;
+  /** Kernel memory for one block. */
+  readonly #block: number;
+  readonly #extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  readonly #record = new Uint8Array(EXTENT_BYTES);
+
+  constructor(volume: Volume) {
+    this.#volume = volume;
+    this.#block = volume.kernel.reserve(volume.blockBytes);
+    volume.wipers.push(() => volume.kernel.wipe(this.#block, volume.blockBytes));
+  }
+
+  apply(store: OverlayStore): void {
+    const { tree } = this.#volume;
+    for (const [key, value] of store.tree.changes()) {
+      if (value === null) tree.delete(key);
+      else tree.put(key, key[0] === KEY_TYPE.extent ? this.#settled(store, value) : value);
+    }
+    for (const [firstId, count] of store.blocks.drops) this.#volume.drop(firstId, count);
+  }
+
+  /** The extent with blocks of the volume in place of those in memory. */
+  #settled(store: OverlayStore, value: Uint8Array): Uint8Array {
+    const extent = this.#extent;
+    decodeExtent(value, extent);
+    if (extent.unwritten || extent.firstId < OWN_IDS) return value;
+    const { kernel } = this.#volume;
+    const firstId = this.#volume.allocateIds(extent.count);
+    for (let i = 0; i < extent.count; i++) {
+      const bytes = store.blocks.own(extent.firstId + i);
+      kernel.bytes.set(bytes, this.#block);
+      const run = { count: 1, address: this.#block, lastLength: bytes.length };
+      this.#volume.settle(this.#volume.put({ ...run, firstId: firstId + i }));
+    }
+    extent.firstId = firstId;
+    encodeExtent(extent, this.#record);
+    return this.#record;
+  }
+}

@@ -1,0 +1,64 @@
+import type { StaleNode } from "../../core/fs/kernel_cache.ts";
+
+const O_ACCMODE = 3;
+const O_RDWR = 2;
+
+/** What was opened before a rollback that took the file away or changed it. */
+interface Stale {
+  /** Handles below this one were opened before. */
+  readonly before: number;
+  /** How many of them have not been released. */
+  left: number;
+}
+
+/**
+ * What programs have open. Requests name the inode, so a handle only says when it was opened: how many rollbacks had been
+ * before. A handle of a file that a rollback changed is stale: what its owner knows of the file, and pages that it changed through
+ * a memory map, belong to a state that is not there any more. (The kernel may still answer its reads from pages that somebody
+ * else has read since: they then show the file as it is.)
+ */
+export class OpenHandles {
+  #rollbacks = 0;
+  readonly #writers = new Map<number, number>();
+  readonly #stale = new Map<number, Stale>();
+
+  /** The handle of what is opened now. */
+  opened(ino: number, flags: number): number {
+    if ((flags & O_ACCMODE) === O_RDWR) this.#writers.set(ino, (this.#writers.get(ino) ?? 0) + 1);
+    return this.#rollbacks;
+  }
+
+  /** A handle was closed: `flags` are those of its opening. */
+  released(ino: number, flags: number, handle: number): void {
+    if ((flags & O_ACCMODE) === O_RDWR) {
+      const left = (this.#writers.get(ino) ?? 0) - 1;
+      if (left > 0) this.#writers.set(ino, left);
+      else this.#writers.delete(ino);
+    }
+    const stale = this.#stale.get(ino);
+    if (stale !== undefined && handle < stale.before && --stale.left <= 0) this.#stale.delete(ino);
+  }
+
+  /** True while any handle is stale: only then they need to be looked at. */
+  get anyStale(): boolean {
+    return this.#stale.size > 0;
+  }
+
+  isStale(ino: number, handle: number): boolean {
+    const stale = this.#stale.get(ino);
+    return stale !== undefined && handle < stale.before;
+  }
+
+  /** Inodes that may be mapped for writing: that takes an opening for reading and writing, and a map keeps it open. */
+  get mappable(): number[] {
+    return [...this.#writers.keys()];
+  }
+
+  /** A rollback has happened: what these inodes were opened by before is stale. */
+  rolledBack(nodes: readonly StaleNode[]): void {
+    this.#rollbacks++;
+    for (const { ino, opens } of nodes) {
+      this.#stale.set(ino, { before: this.#rollbacks, left: opens });
+    }
+  }
+}

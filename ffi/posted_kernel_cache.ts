@@ -1,0 +1,41 @@
+import type { KernelCache, Outdated } from "../core/fs/kernel_cache.ts";
+import type { OpenHandles } from "./libfuse3/open_handles.ts";
+import type { ForgetOrder } from "./mount_messages.ts";
+
+/** The kernel's cache as the serving thread reaches it: another thread tells the kernel, because this one must go on serving. */
+export class PostedKernelCache implements KernelCache {
+  readonly #handles: OpenHandles;
+  readonly #post: (order: ForgetOrder) => void;
+  readonly #waiting = new Map<number, () => void>();
+  #orders = 0;
+
+  constructor(handles: OpenHandles, post: (order: ForgetOrder) => void) {
+    this.#handles = handles;
+    this.#post = post;
+  }
+
+  takeIn(): Promise<void> {
+    // Forgetting an inode writes its changed pages to us first.
+    return this.#forget({ inodes: this.#handles.mappable, names: [] });
+  }
+
+  drop({ inodes, names, stale }: Outdated): Promise<void> {
+    this.#handles.rolledBack(stale);
+    return this.#forget({ inodes: [...inodes], names });
+  }
+
+  /** The order with this number has been carried out. */
+  forgotten(id: number): void {
+    this.#waiting.get(id)?.();
+    this.#waiting.delete(id);
+  }
+
+  #forget(what: Omit<ForgetOrder, "id">): Promise<void> {
+    if (what.inodes.length === 0 && what.names.length === 0) return Promise.resolve();
+    const id = ++this.#orders;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.set(id, resolve);
+    this.#post({ ...what, id });
+    return promise;
+  }
+}
