@@ -62,6 +62,8 @@ export {
   type MixedBytes,
 } from "./core/block/entropic_mixer.ts";
 export type { SlotMode } from "./core/format/key_slot.ts";
+export type { DamageEvent, DamageObserver } from "./core/block/damage.ts";
+export type { Redundancy } from "./core/format/redundancy.ts";
 export type { KdfChoice, KdfParameters, KdfProfileName } from "./core/crypto/argon2.ts";
 export type { Secret } from "./core/crypto/key_encryption.ts";
 export type { Kernel, ReedSolomonCode } from "./core/crypto/kernel.ts";
@@ -245,8 +247,7 @@ export async function openScatterEngine(
     const parts = { medium, kernel, runtime: systemRuntime, keys };
     if (create) await medium.truncate(ENGINE_SEGMENTS * SEGMENT_BYTES);
     const shape = {
-      segments: ENGINE_SEGMENTS,
-      segmentsMax: ENGINE_SEGMENTS_MAX,
+      members: [{ number: 0, segments: ENGINE_SEGMENTS, segmentsMax: ENGINE_SEGMENTS_MAX }],
       blockBytes: ENGINE_BLOCK_BYTES,
     };
     const { volume, wipe } = create ? createVolume(parts, shape) : openVolume(parts, "write");

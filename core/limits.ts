@@ -13,6 +13,13 @@ export const SLOT_BYTES = CELL_BYTES * SLOT_CELLS;
 /** Bytes in a segment (4 MiB). */
 export const SEGMENT_BYTES = SLOT_BYTES * SEGMENT_SLOTS;
 
+/** Members (media) of a vault at most. */
+export const MEMBERS_MAX = 64;
+/** Cells of a member at most (64 TiB). Inside the engine, cell c of member n has the number n × 2^34 + c. */
+export const MEMBER_CELLS: number = 2 ** 34;
+/** Segments of a member at most. */
+export const MEMBER_SEGMENTS_MAX: number = 2 ** 24;
+
 /** Key slots of a header. */
 export const KEY_SLOTS = 16;
 /** Superblock ring cells of a header. */

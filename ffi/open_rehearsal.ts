@@ -11,7 +11,11 @@ import { Rehearsal } from "./libfuse3/rehearsal.ts";
 /** Kernel memory that a rehearsal takes; most of it is never touched. */
 export const REHEARSAL_KERNEL_BYTES = 40 * MIB;
 const SEGMENTS = 8;
-const SHAPE = { segments: SEGMENTS, segmentsMax: SEGMENTS, blockBytes: 16384, dense: false };
+const SHAPE = {
+  members: [{ number: 0, segments: SEGMENTS, segmentsMax: SEGMENTS }],
+  blockBytes: 16384,
+  dense: false,
+};
 const BLOCK_MEMORY_BYTES = 4 * MIB;
 
 /** A rehearsal on a volume in memory. Nothing there is secret: its keys are zeros. */

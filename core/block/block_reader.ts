@@ -1,16 +1,19 @@
-import { assert } from "../assert.ts";
 import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
-import { cellsFor, type MapEntry } from "../format/map_entry.ts";
+import { type MapEntry, placeCells } from "../format/map_entry.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
-import { addExtent, type Extent, EXTENTS_MAX, type LaneJob } from "./lane.ts";
+import type { Damage } from "./damage.ts";
+import { addExtent, type Extent, EXTENTS_MAX, type LaneJob, readsWell } from "./lane.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
+import { ShardCutter } from "./shards.ts";
 
-/** Blocks that one job reads at most. */
+/** Blocks that one call reads at most. */
 export const READ_BLOCKS_MAX = EXTENTS_MAX;
-/** Jobs that may read in the background at the same time. */
-const LATER_JOBS = 8;
+/** Places that one job opens at most. */
+const JOB_PLACES = EXTENTS_MAX;
+/** Calls that may read in the background at the same time. */
+const LATER_READS = 8;
 
 /** A block and where it lies. */
 export interface LocatedBlock {
@@ -26,31 +29,77 @@ export interface PendingBlocks {
   finish(): void;
 }
 
-/** Reads and opens data blocks, at once or in the background. */
+/** What a block reader is made of. */
+export interface BlockReaderParts {
+  readonly context: SealContext;
+  readonly blockBytes: number;
+  /** Data shards of a full block: so many places are read for each. */
+  readonly k: number;
+  readonly damage: Damage;
+}
+
+/** Reads and opens data blocks, at once or in the background; rebuilds those whose places are bad. */
 export class BlockReader {
+  private readonly parts: BlockReaderParts;
   private readonly context: SealContext;
   private readonly blockBytes: number;
+  private readonly cutter: ShardCutter;
   private readonly descriptors: number;
+  /** Descriptors for a call in the background: enough for whole blocks of this vault. */
   private readonly laterDescriptors: number[];
+  private readonly laterPlaces: number;
+  /** Memory for all shards of a block that is rebuilt. */
+  private work = { address: 0, bytes: 0 };
 
-  constructor(context: SealContext, blockBytes: number) {
-    this.context = context;
-    this.blockBytes = blockBytes;
-    this.descriptors = reserveDescriptors(context.kernel, READ_BLOCKS_MAX);
+  constructor(parts: BlockReaderParts) {
+    const { kernel } = parts.context;
+    this.parts = parts;
+    this.context = parts.context;
+    this.blockBytes = parts.blockBytes;
+    this.cutter = new ShardCutter(kernel);
+    this.descriptors = reserveDescriptors(kernel, JOB_PLACES);
+    this.laterPlaces = READ_BLOCKS_MAX * parts.k;
     this.laterDescriptors = Array.from(
-      { length: LATER_JOBS },
-      () => reserveDescriptors(context.kernel, READ_BLOCKS_MAX),
+      { length: LATER_READS },
+      () => reserveDescriptors(kernel, this.laterPlaces),
     );
   }
 
   /** Block i lands at `address + i * blockBytes`, zero-filled to the block's size. */
   read(blocks: readonly LocatedBlock[], address: number): void {
-    const { kernel, lane } = this.context;
-    const bad = lane.read(this.job(blocks, address, this.descriptors));
-    if (bad !== 0) throw unreadable(blocks[0].id, blocks.length);
-    blocks.forEach(({ entry: { length } }, i) => {
-      const start = address + i * this.blockBytes;
-      kernel.bytes.fill(0, start + length, start + this.blockBytes);
+    if (!this.readAll(blocks, address)) return this.readEach(blocks, address);
+    blocks.forEach(({ entry: { length } }, i) => this.clearTail(length, this.at(address, i)));
+  }
+
+  private at(address: number, index: number): number {
+    return address + index * this.blockBytes;
+  }
+
+  private clearTail(length: number, address: number): void {
+    this.context.kernel.bytes.fill(0, address + length, address + this.blockBytes);
+  }
+
+  /** Reads the first k places of all blocks; false where one of them is bad or one does not fit its memory. */
+  private readAll(blocks: readonly LocatedBlock[], address: number): boolean {
+    const jobs = this.jobs(blocks, address, () => this.descriptors);
+    if (jobs === null) return false;
+    const isAlone = blocks.every(({ entry: { m } }) => m === 0);
+    for (const job of jobs) {
+      const isGood = isAlone
+        ? this.context.lane.read(job) === 0
+        : readsWell(this.context.lane, job);
+      if (isGood) continue;
+      if (isAlone) throw unreadable(blocks[0].id, blocks.length);
+      return false;
+    }
+    return true;
+  }
+
+  private readEach(blocks: readonly LocatedBlock[], address: number): void {
+    blocks.forEach((block, i) => {
+      const to = this.at(address, i);
+      if (!this.readAll([block], to)) this.rebuild(block, to);
+      this.clearTail(block.entry.length, to);
     });
   }
 
@@ -62,41 +111,149 @@ export class BlockReader {
   /** Starts reading whole blocks; null where one is shorter, so that its end would have to be cleared. */
   readLater(blocks: readonly LocatedBlock[], address: number): PendingBlocks | null {
     if (blocks.some(({ entry }) => entry.length !== this.blockBytes)) return null;
-    const descriptors = this.laterDescriptors.pop();
-    assert(descriptors !== undefined, "a background read has descriptors");
+    const places = blocks.reduce((sum, { entry: { k } }) => sum + k, 0);
+    const descriptors = this.laterDescriptors.at(-1);
+    if (descriptors === undefined || places > this.laterPlaces) return null;
     const { lane } = this.context;
-    const ticket = lane.submit(this.job(blocks, address, descriptors));
+    const jobs = this.jobs(blocks, address, (from) => descriptors + from * DESCRIPTOR_BYTES);
+    if (jobs === null) return null;
+    const tickets = [...jobs].map((job) => lane.submit(job));
+    this.laterDescriptors.pop();
     return {
-      settled: () => lane.settled(ticket),
+      settled: () => tickets.every((ticket) => lane.settled(ticket)),
       finish: () => {
-        try {
-          if (lane.outcome(ticket) !== 0) throw unreadable(blocks[0].id, blocks.length);
-        } finally {
-          this.laterDescriptors.push(descriptors);
-        }
+        const isGood = this.haveOpened(tickets);
+        this.laterDescriptors.push(descriptors);
+        if (!isGood) this.read(blocks, address);
       },
     };
   }
 
-  private job(blocks: readonly LocatedBlock[], address: number, descriptors: number): LaneJob {
-    const extents: Extent[] = [];
-    blocks.forEach(({ id, entry }, i) => {
-      const to = address + i * this.blockBytes;
-      const sealedBytes = cellsFor(entry.length) * CELL_BYTES;
-      if (entry.kind !== KIND.data || sealedBytes > this.blockBytes) throw unreadable(id);
-      this.describe(descriptors + i * DESCRIPTOR_BYTES, { id, entry }, to, sealedBytes);
-      const offset = entry.places[0].cell * CELL_BYTES;
-      addExtent(extents, { address: to, length: sealedBytes, offset });
-    });
-    return { kind: "read-and-open", descriptors, count: blocks.length, extents };
+  /** Waits for all of them: none may go on writing into memory that is used for something else. */
+  private haveOpened(tickets: readonly number[]): boolean {
+    let isGood = true;
+    for (const ticket of tickets) {
+      try {
+        if (this.context.lane.outcome(ticket) !== 0) isGood = false;
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+        isGood = false; // the second try throws what it meets
+      }
+    }
+    return isGood;
   }
 
-  private describe(at: number, block: LocatedBlock, address: number, sealedBytes: number): void {
-    const { id, entry: { level, epoch, length, places: [place] } } = block;
-    if (!this.context.keys.has(epoch)) throw unreadable(id);
-    this.context.describe(at, { kind: KIND.data, id, level, epoch, length, address, sealedBytes });
-    this.context.nonceOf(at).set(place.nonce);
-    this.context.tagOf(at).set(place.tag);
+  /**
+   * Jobs that open the first k places of each block where its bytes belong, their descriptors made one job at a time; null
+   * where a shard would reach beyond its block.
+   */
+  private jobs(
+    blocks: readonly LocatedBlock[],
+    address: number,
+    descriptorsFrom: (place: number) => number,
+  ): Generator<LaneJob> | null {
+    for (const { id, entry } of blocks) {
+      this.check(id, entry);
+      if (entry.k * placeCells(entry) * CELL_BYTES > this.blockBytes) return null;
+    }
+    return this.eachJob(blocks, address, descriptorsFrom);
+  }
+
+  private *eachJob(
+    blocks: readonly LocatedBlock[],
+    address: number,
+    descriptorsFrom: (place: number) => number,
+  ): Generator<LaneJob> {
+    const kind = "read-and-open";
+    let extents: Extent[] = [];
+    let count = 0;
+    let done = 0;
+    for (let i = 0; i < blocks.length; i++) {
+      const { entry } = blocks[i];
+      const size = placeCells(entry) * CELL_BYTES;
+      for (let shard = 0; shard < entry.k; shard++) {
+        if (count === JOB_PLACES) {
+          yield { kind, descriptors: descriptorsFrom(done), count, extents };
+          done += count;
+          [extents, count] = [[], 0];
+        }
+        const at = descriptorsFrom(done) + count++ * DESCRIPTOR_BYTES;
+        addExtent(extents, this.describe(at, blocks[i], shard, this.at(address, i) + shard * size));
+      }
+    }
+    yield { kind, descriptors: descriptorsFrom(done), count, extents };
+  }
+
+  /** Whoever has a key can write any entry: more than a block would run over the memory behind it. */
+  private check(id: number, entry: MapEntry): void {
+    if (entry.kind !== KIND.data || entry.length > this.blockBytes) throw unreadable(id);
+    if (!this.context.keys.has(entry.epoch)) throw unreadable(id);
+  }
+
+  /** Makes the descriptor that opens one place at `address`, and tells what to read for it. */
+  private describe(at: number, block: LocatedBlock, index: number, address: number): Extent {
+    const { id, entry } = block;
+    const { level, epoch, length, k, places } = entry;
+    const sealedBytes = placeCells(entry) * CELL_BYTES;
+    const shard = k === 1 ? 0 : 1 + index;
+    const subject = { kind: KIND.data, id, level, shard, epoch, length, address, sealedBytes };
+    this.context.describe(at, subject);
+    this.context.nonceOf(at).set(places[index].nonce);
+    this.context.tagOf(at).set(places[index].tag);
+    return { address, length: sealedBytes, offset: places[index].cell * CELL_BYTES };
+  }
+
+  /** Opens one place at an address; false where it is missing, cannot be read or has a bad tag. */
+  private opens(block: LocatedBlock, index: number, address: number): boolean {
+    if (block.entry.places[index].missing) return false;
+    const { descriptors } = this;
+    const extents = [this.describe(descriptors, block, index, address)];
+    return readsWell(this.context.lane, { kind: "read-and-open", descriptors, count: 1, extents });
+  }
+
+  /** Puts a block together from whatever places of it are good. */
+  private rebuild(block: LocatedBlock, address: number): void {
+    const bad = block.entry.k === 1
+      ? this.readCopy(block, address)
+      : this.readShards(block, address);
+    if (bad > 0) this.parts.damage.foundBlock(block.id, bad);
+  }
+
+  private readCopy(block: LocatedBlock, address: number): number {
+    const copies = block.entry.places.length;
+    for (let bad = 0; bad < copies; bad++) {
+      if (this.opens(block, bad, address)) return bad;
+    }
+    throw unreadable(block.id);
+  }
+
+  private readShards(block: LocatedBlock, address: number): number {
+    const { id, entry } = block;
+    const { k, m, length } = entry;
+    const bytes = placeCells(entry) * CELL_BYTES;
+    const work = this.workArea((k + m) * bytes);
+    const addresses = entry.places.map((_, i) => work + i * bytes);
+    let missing = 0;
+    let bad = 0;
+    // Parity is only asked for where data is missing.
+    for (let i = 0; i < (bad === 0 ? k : k + m); i++) {
+      if (this.opens(block, i, addresses[i])) continue;
+      missing |= 1 << i;
+      bad++;
+    }
+    if (bad > m) throw unreadable(id);
+    if (bad > 0) this.cutter.rebuild({ k, m }, { addresses, bytes }, missing >>> 0);
+    const { kernel } = this.context;
+    kernel.bytes.copyWithin(address, work, work + length);
+    kernel.wipe(work, (k + m) * bytes);
+    return bad;
+  }
+
+  private workArea(bytes: number): number {
+    if (this.work.bytes < bytes) {
+      this.work = { address: this.context.kernel.reserve(bytes), bytes };
+    }
+    return this.work.address;
   }
 }
 

@@ -1,6 +1,5 @@
 import { assert } from "../assert.ts";
 import type { Tree } from "../btree/tree.ts";
-import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import {
   cellsFor,
@@ -9,12 +8,14 @@ import {
   encodeMapEntry,
   MAP_KEY_BYTES,
   type MapEntry,
+  placeCells,
   readMapKey,
   writeMapKey,
 } from "../format/map_entry.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
+import type { SealedPlace } from "../format/place.ts";
+import type { Redundancy } from "../format/redundancy.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { CELL_BYTES } from "../limits.ts";
 import {
   BlockReader,
   type LocatedBlock,
@@ -22,26 +23,12 @@ import {
   READ_BLOCKS_MAX,
   unreadable,
 } from "./block_reader.ts";
-import { addExtent, type Extent, EXTENTS_MAX } from "./lane.ts";
+import { BlockWriter, type WriteRun, type WrittenBlock } from "./block_writer.ts";
+import type { Damage } from "./damage.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver } from "./block_owner.ts";
-import { reserveDescriptors, type SealContext } from "./seal_context.ts";
+import type { SealContext } from "./seal_context.ts";
 import type { Space } from "./space.ts";
-
-/** Blocks sealed by one job. */
-const JOB_BLOCKS = EXTENTS_MAX;
-/** Jobs whose entries are not in the map yet. */
-const JOBS_MAX = 128;
-
-/** A queued job whose tags are not known before it has settled. */
-interface PendingJob {
-  readonly ticket: number;
-  readonly descriptors: number;
-  readonly firstId: number;
-  readonly lengths: readonly number[];
-  readonly cells: readonly number[];
-  readonly owner: BlockOwner;
-}
 
 /** Parts that a block store is made of. */
 export interface BlockStoreParts {
@@ -50,6 +37,9 @@ export interface BlockStoreParts {
   readonly map: Tree;
   readonly space: Space;
   readonly blockBytes: number;
+  readonly redundancy: Redundancy;
+  /** Takes note of bad places that were read around. */
+  readonly damage: Damage;
   readonly nextId: number;
 }
 
@@ -67,28 +57,26 @@ export class BlockStore {
   private readonly nodes: NodeIo;
   private readonly map: Tree;
   private readonly space: Space;
-  private readonly descriptors: number;
+  private readonly redundancy: Redundancy;
+  private readonly damage: Damage;
   private readonly reader: BlockReader;
+  private readonly writer: BlockWriter;
   private readonly key = new Uint8Array(MAP_KEY_BYTES);
-  private pending: PendingJob[] = [];
-  /** No id below this one is pending. */
-  private pendingFrom = 0;
-  private nextSlot = 0;
   /** Clear text of a block that moves; reserved by the first move. */
   private moveBuffer: number | undefined;
-  private moveDescriptor: number | undefined;
-  /** A write that failed. What it should have stored is not there, so that nothing may be entered any more. */
-  private failure: unknown;
 
   constructor(parts: BlockStoreParts) {
-    this.context = parts.context;
+    const { context, space, blockBytes, redundancy, damage } = parts;
+    this.context = context;
     this.nodes = parts.nodes;
     this.map = parts.map;
-    this.space = parts.space;
-    this.blockBytes = parts.blockBytes;
+    this.space = space;
+    this.blockBytes = blockBytes;
+    this.redundancy = redundancy;
+    this.damage = damage;
     this.nextId = parts.nextId;
-    this.descriptors = reserveDescriptors(this.context.kernel, JOBS_MAX * JOB_BLOCKS);
-    this.reader = new BlockReader(this.context, this.blockBytes);
+    this.reader = new BlockReader({ context, blockBytes, k: redundancy.k, damage });
+    this.writer = new BlockWriter({ context, space, blockBytes, redundancy });
   }
 
   /** Reserves consecutive ids and returns the first. */
@@ -100,123 +88,47 @@ export class BlockStore {
   }
 
   /** Seals and stores blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
-  put(
-    run: { firstId: number; count: number; address: number; lastLength: number },
-    owner: BlockOwner,
-  ): number {
-    assert(run.lastLength >= 1 && run.lastLength <= this.blockBytes, "the last block has bytes");
-    let ticket = 0;
-    for (let at = 0; at < run.count; at += JOB_BLOCKS) {
-      ticket = this.putJob(run, at, owner);
-    }
-    return ticket;
+  put(run: WriteRun, owner: BlockOwner): number {
+    return this.writer.put(run, (block) => this.enter(block, { birth: this.birth, owner }));
   }
 
-  private putJob(run: Parameters<BlockStore["put"]>[0], from: number, owner: BlockOwner): number {
-    const count = Math.min(JOB_BLOCKS, run.count - from);
-    if (this.pending.length >= JOBS_MAX - 1) this.absorbOldest();
-    const descriptors = this.descriptors + this.nextSlot * JOB_BLOCKS * DESCRIPTOR_BYTES;
-    this.nextSlot = (this.nextSlot + 1) % JOBS_MAX;
-    const { context } = this;
-    const extents: Extent[] = [];
-    const lengths: number[] = [];
-    const cells: number[] = [];
-    for (let i = 0; i < count; i++) {
-      const address = run.address + (from + i) * this.blockBytes;
-      const length = from + i === run.count - 1 ? run.lastLength : this.blockBytes;
-      const sealedBytes = cellsFor(length) * CELL_BYTES;
-      const cell = this.space.allocate(cellsFor(length));
-      context.kernel.bytes.fill(0, address + length, address + sealedBytes);
-      const at = descriptors + i * DESCRIPTOR_BYTES;
-      const id = run.firstId + from + i;
-      const subject = { kind: KIND.data, id, level: 0, epoch: context.epoch, length };
-      context.describe(at, { ...subject, address, sealedBytes });
-      context.nonces.take(context.nonceOf(at), 0);
-      addExtent(extents, { address, length: sealedBytes, offset: cell * CELL_BYTES });
-      lengths.push(length);
-      cells.push(cell);
-    }
-    const ticket = context.lane.submit({ kind: "seal-and-write", descriptors, count, extents });
-    const firstId = run.firstId + from;
-    this.pendingFrom = this.pending.length === 0 ? firstId : Math.min(this.pendingFrom, firstId);
-    this.pending.push({ ticket, descriptors, firstId, lengths, cells, owner });
-    return ticket;
-  }
-
-  /** True when the job of this ticket is finished. */
+  /** True when the job of this ticket, and all before it, are finished. */
   settled(ticket: number): boolean {
-    return this.context.lane.settled(ticket);
+    return this.writer.settled(ticket);
   }
 
-  /** Waits for a job, or for all. */
+  /** Waits for a ticket and all before it, or for all. */
   settle(ticket?: number): void {
-    if (this.failure !== undefined) throw this.failure;
-    try {
-      this.context.lane.settle(ticket);
-    } catch (error) {
-      this.failure = error;
-      throw error;
-    }
-  }
-
-  private absorbOldest(): void {
-    this.settle(this.pending[0].ticket);
-    while (this.pending.length > 0 && this.context.lane.settled(this.pending[0].ticket)) {
-      this.enter(this.pending.shift()!);
-    }
+    this.writer.settle(ticket);
   }
 
   /** Waits for every job and enters its blocks into the map. */
   absorb(): void {
-    if (this.pending.length === 0) return;
-    this.settle();
-    for (const job of this.pending) this.enter(job);
-    this.pending = [];
+    this.writer.absorb();
   }
 
-  private enter(job: PendingJob): void {
-    for (let i = 0; i < job.lengths.length; i++) {
-      const at = job.descriptors + i * DESCRIPTOR_BYTES;
-      this.putEntry(job.firstId + i, {
-        kind: KIND.data,
-        level: 0,
-        length: job.lengths[i],
-        cell: job.cells[i],
-        nonce: this.context.nonceOf(at),
-        tag: this.context.tagOf(at),
-        owner: job.owner,
-      });
-    }
+  private enter(
+    { id, length, shape, places }: WrittenBlock,
+    of: { birth: number; owner: BlockOwner | null },
+  ): void {
+    this.putEntry(id, { kind: KIND.data, level: 0, length, ...shape, ...of, places });
   }
 
   private putEntry(id: number, block: StoredBlock): void {
     const { context: { epoch } } = this;
-    const birth = block.birth ?? this.birth;
-    const place = {
-      member: 0,
-      missing: false,
-      cell: block.cell,
-      nonce: block.nonce,
-      tag: block.tag,
-    };
-    const { kind, level, length } = block;
-    const entry = { kind, level, codec: 0, k: 1, m: 0, length, epoch, birth, places: [place] };
-    const bytes = encodeMapEntry(entry);
+    const places = block.places.map((place) => ({ ...place, missing: false }));
+    const bytes = encodeMapEntry({ ...block, codec: 0, epoch, places });
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
-    if (kind === KIND.data) this.observer?.entryPut(id, bytes, block.owner ?? null);
+    if (block.kind === KIND.data) this.observer?.entryPut(id, bytes, block.owner);
   }
 
   /** The coordinate of a block, or null where there is none. */
   entry(id: number): MapEntry | null {
-    if (this.isPending(id)) this.absorb();
+    if (this.writer.mayHold(id)) this.absorb();
     writeMapKey(this.key, id);
     const bytes = this.map.get(this.key);
     return bytes === null ? null : decodeMapEntry(bytes);
-  }
-
-  private isPending(id: number): boolean {
-    return this.pending.length > 0 && id >= this.pendingFrom;
   }
 
   /** The coordinate of a block that must exist. */
@@ -281,65 +193,76 @@ export class BlockStore {
   }
 
   private forget(id: number, entry: MapEntry): void {
-    this.space.free(entry.places[0].cell, contentCells(entry));
+    this.freePlaces(entry);
     writeMapKey(this.key, id);
     this.map.delete(this.key);
   }
 
+  private freePlaces(entry: MapEntry): void {
+    const cells = placeCells(entry);
+    for (const { cell, missing } of entry.places) if (!missing) this.space.free(cell, cells);
+  }
+
   /** Queues a tree node under an id. `done` is called when it is entered into the map. */
   putNode(id: number, level: number, bytes: Uint8Array): void {
-    const cell = this.space.allocate(cellsFor(bytes.length + NODE_SEAL_BYTES));
+    this.writeNode(id, { level, bytes, birth: () => this.birth });
+  }
+
+  private writeNode(
+    id: number,
+    node: { level: number; bytes: Uint8Array; birth: () => number },
+  ): void {
+    const { redundancy: { m } } = this;
+    const { level, bytes } = node;
     const kind = KIND.volumeNode;
-    const done = (nonce: Uint8Array, tag: Uint8Array) =>
-      this.putEntry(id, { kind, level, length: bytes.length, cell, nonce, tag });
-    this.nodes.write({ kind, id, level, bytes, cell, done });
+    const cells = this.space.allocateApart(cellsFor(bytes.length + NODE_SEAL_BYTES), m + 1);
+    const done = (places: SealedPlace[]) =>
+      this.putEntry(id, {
+        kind,
+        level,
+        length: bytes.length,
+        k: 1,
+        m,
+        birth: node.birth(),
+        owner: null,
+        places,
+      });
+    this.nodes.write({ kind, id, level, bytes, cells, done });
   }
 
   /** Reads a tree node. */
   readNode(id: number): Uint8Array<ArrayBuffer> {
     const entry = this.known(id);
-    if (entry.kind !== KIND.volumeNode) throw unreadable(id);
-    const [{ cell, nonce, tag }] = entry.places;
-    const cells = cellsFor(entry.length + NODE_SEAL_BYTES);
-    const { level, epoch } = entry;
-    return this.nodes.read({ kind: KIND.volumeNode, id, level, epoch, cell, cells, nonce, tag });
+    const { kind, level, epoch, places: copies } = entry;
+    if (kind !== KIND.volumeNode) throw unreadable(id);
+    const place = { kind: KIND.volumeNode, id, level, epoch, cells: placeCells(entry), copies };
+    const { bytes, bad } = this.nodes.read(place);
+    if (bad > 0) this.damage.foundBlock(id, bad);
+    return bytes;
   }
 
   /**
-   * Seals a block anew in another place, under a fresh nonce and the current epoch; id, content and birth stay. Data
+   * Seals a block anew in other places, under fresh nonces and the current epoch; id, content and birth stay. Data
    * blocks go to the intent log. Nodes need not: until the next root the last one's entry leads to the old cells, which rest.
    */
   move(id: number): void {
     const entry = this.known(id);
     if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
-    const { context } = this;
-    const at = this.moveDescriptor ??= reserveDescriptors(context.kernel, 1);
-    const { length, birth, places: [old] } = entry;
-    const address = this.moveBuffer ??= context.kernel.reserve(this.blockBytes);
+    const { length, birth } = entry;
+    const address = this.moveBuffer ??= this.context.kernel.reserve(this.blockBytes);
+    this.absorb();
     this.get(id, 1, address);
-    const cells = cellsFor(length);
-    const cell = this.space.allocate(cells);
-    const sealedBytes = cells * CELL_BYTES;
-    const { epoch, nonces, lane } = context;
-    context.describe(at, { kind: KIND.data, id, level: 0, epoch, length, address, sealedBytes });
-    nonces.take(context.nonceOf(at), 0);
-    const extents = [{ address, length: sealedBytes, offset: cell * CELL_BYTES }];
-    lane.settle(lane.submit({ kind: "seal-and-write", descriptors: at, count: 1, extents }));
-    const [nonce, tag] = [context.nonceOf(at), context.tagOf(at)];
-    this.putEntry(id, { kind: KIND.data, level: 0, length, cell, nonce, tag, birth });
-    this.space.free(old.cell, cells);
+    const run = { firstId: id, count: 1, address, lastLength: length };
+    this.writer.put(run, (block) => this.enter(block, { birth, owner: null }));
+    this.absorb();
+    this.freePlaces(entry);
   }
 
   private moveNode(id: number, entry: MapEntry): void {
-    const { kind, level, length, birth, places: [old] } = entry;
-    const bytes = this.readNode(id);
-    const cells = cellsFor(length + NODE_SEAL_BYTES);
-    const cell = this.space.allocate(cells);
-    const done = (nonce: Uint8Array, tag: Uint8Array) =>
-      this.putEntry(id, { kind, level, length, cell, nonce, tag, birth });
-    this.nodes.write({ kind: KIND.volumeNode, id, level, bytes, cell, done });
+    const { level, birth } = entry;
+    this.writeNode(id, { level, bytes: this.readNode(id), birth: () => birth });
     this.nodes.flush();
-    this.space.free(old.cell, cells);
+    this.freePlaces(entry);
   }
 
   /**
@@ -349,26 +272,35 @@ export class BlockStore {
   replayEntry(id: number, bytes: Uint8Array): boolean {
     const { places: [{ cell }] } = decodeMapEntry(bytes);
     const held = this.entry(id);
-    if (held !== null && held.places[0].cell !== cell) {
-      this.space.free(held.places[0].cell, cellsFor(held.length));
-    }
+    if (held !== null && held.places[0].cell !== cell) this.freePlaces(held);
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
     return held === null;
   }
 
-  /** Ids from `fromId` on of up to `most` blocks that lie at or above `cell`, in order. */
-  idsAbove(cell: number, most: number, fromId: number): number[] {
+  /** Ids from `fromId` on of up to `most` blocks that have a place in cells `from` to `end`, in order. */
+  idsWithin({ from, end }: { from: number; end: number }, most: number, fromId: number): number[] {
     this.absorb();
     const ids: number[] = [];
     writeMapKey(this.key, fromId);
     this.map.scan(this.key, (key, value) => {
-      if (decodeMapEntry(value).places.some((place) => place.cell >= cell)) {
-        ids.push(readMapKey(key));
-      }
+      const isWithin = ({ cell }: SealedPlace) => cell >= from && cell < end;
+      if (decodeMapEntry(value).places.some(isWithin)) ids.push(readMapKey(key));
       return ids.length < most;
     });
     return ids;
+  }
+
+  /** Up to `most` blocks with ids of `fromId` or more, in order. */
+  entriesFrom(fromId: number, most: number): LocatedBlock[] {
+    this.absorb();
+    const found: LocatedBlock[] = [];
+    writeMapKey(this.key, fromId);
+    this.map.scan(this.key, (key, value) => {
+      if (found.length < most) found.push({ id: readMapKey(key), entry: decodeMapEntry(value) });
+      return found.length < most;
+    });
+    return found;
   }
 
   /** Visits every block's id and coordinate. */
@@ -382,15 +314,10 @@ export class BlockStore {
   }
 }
 
-interface StoredBlock {
-  readonly kind: MapEntry["kind"];
-  readonly level: number;
-  readonly length: number;
-  readonly cell: number;
-  readonly nonce: Uint8Array;
-  readonly tag: Uint8Array;
-  /** The root under construction unless given. */
-  readonly birth?: number;
-  /** Of a block that was put; a move has none. */
-  readonly owner?: BlockOwner;
-}
+type StoredBlock =
+  & Pick<MapEntry, "kind" | "level" | "length" | "k" | "m" | "birth">
+  & {
+    readonly places: readonly SealedPlace[];
+    /** Of a data block that was put; a move has none. */
+    readonly owner: BlockOwner | null;
+  };

@@ -1,22 +1,25 @@
 import { runCell, runCount } from "../format/space_record.ts";
-import { SEGMENT_CELLS, SEGMENT_SLOTS } from "../limits.ts";
+import { MEMBER_SEGMENTS_MAX, SEGMENT_CELLS, SEGMENT_SLOTS } from "../limits.ts";
+import type { MemberSize } from "./member_space.ts";
 import { eachSlot } from "./segment_bitmap.ts";
 
 /** Which cells something lies in, counted from what refers to them: 128 bytes for each segment in use. */
 export class CellCensus {
-  private readonly segments: number;
+  private readonly members: readonly MemberSize[];
   private readonly bitmaps = new Map<number, Uint16Array>();
 
-  /** A census of so many segments. */
-  constructor(segments: number) {
-    this.segments = segments;
+  /** A census of these media. */
+  constructor(members: readonly MemberSize[]) {
+    this.members = members;
   }
 
   /** True where every cell of the run is a place on the medium. */
   holds(cell: number, count: number): boolean {
-    const inSegment = cell % SEGMENT_CELLS;
-    return count > 0 && cell + count <= this.segments * SEGMENT_CELLS &&
-      inSegment + count <= SEGMENT_CELLS;
+    const segment = Math.floor(cell / SEGMENT_CELLS);
+    const number = Math.floor(segment / MEMBER_SEGMENTS_MAX);
+    const member = this.members.find((each) => each.number === number);
+    return count > 0 && member !== undefined && segment % MEMBER_SEGMENTS_MAX < member.segments &&
+      cell % SEGMENT_CELLS + count <= SEGMENT_CELLS;
   }
 
   /** Counts a run; false where some of its cells were counted already. */

@@ -1,13 +1,7 @@
-import {
-  cellsFor,
-  decodeMapEntry,
-  encodeMapEntry,
-  type MapEntry,
-  PLACES_MAX,
-} from "../format/map_entry.ts";
-import { NODE_SEAL_BYTES } from "../format/node.ts";
+import { decodeMapEntry, encodeMapEntry, type MapEntry, placeCells } from "../format/map_entry.ts";
+import { memberOf } from "../format/place.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { SEGMENT_CELLS, SLOT_CELLS } from "../limits.ts";
+import { MEMBER_CELLS, SEGMENT_CELLS, SLOT_CELLS } from "../limits.ts";
 
 /** Where one shard or copy of a block lies. */
 export interface SpatialPlace {
@@ -17,7 +11,7 @@ export interface SpatialPlace {
   readonly segment: number;
   /** Slot of 64 KiB in the segment. */
   readonly slot: number;
-  /** First cell of 4 KiB, counted from the start of the medium. */
+  /** First cell of 4 KiB, counted from the start of the member. */
   readonly cell: number;
   /** Cells in a row. */
   readonly cells: number;
@@ -69,16 +63,17 @@ export class DimensionalCoordinate {
 
   /** Places: member, segment, slot, cells; those of missing shards left out. */
   get spatial(): readonly SpatialPlace[] {
-    const { kind, length, k } = this.#entry;
-    const stored = kind === KIND.volumeNode ? length + NODE_SEAL_BYTES : length;
-    const cells = cellsFor(Math.ceil(stored / k));
-    return this.#entry.places.filter(({ missing }) => !missing).map(({ member, cell }) => ({
-      member,
-      segment: Math.floor(cell / SEGMENT_CELLS),
-      slot: Math.floor(cell % SEGMENT_CELLS / SLOT_CELLS),
-      cell,
-      cells,
-    }));
+    const cells = placeCells(this.#entry);
+    return this.#entry.places.filter(({ missing }) => !missing).map((place) => {
+      const cell = place.cell % MEMBER_CELLS;
+      return {
+        member: memberOf(place.cell),
+        segment: Math.floor(cell / SEGMENT_CELLS),
+        slot: Math.floor(cell % SEGMENT_CELLS / SLOT_CELLS),
+        cell,
+        cells,
+      };
+    });
   }
 
   /** Key epoch, and the sequence of the first root that had the block. */
@@ -116,7 +111,6 @@ export class DimensionalCoordinate {
   /** Any `k` of `k + m` shards rebuild the block; `missing` names those that are lost. */
   get holographic(): { readonly k: number; readonly m: number; readonly missing: number[] } {
     const { k, m, places } = this.#entry;
-    const shards = Array.from({ length: Math.min(places.length, PLACES_MAX) }, (_, i) => i);
-    return { k, m, missing: shards.filter((i) => places[i].missing) };
+    return { k, m, missing: places.flatMap(({ missing }, i) => missing ? [i] : []) };
   }
 }

@@ -9,77 +9,89 @@ export class FreeCounts {
   /** Free cells of all segments. */
   total = 0;
   private readonly tree: Tree;
-  private counts: Uint16Array<ArrayBuffer>;
+  /** Counts by chunk; segments that there are not count zero. */
+  private readonly chunks = new Map<number, Uint16Array<ArrayBuffer>>();
   private readonly changed = new Set<number>();
 
-  constructor(tree: Tree, segments: number) {
+  constructor(tree: Tree) {
     this.tree = tree;
-    this.counts = new Uint16Array(0);
-    this.extend(segments);
-    this.changed.clear();
-    for (let chunk = 0; chunk * COUNTS_PER_CHUNK < segments; chunk++) this.load(chunk);
-    this.total = this.counts.reduce((sum, count) => sum + count, 0);
   }
 
-  private load(chunk: number): void {
+  /** Reads the counts of stored segments `from` to `end`. */
+  load(from: number, end: number): void {
+    this.extend(from, end);
+    for (let chunk = chunkOf(from); chunk <= chunkOf(end - 1); chunk++) {
+      this.loadChunk(chunk, end);
+      this.changed.delete(chunk);
+    }
+  }
+
+  private loadChunk(chunk: number, end: number): void {
     const stored = this.tree.get(spaceKey(SPACE_KEY.freeCounts, chunk));
     if (stored === null) return;
     const view = viewOf(stored);
+    const counts = this.chunks.get(chunk)!;
     const first = chunk * COUNTS_PER_CHUNK;
-    for (let i = 0; 2 * i + 1 < stored.length && first + i < this.counts.length; i++) {
+    for (let i = 0; 2 * i + 1 < stored.length && first + i < end && i < counts.length; i++) {
       const count = view.getUint16(2 * i, true);
       if (count > SEGMENT_CELLS) {
         throw new VaultError("corrupt", "Cannot read space record: bad free count");
       }
-      this.counts[first + i] = count;
+      this.total += count - counts[i];
+      counts[i] = count;
     }
   }
 
   /** Free cells of a segment. */
   of(segment: number): number {
-    return this.counts[segment];
+    return this.chunks.get(chunkOf(segment))?.[segment % COUNTS_PER_CHUNK] ?? 0;
+  }
+
+  /** Free cells of the segments `from` to `end`. */
+  between(from: number, end: number): number {
+    let sum = 0;
+    for (let segment = from; segment < end; segment++) sum += this.of(segment);
+    return sum;
   }
 
   /** Adds to a segment's count. */
   add(segment: number, cells: number): void {
-    this.counts[segment] += cells;
+    const chunk = chunkOf(segment);
+    let counts = this.chunks.get(chunk);
+    if (counts === undefined) {
+      this.chunks.set(chunk, counts = new Uint16Array(COUNTS_PER_CHUNK));
+    }
+    counts[segment % COUNTS_PER_CHUNK] += cells;
     this.total += cells;
-    this.changed.add(Math.floor(segment / COUNTS_PER_CHUNK));
+    this.changed.add(chunk);
   }
 
   /** More segments, wholly free. */
-  extend(segments: number): void {
-    const from = this.counts.length;
-    const counts = new Uint16Array(segments).fill(SEGMENT_CELLS, from);
-    counts.set(this.counts);
-    this.counts = counts;
-    this.total += (segments - from) * SEGMENT_CELLS;
-    for (let segment = from; segment < segments; segment += COUNTS_PER_CHUNK) {
-      this.changed.add(Math.floor(segment / COUNTS_PER_CHUNK));
-    }
-    if (segments > 0) this.changed.add(Math.floor((segments - 1) / COUNTS_PER_CHUNK));
+  extend(from: number, end: number): void {
+    for (let segment = from; segment < end; segment++) this.add(segment, SEGMENT_CELLS);
   }
 
-  /** Fewer segments. */
-  shrink(segments: number): void {
-    for (let s = segments; s < this.counts.length; s++) this.total -= this.counts[s];
-    const last = Math.floor(Math.max(0, segments - 1) / COUNTS_PER_CHUNK);
-    for (const chunk of this.changed) if (chunk > last) this.changed.delete(chunk);
-    const chunks = Math.ceil(this.counts.length / COUNTS_PER_CHUNK);
-    for (let chunk = last + 1; chunk < chunks; chunk++) {
+  /** The segments `from` to `end` are no more. */
+  remove(from: number, end: number): void {
+    for (let segment = from; segment < end; segment++) this.add(segment, -this.of(segment));
+    for (const chunk of this.chunks.keys()) {
+      if (chunk * COUNTS_PER_CHUNK < from || chunk > chunkOf(end - 1)) continue;
+      this.chunks.delete(chunk);
+      this.changed.delete(chunk);
       this.tree.delete(spaceKey(SPACE_KEY.freeCounts, chunk));
     }
-    this.counts = this.counts.slice(0, segments);
-    this.changed.add(last);
   }
 
   /** Puts changed chunks into the space tree. */
   write(): void {
     for (const chunk of this.changed) {
-      const first = chunk * COUNTS_PER_CHUNK;
-      const counts = this.counts.subarray(first, first + COUNTS_PER_CHUNK);
+      const counts = this.chunks.get(chunk)!;
       this.tree.put(spaceKey(SPACE_KEY.freeCounts, chunk), encodeU16(counts));
     }
     this.changed.clear();
   }
+}
+
+function chunkOf(segment: number): number {
+  return Math.floor(segment / COUNTS_PER_CHUNK);
 }

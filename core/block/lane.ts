@@ -57,6 +57,16 @@ export interface Lane {
   read(job: LaneJob): number;
 }
 
+/** Runs a read job: true where every tag is good, false where one is not or the medium cannot be read. */
+export function readsWell(lane: Lane, job: LaneJob): boolean {
+  try {
+    return lane.read(job) === 0;
+  } catch (error) {
+    if (error instanceof VaultError) return false;
+    throw error;
+  }
+}
+
 /** Runs every job at once on the caller's thread, over any medium with direct access. */
 export class InlineLane implements Lane {
   readonly isBackground = false;

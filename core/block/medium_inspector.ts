@@ -1,18 +1,18 @@
 import { Page } from "../btree/page.ts";
-import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
+import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
-import { cellsFor, type MapEntry } from "../format/map_entry.ts";
-import { checkNode, NODE_SEAL_BYTES, readNodeHeader } from "../format/node.ts";
+import { type MapEntry, placeCells } from "../format/map_entry.ts";
+import { readNodeHeader } from "../format/node.ts";
 import { readPointer } from "../format/pointer.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
-import type { Extent } from "./lane.ts";
-import type { NodeIo } from "./node_io.ts";
+import { type Extent, type LaneJob, readsWell } from "./lane.ts";
+import type { NodeIo, NodePlace } from "./node_io.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
-/** Blocks opened by one job. */
-const JOB_BLOCKS = 16;
-/** Memory for the blocks of one job, where a block is not larger. */
+/** Places opened by one job. */
+const JOB_PLACES = 16;
+/** Memory for the places of one job, where a block is not larger. */
 const JOB_BYTES = 256 * 1024;
 
 /** A block and the coordinate that its map entry gives. */
@@ -23,8 +23,10 @@ export interface PlacedBlock {
 
 /** What a walk over a tree of physical pointers tells beside its leaves. */
 export interface WalkVisitor {
-  /** A node's cells, before it is read; false where they cannot be and it is to be left out. */
-  node(cell: number, cells: number): boolean;
+  /** The cells of one copy of a node, before it is read; false where they cannot be and the node is to be left out. */
+  node(cell: number, cells: number, copy: number): boolean;
+  /** Copies of a node that do not open, where another one does, and a key that lies in it. */
+  degraded(bad: number, key: Uint8Array): void;
   /** A node that does not open: what lies below it is not visited. */
   damaged(error: VaultError): void;
 }
@@ -35,14 +37,14 @@ export class MediumInspector {
   private readonly nodes: NodeIo;
   private readonly descriptors: number;
   private readonly buffer: number;
-  private readonly blocksPerJob: number;
+  private readonly bufferBytes: number;
 
   constructor(context: SealContext, nodes: NodeIo, blockBytes: number) {
     this.context = context;
     this.nodes = nodes;
-    this.blocksPerJob = Math.max(1, Math.min(JOB_BLOCKS, Math.floor(JOB_BYTES / blockBytes)));
-    this.descriptors = reserveDescriptors(context.kernel, this.blocksPerJob);
-    this.buffer = context.kernel.reserve(this.blocksPerJob * blockBytes);
+    this.bufferBytes = Math.max(JOB_BYTES, blockBytes);
+    this.descriptors = reserveDescriptors(context.kernel, JOB_PLACES);
+    this.buffer = context.kernel.reserve(this.bufferBytes);
   }
 
   /** The leaves of the tree below an encoded pointer, in order. */
@@ -56,9 +58,13 @@ export class MediumInspector {
   private physicalNode(pointer: Uint8Array, kind: 3 | 4 | 8, visitor: WalkVisitor): Page | null {
     try {
       const place = readPointer(pointer, 0);
-      if (!visitor.node(place.cell, place.cells)) return null;
-      const bytes = this.nodes.read({ ...place, kind, id: 0, level: 0 });
-      return new Page(bytes, place.cell, readNodeHeader(bytes).level, false);
+      const isPlaced = place.copies.map(({ cell }, i) => visitor.node(cell, place.cells, i));
+      if (isPlaced.includes(false)) return null;
+      const at = { ...place, kind, id: 0, level: 0 };
+      const { bytes } = this.nodes.read(at);
+      const page = new Page(bytes, place.copies[0].cell, readNodeHeader(bytes).level, false);
+      this.countCopies(at, page, visitor);
+      return page;
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       visitor.damaged(error);
@@ -66,58 +72,89 @@ export class MediumInspector {
     }
   }
 
-  /** Reads a node of a volume's tree by its coordinate. Throws `corrupt` where it does not open. */
-  volumeNode(block: PlacedBlock): Page {
-    const { id, entry } = block;
-    const { level, epoch, places: [{ cell, nonce, tag }] } = entry;
-    const cells = cellsFor(entry.length + NODE_SEAL_BYTES);
-    const bytes = this.nodes.open({
-      kind: KIND.volumeNode,
-      id,
-      level,
-      epoch,
-      cell,
-      cells,
-      nonce,
-      tag,
-    });
-    checkNode(bytes);
-    return new Page(bytes, id, readNodeHeader(bytes).level, false);
+  private countCopies(
+    place: NodePlace,
+    page: Page,
+    visitor: Pick<WalkVisitor, "degraded">,
+  ): void {
+    if (place.copies.length === 1) return; // reading it told
+    const bad = this.nodes.badCopies(place);
+    if (bad > 0) visitor.degraded(bad, page.innerKey());
   }
 
-  /** Opens data blocks and returns the ids of those that do not open. */
-  badBlocks(blocks: readonly PlacedBlock[]): number[] {
-    const hasKey = ({ entry }: PlacedBlock) => this.context.keys.has(entry.epoch);
-    const bad = blocks.filter((block) => !hasKey(block)).map(({ id }) => id);
-    const known = blocks.filter(hasKey);
-    for (let at = 0; at < known.length; at += this.blocksPerJob) {
-      bad.push(...this.badOfJob(known.slice(at, at + this.blocksPerJob)));
-    }
-    return bad;
+  /** Reads a node of a volume's tree by its coordinate. Throws `corrupt` where no copy opens. */
+  volumeNode({ id, entry }: PlacedBlock, visitor?: Pick<WalkVisitor, "degraded">): Page {
+    const { level, epoch, places: copies } = entry;
+    const place = { kind: KIND.volumeNode, id, level, epoch, cells: placeCells(entry), copies };
+    const { bytes } = this.nodes.read(place);
+    const page = new Page(bytes, id, readNodeHeader(bytes).level, false);
+    if (visitor !== undefined) this.countCopies(place, page, visitor);
+    return page;
   }
 
-  private badOfJob(blocks: readonly PlacedBlock[]): number[] {
-    const { context, descriptors } = this;
-    const extents: Extent[] = [];
-    let address = this.buffer;
-    for (let i = 0; i < blocks.length; i++) {
-      const { id, entry: { length, epoch, level, places: [place] } } = blocks[i];
-      const sealedBytes = cellsFor(length) * CELL_BYTES;
-      const at = descriptors + i * DESCRIPTOR_BYTES;
-      context.describe(at, { kind: KIND.data, id, level, epoch, length, address, sealedBytes });
-      context.nonceOf(at).set(place.nonce);
-      context.tagOf(at).set(place.tag);
-      extents.push({ address, length: sealedBytes, offset: place.cell * CELL_BYTES });
-      address += sealedBytes;
+  /** Opens every place of data blocks: how many do not open, of each block that has such. */
+  badPlaces(blocks: readonly PlacedBlock[]): Map<number, number> {
+    const found = new Map<number, number>();
+    let waiting: Place[] = [];
+    let room = this.bufferBytes;
+    const open = () => {
+      for (const { id } of this.badOfJob(waiting)) found.set(id, (found.get(id) ?? 0) + 1);
+      waiting = [];
+      room = this.bufferBytes;
+    };
+    for (const { id, entry } of blocks) {
+      const bytes = placeCells(entry) * CELL_BYTES;
+      const isKnown = this.context.keys.has(entry.epoch) && bytes <= this.bufferBytes;
+      if (!isKnown) found.set(id, entry.places.length);
+      for (let index = 0; isKnown && index < entry.places.length; index++) {
+        if (waiting.length === JOB_PLACES || room < bytes) open();
+        waiting.push({ id, entry, index, address: this.buffer + this.bufferBytes - room });
+        room -= bytes;
+      }
     }
-    const count = blocks.length;
-    const bad = context.lane.read({ kind: "read-and-open", descriptors, count, extents });
-    context.kernel.wipe(this.buffer, address - this.buffer);
-    if (bad === 0) return [];
-    const view = new DataView(context.kernel.bytes.buffer);
-    return blocks.flatMap(({ id }, i) => {
-      const status = descriptors + i * DESCRIPTOR_BYTES + DESCRIPTOR.status;
-      return view.getUint32(status, true) === 0 ? [] : [id];
+    if (waiting.length > 0) open();
+    this.context.kernel.wipe(this.buffer, this.bufferBytes);
+    return found;
+  }
+
+  private badOfJob(places: readonly Place[]): Place[] {
+    const { descriptors } = this;
+    const extents = places.map((place, i) => this.describe(i, place));
+    const job: LaneJob = {
+      kind: "read-and-open",
+      descriptors,
+      count: places.length,
+      extents,
+    };
+    if (readsWell(this.context.lane, job)) return [];
+    // One at a time: what cannot be read stops a job before its tags are looked at.
+    return places.filter((place) => {
+      const extents = [this.describe(0, place)];
+      return !readsWell(this.context.lane, {
+        kind: "read-and-open",
+        descriptors,
+        count: 1,
+        extents,
+      });
     });
   }
+
+  private describe(slot: number, { id, entry, index, address }: Place): Extent {
+    const { length, epoch, level, k, places } = entry;
+    const { nonce, tag, cell } = places[index];
+    const sealedBytes = placeCells(entry) * CELL_BYTES;
+    const at = this.descriptors + slot * DESCRIPTOR_BYTES;
+    const shard = k === 1 ? 0 : 1 + index;
+    const subject = { kind: KIND.data, id, level, shard, epoch, length, address, sealedBytes };
+    this.context.describe(at, subject);
+    this.context.nonceOf(at).set(nonce);
+    this.context.tagOf(at).set(tag);
+    return { address, length: sealedBytes, offset: cell * CELL_BYTES };
+  }
+}
+
+/** One place of a block, and where it is opened. */
+interface Place extends PlacedBlock {
+  readonly index: number;
+  readonly address: number;
 }

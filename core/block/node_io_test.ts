@@ -32,9 +32,7 @@ Deno.test("node io: a length that no node has is corrupt before anything is read
     id: 7,
     level: 0,
     epoch: 1,
-    cell: 2048,
-    nonce: new Uint8Array(NONCE_BYTES),
-    tag: new Uint8Array(TAG_BYTES),
+    copies: [{ cell: 2048, nonce: new Uint8Array(NONCE_BYTES), tag: new Uint8Array(TAG_BYTES) }],
   };
   for (const cells of [0, NODE_CELLS_MAX + 1, 256]) {
     assert.throws(() => io.open({ ...place, cells }), { kind: "corrupt" });

@@ -5,22 +5,35 @@ import type { PageSource } from "../btree/page_source.ts";
 import { getU48, setU48, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { checkInnerNode, readNodeHeader, type TreeKind, writeNodeHeader } from "../format/node.ts";
-import { POINTER_BYTES, readPointer, writePointer } from "../format/pointer.ts";
+import type { SealedPlace } from "../format/place.ts";
+import { pointerBytes, readPointer, writePointer } from "../format/pointer.ts";
 import type { Kind } from "../format/seal_aad.ts";
+import { MEMBER_CELLS } from "../limits.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { Space } from "./space.ts";
 
-/** Refs from here on name dirty pages, which have no place yet; cells are below. */
+/** Refs from here on name dirty pages, which have no place yet; cells of all members are below. */
 const UNPLACED = 2 ** 47;
-/** Where a pointer's first cell lies. */
-const CELL_AT = 10;
+/** Where the number of a pointer's first cell lies. */
+const CELL_AT = 8;
 
-/** Where a dirty page's pointer goes once it is stored. */
+/** What a dirty page's pointer says once it is stored. */
 interface Placed {
-  readonly cell: number;
   readonly cells: number;
-  readonly nonce: Uint8Array;
-  readonly tag: Uint8Array;
+  readonly copies: readonly SealedPlace[];
+}
+
+/** What pages of one tree are made of. */
+export interface PhysicalPagesOptions {
+  readonly io: NodeIo;
+  readonly tree: TreeKind;
+  readonly kind: Kind;
+  readonly epoch: number;
+  /** Copies of every node. */
+  readonly copies: number;
+  readonly cacheBytes: number;
+  /** Told of nodes that were read from a further copy: a key that lies in the node, and how many copies were bad. */
+  damaged(key: Uint8Array, bad: number): void;
 }
 
 /**
@@ -28,22 +41,17 @@ interface Placed {
  * dirty page gets its place when the root is written, children before parents.
  */
 export class PhysicalPages implements PageSource {
-  readonly pointerBytes = POINTER_BYTES;
+  readonly pointerBytes: number;
   readonly cache: PageCache;
-  private readonly io: NodeIo;
-  private readonly tree: TreeKind;
-  private readonly kind: Kind;
-  private readonly epoch: number;
+  private readonly options: PhysicalPagesOptions;
+  /** First cells of all copies of stored pages, where there are several; the first is the page's ref. */
+  private readonly cells = new WeakMap<Page, readonly number[]>();
   private space: Space | null = null;
   private unplaced = UNPLACED;
 
-  constructor(
-    options: { io: NodeIo; tree: TreeKind; kind: Kind; epoch: number; cacheBytes: number },
-  ) {
-    this.io = options.io;
-    this.tree = options.tree;
-    this.kind = options.kind;
-    this.epoch = options.epoch;
+  constructor(options: PhysicalPagesOptions) {
+    this.options = options;
+    this.pointerBytes = pointerBytes(options.copies);
     this.cache = new PageCache(options.cacheBytes);
   }
 
@@ -57,19 +65,32 @@ export class PhysicalPages implements PageSource {
   }
 
   resident(bytes: Uint8Array, at: number): Page | undefined {
-    return this.cache.get(getU48(viewOf(bytes), at + CELL_AT));
+    return this.cache.get(refAt(bytes, at));
   }
 
   private read(bytes: Uint8Array, at: number): Page {
+    const { io, kind, copies } = this.options;
     const pointer = readPointer(bytes, at);
-    if (pointer.cell >= UNPLACED) {
-      throw new VaultError("corrupt", "Cannot read tree node: its place is beyond every medium");
+    if (pointer.copies.length !== copies) {
+      throw new VaultError("corrupt", "Cannot read tree node: its pointer has other copies");
     }
-    const plaintext = this.io.read({ ...pointer, kind: this.kind, id: 0, level: 0 });
-    checkInnerNode(plaintext, POINTER_BYTES);
-    const page = new Page(plaintext, pointer.cell, readNodeHeader(plaintext).level, false);
+    const { bytes: plaintext, bad } = io.read({ ...pointer, kind, id: 0, level: 0 });
+    checkInnerNode(plaintext, this.pointerBytes);
+    const { level } = readNodeHeader(plaintext);
+    const page = new Page(plaintext, pointer.copies[0].cell, level, false);
+    this.place(page, pointer.copies);
     this.cache.add(page);
+    if (bad > 0) this.options.damaged(page.innerKey(), bad);
     return page;
+  }
+
+  private place(page: Page, copies: readonly SealedPlace[]): void {
+    if (copies.length > 1) this.cells.set(page, copies.map(({ cell }) => cell));
+  }
+
+  /** First cells of all copies of a stored page. */
+  cellsOf(page: Page): readonly number[] {
+    return this.cells.get(page) ?? [page.ref];
   }
 
   create(level: number): Page {
@@ -86,7 +107,8 @@ export class PhysicalPages implements PageSource {
 
   private giveUp(page: Page): void {
     assert(this.space !== null, "space is known before anything changes");
-    this.space.free(page.ref, readNodeHeader(page.bytes).cells);
+    const { cells } = readNodeHeader(page.bytes);
+    for (const cell of this.cellsOf(page)) this.space.free(cell, cells);
   }
 
   discard(page: Page): void {
@@ -96,14 +118,13 @@ export class PhysicalPages implements PageSource {
 
   writePointer(page: Page, bytes: Uint8Array, at: number): void {
     assert(page.dirty, "a pointer is written by its page's change, or by store");
-    bytes.fill(0, at, at + POINTER_BYTES);
-    bytes[at] = 1;
-    setU48(viewOf(bytes), at + CELL_AT, page.ref);
+    bytes.fill(0, at, at + this.pointerBytes);
+    setU48(viewOf(bytes), at + CELL_AT + 2, page.ref);
   }
 
   /** Seals and writes every dirty page, children first, and returns the pointer to `root`. */
   store(root: Page, sequence: number): Uint8Array<ArrayBuffer> {
-    const pointer = new Uint8Array(POINTER_BYTES);
+    const pointer = new Uint8Array(this.pointerBytes);
     const placed = new Map<number, Placed>();
     const dirty = this.cache.dirty().sort((a, b) => a.level - b.level);
     for (let from = 0; from < dirty.length;) {
@@ -112,7 +133,7 @@ export class PhysicalPages implements PageSource {
       for (; to < dirty.length && dirty[to].level === level; to++) {
         this.queue(dirty[to], sequence, placed);
       }
-      this.io.flush();
+      this.options.io.flush();
       from = to;
     }
     assert(placed.has(root.ref), "the root was dirty");
@@ -127,25 +148,23 @@ export class PhysicalPages implements PageSource {
     }
     this.cache.change(page, () => page.pack());
     const cells = page.cells();
-    const cell = this.space!.allocateLate(cells);
     const { level } = page;
-    writeNodeHeader(page.bytes, { tree: this.tree, level, cells, id: 0, birth: sequence });
-    this.io.write({
-      kind: this.kind,
+    const { tree, kind, io, copies } = this.options;
+    writeNodeHeader(page.bytes, { tree, level, cells, id: 0, birth: sequence });
+    io.write({
+      kind,
       id: 0,
       level: 0,
       bytes: page.bytes,
-      cell,
-      done: (nonce, tag) => {
-        placed.set(page.ref, { cell, cells, nonce: nonce.slice(), tag: tag.slice() });
-      },
+      cells: this.space!.allocateLate(cells, copies),
+      done: (places) => placed.set(page.ref, { cells, copies: places }),
     });
   }
 
   /** Gives a parent the place of a child that has just been stored. */
   private patch(parent: Page, index: number, placed: Map<number, Placed>): void {
     const at = parent.valueOffset(index);
-    const ref = getU48(parent.view, at + CELL_AT);
+    const ref = refAt(parent.bytes, at);
     if (ref < UNPLACED) return;
     const place = placed.get(ref);
     assert(place !== undefined, "children are stored before parents");
@@ -153,13 +172,19 @@ export class PhysicalPages implements PageSource {
   }
 
   private point(bytes: Uint8Array, at: number, place: Placed): void {
-    writePointer(bytes, at, { ...place, epoch: this.epoch, member: 0 });
+    writePointer(bytes, at, { ...place, epoch: this.options.epoch });
   }
 
   private settle(page: Page, place: Placed): void {
     this.cache.change(page, () => {
-      page.ref = place.cell;
+      page.ref = place.copies[0].cell;
       page.dirty = false;
     });
+    this.place(page, place.copies);
   }
+}
+
+/** The ref in a pointer: the number of the first copy's cell, or an unplaced one. */
+function refAt(bytes: Uint8Array, at: number): number {
+  return bytes[at + CELL_AT] * MEMBER_CELLS + getU48(viewOf(bytes), at + CELL_AT + 2);
 }

@@ -6,13 +6,20 @@ import { VaultError } from "../errors.ts";
 import { HEADER_COPIES } from "../format/header.ts";
 import { cellsFor } from "../format/map_entry.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
-import { POINTER_BYTES, readPointer, writePointer } from "../format/pointer.ts";
+import {
+  type PhysicalPointer,
+  pointerBytes,
+  readPointer,
+  writePointer,
+} from "../format/pointer.ts";
 import {
   decodeRootRecord,
   encodeRootRecord,
   ROOT_BYTES_MAX,
   type RootRecord,
+  rootRecordBytes,
 } from "../format/root_record.ts";
+import type { SealedPlace } from "../format/place.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { packRun } from "../format/space_record.ts";
 import {
@@ -32,8 +39,10 @@ export interface OpenedRoot {
   readonly hash: Uint8Array;
   /** The next root's sequence: above everything seen. */
   readonly nextSequence: number;
-  /** Packed run of the root record's cells. */
-  readonly run: number;
+  /** Packed runs of the copies of the root record. */
+  readonly runs: readonly number[];
+  /** Copies that do not open. */
+  readonly badCopies: number;
   /** Sequences of newer superblocks whose root does not open. Opening below the newest is never silent. */
   readonly skipped: readonly number[];
 }
@@ -121,31 +130,50 @@ export class RootStore {
 
   private readRoot(
     superblock: Superblock,
-  ): { record: RootRecord; hash: Uint8Array; run: number } {
-    const { epoch, cell, nonce, tag } = readPointer(superblock.root, 0);
-    const stored = cellsFor(superblock.rootBytes + NODE_SEAL_BYTES) * CELL_BYTES;
-    if (superblock.rootBytes > ROOT_BYTES_MAX || !this.context.keys.has(epoch)) {
+  ): Pick<OpenedRoot, "record" | "hash" | "runs" | "badCopies"> {
+    const pointer = readPointer(superblock.root, 0);
+    const { rootBytes } = superblock;
+    if (rootBytes > ROOT_BYTES_MAX || !this.context.keys.has(pointer.epoch)) {
       throw new VaultError("corrupt", "Cannot read root record: bad superblock");
     }
-    if (cell * CELL_BYTES + stored > this.medium.size()) {
-      throw new VaultError(
-        "corrupt",
-        "Cannot read root record: it lies beyond the end of the medium; it was truncated",
-      );
-    }
-    const bytes = new Uint8Array(stored);
-    this.medium.read(cell * CELL_BYTES, bytes);
-    const sealed = bytes.subarray(NONCE_BYTES, stored - TAG_BYTES);
-    const plaintext = this.open({ kind: KIND.root, epoch, sealed, nonce, tag });
-    if (plaintext === null) {
-      throw new VaultError("corrupt", "Cannot read root record: authentication failed");
-    }
+    const stored = cellsFor(rootBytes + NODE_SEAL_BYTES) * CELL_BYTES;
+    const opened = pointer.copies.map((copy) => this.readCopy(pointer, copy, stored));
+    const plaintext = opened.find((copy) => copy !== null) ?? null;
+    if (plaintext === null) throw this.unreadableRoot(pointer, stored);
     const record = decodeRootRecord(plaintext);
     if (record.sequence !== superblock.sequence) {
       throw new VaultError("corrupt", "Cannot read root record: it is of another sequence");
     }
-    const hash = this.hash(plaintext.subarray(0, superblock.rootBytes), epoch);
-    return { record, hash, run: packRun(cell, stored / CELL_BYTES) };
+    const hash = this.hash(plaintext.subarray(0, rootBytes), pointer.epoch);
+    const runs = pointer.copies.map(({ cell }) => packRun(cell, stored / CELL_BYTES));
+    return { record, hash, runs, badCopies: opened.filter((copy) => copy === null).length };
+  }
+
+  private readCopy(
+    { epoch, copies }: PhysicalPointer,
+    { cell, nonce, tag }: SealedPlace,
+    stored: number,
+  ): Uint8Array<ArrayBuffer> | null {
+    const bytes = new Uint8Array(stored);
+    if (cell * CELL_BYTES + stored > this.medium.size()) return null;
+    try {
+      this.medium.read(cell * CELL_BYTES, bytes);
+    } catch (error) {
+      // What cannot be read is like what does not open, as long as there is another copy.
+      if (!(error instanceof VaultError) || copies.length === 1) throw error;
+      return null;
+    }
+    const sealed = bytes.subarray(NONCE_BYTES, stored - TAG_BYTES);
+    return this.open({ kind: KIND.root, epoch, sealed, nonce, tag });
+  }
+
+  private unreadableRoot({ copies }: PhysicalPointer, stored: number): VaultError {
+    const end = this.medium.size();
+    const isCut = copies.every(({ cell }) => cell * CELL_BYTES + stored > end);
+    const why = isCut
+      ? "it lies beyond the end of the medium; it was truncated"
+      : "authentication failed";
+    return new VaultError("corrupt", `Cannot read root record: ${why}`);
   }
 
   private hash(plaintext: Uint8Array, epoch: number): Uint8Array<ArrayBuffer> {
@@ -155,19 +183,24 @@ export class RootStore {
     return kernel.bytes.slice(this.hashAt, this.hashAt + 32);
   }
 
-  /** Seals and writes a root record at `cell`; the superblock that names it is written when this is durable. */
-  writeRoot(record: RootRecord, cell: number): { superblock: Superblock; hash: Uint8Array } {
+  /** Seals and writes a root record, once at each cell; the superblock that names it is written when this is durable. */
+  writeRoot(
+    record: RootRecord,
+    cells: readonly number[],
+  ): { superblock: Superblock; hash: Uint8Array } {
     const plaintext = encodeRootRecord(record);
     const { epoch } = this.context;
     const hash = this.hash(plaintext, epoch);
     const stored = cellsFor(plaintext.length + NODE_SEAL_BYTES) * CELL_BYTES;
-    const sealedBytes = stored - NODE_SEAL_BYTES;
-    const seal = this.seal(KIND.root, plaintext, sealedBytes);
-    this.medium.write(cell * CELL_BYTES, seal.stored);
-    const root = new Uint8Array(POINTER_BYTES);
-    writePointer(root, 0, { cells: 0, epoch, member: 0, cell, nonce: seal.nonce, tag: seal.tag });
-    const { sequence } = record;
-    return { superblock: { sequence, root, rootBytes: plaintext.length }, hash };
+    const copies = cells.map((cell) => {
+      const seal = this.seal(KIND.root, plaintext, stored - NODE_SEAL_BYTES);
+      this.medium.write(cell * CELL_BYTES, seal.stored);
+      return { cell, nonce: seal.nonce, tag: seal.tag };
+    });
+    const root = new Uint8Array(pointerBytes(cells.length));
+    writePointer(root, 0, { cells: 0, epoch, copies });
+    const { sequence, memberEpoch } = record;
+    return { superblock: { sequence, root, rootBytes: plaintext.length, memberEpoch }, hash };
   }
 
   private seal(kind: 5 | 6, plaintext: Uint8Array, sealedBytes: number): StoredRecord {
@@ -199,11 +232,10 @@ export class RootStore {
   }
 }
 
-/** Cells that a root record with this many runs takes. */
-export function rootCells(runs: number): number {
-  return cellsFor(ROOT_HEAD_AND_SEAL + 8 * runs);
+/** Cells that each copy of a root record with so many members, copies and runs takes. */
+export function rootCells(shape: Parameters<typeof rootRecordBytes>[0]): number {
+  return cellsFor(rootRecordBytes(shape) + NODE_SEAL_BYTES);
 }
-const ROOT_HEAD_AND_SEAL = 272 + NODE_SEAL_BYTES;
 
 interface SealedRecord {
   readonly kind: 5 | 6;

@@ -12,6 +12,8 @@ export interface SealSubject {
   /** Block id, or 0. */
   readonly id: number;
   readonly level: number;
+  /** 0: sealed whole; else 1 + number of the shard. */
+  readonly shard?: number;
   readonly epoch: number;
   /** Plaintext bytes before padding. */
   readonly length: number;
@@ -74,7 +76,7 @@ export class SealContext {
     bytes.set(this.vaultId, aad);
     view.setUint32(aad + 16, subject.id >>> 0, true);
     view.setUint32(aad + 20, Math.floor(subject.id / 4294967296), true);
-    view.setUint32(aad + 24, subject.kind | subject.level << 8, true);
+    view.setUint32(aad + 24, subject.kind | subject.level << 8 | (subject.shard ?? 0) << 24, true);
     view.setUint32(aad + 28, subject.epoch, true);
     view.setUint32(aad + 32, subject.length, true);
     view.setUint32(aad + 36, 0, true);
@@ -104,6 +106,6 @@ export function reserveDescriptors(kernel: Kernel, count: number): number {
 /** Writes the same AAD as {@linkcode SealContext.describe}, byte by byte from the codec: for tests. */
 export function referenceAad(vaultId: Uint8Array, subject: SealSubject): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(AAD_BYTES);
-  writeAad(bytes, 0, { ...subject, vaultId, codec: 0, shard: 0 });
+  writeAad(bytes, 0, { ...subject, vaultId, codec: 0, shard: subject.shard ?? 0 });
   return bytes;
 }

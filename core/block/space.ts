@@ -11,31 +11,30 @@ import {
   SPACE_KEY,
   spaceKey,
 } from "../format/space_record.ts";
-import { SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
+import type { LogChunk } from "../format/log_record.ts";
+import { MEMBER_SEGMENTS_MAX, SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
 import { FreeCounts } from "./free_counts.ts";
 import { KeptSegments } from "./kept_segments.ts";
+import { type MemberSize, MemberSpace, type MemberSpaceParts } from "./member_space.ts";
 import { Resting } from "./resting.ts";
 import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
 import type { TakingOrder } from "./segment_order.ts";
-import { UsableRuns } from "./usable_runs.ts";
 
 /** Bitmaps kept in memory beside the changed ones; 128 bytes each. */
 const BITMAPS_MAX = 4096;
-/** A segment is preferred again when this many of its cells are free: long runs, fewer half-used segments. */
-const RECYCLED_CELLS_MIN = SEGMENT_CELLS / 4;
+const NONE: ReadonlySet<number> = new Set();
 
 /** What the space map needs from outside. */
 export interface SpaceOptions {
   readonly order: TakingOrder;
   /** The space tree. Read lazily, written by {@linkcode Space.writeRecords} only. */
   readonly tree: Tree;
-  readonly segments: number;
-  /** The medium may grow to so many segments. */
-  readonly segmentsMax: number;
-  /** Cells of a full data block. */
+  /** The media that there are, in ascending order. */
+  readonly members: readonly MemberSize[];
+  /** Cells of the largest run that a data block takes. */
   readonly blockCells?: number;
-  /** Makes the medium this many segments long. */
-  grow(segments: number): void;
+  /** Makes a member this many segments long. */
+  grow(member: number, segments: number): void;
 }
 
 /** A place being filled: a segment, its slots in their keyed order, and how far each size class has come. */
@@ -47,47 +46,53 @@ interface Cursor {
 
 /**
  * Which cells are taken (FORMAT.md §8). Cells are given out along the keyed order; given-up cells rest until three
- * later roots are durable, so that an older root can still be opened.
+ * later roots are durable, so that an older root can still be opened. Segments and cells are numbered through all members.
  */
 export class Space {
   readonly counts: FreeCounts;
   readonly resting: Resting;
-  readonly usable: UsableRuns;
-  segments: number;
-  segmentsMax: number;
+  /** Where cells are taken, in ascending order of their numbers. */
+  members: readonly MemberSpace[];
   private readonly order: TakingOrder;
   private readonly tree: Tree;
-  private readonly grow: (segments: number) => void;
+  private readonly parts: MemberSpaceParts;
   private readonly bitmaps = new Map<number, Uint16Array>();
   private readonly changed = new Set<number>();
-  private cursor: Cursor | null = null;
-  private position = 0;
-  /** Segments that have become usable again; taken before fresh ones. */
-  private recycled: number[] = [];
+  /** One for each place of a block, so that places lie apart and each stream of them stays in order. */
+  private readonly cursors: (Cursor | null)[] = [];
   /** Runs taken for nodes of map and space and for roots since the last root: marked one root later. */
   private takenLate: number[] = [];
-  /** Cells are taken in segments below this one only. */
-  private confinedTo = Number.MAX_SAFE_INTEGER;
   private kept: KeptSegments | null = null;
   /** While above zero, cells go on resting: a reader of an older root is at work. */
   holds = 0;
 
   constructor(options: SpaceOptions) {
-    this.order = options.order;
-    this.tree = options.tree;
-    this.segments = options.segments;
-    this.segmentsMax = options.segmentsMax;
-    this.grow = options.grow;
-    this.counts = new FreeCounts(options.tree, options.segments);
-    this.resting = new Resting(options.tree);
-    this.usable = new UsableRuns({
+    const { order, tree, grow } = options;
+    this.order = order;
+    this.tree = tree;
+    this.counts = new FreeCounts(tree);
+    this.resting = new Resting(tree);
+    this.parts = {
+      order,
+      grow,
+      counts: this.counts,
       blockCells: options.blockCells ?? 1,
-      freeCells: (segment) => this.mayTake(segment) ? this.counts.of(segment) : 0,
+      isKept: (segment) => this.kept?.has(segment) === true,
       bitmap: (segment) => this.bitmap(segment),
-      segments: () => Math.min(this.segments, this.confinedTo),
-      grownCells: () =>
-        Math.max(0, Math.min(this.segmentsMax, this.confinedTo) - this.segments) * SEGMENT_CELLS,
-    });
+      mayHold: (segment, count) => this.mayHold(segment, count),
+    };
+    this.members = options.members.map((size) => new MemberSpace(size, this.parts));
+    for (const { first, segments } of this.members) this.counts.load(first, first + segments);
+  }
+
+  /** Segments of all members. */
+  get segments(): number {
+    return this.members.reduce((sum, { segments }) => sum + segments, 0);
+  }
+
+  /** Segments that all members may grow to. */
+  get segmentsMax(): number {
+    return this.members.reduce((sum, { segmentsMax }) => sum + segmentsMax, 0);
   }
 
   /** Cells that can be taken, without growing. */
@@ -95,31 +100,24 @@ export class Space {
     return this.counts.total - (this.kept?.cells ?? 0);
   }
 
-  /** Cells that could be taken if the medium grew to its limit. */
+  /** Cells that could be taken if the media grew to their limits. */
   get availableCells(): number {
     return this.freeCells + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
   }
 
-  /** Takes cells below `segments` only from now on, so that what lies above can be moved away and cut off. */
-  confine(segments: number): void {
-    this.confinedTo = segments;
-    this.usable.forget();
-    if (this.cursor !== null && this.cursor.segment >= segments) this.cursor = null;
+  /** How much is free in runs that things fit into, of all members: at least `enough`, or all there is. */
+  usableCells(what: "forNodes" | "forBlocks" | "forSlots", enough: number): number {
+    let found = 0;
+    for (const { usable } of this.members) {
+      if (found >= enough) break;
+      found += usable[what](enough - found);
+    }
+    return found;
   }
 
-  /** Takes cells everywhere again. */
-  unconfine(): void {
-    this.confinedTo = Number.MAX_SAFE_INTEGER;
-    this.usable.forget();
-  }
-
-  private mayTake(segment: number): boolean {
-    return segment < this.confinedTo && !this.kept?.has(segment);
-  }
-
-  /** The segment at a position of the keyed order. */
+  /** The segment at a position of the keyed order of member 0. */
   segmentAt(position: number): number {
-    return this.order.segmentAt(position, this.segments);
+    return this.order.segmentAt(position, this.members[0].segments);
   }
 
   /** True where no cell of a segment was ever taken. */
@@ -130,9 +128,9 @@ export class Space {
 
   /** Takes no cells in the segments of a hidden vault, which begin at this position of the keyed order. */
   keepFrom(first: number): void {
-    const { segments } = this;
+    const [{ segments, usable }] = this.members;
     this.kept = new KeptSegments(this.order, { first, segments }, (s) => this.isUnused(s));
-    this.usable.forget();
+    usable.forget();
   }
 
   /** True while segments are kept for a hidden vault. */
@@ -140,57 +138,91 @@ export class Space {
     return this.kept !== null;
   }
 
-  /** True where no cell of any segment from `segments` on is taken or rests. */
-  isEmptyFrom(segments: number): boolean {
-    for (let s = segments; s < this.segments; s++) {
-      if (this.counts.of(s) < SEGMENT_CELLS) return false;
+  /** The member that a segment belongs to, where there is one. */
+  memberAt(segment: number): MemberSpace | undefined {
+    const number = Math.floor(segment / MEMBER_SEGMENTS_MAX);
+    return this.members.find((member) => member.number === number);
+  }
+
+  private member(segment: number): MemberSpace {
+    const member = this.memberAt(segment);
+    if (member === undefined) throw spaceError("no such member");
+    return member;
+  }
+
+  /** Takes cells in so many segments of a member only from now on, so that what lies above can be moved away. */
+  confine(member: MemberSpace, segments: number): void {
+    member.confine(segments);
+    this.cursors.forEach((cursor, i) => {
+      if (cursor !== null && !this.member(cursor.segment).allows(cursor.segment)) {
+        this.cursors[i] = null;
+      }
+    });
+  }
+
+  /** True where no cell of a member's segments from `from` on is taken or rests. */
+  isEmptyFrom(member: MemberSpace, from: number): boolean {
+    for (let s = from; s < member.segments; s++) {
+      if (this.counts.of(member.first + s) < SEGMENT_CELLS) return false;
     }
     return true;
   }
 
-  /** Forgets the segments from `segments` on, which are empty. The next root makes it durable. */
-  cut(segments: number): void {
-    assert(this.isEmptyFrom(segments), "only empty segments are cut off");
-    for (let s = segments; s < this.segments; s++) {
+  /** Forgets a member's segments from `from` on, which are empty. The next root makes it durable. */
+  cut(member: MemberSpace, from: number): void {
+    assert(this.isEmptyFrom(member, from), "only empty segments are cut off");
+    for (let s = member.first + from; s < member.first + member.segments; s++) {
       this.tree.delete(spaceKey(SPACE_KEY.bitmap, s));
       this.bitmaps.delete(s);
       this.changed.delete(s);
     }
-    this.recycled = this.recycled.filter((segment) => segment < segments);
-    this.segments = segments;
-    this.position = 0;
-    this.counts.shrink(segments);
-    this.usable.forget();
+    member.cut(from);
   }
 
-  /** Takes `count` adjacent cells and returns the first. */
-  allocate(count: number): number {
+  /** Takes `count` adjacent cells and returns the first. Streams lie in different segments while there are enough. */
+  allocate(count: number, stream = 0): number {
     for (;;) {
-      this.cursor ??= this.nextSegment(count);
-      const cell = count <= SLOT_CELLS ? this.takeRun(this.cursor, count) : this.takeSlots(count);
+      const cursor = this.cursors[stream] ??= this.nextSegment(count, stream);
+      const cell = count <= SLOT_CELLS
+        ? this.takeRun(cursor, count)
+        : this.takeSlots(cursor, count);
       if (cell >= 0) return cell;
-      this.cursor = this.nextSegment(count);
+      this.cursors[stream] = this.nextSegment(count, stream);
     }
   }
 
-  /** Takes up to `most` adjacent cells, a power of two, and returns the packed run: fewer where free ones lie apart. */
-  allocateUpTo(most: number, mark: "late" | "logged"): number {
-    for (let count = most;; count /= 2) {
+  /** Takes `count` adjacent cells for each of so many places, or nothing. */
+  allocateApart(count: number, places: number): number[] {
+    const cells: number[] = [];
+    try {
+      while (cells.length < places) cells.push(this.allocate(count, cells.length));
+    } catch (error) {
+      for (const cell of cells) this.release(packRun(cell, count));
+      throw error;
+    }
+    return cells;
+  }
+
+  /** Takes up to `most` adjacent cells for each copy, a power of two: fewer where free ones lie apart. */
+  allocateChunk(most: number, copies: number, mark: "late" | "logged"): LogChunk {
+    for (let cells = most;; cells /= 2) {
       try {
-        const cell = mark === "late" ? this.allocateLate(count) : this.allocate(count);
-        return packRun(cell, count);
+        const firsts = mark === "late"
+          ? this.allocateLate(cells, copies)
+          : this.allocateApart(cells, copies);
+        return { cells, firsts };
       } catch (error) {
         const isFull = error instanceof VaultError && error.errno === "ENOSPC";
-        if (!isFull || count === 1) throw error;
+        if (!isFull || cells === 1) throw error;
       }
     }
   }
 
-  /** Takes cells for a node of map or space or a root: written down in the root record. */
-  allocateLate(count: number): number {
-    const cell = this.allocate(count);
-    this.takenLate.push(packRun(cell, count));
-    return cell;
+  /** Takes cells for the copies of a node of map or space or of a root: written down in the root record. */
+  allocateLate(count: number, copies: number): number[] {
+    const cells = this.allocateApart(count, copies);
+    for (const cell of cells) this.takenLate.push(packRun(cell, count));
+    return cells;
   }
 
   /** The runs taken late so far. */
@@ -213,8 +245,7 @@ export class Space {
     return -1;
   }
 
-  private takeSlots(count: number): number {
-    const { segment } = this.cursor!;
+  private takeSlots({ segment }: Cursor, count: number): number {
     const bitmap = this.bitmap(segment);
     const slot = findFreeSlots(bitmap, Math.ceil(count / SLOT_CELLS));
     if (slot < 0) return -1;
@@ -231,29 +262,24 @@ export class Space {
   private count(segment: number, freed: number): void {
     this.counts.add(segment, freed);
     this.changed.add(segment);
-    this.usable.changed(segment);
+    this.member(segment).changed(segment);
   }
 
-  /** The next segment that may hold a run of `count` cells. Throws ENOSPC when there is none. */
-  private nextSegment(count: number): Cursor {
-    for (;;) {
-      const segment = this.recycled.pop();
-      if (segment === undefined) break;
-      if (!this.mayTake(segment)) continue;
-      if (this.counts.of(segment) >= count) return this.startSegment(segment);
-    }
-    // Two passes over the order: cells may have come free behind the position.
-    let wraps = 0;
-    for (let tried = 0; tried <= 2 * this.segments; tried++) {
-      if (this.position >= this.segments) {
-        this.position = 0;
-        // After a whole pass, what is free is scattered in runs that are too short.
-        if (this.growSome(++wraps > 1 ? "must" : "may")) tried = wraps = 0;
-      }
-      const segment = this.order.segmentAt(this.position++, this.segments);
-      if (!this.mayTake(segment)) continue;
-      if (this.counts.of(segment) >= count && this.mayHold(segment, count)) {
-        return this.startSegment(segment);
+  /**
+   * The next segment for a stream that may hold a run of `count` cells: of the stream's own member and of no other
+   * stream; failing that, of any member; failing that, of any stream. Throws ENOSPC when there is none.
+   */
+  private nextSegment(count: number, stream: number): Cursor {
+    const others = new Set<number>();
+    this.cursors.forEach((cursor, i) => {
+      if (cursor !== null && i !== stream) others.add(cursor.segment);
+    });
+    const own = stream % this.members.length;
+    const inTurn = [...this.members.slice(own), ...this.members.slice(0, own)];
+    for (const avoided of others.size > 0 ? [others, NONE] : [NONE]) {
+      for (const member of inTurn) {
+        const segment = member.find(count, avoided);
+        if (segment !== undefined) return this.startSegment(segment);
       }
     }
     throw new VaultError("unavailable", "Cannot store data: the vault is full", {
@@ -271,28 +297,6 @@ export class Space {
     return { segment, slots: this.order.slots(segment), at: new Int32Array(2) };
   }
 
-  /** Grows the medium by an eighth: where it must, or where little is free. */
-  private growSome(need: "must" | "may"): boolean {
-    if (this.segments >= Math.min(this.segmentsMax, this.confinedTo)) return false;
-    if (need === "may" && this.counts.total > this.segments * SEGMENT_CELLS / 8) return false;
-    const step = Math.max(4, Math.ceil(this.segments / 8));
-    this.growTo(Math.min(this.segmentsMax, this.segments + step));
-    return true;
-  }
-
-  /** Makes the medium `segments` long; the new ones are free. */
-  growTo(segments: number): void {
-    this.grow(segments);
-    this.adopt(segments);
-  }
-
-  /** The medium is `segments` long already. */
-  adopt(segments: number): void {
-    assert(segments >= this.segments, "growing");
-    this.segments = segments;
-    this.counts.extend(segments);
-  }
-
   /** Gives cells up for the root under construction. */
   free(cell: number, count: number): void {
     this.resting.add(packRun(cell, count));
@@ -301,7 +305,8 @@ export class Space {
   /** Marks cells as taken that no bitmap knows yet: late ones, and what the intent log names. */
   reserve(cell: number, count: number): void {
     const segment = Math.floor(cell / SEGMENT_CELLS);
-    if (segment >= this.segments) throw spaceError("cell beyond the end");
+    const member = this.member(segment);
+    if (segment >= member.first + member.segments) throw spaceError("cell beyond the end");
     const bitmap = this.bitmap(segment);
     const before = countFree(bitmap);
     eachSlot(cell % SEGMENT_CELLS, count, (slot, mask) => bitmap[slot] |= mask);
@@ -329,9 +334,7 @@ export class Space {
     });
     const before = this.counts.of(segment);
     this.count(segment, runCount(run));
-    if (before < RECYCLED_CELLS_MIN && before + runCount(run) >= RECYCLED_CELLS_MIN) {
-      this.recycled.push(segment);
-    }
+    this.member(segment).freed(segment, before);
   }
 
   /** The bitmap of a segment; the header's segments are never free. */

@@ -96,6 +96,12 @@ export class Page {
     return length - key.length;
   }
 
+  /** A copy of a key that a descent meets this page on: the first of an inner page stands for "from the start". */
+  innerKey(): Uint8Array<ArrayBuffer> {
+    if (this.count === 0) return new Uint8Array(0);
+    return this.key(this.level > 0 && this.count > 1 ? 1 : 0).slice();
+  }
+
   /** A view of the key of record `index`. */
   key(index: number): Uint8Array<ArrayBuffer> {
     const at = this.offset(index);

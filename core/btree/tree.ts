@@ -85,6 +85,11 @@ export class Tree {
     this.pages.writePointer(child, parent.bytes, parent.valueOffset(index));
   }
 
+  /** Makes the pages on the way to a key writable, so that the next root stores them elsewhere. */
+  rewritePath(key: Uint8Array): void {
+    this.descendToWrite(key);
+  }
+
   /** Inserts or replaces. */
   put(key: Uint8Array, value: Uint8Array): void {
     assert(key.length <= KEY_BYTES_MAX && value.length <= VALUE_BYTES_MAX, "record fits a node");

@@ -1,7 +1,9 @@
-import { getU48, getU64, setU48, setU64, viewOf } from "../bytes.ts";
+import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import { CELL_BYTES } from "../limits.ts";
 import { NODE_SEAL_BYTES } from "./node.ts";
+import { PLACE_BYTES, readPlace, type SealedPlace, writePlace } from "./place.ts";
+import { isRedundancy } from "./redundancy.ts";
 import { KIND } from "./seal_aad.ts";
 
 /**
@@ -13,7 +15,7 @@ import { KIND } from "./seal_aad.ts";
  * | 0 | 1 | kind |
  * | 1 | 1 | level |
  * | 2 | 1 | codec: 0 raw |
- * | 3 | 1 | k: data shards (1 where the block is whole) |
+ * | 3 | 1 | k: data shards; 1 where each place holds the whole block |
  * | 4 | 1 | m: parity shards, or further copies |
  * | 5 | 1 | places that follow |
  * | 6 | 2 | zero |
@@ -27,22 +29,14 @@ import { KIND } from "./seal_aad.ts";
  * | 56 + 48 i | 16 | tag |
  */
 export const ENTRY_HEAD_BYTES = 24;
-export const ENTRY_PLACE_BYTES = 48;
-/** Bytes of an entry with one place. */
-export const ENTRY_BYTES = ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES;
 export const MAP_KEY_BYTES = 8;
-/** Shards of a block at most (k + m). */
-export const PLACES_MAX = 32;
 /** Bytes of the largest data block. */
 export const BLOCK_BYTES_MAX = 1 << 20;
 
 /** Where one shard or copy of a block lies, and how it was sealed. */
-export interface BlockPlace {
-  readonly member: number;
+export interface BlockPlace extends SealedPlace {
+  /** Nothing is there: it is lost, and known to be. */
   readonly missing: boolean;
-  readonly cell: number;
-  readonly nonce: Uint8Array;
-  readonly tag: Uint8Array;
 }
 
 /** A decoded entry. */
@@ -74,45 +68,36 @@ export function readMapKey(key: Uint8Array): number {
 
 /** Encodes an entry. */
 export function encodeMapEntry(entry: MapEntry): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * entry.places.length);
+  const bytes = new Uint8Array(ENTRY_HEAD_BYTES + PLACE_BYTES * entry.places.length);
   const view = viewOf(bytes);
   bytes.set([entry.kind, entry.level, entry.codec, entry.k, entry.m, entry.places.length]);
   view.setUint32(8, entry.length, true);
   view.setUint32(12, entry.epoch, true);
   setU64(view, 16, entry.birth);
   entry.places.forEach((place, i) => {
-    const at = ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * i;
-    bytes[at] = place.member;
+    const at = ENTRY_HEAD_BYTES + PLACE_BYTES * i;
+    writePlace(bytes, at, place);
     bytes[at + 1] = place.missing ? 1 : 0;
-    setU48(view, at + 2, place.cell);
-    bytes.set(place.nonce, at + 8);
-    bytes.set(place.tag, at + 8 + NONCE_BYTES);
   });
   return bytes;
 }
 
 /** Decodes and checks an entry. */
 export function decodeMapEntry(bytes: Uint8Array): MapEntry {
-  if (bytes.length < ENTRY_BYTES) throw badEntry("too short");
+  if (bytes.length < ENTRY_HEAD_BYTES + PLACE_BYTES) throw badEntry("too short");
   const view = viewOf(bytes);
   const [kind, level, codec, k, m, count] = bytes;
   const length = view.getUint32(8, true);
   const birth = getU64(view, 16);
-  if (bytes.length !== ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * count) throw badEntry("length");
+  if (bytes.length !== ENTRY_HEAD_BYTES + PLACE_BYTES * count) throw badEntry("length");
   if (kind !== KIND.data && kind !== KIND.volumeNode) throw badEntry("kind");
-  if (codec !== 0 || k < 1 || k + m > PLACES_MAX || count !== k + m) throw badEntry("code");
+  if (codec !== 0 || !isRedundancy({ k, m }) || count !== k + m) throw badEntry("code");
   if (length === 0 || length > BLOCK_BYTES_MAX || Number.isNaN(birth)) throw badEntry("number");
+  if (k > 1 && (kind !== KIND.data || cellsFor(length) < k)) throw badEntry("code");
   const places: BlockPlace[] = [];
   for (let i = 0; i < count; i++) {
-    const at = ENTRY_HEAD_BYTES + ENTRY_PLACE_BYTES * i;
-    const nonceAt = at + 8;
-    places.push({
-      member: bytes[at],
-      missing: bytes[at + 1] !== 0,
-      cell: getU48(view, at + 2),
-      nonce: bytes.slice(nonceAt, nonceAt + NONCE_BYTES),
-      tag: bytes.slice(nonceAt + NONCE_BYTES, nonceAt + NONCE_BYTES + TAG_BYTES),
-    });
+    const at = ENTRY_HEAD_BYTES + PLACE_BYTES * i;
+    places.push({ ...readPlace(bytes, at), missing: bytes[at + 1] !== 0 });
   }
   const epoch = view.getUint32(12, true);
   return { kind, level, codec, k, m, length, epoch, birth, places };
@@ -122,6 +107,11 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
 export function contentCells(entry: Pick<MapEntry, "kind" | "length">): number {
   const { kind, length } = entry;
   return cellsFor(kind === KIND.volumeNode ? length + NODE_SEAL_BYTES : length);
+}
+
+/** Cells that each place of a block takes: of all of it, or of one shard. */
+export function placeCells(entry: Pick<MapEntry, "kind" | "length" | "k">): number {
+  return Math.ceil(contentCells(entry) / entry.k);
 }
 
 /** Cells that `length` sealed bytes take. */

@@ -1,7 +1,8 @@
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
-import { POINTER_BYTES } from "./pointer.ts";
+import { pointerBytes } from "./pointer.ts";
+import { PLACES_MAX } from "./redundancy.ts";
 
 /**
  * FORMAT.md §10: a superblock, one ring cell: nonce (24) | ciphertext (4,056) | tag (16). Plaintext, zero behind:
@@ -11,19 +12,22 @@ import { POINTER_BYTES } from "./pointer.ts";
  * | 0 | 4 | marker "ΣVSB" |
  * | 4 | 4 | zero |
  * | 8 | 8 | sequence |
- * | 16 | 56 | pointer to the root record |
- * | 72 | 4 | bytes of the root record |
- * | 76 | 4 | member set's epoch (0 today) |
+ * | 16 | 4 | bytes of the root record |
+ * | 20 | 4 | member set's epoch |
+ * | 24 | 8 + 48 c | pointer to the root record's c copies |
  */
 export const SUPERBLOCK_BYTES = CELL_BYTES - NONCE_BYTES - TAG_BYTES;
 const MARKER = 0x425356a3;
+const POINTER_AT = 24;
 
 /** Names the newest root. */
 export interface Superblock {
   readonly sequence: number;
-  /** Encoded pointer. */
+  /** Encoded pointer, zeros behind it. */
   readonly root: Uint8Array;
   readonly rootBytes: number;
+  /** Epoch of the set of members. */
+  readonly memberEpoch: number;
 }
 
 /** Encodes the plaintext of a superblock. */
@@ -32,8 +36,9 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array<ArrayBuffer
   const view = viewOf(bytes);
   view.setUint32(0, MARKER, true);
   setU64(view, 8, superblock.sequence);
-  bytes.set(superblock.root, 16);
-  view.setUint32(72, superblock.rootBytes, true);
+  view.setUint32(16, superblock.rootBytes, true);
+  view.setUint32(20, superblock.memberEpoch, true);
+  bytes.set(superblock.root, POINTER_AT);
   return bytes;
 }
 
@@ -47,7 +52,8 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock {
   if (Number.isNaN(sequence)) throw new VaultError("corrupt", "Cannot read superblock: sequence");
   return {
     sequence,
-    root: bytes.slice(16, 16 + POINTER_BYTES),
-    rootBytes: view.getUint32(72, true),
+    root: bytes.slice(POINTER_AT, POINTER_AT + pointerBytes(PLACES_MAX)),
+    rootBytes: view.getUint32(16, true),
+    memberEpoch: view.getUint32(20, true),
   };
 }

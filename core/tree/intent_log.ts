@@ -1,23 +1,24 @@
 import { LogSealer } from "../block/log_seal.ts";
 import type { SealContext } from "../block/seal_context.ts";
 import type { Space } from "../block/space.ts";
+import { compare } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
 import {
   LOG_CHUNK_CELLS,
-  LOG_HEAD_BYTES,
+  type LogChunk,
   type LogHead,
+  logHeadBytes,
   readLogHead,
   writeLogHead,
 } from "../format/log_record.ts";
-import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 
 /** Where the log of one root begins. */
 export interface LogStart {
   readonly id: Uint8Array;
-  /** Packed run. */
-  readonly chunk: number;
+  readonly chunk: LogChunk;
   /** The root's sequence. */
   readonly base: number;
 }
@@ -26,8 +27,10 @@ export interface LogStart {
 export interface ReadLog {
   /** Mutations of whole transactions, in order. */
   readonly transactions: readonly Uint8Array[];
-  /** Packed runs of all chunks that were named. */
-  readonly chunks: readonly number[];
+  /** All chunks that were named. */
+  readonly chunks: readonly LogChunk[];
+  /** Copies of records that do not open, where another copy does. */
+  readonly badCopies: number;
 }
 
 /** The intent log (FORMAT.md §11): what `fsync` promises between two roots. */
@@ -35,12 +38,13 @@ export class IntentLog {
   private readonly space: Space;
   private readonly sealer: LogSealer;
   private start: LogStart;
-  private chunk: number;
-  private next = 0;
+  private readonly copies: number;
+  private chunk: LogChunk;
+  private next: LogChunk | null = null;
   private at = 0;
   private sequence = 0;
-  private previousTag: Uint8Array;
-  private chunks: number[];
+  private previousTags: readonly Uint8Array[];
+  private chunks: LogChunk[];
 
   constructor(
     parts: { context: SealContext; medium: DirectAccess; space: Space },
@@ -49,8 +53,9 @@ export class IntentLog {
     this.space = parts.space;
     this.sealer = new LogSealer(parts.context, parts.medium);
     this.start = start;
+    this.copies = start.chunk.firsts.length;
     this.chunk = start.chunk;
-    this.previousTag = start.id;
+    this.previousTags = firstTags(start);
     this.chunks = [start.chunk];
   }
 
@@ -59,8 +64,8 @@ export class IntentLog {
     return this.sequence > 0;
   }
 
-  /** Packed runs of every chunk that this log took. */
-  takenChunks(): readonly number[] {
+  /** Every chunk that this log took. */
+  takenChunks(): readonly LogChunk[] {
     return this.chunks;
   }
 
@@ -69,136 +74,163 @@ export class IntentLog {
     this.start = start;
     this.chunk = start.chunk;
     this.chunks = [start.chunk];
-    this.next = 0;
+    this.next = null;
     this.at = 0;
     this.sequence = 0;
-    this.previousTag = start.id;
+    this.previousTags = firstTags(start);
   }
 
   /** Takes over the chunks that a log named before a crash, so that the next root gives them up. */
-  adopt(chunks: readonly number[]): void {
+  adopt(chunks: readonly LogChunk[]): void {
     this.chunks = [...chunks];
   }
 
   /** Cells that a transaction of this many bytes may still take. */
   cellsFor(bytes: number): number {
-    return Math.ceil(bytes / CELL_BYTES) + 2 * LOG_CHUNK_CELLS;
+    const room = CELL_BYTES - NODE_SEAL_BYTES - logHeadBytes(this.copies);
+    return this.copies * (Math.ceil(bytes / room) + 2 * LOG_CHUNK_CELLS);
   }
 
   /** Writes one transaction. It is acknowledged when the medium has synced. */
   write(mutations: Uint8Array): void {
+    const head = logHeadBytes(this.copies);
     for (let from = 0; from < mutations.length;) {
-      if (this.at === runCount(this.chunk)) this.nextChunk();
-      if (this.next === 0) this.next = this.takeChunk();
-      const room = runCount(this.chunk) - this.at;
-      const wanted = LOG_HEAD_BYTES + NODE_SEAL_BYTES + mutations.length - from;
+      if (this.at === this.chunk.cells) this.nextChunk();
+      this.next ??= this.takeChunk();
+      const room = this.chunk.cells - this.at;
+      const wanted = head + NODE_SEAL_BYTES + mutations.length - from;
       const cells = Math.min(room, Math.ceil(wanted / CELL_BYTES));
-      const part = mutations.subarray(
-        from,
-        from + cells * CELL_BYTES - NODE_SEAL_BYTES - LOG_HEAD_BYTES,
-      );
+      const part = mutations.subarray(from, from + cells * CELL_BYTES - NODE_SEAL_BYTES - head);
       from += part.length;
-      this.writeRecord(cells, part, from === mutations.length);
+      this.writeRecord(cells, this.next, { part, ends: from === mutations.length });
     }
   }
 
-  private writeRecord(cells: number, part: Uint8Array, ends: boolean): void {
+  private writeRecord(
+    cells: number,
+    nextChunk: LogChunk,
+    { part, ends }: { part: Uint8Array; ends: boolean },
+  ): void {
     const plaintext = new Uint8Array(cells * CELL_BYTES - NODE_SEAL_BYTES);
-    const { previousTag, next: nextChunk, start: { base } } = this;
-    writeLogHead(plaintext, {
-      cells,
-      ends,
-      base,
-      previousTag,
-      nextChunk,
-      mutationBytes: part.length,
-    });
-    plaintext.set(part, LOG_HEAD_BYTES);
-    const { sequence, start: { id } } = this;
-    this.previousTag = this.sealer.write(
-      { logId: id, sequence, cell: runCell(this.chunk) + this.at },
-      plaintext,
+    const { previousTags, sequence, chunk, start: { base, id } } = this;
+    const mutationBytes = part.length;
+    writeLogHead(plaintext, { cells, ends, base, previousTags, nextChunk, mutationBytes });
+    plaintext.set(part, logHeadBytes(this.copies));
+    this.previousTags = chunk.firsts.map((first) =>
+      this.sealer.write({ logId: id, sequence, cell: first + this.at }, plaintext)
     );
     this.sequence++;
     this.at += cells;
   }
 
-  private takeChunk(): number {
-    const chunk = this.space.allocateUpTo(LOG_CHUNK_CELLS, "logged");
+  private takeChunk(): LogChunk {
+    const chunk = this.space.allocateChunk(LOG_CHUNK_CELLS, this.copies, "logged");
     this.chunks.push(chunk);
     return chunk;
   }
 
   private nextChunk(): void {
-    this.chunk = this.next;
-    this.next = 0;
+    this.chunk = this.next!;
+    this.next = null;
     this.at = 0;
   }
 
-  /** Reads what a log holds, up to its first break. `cellsMax` bounds the places that it may name. */
-  read(cellsMax: number): ReadLog {
+  /** Reads what a log holds, up to its first break. `isPlace` tells which cells there are. */
+  read(isPlace: (cell: number, count: number) => boolean): ReadLog {
     const transactions: Uint8Array[] = [];
     const chunks = [this.start.chunk];
-    const seen = new Set(chunks);
+    const seen = new Set(chunks.map(({ firsts }) => firsts[0]));
     let parts: Uint8Array[] = [];
-    const cursor = { chunk: this.start.chunk, at: 0, sequence: 0, tag: this.start.id, next: 0 };
+    let badCopies = 0;
+    const cursor: Cursor = { chunk: this.start.chunk, at: 0, sequence: 0, before: null };
     for (;;) {
-      if (cursor.at === runCount(cursor.chunk)) {
-        Object.assign(cursor, { chunk: cursor.next, at: 0 });
+      if (cursor.at === cursor.chunk.cells) {
+        Object.assign(cursor, { chunk: cursor.before!.head.nextChunk, at: 0 });
       }
       const record = this.readRecord(cursor);
-      if (record === null) return { transactions, chunks };
+      if (record === null) return { transactions, chunks, badCopies };
       const { head, mutations } = record;
-      if (!seen.has(head.nextChunk)) {
-        const end = runCell(head.nextChunk) + runCount(head.nextChunk);
-        if (end > cellsMax) return { transactions, chunks };
-        seen.add(head.nextChunk);
+      if (!seen.has(head.nextChunk.firsts[0])) {
+        const { cells, firsts } = head.nextChunk;
+        if (!firsts.every((first) => isPlace(first, cells))) {
+          return { transactions, chunks, badCopies };
+        }
+        seen.add(firsts[0]);
         chunks.push(head.nextChunk);
       }
+      badCopies += record.badCopies;
       parts.push(mutations);
       if (head.ends) {
         transactions.push(join(parts));
         parts = [];
       }
-      cursor.next = head.nextChunk;
       cursor.at += head.cells;
       cursor.sequence++;
-      cursor.tag = record.tag;
+      cursor.before = record;
     }
   }
 
-  /** The record at the cursor, whatever its length, or null at the log's end. */
-  private readRecord(
+  /** The record at the cursor, from the first copy that opens, or null at the log's end. */
+  private readRecord(cursor: Cursor): ReadRecord | null {
+    let failure: VaultError | null = null;
+    for (let copy = 0; copy < this.copies; copy++) {
+      try {
+        const record = this.readCopy(cursor, copy);
+        if (record !== null) return { ...record, copy, badCopies: copy };
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+        failure ??= error;
+      }
+    }
+    // Something may be there that was acknowledged: what cannot be read is no end.
+    if (failure !== null) throw failure;
+    return null;
+  }
+
+  /** One copy of the record, whatever its length; null where it does not open or does not go on from the one before. */
+  private readCopy(
     cursor: Cursor,
-  ): { head: LogHead; mutations: Uint8Array; tag: Uint8Array } | null {
-    for (let cells = 1; cells <= runCount(cursor.chunk) - cursor.at; cells++) {
-      const place = {
-        logId: this.start.id,
-        sequence: cursor.sequence,
-        cell: runCell(cursor.chunk) + cursor.at,
-      };
+    copy: number,
+  ): Omit<ReadRecord, "copy" | "badCopies"> | null {
+    const headBytes = logHeadBytes(this.copies);
+    for (let cells = 1; cells <= cursor.chunk.cells - cursor.at; cells++) {
+      const { sequence, chunk, at, before } = cursor;
+      const place = { logId: this.start.id, sequence, cell: chunk.firsts[copy] + at };
       const opened = this.sealer.read(place, cells);
       if (opened === null) continue;
-      const head = readLogHead(opened.plaintext);
+      const { plaintext, tag } = opened;
+      const head = readLogHead(plaintext);
       if (head === null || head.cells !== cells || head.base !== this.start.base) return null;
-      if (head.previousTag.some((byte, i) => byte !== cursor.tag[i])) return null;
-      if (LOG_HEAD_BYTES + head.mutationBytes > opened.plaintext.length) return null;
-      const mutations = opened.plaintext.subarray(
-        LOG_HEAD_BYTES,
-        LOG_HEAD_BYTES + head.mutationBytes,
-      );
-      return { head, mutations, tag: opened.tag };
+      if (head.nextChunk.firsts.length !== this.copies) return null;
+      const link = head.previousTags[before?.copy ?? 0];
+      if (compare(link, before?.tag ?? this.start.id) !== 0) return null;
+      if (headBytes + head.mutationBytes > plaintext.length) return null;
+      const mutations = plaintext.subarray(headBytes, headBytes + head.mutationBytes);
+      return { head, mutations, tag };
     }
     return null;
   }
 }
 
+interface ReadRecord {
+  readonly head: LogHead;
+  readonly mutations: Uint8Array;
+  /** Which copy was read, and its tag: the next record names it. */
+  readonly copy: number;
+  readonly tag: Uint8Array;
+  readonly badCopies: number;
+}
+
 interface Cursor {
-  chunk: number;
+  chunk: LogChunk;
   at: number;
   sequence: number;
-  tag: Uint8Array;
-  next: number;
+  before: ReadRecord | null;
+}
+
+/** What the first record has in place of the tags of one before. */
+function firstTags({ id, chunk }: LogStart): Uint8Array[] {
+  return chunk.firsts.map(() => id);
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {

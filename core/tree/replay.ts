@@ -1,9 +1,8 @@
 import type { PlacedBlock } from "../block/medium_inspector.ts";
 import { readU32BE } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { cellsFor, contentCells, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
+import { contentCells, decodeMapEntry, placeCells, readMapKey } from "../format/map_entry.ts";
 import { decodeMutations, MUTATION, type Mutation } from "../format/log_record.ts";
-import { SEGMENT_CELLS } from "../limits.ts";
 import type { Branch } from "./branch.ts";
 import type { TreeStore } from "./tree_store.ts";
 
@@ -13,42 +12,52 @@ import type { TreeStore } from "./tree_store.ts";
  * transactions there were.
  */
 export function replayLog(store: TreeStore): number {
-  const segments = store.mediumSegments();
-  const { transactions: found, chunks } = store.log.read(segments * SEGMENT_CELLS);
-  const transactions = withoutUnfinished(store, found);
+  const isPlace = (cell: number, count: number) => store.isOnMedium(cell, count);
+  const { transactions: found, chunks } = store.log.read(isPlace);
+  const { transactions, degraded } = withoutUnfinished(store, found);
   if (transactions.length === 0) return 0;
-  store.space.adopt(segments);
+  store.adoptGrowth();
   store.adoptLogChunks(chunks);
   for (const transaction of transactions) {
     for (const mutation of decodeMutations(transaction)) reserve(store, mutation);
   }
   for (const transaction of transactions) applyAll(store, transaction);
+  for (const [id, bad] of degraded) store.damage.foundBlock(id, bad);
   return transactions.length;
 }
 
 /**
  * Leaves the last transaction out where blocks that it names are not on the medium: they and its record
- * are made durable by one sync, and that did not finish. Those before it were acknowledged before it was written.
+ * are made durable by one sync, and that did not finish. Those before it were acknowledged before it was written. A block
+ * that can be put together is there, but some of its places may never have been written.
  */
 function withoutUnfinished(
   store: TreeStore,
   transactions: readonly Uint8Array[],
-): readonly Uint8Array[] {
+): { transactions: readonly Uint8Array[]; degraded: Map<number, number> } {
   const last = transactions.at(-1);
-  if (last === undefined) return transactions;
+  if (last === undefined) return { transactions, degraded: new Map() };
   const blocks: PlacedBlock[] = [];
   for (const { operation, key, value } of decodeMutations(last)) {
     if (operation !== MUTATION.mapPut) continue;
     blocks.push({ id: readMapKey(key), entry: decodeMapEntry(value) });
   }
-  return store.areReadable(blocks) ? transactions : transactions.slice(0, -1);
+  const isPlaced = ({ entry }: PlacedBlock) =>
+    entry.length <= store.blockBytes &&
+    entry.places.every(({ cell }) => store.isOnMedium(cell, placeCells(entry)));
+  const degraded = blocks.every(isPlaced) ? store.badPlaces(blocks) : null;
+  const isThere = degraded !== null &&
+    blocks.every(({ id, entry: { m } }) => (degraded.get(id) ?? 0) <= m);
+  return isThere
+    ? { transactions, degraded }
+    : { transactions: transactions.slice(0, -1), degraded: new Map() };
 }
 
 function reserve(store: TreeStore, mutation: Mutation): void {
   const { operation, key, value } = mutation;
   if (operation === MUTATION.mapPut) {
-    const { length, places } = decodeMapEntry(value);
-    store.space.reserve(places[0].cell, cellsFor(length));
+    const entry = decodeMapEntry(value);
+    for (const { cell } of entry.places) store.space.reserve(cell, placeCells(entry));
     store.blocks.nextId = Math.max(store.blocks.nextId, readMapKey(key) + 1);
   } else if (operation === MUTATION.nextBlockId) {
     store.blocks.nextId = Math.max(store.blocks.nextId, readMapKey(key));

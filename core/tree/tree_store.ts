@@ -1,30 +1,30 @@
 import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
 import { BlockStore } from "../block/block_store.ts";
+import { Damage, type DamagedNode } from "../block/damage.ts";
 import { MediumInspector, type PlacedBlock } from "../block/medium_inspector.ts";
 import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
-import { type OpenedRoot, rootCells, type RootStore } from "../block/root_store.ts";
-import type { SealContext } from "../block/seal_context.ts";
-import type { TakingOrder } from "../block/segment_order.ts";
-import { PageCache } from "../btree/page_cache.ts";
+import { type OpenedRoot, rootCells } from "../block/root_store.ts";
 import { headerSegments } from "../block/kept_segments.ts";
+import type { MemberSpace } from "../block/member_space.ts";
 import { Space } from "../block/space.ts";
+import { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
-import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
-import { cellsFor } from "../format/map_entry.ts";
-import { TREE, type TreeKind } from "../format/node.ts";
+import { LOG_CHUNK_CELLS, type LogChunk } from "../format/log_record.ts";
+import { largestRun, type Redundancy, storageRate, UNPROTECTED } from "../format/redundancy.ts";
+import { TREE } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { packRun, runCell, runCount } from "../format/space_record.ts";
-import { KIND, type Kind } from "../format/seal_aad.ts";
+import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
-import type { DirectAccess } from "../storage/storage_backend.ts";
 import { BackgroundFreeing } from "./background_freeing.ts";
 import { Branch } from "./branch.ts";
 import { Catalog } from "./catalog.ts";
 import { IdPages } from "./id_pages.ts";
 import { IntentLog } from "./intent_log.ts";
 import { HEAD, Lineage } from "./lineage.ts";
+import type { PreparedRoot, TreeStoreParts, TreeStoreShape } from "./tree_store_parts.ts";
 
 /** Memory for tree pages, shared out between the trees. */
 const MAP_SHARE = 0.35;
@@ -39,24 +39,15 @@ const NOBODY: BlockOwner = {
   },
 };
 
-/** Parts that outlive a store: made by the vault. */
-export interface TreeStoreParts {
-  readonly context: SealContext;
-  readonly medium: DirectAccess;
-  readonly roots: RootStore;
-  readonly order: TakingOrder;
-  /** Bytes of clean tree pages kept in memory. */
-  readonly cacheBytes?: number;
-}
+/** What each tree of physical pointers is called on the medium. */
+const PHYSICAL = {
+  "block map": [TREE.map, KIND.mapNode],
+  "space map": [TREE.space, KIND.spaceNode],
+  "catalog": [TREE.catalog, KIND.catalogNode],
+} as const;
 
-/** Size and shape of a new store. */
-export interface TreeStoreShape {
-  readonly segments: number;
-  readonly segmentsMax: number;
-  readonly blockBytes: number;
-  /** Free cells hold noise and are never given back. */
-  readonly dense?: boolean;
-}
+/** Cells of records that are asked for with data, and are kept in copies. */
+const RECORD_CELLS = 32;
 
 /**
  * One Merkle tree over a medium: the block map, space and the catalog under one root, and under the catalog the trees of
@@ -72,6 +63,11 @@ export class TreeStore {
   readonly blockBytes: number;
   /** Free cells hold noise and are never given back. */
   readonly dense: boolean;
+  readonly redundancy: Redundancy;
+  /** Cells on the media for each cell of a data block, at worst: whatever its length. */
+  readonly storageRate: number;
+  /** What reads have found bad, and read around. */
+  readonly damage: Damage = new Damage();
   /** Sequence of the newest durable root. */
   sequence: number;
   nextObjectId: number;
@@ -87,33 +83,31 @@ export class TreeStore {
   private readonly catalogTree: Tree;
   private readonly branches = new Map<number, Branch>();
   private rootHash: Uint8Array;
-  /** Where the newest root record lies: given up with the next one. */
-  private rootRun: number;
+  /** Where the copies of the newest root record lie: given up with the next one. */
+  private rootRuns: readonly number[];
   private nextSequence: number;
   private knownInspector: MediumInspector | null = null;
 
   private constructor(parts: TreeStoreParts, shape: TreeStoreShape, opened: OpenedRoot | null) {
     const { context, cacheBytes = 32 * MIB } = parts;
-    const { epoch } = context;
     const record = opened?.record;
     this.parts = parts;
     this.blockBytes = shape.blockBytes;
     this.dense = shape.dense ?? false;
     this.nodes = new NodeIo(context);
-    const pagesOf = (tree: TreeKind, kind: Kind, share: number) =>
-      new PhysicalPages({ io: this.nodes, tree, kind, epoch, cacheBytes: cacheBytes * share });
-    this.mapPages = pagesOf(TREE.map, KIND.mapNode, MAP_SHARE);
-    this.spacePages = pagesOf(TREE.space, KIND.spaceNode, SPACE_SHARE);
-    this.catalogPages = pagesOf(TREE.catalog, KIND.catalogNode, CATALOG_SHARE);
+    this.redundancy = shape.redundancy ?? UNPROTECTED;
+    this.storageRate = storageRate(this.redundancy, shape.blockBytes / CELL_BYTES);
+    this.mapPages = this.physicalPages("block map", cacheBytes * MAP_SHARE);
+    this.spacePages = this.physicalPages("space map", cacheBytes * SPACE_SHARE);
+    this.catalogPages = this.physicalPages("catalog", cacheBytes * CATALOG_SHARE);
     this.map = new Tree(this.mapPages, record && this.mapPages.load(record.map, 0));
     this.spaceTree = new Tree(this.spacePages, record && this.spacePages.load(record.space, 0));
     this.space = new Space({
       order: parts.order,
       tree: this.spaceTree,
-      segments: shape.segments,
-      segmentsMax: shape.segmentsMax,
-      blockCells: shape.blockBytes / CELL_BYTES,
-      grow: (segments) => parts.medium.truncate(segments * SEGMENT_BYTES),
+      members: shape.members,
+      blockCells: largestRun(this.redundancy, shape.blockBytes / CELL_BYTES),
+      grow: (_member, segments) => parts.medium.truncate(segments * SEGMENT_BYTES),
     });
     this.mapPages.useSpace(this.space);
     this.spacePages.useSpace(this.space);
@@ -129,6 +123,8 @@ export class TreeStore {
       map: this.map,
       space: this.space,
       blockBytes: shape.blockBytes,
+      redundancy: this.redundancy,
+      damage: this.damage,
       nextId: record?.nextBlockId ?? 1,
     });
     this.sequence = record?.sequence ?? 0;
@@ -138,19 +134,46 @@ export class TreeStore {
     this.freeing = new BackgroundFreeing(this.catalog, this.blocks, this.readPages());
     this.nextObjectId = record?.nextObjectId ?? 2;
     this.rootHash = opened?.hash ?? new Uint8Array(32);
-    this.rootRun = opened?.run ?? 0;
+    this.rootRuns = opened?.runs ?? [];
     this.log = new IntentLog({ context, medium: parts.medium, space: this.space }, {
       id: record?.logId ?? new Uint8Array(16),
-      chunk: record?.logChunk ?? packRun(0, LOG_CHUNK_CELLS),
+      chunk: record?.logChunk ??
+        { cells: LOG_CHUNK_CELLS, firsts: new Array(this.copies).fill(0) },
       base: this.sequence,
+    });
+  }
+
+  /** Copies of everything that is kept whole. */
+  get copies(): number {
+    return this.redundancy.m + 1;
+  }
+
+  /** Cells on the media that so many cells of data and a few of records take, at worst. */
+  storedCells(cells: number): number {
+    const { copies, storageRate } = this;
+    return copies === 1 ? cells : Math.ceil(cells * storageRate) + copies * RECORD_CELLS;
+  }
+
+  private physicalPages(tree: DamagedNode["tree"], cacheBytes: number): PhysicalPages {
+    const [treeKind, kind] = PHYSICAL[tree];
+    return new PhysicalPages({
+      io: this.nodes,
+      tree: treeKind,
+      kind,
+      epoch: this.parts.context.epoch,
+      copies: this.copies,
+      cacheBytes,
+      damaged: (key, bad) => this.damage.foundNode({ tree, key, bad }),
     });
   }
 
   /** Makes an empty store. Nothing is on the medium before the first commit. */
   static create(parts: TreeStoreParts, shape: TreeStoreShape): TreeStore {
     const store = new TreeStore(parts, shape, null);
-    for (let segment = 0; segment < headerSegments(store.dense); segment++) {
-      store.space.reserve(segment * SEGMENT_CELLS, SEGMENT_CELLS);
+    for (const { first } of store.space.members) {
+      for (let segment = first; segment < first + headerSegments(store.dense); segment++) {
+        store.space.reserve(segment * SEGMENT_CELLS, SEGMENT_CELLS);
+      }
     }
     return store;
   }
@@ -234,23 +257,27 @@ export class TreeStore {
     this.storeHeads();
     if (change !== undefined) this.changeCatalog(sequence, change);
     this.freeLog();
-    if (this.rootRun !== 0) this.space.free(runCell(this.rootRun), runCount(this.rootRun));
+    for (const run of this.rootRuns) this.space.free(runCell(run), runCount(run));
     this.space.writeRecords(sequence);
     const map = this.storeTree(this.mapPages, this.map, sequence);
     const space = this.storeTree(this.spacePages, this.spaceTree, sequence);
     const catalog = this.storeTree(this.catalogPages, this.catalogTree, sequence);
-    const logChunk = this.space.allocateUpTo(LOG_CHUNK_CELLS, "late");
-    const runs = this.space.lateRuns().length + this.space.resting.late().length + 1;
-    const cells = rootCells(runs);
-    const cell = this.space.allocateLate(cells);
+    const { copies, space: { members } } = this;
+    const logChunk = this.space.allocateChunk(LOG_CHUNK_CELLS, copies, "late");
+    const late = this.space.lateRuns().length + this.space.resting.late().length;
+    const cells = rootCells({ members: members.length, copies, runs: late + copies });
+    const places = this.space.allocateLate(cells, copies);
     const record: RootRecord = {
       features: 0,
       sequence,
       time: this.parts.context.runtime.now(),
       nextBlockId: this.blocks.nextId,
       nextObjectId: this.nextObjectId,
-      segments: this.space.segments,
-      segmentsMax: this.space.segmentsMax,
+      members: members.map(({ number, segments, segmentsMax }) => {
+        return { number, stale: false, segments, segmentsMax };
+      }),
+      memberEpoch: 0,
+      redundancy: this.redundancy,
       blockBytes: this.blockBytes,
       dense: this.dense,
       epoch: this.parts.context.epoch,
@@ -263,13 +290,14 @@ export class TreeStore {
       takenLate: this.space.lateRuns(),
       givenUpLate: this.space.resting.late(),
     };
-    const { superblock, hash } = this.parts.roots.writeRoot(record, cell);
+    const { superblock, hash } = this.parts.roots.writeRoot(record, places);
     this.parts.context.nonces.refill();
     // What changes from here on belongs to the next root, even while this one is still on its way.
     this.space.rootWritten(sequence);
     this.nextSequence = sequence + 1;
     this.blocks.birth = this.nextSequence;
-    return { sequence, record, superblock, hash, run: packRun(cell, cells) };
+    const runs = places.map((cell) => packRun(cell, cells));
+    return { sequence, record, superblock, hash, runs };
   }
 
   private storeTree(pages: PhysicalPages, tree: Tree, sequence: number): Uint8Array<ArrayBuffer> {
@@ -285,7 +313,9 @@ export class TreeStore {
 
   private freeLog(): void {
     if (this.sequence === 0) return;
-    for (const run of this.log.takenChunks()) this.space.free(runCell(run), runCount(run));
+    for (const { cells, firsts } of this.log.takenChunks()) {
+      for (const first of firsts) this.space.free(first, cells);
+    }
   }
 
   /** The prepared root is on the medium, durably: names it in both rings. It counts when that is durable. */
@@ -298,7 +328,7 @@ export class TreeStore {
     const { sequence, record } = prepared;
     this.sequence = sequence;
     this.rootHash = prepared.hash;
-    this.rootRun = prepared.run;
+    this.rootRuns = prepared.runs;
     this.log.restart({ id: record.logId, chunk: record.logChunk, base: sequence });
     this.space.rootDurable(sequence, released);
   }
@@ -311,54 +341,60 @@ export class TreeStore {
 
   /** The catalog of a root as it lies on the medium, past every cache. */
   catalogOf(record: RootRecord): Catalog {
-    const { epoch } = this.parts.context;
-    const [io, tree, kind] = [this.nodes, TREE.catalog, KIND.catalogNode];
-    const pages = new PhysicalPages({ io, tree, kind, epoch, cacheBytes: MIB });
+    const pages = this.physicalPages("catalog", MIB);
     return new Catalog(new Tree(pages, pages.load(record.catalog, 0)));
   }
 
-  private inspector(): MediumInspector {
+  /** Reads past every cache. */
+  inspector(): MediumInspector {
     this.knownInspector ??= new MediumInspector(this.parts.context, this.nodes, this.blockBytes);
     return this.knownInspector;
   }
 
-  /** Segments that the medium has room for: it may have grown since the newest root. */
-  mediumSegments(): number {
-    const { segments, segmentsMax } = this.space;
+  /** Segments that a member has room for: it may have grown since the newest root. */
+  private roomOf(member: MemberSpace): number {
     const room = Math.floor(this.parts.medium.size() / SEGMENT_BYTES);
-    return Math.max(segments, Math.min(segmentsMax, room));
+    return Math.max(member.segments, Math.min(member.segmentsMax, room));
   }
 
-  /** True where all these blocks lie on the medium and open. */
-  areReadable(blocks: readonly PlacedBlock[]): boolean {
-    const { blockBytes } = this;
-    const end = this.parts.medium.size();
-    const isPlaced = ({ entry: { length, places: [{ cell }] } }: PlacedBlock) =>
-      length <= blockBytes && (cell + cellsFor(length)) * CELL_BYTES <= end;
-    return blocks.every(isPlaced) && this.inspector().badBlocks(blocks).length === 0;
+  /** True where a run of cells lies on a member as long as it is, whatever the newest root says. */
+  isOnMedium(cell: number, count: number): boolean {
+    const segment = Math.floor(cell / SEGMENT_CELLS);
+    const member = this.space.memberAt(segment);
+    return member !== undefined && segment < member.first + this.roomOf(member) &&
+      cell % SEGMENT_CELLS + count <= SEGMENT_CELLS;
   }
 
-  /** Makes every node of map, space and catalog that lies at or above `cell` go elsewhere with the next root. */
-  rewriteNodesFrom(cell: number): void {
-    this.map.rewrite((page) => page.ref >= cell);
-    this.spaceTree.rewrite((page) => page.ref >= cell);
-    this.catalogTree.rewrite((page) => page.ref >= cell);
+  /** Takes over what members have grown by since the newest root. */
+  adoptGrowth(): void {
+    for (const member of this.space.members) member.adopt(this.roomOf(member));
+  }
+
+  /** Which blocks have places that do not open, and how many; a block in none of its places is not on the medium. */
+  badPlaces(blocks: readonly PlacedBlock[]): Map<number, number> {
+    return this.inspector().badPlaces(blocks);
+  }
+
+  /** Makes every node of map, space and catalog with a copy in cells `from` to `end` go elsewhere with the next root. */
+  rewriteNodesWithin({ from, end }: { from: number; end: number }): void {
+    const isWithin = (cell: number) => cell >= from && cell < end;
+    this.map.rewrite((page) => this.mapPages.cellsOf(page).some(isWithin));
+    this.spaceTree.rewrite((page) => this.spacePages.cellsOf(page).some(isWithin));
+    this.catalogTree.rewrite((page) => this.catalogPages.cellsOf(page).some(isWithin));
   }
 
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */
-  adoptLogChunks(chunks: readonly number[]): void {
+  adoptLogChunks(chunks: readonly LogChunk[]): void {
     assert(!this.log.used, "a log is adopted before it is written");
-    for (const run of chunks.slice(1)) this.space.reserve(runCell(run), runCount(run));
+    for (const { cells, firsts } of chunks.slice(1)) {
+      for (const first of firsts) this.space.reserve(first, cells);
+    }
     this.log.adopt(chunks);
   }
-}
 
-/** A root that is written but not yet named by a superblock. */
-export interface PreparedRoot {
-  readonly sequence: number;
-  readonly record: RootRecord;
-  readonly superblock: Parameters<RootStore["writeSuperblock"]>[0];
-  readonly hash: Uint8Array;
-  /** Packed run of the root record's cells. */
-  readonly run: number;
+  /** Makes the path to a damaged node go elsewhere with the next root. */
+  rewritePath({ tree, key }: DamagedNode): void {
+    const { map, spaceTree, catalogTree: catalog } = this;
+    ({ "block map": map, "space map": spaceTree, catalog })[tree].rewritePath(key);
+  }
 }

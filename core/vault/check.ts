@@ -4,16 +4,16 @@ import type { OpenedRoot } from "../block/root_store.ts";
 import { headerSegments } from "../block/kept_segments.ts";
 import type { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
-import { contentCells, decodeMapEntry, readMapKey } from "../format/map_entry.ts";
+import { decodeMapEntry, placeCells, readMapKey } from "../format/map_entry.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES, MEMBER_SEGMENTS_MAX, SEGMENT_CELLS } from "../limits.ts";
 import { BlockClaims } from "./block_claims.ts";
 import { CatalogCheck } from "./check_catalog.ts";
-import { type CheckReport, type Problem, Problems } from "./check_report.ts";
+import { type CheckReport, copiesLost, type Problem, Problems } from "./check_report.ts";
 import { findPaths } from "./check_paths.ts";
-import { SEGMENTS_PER_TURN, SpaceRecords } from "./check_space.ts";
+import { SEGMENTS_PER_TURN, segmentsOf, SpaceRecords } from "./check_space.ts";
 import type { Vault } from "./vault.ts";
 
 /** Data blocks opened at a time. */
@@ -73,9 +73,10 @@ class VaultCheck {
   private readonly claims = new BlockClaims();
   private lastBirth = 0;
   private readonly badIds: number[] = [];
-  private census = new CellCensus(0);
+  private census = new CellCensus([]);
   private waiting: PlacedBlock[] = [];
   private blocks = 0;
+  private places = 0;
   private bytes = 0;
   private doneCells = 0;
   private usedCells = 0;
@@ -94,20 +95,31 @@ class VaultCheck {
     if (found === null) return this.report({ files: 0, directories: 0 });
     const { root, inspector } = found;
     const { record } = root;
-    this.census = new CellCensus(record.segments);
+    this.census = new CellCensus(record.members);
     const { space } = this.vault.opened.volume.store;
-    this.usedCells = record.segments * SEGMENT_CELLS - space.counts.total;
-    for (let segment = 0; segment < headerSegments(record.dense); segment++) {
-      this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
-    }
-    this.doneCells = headerSegments(record.dense) * SEGMENT_CELLS;
-    this.census.addRun(root.run);
-    this.take(runCell(record.logChunk), runCount(record.logChunk), "the intent log");
+    this.usedCells = space.segments * SEGMENT_CELLS - space.counts.total;
+    this.takeFixed(root);
     await this.checkMap(record.map, inspector);
     const counts = await this.checkCatalog(record, inspector);
     this.claims.settle(this.problems, this.lostNodes > 0);
     await this.checkSpace(root, inspector);
     return this.report(counts);
+  }
+
+  /** What lies where the root says: headers, its own copies, the log's first chunk. */
+  private takeFixed({ record, runs, badCopies }: OpenedRoot): void {
+    const segments = headerSegments(record.dense);
+    for (const { number } of record.members) {
+      for (let i = 0; i < segments; i++) {
+        const segment = number * MEMBER_SEGMENTS_MAX + i;
+        this.take(segment * SEGMENT_CELLS, SEGMENT_CELLS, "the header");
+      }
+      this.doneCells += segments * SEGMENT_CELLS;
+    }
+    for (const run of runs) this.census.addRun(run);
+    if (badCopies > 0) this.problems.add("degraded", copiesLost("the root record", badCopies));
+    const { cells, firsts } = record.logChunk;
+    for (const first of firsts) this.take(first, cells, "the intent log");
   }
 
   private async checkCatalog(
@@ -188,6 +200,7 @@ class VaultCheck {
         this.doneCells += cells;
         return this.take(cell, cells, `a node of the ${tree}`);
       },
+      degraded: (bad) => this.problems.add("degraded", copiesLost(`a node of the ${tree}`, bad)),
       damaged: () => {
         this.lostNodes++;
         this.problems.add("damaged", `a node of the ${tree} does not open`);
@@ -205,13 +218,16 @@ class VaultCheck {
     }
     const { id, entry } = block;
     const isNode = entry.kind === KIND.volumeNode;
+    const cells = placeCells(entry);
     this.blocks++;
+    this.places += entry.places.length;
     if (!(isNode ? this.claims.addNode(id, value) : this.claims.addData(id))) {
       return this.problems.add("damaged", `block ${id} is in the block map out of order`);
     }
     if (entry.birth < this.lastBirth) this.problems.add("catalog", `block ${id} was born late`);
     this.lastBirth = entry.birth;
-    if (!this.take(entry.places[0].cell, contentCells(entry), `block ${id}`) || isNode) return;
+    const isPlaced = entry.places.map(({ cell }) => this.take(cell, cells, `block ${id}`));
+    if (isPlaced.includes(false) || isNode) return;
     if (entry.length > this.vault.opened.volume.blockBytes) {
       return this.problems.add("damaged", `block ${id} is longer than blocks are`);
     }
@@ -223,19 +239,22 @@ class VaultCheck {
     this.waiting = [];
     for (let at = 0; at < blocks.length; at += BATCH_BLOCKS) {
       const batch = blocks.slice(at, at + BATCH_BLOCKS);
-      for (const id of inspector.badBlocks(batch)) this.noteBad(id);
+      const bad = inspector.badPlaces(batch);
       let cells = 0;
-      for (const { entry } of batch) {
+      for (const { id, entry } of batch) {
         this.bytes += entry.length;
-        cells += contentCells(entry);
+        cells += entry.places.length * placeCells(entry);
+        this.noteBad(id, bad.get(id) ?? 0, entry.m);
       }
       this.doneCells += cells;
       await this.pause(cells / CELLS_PER_TURN);
     }
   }
 
-  private noteBad(id: number): void {
-    if (this.badIds.length < BAD_BLOCKS_MAX) this.badIds.push(id);
+  private noteBad(id: number, bad: number, bearable: number): void {
+    if (bad === 0) return;
+    if (bad <= bearable) this.problems.add("degraded", copiesLost(`block ${id}`, bad));
+    else if (this.badIds.length < BAD_BLOCKS_MAX) this.badIds.push(id);
     else this.problems.add("damaged", `block ${id} does not open`);
   }
 
@@ -273,8 +292,9 @@ class VaultCheck {
       }
     }
     if (lostBefore > 0) return;
-    for (let segment = 0; segment < record.segments; segment++) {
-      if (segment % SEGMENTS_PER_TURN === 0) await this.pause(1);
+    let turn = 0;
+    for (const segment of segmentsOf(record)) {
+      if (turn++ % SEGMENTS_PER_TURN === 0) await this.pause(1);
       this.compareSegment(segment, records.bitmap(segment));
     }
   }
@@ -297,9 +317,9 @@ class VaultCheck {
     for (const id of this.badIds) {
       this.problems.add("damaged", `block ${id} does not open`, paths.get(id));
     }
-    const { blocks, bytes, problems: { list, more } } = this;
+    const { blocks, places, bytes, problems: { list, more } } = this;
     const { files, directories } = counts;
     const problems: readonly Problem[] = list;
-    return { ok: list.length === 0, blocks, bytes, files, directories, problems, more };
+    return { ok: list.length === 0, blocks, places, bytes, files, directories, problems, more };
   }
 }

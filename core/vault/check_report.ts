@@ -1,6 +1,7 @@
 /** What a check can find. */
 export type ProblemKind =
   | "damaged" // cells that do not open
+  | "degraded" // shards or copies that do not open, of something that can be read all the same
   | "missing" // something refers to a block that the map does not have
   | "unreachable" // the map has a block that nothing refers to
   | "shared" // two things lie in the same cells, or two files have the same block
@@ -25,6 +26,8 @@ export interface CheckReport {
   readonly ok: boolean;
   /** Blocks that the map has, tree nodes among them. */
   readonly blocks: number;
+  /** Shards and copies of those blocks. */
+  readonly places: number;
   /** Plaintext bytes of the data blocks that were opened. */
   readonly bytes: number;
   /** Regular files that names lead to. */
@@ -35,6 +38,12 @@ export interface CheckReport {
   readonly problems: readonly Problem[];
   /** Problems beyond those listed. */
   readonly more: number;
+}
+
+/** Of something that can be read all the same. */
+export function copiesLost(what: string, count: number): string {
+  const parts = count === 1 ? "a copy or shard" : `${count} copies or shards`;
+  return `${parts} of ${what} cannot be read`;
 }
 
 /** Problems that a report lists. */

@@ -9,7 +9,7 @@ import {
   SPACE_KEY,
 } from "../format/space_record.ts";
 import { readU48BE, viewOf } from "../bytes.ts";
-import { SEGMENT_CELLS, SEGMENT_SLOTS } from "../limits.ts";
+import { MEMBER_SEGMENTS_MAX, SEGMENT_CELLS, SEGMENT_SLOTS } from "../limits.ts";
 import { countFree, eachSlot } from "../block/segment_bitmap.ts";
 import type { Problems } from "./check_report.ts";
 
@@ -46,8 +46,9 @@ export class SpaceRecords {
 
   /** Compares the counts with the bitmaps, in pieces; then adds what was taken and given up while the root was written. */
   *settle(record: RootRecord, problems: Problems): Generator<void> {
-    for (let segment = 0; segment < record.segments; segment++) {
-      if (segment % SEGMENTS_PER_TURN === 0) yield;
+    let turn = 0;
+    for (const segment of segmentsOf(record)) {
+      if (turn++ % SEGMENTS_PER_TURN === 0) yield;
       const free = countFree(this.bitmap(segment));
       const counted = this.freeCells.get(segment);
       if (counted !== free) {
@@ -71,6 +72,13 @@ export class SpaceRecords {
   /** The cells of a segment that are taken. */
   bitmap(segment: number): Uint16Array {
     return this.bitmaps.get(segment) ?? FREE;
+  }
+}
+
+/** The segments of all members. */
+export function* segmentsOf({ members }: RootRecord): Generator<number> {
+  for (const { number, segments } of members) {
+    for (let i = 0; i < segments; i++) yield number * MEMBER_SEGMENTS_MAX + i;
   }
 }
 

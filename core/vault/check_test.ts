@@ -179,7 +179,7 @@ Deno.test("check: an older state than the newest root is a problem, even once it
   await vault.commit();
   const { root } = vault.opened.volume.store.inspect();
   assert.ok(root !== null);
-  medium.flipBit(runCell(root.run) * CELL_BYTES + 100, 0);
+  medium.flipBit(runCell(root.runs[0]) * CELL_BYTES + 100, 0);
   for (const readOnly of [true, false]) {
     arena.reset();
     const older = openKeyedVault({ medium, kernel: arena, readOnly });

@@ -4,12 +4,12 @@ import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { ConsistencyCheck } from "../fs/consistency.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
-import { contentCells } from "../format/map_entry.ts";
+import { contentCells, placeCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import type { BlockClaims } from "./block_claims.ts";
-import { Problems } from "./check_report.ts";
+import { copiesLost, Problems } from "./check_report.ts";
 
 /** What the check of trees is given. */
 export interface TreeCheckParts {
@@ -126,10 +126,12 @@ class TreeWalk {
       return null;
     }
     const cells = contentCells(entry);
-    this.cellsRead += cells;
+    this.cellsRead += isYoung ? entry.places.length * placeCells(entry) : cells;
     if (isYoung) this.counts.cells += cells;
     try {
-      return inspector.volumeNode({ id, entry });
+      const degraded = (bad: number) =>
+        problems.add("degraded", copiesLost(`tree node ${id}`, bad));
+      return inspector.volumeNode({ id, entry }, isYoung ? { degraded } : undefined);
     } catch (error) {
       if (!(error instanceof VaultError)) throw error;
       this.counts.lostNodes++;

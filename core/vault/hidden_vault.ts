@@ -55,7 +55,8 @@ export async function createHiddenVault(
     const { keys } = await createHeader({ ...parts, secret, mode: "user", kdf, label, hidden });
     const own = ownParts(parts, keys.hidden);
     const segments = DENSE_HEADER_SEGMENTS + wanted;
-    const shape = { segments, segmentsMax: segments, blockBytes, dense: true };
+    const members = [{ number: 0, segments, segmentsMax: segments }];
+    const shape = { members, blockBytes, dense: true };
     const vault = new Vault(own, createVolume({ ...own, keys }, shape), keys, options);
     await vault.commit();
     return vault;

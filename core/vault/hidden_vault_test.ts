@@ -18,7 +18,6 @@ import {
 import { RandomStream } from "../../tests/support/random_stream.ts";
 import { VaultError } from "../errors.ts";
 import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
-import { runCount } from "../format/space_record.ts";
 import { MIB, SEGMENT_BYTES } from "../limits.ts";
 import { addSlot } from "../volume/header_slots.ts";
 import { checkVault } from "./check.ts";
@@ -119,7 +118,7 @@ Deno.test("hidden: protected from an outer vault that is filled, emptied and fil
     for (const segment of kept) assert.ok(segment < 4 || space.isUnused(segment));
     // A log that had to make do with less would tell of a full vault with much that was never used.
     const { root } = outer.opened.volume.store.inspect();
-    assert.equal(runCount(root!.record.logChunk), LOG_CHUNK_CELLS);
+    assert.equal(root!.record.logChunk.cells, LOG_CHUNK_CELLS);
     for (let i = 0; i < count; i++) await outer.files.remove(`/fill-${i}`);
     const again = await fill(outer);
     assert.ok(again >= count - 3, `${again} of ${count} fit again`);

@@ -1,8 +1,9 @@
 import { HEADER_SEGMENTS, headerSegments } from "../block/kept_segments.ts";
+import type { MemberSpace } from "../block/member_space.ts";
 import type { Space } from "../block/space.ts";
 import { VaultError } from "../errors.ts";
 import { runCell, runCount } from "../format/space_record.ts";
-import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { Volume } from "../volume/volume.ts";
 import { freeRuns } from "../block/segment_bitmap.ts";
 import { fillWithNoise } from "./noise.ts";
@@ -41,12 +42,12 @@ export async function resizeVault(
   requirePossible(sizeBytes);
   const segments = Math.floor(sizeBytes / SEGMENT_BYTES);
   checkResizable(vault, segments);
-  const { space } = volume.store;
+  const [member] = volume.store.space.members;
   const beforeBytes = await vault.medium.size();
   await vault.commit();
-  const moved = segments < space.segments ? shrink(vault, segments, progress) : 0;
-  if (segments > space.segments && volume.store.dense) await growDense(vault, segments);
-  space.segmentsMax = segments;
+  const moved = segments < member.segments ? shrink(vault, segments, progress) : 0;
+  if (segments > member.segments && volume.store.dense) await growDense(vault, segments);
+  member.segmentsMax = segments;
   commitRoot(volume);
   await endMedium(vault);
   return { beforeBytes, afterBytes: await vault.medium.size(), moved };
@@ -66,6 +67,7 @@ function checkResizable(vault: Vault, segments: number): void {
       `Cannot resize "${medium.name}": it protects a hidden vault, which would be lost`,
     );
   }
+  checkAlone(vault, "resize");
   if (!medium.capabilities.resize) {
     throw new VaultError("invalid", `Cannot resize "${medium.name}": it is no regular file`);
   }
@@ -76,6 +78,15 @@ function checkResizable(vault: Vault, segments: number): void {
   }
 }
 
+function checkAlone(vault: Vault, verb: "resize" | "compact"): void {
+  if (vault.opened.volume.store.space.members.length === 1) return;
+  const { name } = vault.medium;
+  throw new VaultError(
+    "invalid",
+    `Cannot ${verb} "${name}": the vault lies on several media; add or remove members instead`,
+  );
+}
+
 async function growDense(vault: Vault, segments: number): Promise<void> {
   const { medium } = vault;
   // From where the vault ends: the medium may be longer already, half filled before a crash.
@@ -84,7 +95,7 @@ async function growDense(vault: Vault, segments: number): Promise<void> {
   await medium.truncate(to);
   await fillWithNoise(vault.header, { from, to });
   await medium.sync();
-  vault.opened.volume.store.space.adopt(segments);
+  vault.opened.volume.store.space.members[0].adopt(segments);
 }
 
 /** Cuts the vault to so many segments; returns how many blocks moved. */
@@ -99,14 +110,17 @@ function shrink(vault: Vault, segments: number, progress?: MoveProgress): number
       `Cannot shrink "${vault.medium.name}": its content takes ${least} MiB; delete something first`,
     );
   }
-  space.confine(segments);
+  const [member] = space.members;
+  space.confine(member, segments);
   try {
-    const moved = moveBelow(volume, segments * SEGMENT_CELLS, progress);
-    for (let i = 0; i < ROOTS_TO_RELEASE && !space.isEmptyFrom(segments); i++) commitRoot(volume);
-    space.cut(segments);
+    const moved = moveOut(volume, cellsFrom(member, segments), progress);
+    for (let i = 0; i < ROOTS_TO_RELEASE && !space.isEmptyFrom(member, segments); i++) {
+      commitRoot(volume);
+    }
+    space.cut(member, segments);
     return moved;
   } finally {
-    space.unconfine();
+    member.unconfine();
   }
 }
 
@@ -120,15 +134,25 @@ async function endMedium(vault: Vault): Promise<void> {
   await medium.truncate(end);
 }
 
-function moveBelow(volume: Volume, cell: number, progress?: MoveProgress): number {
+function cellsFrom(member: MemberSpace, segments: number): { from: number; end: number } {
+  const from = (member.first + segments) * SEGMENT_CELLS;
+  return { from, end: (member.first + MEMBER_SEGMENTS_MAX) * SEGMENT_CELLS };
+}
+
+/** Moves everything out of a range of cells in which nothing is taken any more. */
+function moveOut(
+  volume: Volume,
+  cells: { from: number; end: number },
+  progress?: MoveProgress,
+): number {
   const { blocks } = volume.store;
   let moved = 0;
   for (let from = 0;;) {
-    const ids = blocks.idsAbove(cell, MOVES_PER_ROOT, from);
+    const ids = blocks.idsWithin(cells, MOVES_PER_ROOT, from);
     for (const id of ids) blocks.move(id);
     moved += ids.length;
     progress?.(moved);
-    if (ids.length < MOVES_PER_ROOT) volume.store.rewriteNodesFrom(cell);
+    if (ids.length < MOVES_PER_ROOT) volume.store.rewriteNodesWithin(cells);
     commitRoot(volume);
     if (ids.length < MOVES_PER_ROOT) return moved;
     from = ids[ids.length - 1] + 1;
@@ -151,6 +175,7 @@ function usedCells(space: Space): number {
 export async function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
   const { volume } = vault.opened;
   const { space } = volume.store;
+  checkAlone(vault, "compact");
   if (volume.store.dense || !vault.medium.capabilities.resize) {
     throw new VaultError(
       "invalid",

@@ -7,16 +7,24 @@ import type { Platform } from "../crypto/platform.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
+import type { DamageObserver } from "../block/damage.ts";
 import { headerSegments } from "../block/kept_segments.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
 import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
-import { CELL_BYTES, MIB, SEGMENT_BYTES } from "../limits.ts";
+import {
+  cellsStored,
+  isRedundancy,
+  PLACES_MAX,
+  type Redundancy,
+  UNPROTECTED,
+} from "../format/redundancy.ts";
+import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { createHeader, openHeader } from "../volume/header_area.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
-import type { TreeStoreShape } from "../tree/tree_store.ts";
+import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
 import type { Volumes } from "../volume/volumes.ts";
 import { VaultFiles } from "./files.ts";
@@ -39,8 +47,10 @@ export const SEGMENTS_MIN = 4;
 /** A sparse vault without a size may grow so far: 16 TiB. */
 const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
 
-/** No medium is longer: the free counts of its segments, 2 bytes each, would take more than 128 MiB of memory. */
-export const MEDIUM_BYTES_MAX: number = 2 ** 48;
+/** No medium is longer: the format counts no more segments (64 TiB). */
+export const MEDIUM_BYTES_MAX: number = MEMBER_SEGMENTS_MAX * SEGMENT_BYTES;
+/** Bytes that all places of a block may take: they are in memory at once. */
+const STORED_BYTES_MAX = 8 * MIB;
 
 /** What every vault needs from outside core. */
 export interface VaultParts {
@@ -72,6 +82,11 @@ export interface CreateVaultOptions {
   readonly sizeBytes?: number;
   /** Bytes of a data block: a power of two, 4 KiB to 1 MiB. */
   readonly blockBytes?: number;
+  /**
+   * How much may be lost: data blocks are kept as `k` shards and `m` of parity, whatever is shorter and all trees as `m` + 1
+   * copies, in different segments. One place for everything unless given.
+   */
+  readonly redundancy?: Redundancy;
   /** Owner and mode of the root directory. */
   readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
   /** Told how far filling a dense vault has come. */
@@ -102,6 +117,8 @@ export interface OpenVaultOptions {
   readonly blockMemoryBytes?: number;
   /** Do not note when files are read. */
   readonly noatime?: boolean;
+  /** Told of what was found bad and was right all the same, thanks to redundancy, and whether it is whole again. */
+  readonly onDamage?: DamageObserver;
   /** Owner of what is made through `vault.files`; 0 and 0 unless given. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -276,10 +293,11 @@ export class Vault implements AsyncDisposable {
 export async function createVault(parts: VaultParts, options: CreateVaultOptions): Promise<Vault> {
   const shape = await shapeOf(parts.medium, options);
   const { medium, kernel, runtime, platform } = parts;
-  const size = shape.segments * SEGMENT_BYTES;
+  const [{ segments, segmentsMax }] = shape.members;
+  const size = segments * SEGMENT_BYTES;
   if (medium.capabilities.resize) {
     // A filesystem that takes no file of the wanted size says so now, not when the vault has grown.
-    if (options.sizeBytes !== undefined) await medium.truncate(shape.segmentsMax * SEGMENT_BYTES);
+    if (options.sizeBytes !== undefined) await medium.truncate(segmentsMax * SEGMENT_BYTES);
     await medium.truncate(size);
   }
   if (options.dense === true) await fillWithNoise(parts, { from: 0, to: size }, options.progress);
@@ -306,8 +324,9 @@ async function shapeOf(
   medium: StorageBackend,
   options: CreateVaultOptions,
 ): Promise<TreeStoreShape> {
-  const { dense = false } = options;
+  const { dense = false, redundancy = UNPROTECTED } = options;
   const blockBytes = blockBytesOf(options.blockBytes);
+  checkRedundancy(redundancy, blockBytes);
   const fixedBytes = medium.capabilities.resize ? undefined : await medium.size();
   const wanted = options.sizeBytes ?? fixedBytes;
   if (wanted === undefined && dense) {
@@ -321,12 +340,26 @@ async function shapeOf(
     throw new VaultError("invalid", `Cannot create a vault this small: want ${least} MiB or more`);
   }
   const grows = !dense && fixedBytes === undefined;
-  return {
-    segments: grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax,
-    segmentsMax,
-    blockBytes,
-    dense,
-  };
+  const segments = grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax;
+  const members = [{ number: 0, segments, segmentsMax }];
+  return { members, blockBytes, dense, redundancy };
+}
+
+function checkRedundancy(redundancy: Redundancy, blockBytes: number): void {
+  const { k, m } = redundancy;
+  if (!isRedundancy(redundancy)) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use redundancy "${k}+${m}": want k + m up to ${PLACES_MAX}, and m of 1 or more where k is above 1`,
+    );
+  }
+  const stored = CELL_BYTES * cellsStored(redundancy, blockBytes / CELL_BYTES);
+  if (stored > STORED_BYTES_MAX) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use redundancy "${k}+${m}" with blocks of ${blockBytes} bytes: each would take ${stored}; want smaller blocks`,
+    );
+  }
 }
 
 /** Refuses a size that no vault can have. */
@@ -355,7 +388,9 @@ export function openVaultWithKeys(
   const { cacheBytes, protect } = options;
   try {
     const own = ownParts(parts, keys.hidden);
-    const opened = openVolume({ ...own, keys, cacheBytes, protect }, readOnly ? "read" : "write");
+    const { onDamage } = options;
+    const volumeOptions = { ...own, keys, cacheBytes, protect, onDamage };
+    const opened = openVolume(volumeOptions, readOnly ? "read" : "write");
     return new Vault(own, opened, keys, options);
   } catch (error) {
     keys.wipe();

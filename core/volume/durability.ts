@@ -161,7 +161,7 @@ export class Durability {
     if (buffer.overflowed) return false;
     const cells = log.cellsFor(buffer.endedBytes().length + 64);
     const needed = cells + kept();
-    return space.freeCells >= cells && space.usable.forNodes(needed) >= needed;
+    return space.freeCells >= cells && space.usableCells("forNodes", needed) >= needed;
   }
 
   private writeLog(): void {

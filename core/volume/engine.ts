@@ -8,6 +8,7 @@ import { CELL_BYTES, MIB } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
+import { repairFound } from "../tree/repair.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { type CatalogChange, Durability } from "./durability.ts";
 import type { LoggedTree, UndoneVisitor } from "./logged_tree.ts";
@@ -108,6 +109,7 @@ export class Engine {
       flush: () => {
         if (this.discardsAtCommit) this.discardReleased();
         for (const tree of this.trees) tree.flush();
+        this.repairFound();
       },
       kept: () => this.admission.kept(),
       inTransaction: () => this.inTransaction,
@@ -175,7 +177,10 @@ export class Engine {
 
   /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
   admit(cells: number, purpose: "write" | "delete"): void {
-    if (this.transaction !== null) requireTransactionRoom(this.store.dirtyBytes, this.undoBytes());
+    if (this.transaction !== null) {
+      const { dirtyBytes, copies } = this.store;
+      requireTransactionRoom(dirtyBytes * copies, this.undoBytes());
+    }
     this.admission.admit(cells, purpose);
   }
 
@@ -197,10 +202,11 @@ export class Engine {
 
   /** Ends an atomic group; inside a transaction only its end does. */
   endGroup(): void {
+    this.repairFound();
     if (this.transaction !== null) return this.store.trim();
     this.log.endGroup();
     if (this.durability.isBusy) return;
-    if (this.store.dirtyBytes > DIRTY_BYTES_MAX) this.durability.relieve();
+    if (this.store.dirtyBytes > DIRTY_BYTES_MAX / this.store.copies) this.durability.relieve();
     this.store.trim();
   }
 
@@ -229,7 +235,18 @@ export class Engine {
 
   /** Writes a root with what was taken over from the intent log, before anything else is accepted. */
   recover(): void {
+    this.repairFound();
     this.durability.recover();
+  }
+
+  /** Writes anew what reads have found bad, where there is room for it: what they gave was right all the same. */
+  repairFound(): void {
+    const { store: { damage, blockBytes }, durability } = this;
+    if (damage.waiting === 0 || durability.hasFailed) return;
+    const cells = damage.waiting * blockBytes / CELL_BYTES;
+    if (this.readOnly || !this.admission.hasRoom(cells)) return damage.giveUp();
+    durability.changes++;
+    durability.failing(() => repairFound(this.store));
   }
 
   /** Gives free cells back to the storage below: those that were released and not taken again. */

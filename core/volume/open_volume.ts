@@ -1,3 +1,4 @@
+import type { DamageObserver } from "../block/damage.ts";
 import { InlineLane, type Lane } from "../block/lane.ts";
 import { RootStore } from "../block/root_store.ts";
 import { SealContext } from "../block/seal_context.ts";
@@ -8,10 +9,12 @@ import { ObjectSeal } from "../crypto/object_seal.ts";
 import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
+import { SEGMENT_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess, StorageBackend } from "../storage/storage_backend.ts";
 import { replayLog } from "../tree/replay.ts";
-import { TreeStore, type TreeStoreParts, type TreeStoreShape } from "../tree/tree_store.ts";
+import { TreeStore } from "../tree/tree_store.ts";
+import type { TreeStoreParts, TreeStoreShape } from "../tree/tree_store_parts.ts";
 import { Engine } from "./engine.ts";
 import type { Volume } from "./volume.ts";
 import { MAIN_VOLUME, Volumes } from "./volumes.ts";
@@ -29,6 +32,8 @@ export interface VolumeOptions {
   readonly cacheBytes?: number;
   /** A hidden vault whose segments are left alone. */
   readonly protect?: HiddenPlace;
+  /** Told of damage that redundancy has made good. */
+  readonly onDamage?: DamageObserver;
 }
 
 /** A vault's first volume, opened with all that it shares with others, and what opening it found. */
@@ -65,13 +70,14 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
     );
   }
   const { record } = opened;
-  if (record.segments * 1024 * 4096 > medium.size()) {
+  if (record.members[0].segments * SEGMENT_BYTES > medium.size()) {
     throw new VaultError(
       "corrupt",
       `Cannot open vault "${options.medium.name}": the medium is shorter than the vault; it was truncated`,
     );
   }
   const store = TreeStore.open(parts, opened);
+  store.damage.observer = options.onDamage ?? null;
   const replayed = replayLog(store);
   const { keys, medium: { name }, protect } = options;
   if (protect !== undefined) protectHidden({ keys, space: store.space, name }, protect);

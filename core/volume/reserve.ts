@@ -23,6 +23,8 @@ export interface Burden {
   readonly promisedBlocks: number;
   /** Cells of the vault. */
   readonly capacity: number;
+  /** Copies of every node, root and log record. */
+  readonly copies: number;
 }
 
 /**
@@ -30,10 +32,11 @@ export interface Burden {
  * it takes at worst: no less may be left before a change.
  */
 export function reservedCells(burden: Burden, purpose: "write" | "delete" | "root"): number {
-  const { dirtyBytes, promisedBlocks, capacity } = burden;
+  const { dirtyBytes, promisedBlocks, capacity, copies } = burden;
   const perPage = purpose === "root" ? 1 : 2;
-  const trees = RESERVE_CELLS_MIN + Math.ceil(perPage * dirtyBytes / CELL_BYTES) +
+  const once = RESERVE_CELLS_MIN + Math.ceil(perPage * dirtyBytes / CELL_BYTES) +
     Math.ceil(TREE_CELLS_PER_BLOCK * promisedBlocks);
+  const trees = copies * once;
   if (purpose !== "write") return trees;
   return trees +
     Math.min(RESERVE_CELLS_MAX, RESERVE_CELLS_MIN + Math.ceil(capacity * RESERVE_SHARE));

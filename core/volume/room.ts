@@ -1,5 +1,6 @@
+import { headerSegments } from "../block/kept_segments.ts";
 import type { Space } from "../block/space.ts";
-import { CELL_BYTES } from "../limits.ts";
+import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 
 /** Cells left to the storage below for roots and logs of what was admitted already (32 MiB). */
@@ -40,12 +41,25 @@ export class Room {
     return Math.min(this.space.availableCells, this.cellsBelow(purpose));
   }
 
+  /** For statfs, in cells of data: `kept` cells are spoken for, and each cell of data takes `storageRate` of them. */
+  report(
+    kept: number,
+    { storageRate: rate, dense }: { storageRate: number; dense: boolean },
+  ): { totalCells: number; freeCells: number } {
+    const { space } = this;
+    const free = Math.max(0, this.cells("write") + space.resting.cells - kept);
+    const header = headerSegments(dense) * SEGMENT_CELLS * space.members.length;
+    const used = space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells - header;
+    const total = Math.min(space.segmentsMax * SEGMENT_CELLS - header, used + free);
+    return { totalCells: Math.floor(total / rate), freeCells: Math.floor(free / rate) };
+  }
+
   /** True where so many cells can be taken now by nodes, and by blocks where so many are for them. */
   has(cells: number, purpose: "write" | "delete", blockCells = 0): boolean {
     const { space } = this;
-    return space.usable.forNodes(cells) >= cells && this.cellsBelow(purpose) >= cells &&
-      (blockCells === 0 || space.usable.forBlocks(blockCells) >= blockCells) &&
-      (purpose === "delete" || space.usable.forSlots(this.spareCells) >= this.spareCells);
+    return space.usableCells("forNodes", cells) >= cells && this.cellsBelow(purpose) >= cells &&
+      (blockCells === 0 || space.usableCells("forBlocks", blockCells) >= blockCells) &&
+      (purpose === "delete" || space.usableCells("forSlots", this.spareCells) >= this.spareCells);
   }
 
   /** Cells in whole slots that writing must leave free. */

@@ -1,4 +1,5 @@
-import type { PreparedRoot, TreeStore } from "../tree/tree_store.ts";
+import type { TreeStore } from "../tree/tree_store.ts";
+import type { PreparedRoot } from "../tree/tree_store_parts.ts";
 import type { MediumSync } from "./medium_sync.ts";
 
 /** What a root on its way stands on. */

@@ -1,5 +1,4 @@
 import { assert } from "../assert.ts";
-import { headerSegments } from "../block/kept_segments.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
@@ -42,19 +41,20 @@ export class SpaceAdmission {
   }
 
   private reserveCells(purpose: "write" | "delete" | "root"): number {
-    const { blockBytes, space, dirtyBytes } = this.options.store;
-    const promisedBlocks = this.promised * CELL_BYTES / blockBytes;
+    const { blockBytes, space, dirtyBytes, copies, storageRate } = this.options.store;
+    const promisedBlocks = this.promised / storageRate * CELL_BYTES / blockBytes;
     const room = space.segments * SEGMENT_CELLS + this.room.cells("delete");
     const capacity = Math.min(room, space.segmentsMax * SEGMENT_CELLS);
-    return reservedCells({ dirtyBytes, promisedBlocks, capacity }, purpose);
+    return reservedCells({ dirtyBytes, promisedBlocks, capacity, copies }, purpose);
   }
 
   /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
-  admit(cells: number, purpose: "write" | "delete"): void {
-    if (this.hasRoom(cells, purpose)) return;
+  admit(wanted: number, purpose: "write" | "delete"): void {
+    const cells = this.options.store.storedCells(wanted);
+    if (this.holds(cells, purpose)) return;
     this.room.askAgain();
     // What a commit makes room for is enough for several changes, or every one of them would want a commit.
-    for (let tries = 0; !this.hasRoom(cells + (tries && COMMIT_GAIN_CELLS), purpose); tries++) {
+    for (let tries = 0; !this.holds(cells + (tries && COMMIT_GAIN_CELLS), purpose); tries++) {
       if (
         tries === COMMITS_TO_RELEASE || !this.options.mayCommit() || !this.mayGain(purpose)
       ) {
@@ -69,7 +69,12 @@ export class SpaceAdmission {
     }
   }
 
-  private hasRoom(cells: number, purpose: "write" | "delete"): boolean {
+  /** True where so many cells of data can be written anew, which may use what is kept for deleting. */
+  hasRoom(cells: number): boolean {
+    return this.holds(this.options.store.storedCells(cells), "delete");
+  }
+
+  private holds(cells: number, purpose: "write" | "delete"): boolean {
     const wanted = cells + this.promised;
     // Nodes may break up as many runs that large blocks would fit into.
     const blocks = purpose === "write" && wanted * CELL_BYTES >= this.options.store.blockBytes
@@ -80,26 +85,21 @@ export class SpaceAdmission {
 
   /** True where commits let enough go: what rests, but for what they let rest themselves, and what is reserved for them. */
   private mayGain(purpose: "write" | "delete"): boolean {
-    const resting = this.options.store.space.resting.cells - RESTING_CELLS_MIN;
-    const gain = resting + this.reserveCells("delete") - RESERVE_CELLS_MIN;
+    const { copies, space } = this.options.store;
+    const resting = space.resting.cells - copies * RESTING_CELLS_MIN;
+    const gain = resting + this.reserveCells("delete") - copies * RESERVE_CELLS_MIN;
     return gain > (purpose === "write" ? COMMIT_GAIN_CELLS : 0);
   }
 
   /** Cells that dirty data will need when it is put: added when it becomes dirty, taken off when it is put. */
   promise(cells: number): void {
-    this.promised += cells;
+    this.promised += cells * this.options.store.storageRate;
     assert(this.promised >= 0, "promises are kept once");
   }
 
   /** For statfs, in cells. */
   space(): { totalCells: number; freeCells: number } {
-    const { space, dense } = this.options.store;
-    const free = this.room.cells("write") + space.resting.cells - this.promised -
-      this.reserveCells("write") - this.room.spareCells;
-    const freeCells = Math.max(0, free);
-    const header = headerSegments(dense) * SEGMENT_CELLS;
-    const used = space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells - header;
-    const most = space.segmentsMax * SEGMENT_CELLS - header;
-    return { totalCells: Math.min(most, used + freeCells), freeCells };
+    const kept = this.promised + this.reserveCells("write") + this.room.spareCells;
+    return this.room.report(kept, this.options.store);
   }
 }

@@ -148,6 +148,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   get(firstId: number, count: number, address: number): void {
     this.store.blocks.get(firstId, count, address);
+    this.engine.repairFound();
   }
 
   getLater(firstId: number, count: number, address: number): PendingGet | null {

@@ -30,7 +30,7 @@ async function fresh(): Promise<MemoryStorage> {
   return medium;
 }
 
-const SHAPE = { segments: 8, segmentsMax: 16, blockBytes: 16384 };
+const SHAPE = { members: [{ number: 0, segments: 8, segmentsMax: 16 }], blockBytes: 16384 };
 
 Deno.test("what was committed is there after opening", async () => {
   const medium = await fresh();
@@ -129,7 +129,10 @@ Deno.test("a rolled back transaction leaves everything as it was", async () => {
 Deno.test("what was synced into segments that the medium grew by is there after opening", async () => {
   const medium = new MemoryStorage({});
   await medium.truncate(3 * 4 * MIB);
-  const { volume } = createVolume(options(medium), { ...SHAPE, segments: 3 });
+  const { volume } = createVolume(options(medium), {
+    ...SHAPE,
+    members: [{ number: 0, segments: 3, segmentsMax: 16 }],
+  });
   const address = volume.kernel.reserve(16384);
   const ids: number[] = [];
   while (volume.store.space.segments === 3) {

@@ -24,7 +24,7 @@ async function damagedWorld(): Promise<CliWorld> {
   assert.ok(root !== null);
   await vault.close();
   using file = await Deno.open(world.medium, { read: true, write: true });
-  const at = runCell(root.run) * CELL_BYTES + 100;
+  const at = runCell(root.runs[0]) * CELL_BYTES + 100;
   const byte = new Uint8Array(1);
   await file.seek(at, Deno.SeekMode.Start);
   await file.read(byte);

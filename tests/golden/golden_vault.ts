@@ -1,6 +1,7 @@
 /** The golden vault: how it is packed, what it holds, how it is opened. */
 import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
+import type { Redundancy } from "../../core/format/redundancy.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
 import { openVault, type Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
@@ -9,8 +10,22 @@ import { FAST_KDF, text } from "../support/header_world.ts";
 
 /** No secret: the vault holds nothing. */
 export const GOLDEN_PASSPHRASE = "golden vault";
-/** Where it is kept. */
-export const GOLDEN_FILE = new URL("./provisional.vault.gz", import.meta.url);
+/** A vault of each kind, and where it is kept. */
+export const GOLDEN_VAULTS: readonly GoldenVault[] = [
+  { name: "1+0", file: goldenFile("provisional"), redundancy: { k: 1, m: 0 } },
+  { name: "2+1", file: goldenFile("provisional-2+1"), redundancy: { k: 2, m: 1 } },
+];
+/** A vault that is kept for ever once its format is released. */
+export interface GoldenVault {
+  readonly name: string;
+  readonly file: URL;
+  readonly redundancy: Redundancy;
+}
+
+function goldenFile(name: string): URL {
+  return new URL(`./${name}.vault.gz`, import.meta.url);
+}
+
 /** Path → length and the byte that fills it. */
 export const GOLDEN_FILES: Readonly<Record<string, { length: number; fill: number }>> = {
   "inline": { length: 300, fill: 1 },

@@ -11,17 +11,17 @@ import { FileActions } from "../support/file_actions.ts";
 import { emptyAttributes, named } from "../support/open_memory_volume.ts";
 import {
   GOLDEN_CLONE,
-  GOLDEN_FILE,
   GOLDEN_FILES,
   GOLDEN_OLD_FILE,
   GOLDEN_SNAPSHOT,
+  GOLDEN_VAULTS,
   goldenArena,
   openGolden,
   unpack,
 } from "./golden_vault.ts";
 
-function golden(): Promise<SparseBytes> {
-  return unpack(new Uint8Array(readFileSync(GOLDEN_FILE)));
+function golden(file = GOLDEN_VAULTS[0].file): Promise<SparseBytes> {
+  return unpack(new Uint8Array(readFileSync(file)));
 }
 
 async function kindOf(opening: Promise<unknown>): Promise<string> {
@@ -34,20 +34,22 @@ async function kindOf(opening: Promise<unknown>): Promise<string> {
   }
 }
 
-Deno.test("golden vault: it opens, is clean, and holds what it held", async () => {
-  const vault = await openGolden(await golden());
-  assert.deepEqual((await checkVault(vault)).problems, []);
-  const actions = new FileActions(vault.fileSystem, goldenArena);
-  const names: string[] = [];
-  vault.fileSystem.readdir(1, 2, ({ name }) => names.push(new TextDecoder().decode(name)) > 0);
-  assert.deepEqual(names.sort(), Object.keys(GOLDEN_FILES).sort());
-  const out = emptyAttributes();
-  for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
-    vault.fileSystem.lookup(1, named(name), out);
-    assert.equal(out.size, length);
-    assert.ok(actions.read(out.ino, 0, length + 1).every((byte) => byte === fill), name);
-  }
-});
+for (const { name, file } of GOLDEN_VAULTS) {
+  Deno.test(`golden vault ${name}: it opens, is clean, and holds what it held`, async () => {
+    const vault = await openGolden(await golden(file));
+    assert.deepEqual((await checkVault(vault)).problems, []);
+    const actions = new FileActions(vault.fileSystem, goldenArena);
+    const names: string[] = [];
+    vault.fileSystem.readdir(1, 2, ({ name }) => names.push(new TextDecoder().decode(name)) > 0);
+    assert.deepEqual(names.sort(), Object.keys(GOLDEN_FILES).sort());
+    const out = emptyAttributes();
+    for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
+      vault.fileSystem.lookup(1, named(name), out);
+      assert.equal(out.size, length);
+      assert.ok(actions.read(out.ino, 0, length + 1).every((byte) => byte === fill), name);
+    }
+  });
+}
 
 Deno.test("golden vault: its snapshot and the clone of it hold what was deleted since", async () => {
   const vault = await openGolden(await golden());
@@ -85,27 +87,29 @@ Deno.test("golden vault: cut short it is corrupt, not empty", async () => {
   assert.equal(await kindOf(openGolden(content)), "corrupt");
 });
 
-Deno.test("golden vault: a flipped bit in any stored cell is refused or found", async () => {
-  const content = await golden();
-  const cell = new Uint8Array(CELL_BYTES);
-  let harmed = 0;
-  for (let i = 0; i * CELL_BYTES < content.length; i++) {
-    content.read(i * CELL_BYTES, cell);
-    if (cell.every((byte) => byte === 0)) continue;
-    const bad = content.fork();
-    // Of the salt, or of a ciphertext: the nonce that a node's cell repeats is not asked for.
-    cell[28] ^= 1;
-    bad.write(i * CELL_BYTES, cell);
-    const kind = await kindOf(
-      openGolden(bad).then(async (vault) => {
-        assert.equal((await checkVault(vault)).ok, false, `cell ${i}`);
-      }),
-    );
-    assert.ok(["opened", "corrupt", "denied"].includes(kind), kind);
-    harmed++;
-  }
-  assert.ok(harmed > 5, String(harmed));
-});
+for (const { name, file } of GOLDEN_VAULTS) {
+  Deno.test(`golden vault ${name}: a flipped bit in any stored cell is refused or found`, async () => {
+    const content = await golden(file);
+    const cell = new Uint8Array(CELL_BYTES);
+    let harmed = 0;
+    for (let i = 0; i * CELL_BYTES < content.length; i++) {
+      content.read(i * CELL_BYTES, cell);
+      if (cell.every((byte) => byte === 0)) continue;
+      const bad = content.fork();
+      // Of the salt, or of a ciphertext: the nonce that a node's cell repeats is not asked for.
+      cell[28] ^= 1;
+      bad.write(i * CELL_BYTES, cell);
+      const kind = await kindOf(
+        openGolden(bad).then(async (vault) => {
+          assert.equal((await checkVault(vault)).ok, false, `cell ${i}`);
+        }),
+      );
+      assert.ok(["opened", "corrupt", "denied"].includes(kind), kind);
+      harmed++;
+    }
+    assert.ok(harmed > 5, String(harmed));
+  });
+}
 
 Deno.test("golden vault: a root with a feature that is not known is refused as such", () => {
   const root = new Uint8Array(4096);

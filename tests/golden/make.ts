@@ -1,9 +1,10 @@
 /**
- * Makes the golden vault anew, after a change of the provisional format: `deno run -A tests/golden/make.ts`. A
+ * Makes the golden vaults anew, after a change of the provisional format: `deno run -A tests/golden/make.ts`. A
  * released format's vault is never made again: it stays readable.
  */
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
+import type { Redundancy } from "../../core/format/redundancy.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { createVault } from "../../core/vault/vault.ts";
@@ -14,17 +15,18 @@ import { FAST_KDF, text } from "../support/header_world.ts";
 import { named } from "../support/open_memory_volume.ts";
 import {
   GOLDEN_CLONE,
-  GOLDEN_FILE,
   GOLDEN_FILES,
   GOLDEN_OLD_FILE,
   GOLDEN_PASSPHRASE,
   GOLDEN_SNAPSHOT,
+  GOLDEN_VAULTS,
   goldenArena,
   openGolden,
   pack,
 } from "./golden_vault.ts";
 
-async function make(): Promise<SparseBytes> {
+async function make(redundancy: Redundancy): Promise<SparseBytes> {
+  goldenArena.reset();
   const content = new SparseBytes(CELL_BYTES);
   const medium = new MemoryStorage({ content });
   const parts = { medium, kernel: goldenArena, runtime: new FakeRuntime(5) };
@@ -33,6 +35,7 @@ async function make(): Promise<SparseBytes> {
     kdf: FAST_KDF,
     sizeBytes: 24 * MIB,
     label: "golden",
+    redundancy,
   });
   const actions = new FileActions(vault.fileSystem, goldenArena);
   const old = actions.create(GOLDEN_OLD_FILE.name);
@@ -76,8 +79,10 @@ async function neededCells(content: SparseBytes): Promise<number[]> {
   return needed;
 }
 
-const content = await make();
-const cells = await neededCells(content);
-const packed = await pack(content, cells);
-Deno.writeFileSync(GOLDEN_FILE, packed);
-console.log(`${cells.length} cells, ${packed.length} bytes`);
+for (const { name, file, redundancy } of GOLDEN_VAULTS) {
+  const content = await make(redundancy);
+  const cells = await neededCells(content);
+  const packed = await pack(content, cells);
+  Deno.writeFileSync(file, packed);
+  console.log(`${name}: ${cells.length} cells, ${packed.length} bytes`);
+}

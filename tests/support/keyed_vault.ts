@@ -1,5 +1,6 @@
 import type { Kernel } from "../../core/crypto/kernel.ts";
 import { type VaultKeys, vaultKeys } from "../../core/crypto/vault_keys.ts";
+import type { Redundancy } from "../../core/format/redundancy.ts";
 import { SEGMENT_BYTES } from "../../core/limits.ts";
 import type { Runtime } from "../../core/runtime.ts";
 import type { StorageBackend } from "../../core/storage/storage_backend.ts";
@@ -25,6 +26,7 @@ export interface KeyedVaultShape {
   readonly segmentsMax?: number;
   readonly blockBytes?: number;
   readonly dense?: boolean;
+  readonly redundancy?: Redundancy;
 }
 
 /** The same keys every time. */
@@ -47,7 +49,12 @@ export async function createKeyedVault(
   await medium.truncate(segments * SEGMENT_BYTES);
   const parts = { medium, kernel, runtime };
   const keys = fixedKeys();
-  const opened = createVolume({ ...parts, keys }, { segments, segmentsMax, blockBytes, dense });
+  const opened = createVolume({ ...parts, keys }, {
+    members: [{ number: 0, segments, segmentsMax }],
+    blockBytes,
+    dense,
+    redundancy: shape.redundancy,
+  });
   const vault = new Vault(parts, opened, keys, { blockMemoryBytes: BLOCK_MEMORY_BYTES });
   await vault.commit();
   return vault;

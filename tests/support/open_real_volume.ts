@@ -10,7 +10,7 @@ import { FakeRuntime } from "./fake_runtime.ts";
 
 const KERNEL_BYTES = 48 * MIB;
 const SEGMENT_BYTES = 4 * MIB;
-const SHAPE = { segments: 16, segmentsMax: 16, blockBytes: 16384 };
+const SHAPE = { members: [{ number: 0, segments: 16, segmentsMax: 16 }], blockBytes: 16384 };
 
 /** A filesystem on a sealed volume on a medium in memory. */
 export interface RealVolume {
@@ -23,7 +23,7 @@ export interface RealVolume {
 /** Makes a volume on a fresh medium. */
 export async function createRealVolume(options: FileSystemOptions = {}): Promise<RealVolume> {
   const medium = new MemoryStorage({});
-  await medium.truncate(SHAPE.segments * SEGMENT_BYTES);
+  await medium.truncate(SHAPE.members[0].segments * SEGMENT_BYTES);
   const runtime = new FakeRuntime();
   const { volume } = createVolume(optionsFor(medium, runtime), SHAPE);
   return { medium, volume, runtime, fs: openFileSystem(volume, small(options)) };

@@ -1,0 +1,273 @@
+import { assert } from "../assert.ts";
+import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
+import { cellsFor } from "../format/map_entry.ts";
+import type { SealedPlace } from "../format/place.ts";
+import { type Redundancy, shapeOf } from "../format/redundancy.ts";
+import { KIND } from "../format/seal_aad.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
+import { addExtent, type Extent, EXTENTS_MAX } from "./lane.ts";
+import { reserveDescriptors, type SealContext } from "./seal_context.ts";
+import { ShardCutter } from "./shards.ts";
+import type { Space } from "./space.ts";
+import { StagingRing } from "./staging_ring.ts";
+
+/** Seals of one job. */
+const JOB_SEALS = EXTENTS_MAX;
+/** Jobs whose descriptors are in use. */
+const JOBS_MAX = 128;
+/** Memory for parity and further copies on their way. */
+const STAGING_BYTES = MIB;
+
+/** Blocks that lie one behind another in kernel memory, each as long as a block is but the last. */
+export interface WriteRun {
+  readonly firstId: number;
+  readonly count: number;
+  readonly address: number;
+  readonly lastLength: number;
+}
+
+/** A block that is on the medium. */
+export interface WrittenBlock {
+  readonly id: number;
+  readonly length: number;
+  readonly shape: Redundancy;
+  readonly places: readonly SealedPlace[];
+}
+
+/** A block whose tags are not known before its jobs have settled. */
+interface PendingBlock {
+  readonly id: number;
+  readonly length: number;
+  readonly shape: Redundancy;
+  readonly cells: readonly number[];
+  readonly descriptors: readonly number[];
+  /** Number of the job that seals its first place. */
+  readonly firstJob: number;
+  /** From where on it keeps the staging ring busy. */
+  readonly mark: number;
+  /** Of the job that seals its last place; 0 until that is queued. */
+  ticket: number;
+  readonly done: (block: WrittenBlock) => void;
+}
+
+/** The job being filled. */
+interface OpenJob {
+  readonly descriptors: number;
+  count: number;
+  readonly extents: Extent[];
+}
+
+/** What a block writer is made of. */
+export interface BlockWriterParts {
+  readonly context: SealContext;
+  readonly space: Space;
+  readonly blockBytes: number;
+  readonly redundancy: Redundancy;
+}
+
+/**
+ * Seals data blocks and writes their places. Jobs run in the background of whoever puts; a block is told to its `done`
+ * when all its places are written, by `absorb` at the latest.
+ */
+export class BlockWriter {
+  private readonly context: SealContext;
+  private readonly space: Space;
+  private readonly blockBytes: number;
+  private readonly redundancy: Redundancy;
+  private readonly descriptors: number;
+  private readonly cutter: ShardCutter;
+  private readonly staging: StagingRing | null;
+  private pending: PendingBlock[] = [];
+  /** No id below this one is pending. */
+  private pendingFrom = 0;
+  private jobs = 0;
+  private open: OpenJob | null = null;
+  /** Every ticket below this one has settled. */
+  private settledBelow = 1;
+  /** A write that failed. What it should have stored is not there, so that nothing may be entered any more. */
+  private failure: unknown;
+
+  constructor({ context, space, blockBytes, redundancy }: BlockWriterParts) {
+    this.context = context;
+    this.space = space;
+    this.blockBytes = blockBytes;
+    this.redundancy = redundancy;
+    this.descriptors = reserveDescriptors(context.kernel, JOBS_MAX * JOB_SEALS);
+    this.cutter = new ShardCutter(context.kernel);
+    const most = stagingBytesMax(redundancy, blockBytes);
+    const size = Math.max(STAGING_BYTES, 2 * most);
+    this.staging = most === 0 ? null : new StagingRing(context.kernel.reserve(size), size);
+  }
+
+  /** Seals and stores a run; the memory is busy until the ticket has settled. */
+  put(run: WriteRun, done: (block: WrittenBlock) => void): number {
+    assert(run.lastLength >= 1 && run.lastLength <= this.blockBytes, "the last block has bytes");
+    for (let i = 0; i < run.count; i++) {
+      const length = i === run.count - 1 ? run.lastLength : this.blockBytes;
+      this.putBlock(run.firstId + i, length, run.address + i * this.blockBytes, done);
+    }
+    this.submit();
+    return this.pending[this.pending.length - 1].ticket;
+  }
+
+  private putBlock(
+    id: number,
+    length: number,
+    address: number,
+    done: (block: WrittenBlock) => void,
+  ): void {
+    const { context: { kernel }, space } = this;
+    const blockCells = cellsFor(length);
+    const shape = shapeOf(this.redundancy, blockCells);
+    const { k, m } = shape;
+    kernel.bytes.fill(0, address + length, address + blockCells * CELL_BYTES);
+    const { staging, mark } = this.stage(shape, blockCells);
+    const cut = this.cutter.cut(shape, blockCells, { address, staging });
+    const cells = space.allocateApart(cut.bytes / CELL_BYTES, k + m);
+    const firstJob = this.openJob();
+    const descriptors = cells.map((cell, i) => {
+      const shard = k === 1 ? 0 : 1 + i;
+      const piece = { id, length, shard, address: cut.addresses[i], sealedBytes: cut.bytes };
+      return this.addSeal(piece, cell * CELL_BYTES);
+    });
+    this.pendingFrom = this.pending.length === 0 ? id : Math.min(this.pendingFrom, id);
+    this.pending.push({
+      id,
+      length,
+      shape,
+      cells,
+      descriptors,
+      firstJob,
+      mark,
+      ticket: 0,
+      done,
+    });
+    if (this.open?.count === JOB_SEALS) this.submit();
+  }
+
+  private stage(shape: Redundancy, cells: number): { staging: number; mark: number } {
+    const bytes = ShardCutter.stagingBytes(shape, cells);
+    if (bytes === 0 || this.staging === null) return { staging: 0, mark: Infinity };
+    while (!this.staging.fits(bytes, this.oldestMark())) {
+      this.submit();
+      this.absorbOldest();
+    }
+    const { address, mark } = this.staging.take(bytes);
+    return { staging: address, mark };
+  }
+
+  private oldestMark(): number {
+    for (const { mark } of this.pending) if (mark !== Infinity) return mark;
+    return Infinity;
+  }
+
+  /** The number of the job that the next seal goes to. */
+  private openJob(): number {
+    if (this.open === null) {
+      // Descriptors are used again once every block that has one there is entered.
+      while (this.pending.length > 0 && this.pending[0].firstJob <= this.jobs - JOBS_MAX + 1) {
+        this.absorbOldest();
+      }
+      const slot = this.jobs++ % JOBS_MAX;
+      const descriptors = this.descriptors + slot * JOB_SEALS * DESCRIPTOR_BYTES;
+      this.open = { descriptors, count: 0, extents: [] };
+    }
+    return this.jobs - 1;
+  }
+
+  private addSeal(
+    piece: { id: number; length: number; shard: number; address: number; sealedBytes: number },
+    offset: number,
+  ): number {
+    if (this.open?.count === JOB_SEALS) this.submit();
+    this.openJob();
+    const { context, open } = this;
+    const at = open!.descriptors + open!.count++ * DESCRIPTOR_BYTES;
+    context.describe(at, { kind: KIND.data, level: 0, epoch: context.epoch, ...piece });
+    context.nonces.take(context.nonceOf(at), 0);
+    addExtent(open!.extents, { address: piece.address, length: piece.sealedBytes, offset });
+    return at;
+  }
+
+  /** Queues the open job; blocks that end with it get its ticket. */
+  private submit(): void {
+    const { open } = this;
+    if (open === null || open.count === 0) return;
+    this.open = null;
+    const { descriptors, count, extents } = open;
+    const ticket = this.context.lane.submit({
+      kind: "seal-and-write",
+      descriptors,
+      count,
+      extents,
+    });
+    for (let i = this.pending.length - 1; i >= 0 && this.pending[i].ticket === 0; i--) {
+      this.pending[i].ticket = ticket;
+    }
+  }
+
+  /** True when this ticket and all before it have settled. */
+  settled(ticket: number): boolean {
+    const { lane } = this.context;
+    while (this.settledBelow <= ticket && lane.settled(this.settledBelow)) this.settledBelow++;
+    return this.settledBelow > ticket;
+  }
+
+  /** Waits for a ticket and all before it, or for all. */
+  settle(ticket?: number): void {
+    if (this.failure !== undefined) throw this.failure;
+    const { lane } = this.context;
+    try {
+      if (ticket === undefined) lane.settle();
+      else while (!this.settled(ticket)) lane.settle(this.settledBelow);
+      if (ticket !== undefined) lane.settle(ticket);
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+
+  private absorbOldest(): void {
+    this.settle(this.pending[0].ticket);
+    let count = 0;
+    while (count < this.pending.length && this.isWritten(this.pending[count])) count++;
+    for (const block of this.pending.splice(0, count)) this.enter(block);
+  }
+
+  private isWritten({ ticket }: PendingBlock): boolean {
+    return ticket !== 0 && this.settled(ticket);
+  }
+
+  /** True where a block of this id may be on its way. */
+  mayHold(id: number): boolean {
+    return this.pending.length > 0 && id >= this.pendingFrom;
+  }
+
+  /** Waits for every job and tells of its blocks. */
+  absorb(): void {
+    if (this.pending.length === 0) return;
+    this.settle();
+    const blocks = this.pending;
+    this.pending = [];
+    for (const block of blocks) this.enter(block);
+  }
+
+  private enter({ id, length, shape, cells, descriptors, done }: PendingBlock): void {
+    const { context } = this;
+    const places = cells.map((cell, i) => {
+      return { cell, nonce: context.nonceOf(descriptors[i]), tag: context.tagOf(descriptors[i]) };
+    });
+    done({ id, length, shape, places });
+  }
+}
+
+/** Staging memory that the block of the worst length takes: the longest one, or the longest that is kept in copies. */
+function stagingBytesMax(redundancy: Redundancy, blockBytes: number): number {
+  const blockCells = blockBytes / CELL_BYTES;
+  let most = 0;
+  for (let cells = 1; cells <= blockCells; cells++) {
+    const bytes = ShardCutter.stagingBytes(shapeOf(redundancy, cells), cells);
+    most = Math.max(most, bytes);
+  }
+  return most;
+}

@@ -1,0 +1,31 @@
+import { VaultError } from "../errors.ts";
+import type { TreeStore } from "./tree_store.ts";
+
+/** Writes anew what reads have found bad: blocks at once, nodes of map, space and catalog with the next root. */
+export function repairFound(store: TreeStore): void {
+  const { damage, blocks } = store;
+  const found = damage.take();
+  for (const [id, bad] of found.blocks) {
+    if (blocks.entry(id) === null) continue; // dropped since
+    const repaired = rewrite(store, id);
+    damage.forgetBlock(id); // rewriting it met the same damage
+    if (repaired) damage.tell({ what: "block", id, bad, repaired });
+    else damage.leaveBlock(id, bad);
+  }
+  for (const node of found.nodes) {
+    store.rewritePath(node);
+    damage.tell({ what: node.tree, bad: node.bad, repaired: true });
+  }
+}
+
+/** Moves a block; false where it can be read no more, or there is no room. */
+function rewrite({ blocks }: TreeStore, id: number): boolean {
+  try {
+    blocks.move(id);
+    return true;
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    if (error.kind !== "corrupt" && error.errno !== "ENOSPC") throw error;
+    return false;
+  }
+}

@@ -1,0 +1,90 @@
+import type { PlacedBlock } from "../block/medium_inspector.ts";
+import { VaultError } from "../errors.ts";
+import type { MapEntry } from "../format/map_entry.ts";
+import { KIND } from "../format/seal_aad.ts";
+import type { Engine } from "./engine.ts";
+
+/** What one step of a scrub looked at. */
+export interface ScrubStep {
+  /** Where the next step begins; null where this was the last block. */
+  readonly next: number | null;
+  /** Blocks and nodes. */
+  readonly blocks: number;
+  /** Their shards and copies, each of which was read. */
+  readonly places: number;
+  /** Shards and copies that did not open, of what can be read all the same: it was written anew. */
+  readonly bad: number;
+  /** Blocks that cannot be read, by their ids. */
+  readonly lost: readonly number[];
+}
+
+/** Reads every place of up to `most` blocks with ids of `from` or more, past every cache, and writes anew what has bad ones. */
+export function scrubBlocks(engine: Engine, from: number, most: number): ScrubStep {
+  const { store } = engine;
+  const found = store.blocks.entriesFrom(from, most);
+  const data = found.filter(({ entry }) => entry.kind === KIND.data);
+  const badOf = store.badPlaces(data);
+  const lost: number[] = [];
+  let bad = 0;
+  for (const { id, entry } of found) {
+    const count = entry.kind === KIND.data ? badOf.get(id) ?? 0 : badCopies(engine, { id, entry });
+    if (count > entry.m) lost.push(id);
+    else if (count > 0) {
+      bad += count;
+      store.damage.foundBlock(id, count);
+    }
+  }
+  engine.repairFound();
+  const places = found.reduce((sum, { entry }) => sum + entry.places.length, 0);
+  const next = found.length < most ? null : found[found.length - 1].id + 1;
+  return { next, blocks: found.length, places, bad, lost };
+}
+
+function badCopies(engine: Engine, block: PlacedBlock & { entry: MapEntry }): number {
+  let bad = 0;
+  try {
+    engine.store.inspector().volumeNode(block, { degraded: (count) => bad = count });
+    return bad;
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    return block.entry.places.length;
+  }
+}
+
+/** What a scrub of the trees that have no ids found. */
+export interface NodeScrub {
+  readonly nodes: number;
+  readonly bad: number;
+  /** Nodes that cannot be read. */
+  readonly lost: number;
+}
+
+/** Reads every copy of every node of the block map, of space and of the catalog as the newest root has them; bad ones go with the next root. */
+export function scrubNodes(engine: Engine): NodeScrub {
+  const { store } = engine;
+  const { root, inspector } = store.inspect();
+  const counts = { nodes: 0, bad: 0, lost: 0 };
+  if (root === null) return counts;
+  const trees = [
+    ["block map", root.record.map, KIND.mapNode],
+    ["space map", root.record.space, KIND.spaceNode],
+    ["catalog", root.record.catalog, KIND.catalogNode],
+  ] as const;
+  for (const [tree, pointer, kind] of trees) {
+    const walk = inspector.leaves(pointer, kind, {
+      node: (_cell, _cells, copy) => {
+        if (copy === 0) counts.nodes++;
+        return true;
+      },
+      degraded: (bad, key) => {
+        counts.bad += bad;
+        store.damage.foundNode({ tree, key, bad });
+      },
+      damaged: () => counts.lost++,
+    });
+    for (const _leaf of walk) { /* the visitor counts */ }
+  }
+  if (root.badCopies > 0) engine.markChanged(); // the next root is whole
+  engine.repairFound();
+  return counts;
+}
