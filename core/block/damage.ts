@@ -1,7 +1,7 @@
 /** What was found bad, and whether it is whole again. */
 export interface DamageEvent {
   /** A data block or a tree node, by its id; a node of the block map or of space has none. */
-  readonly what: "block" | DamagedNode["tree"];
+  readonly what: "block" | "block map" | "space map" | "catalog";
   /** Of a block. */
   readonly id?: number;
   /** Shards or copies that did not open. What was read is right all the same. */
