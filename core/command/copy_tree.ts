@@ -1,5 +1,7 @@
 import { VaultError } from "../errors.ts";
+import { type FilePart, lengthOf } from "./file_parts.ts";
 import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
+import { isPlain } from "./path_text.ts";
 import { plural } from "./sizes.ts";
 
 /** What was copied. */
@@ -7,9 +9,25 @@ export interface CopyReport {
   files: number;
   directories: number;
   symlinks: number;
+  fifos: number;
   bytes: number;
-  /** Fifos, sockets, devices and the vault's own medium are not copied; their paths. */
-  readonly skipped: string[];
+  /** Sockets, devices, the vault's own medium, and what the target cannot have. */
+  readonly skipped: { readonly path: string; readonly why: string }[];
+  /** Files and directories whose extended attributes the target does not take. */
+  attributesLost: number;
+}
+
+/** A report of nothing. */
+export function emptyReport(): CopyReport {
+  return {
+    files: 0,
+    directories: 0,
+    symlinks: 0,
+    fifos: 0,
+    bytes: 0,
+    skipped: [],
+    attributesLost: 0,
+  };
 }
 
 /** One end of a copy. */
@@ -24,13 +42,15 @@ export interface CopyOptions {
   readonly keepOwners: boolean;
   /** Identity of a file that is left out: the medium, which grows by what is copied from it into it. */
   readonly leaveOut?: string;
+  /** What was copied before, to be added to. */
+  readonly report?: CopyReport;
   /** Told the bytes copied so far, and the file being copied. */
   progress?(doneBytes: number, path: string): void;
 }
 
 /**
- * Copies a file or a whole tree from one place to another, as `cp -a` would: modes, times, symlinks and hard links are
- * kept. What exists in a target directory and is not in the source stays.
+ * Copies a file or a whole tree from one place to another, as `cp -a` would: modes, times, symlinks, hard links, fifos,
+ * holes and the owner's extended attributes are kept. What exists in a target directory and is not in the source stays.
  */
 export async function copyTree(
   from: CopyEnd,
@@ -58,7 +78,7 @@ function afterSome(error: unknown, files: number): unknown {
 }
 
 class Copy {
-  readonly report: CopyReport = { files: 0, directories: 0, symlinks: 0, bytes: 0, skipped: [] };
+  readonly report: CopyReport;
   readonly #from: FileTree;
   readonly #to: FileTree;
   readonly #options: CopyOptions;
@@ -70,23 +90,56 @@ class Copy {
     this.#from = from;
     this.#to = to;
     this.#options = options;
+    this.report = options.report ?? emptyReport();
   }
 
   async node(from: string, to: string): Promise<void> {
-    const stat = await this.#from.stat(from);
-    switch (stat.kind) {
-      case "directory":
-        return await this.#directory(from, to, stat);
-      case "symlink":
-        await this.#makeWay(to);
-        await this.#to.symlink(await this.#from.readLink(from), to);
-        this.report.symlinks++;
-        return await this.#attributes(to, stat);
-      case "file":
-        return await this.#file(from, to, stat);
-      default:
-        this.report.skipped.push(from);
+    if (this.#to.details === null && !isPlain(to)) {
+      return void this.#skip(from, "its name is not UTF-8");
     }
+    const stat = await this.#from.stat(from);
+    if (stat.kind === "directory") return await this.#directory(from, to, stat);
+    if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
+      return void this.#skip(from, "the vault itself");
+    }
+    const first = stat.links > 1 ? this.#linked.get(stat.identity) : undefined;
+    if (first !== undefined) await this.#again(first, to, stat);
+    else if (!await this.#single(from, to, stat)) return;
+    if (stat.links > 1 && stat.identity !== "") this.#linked.set(stat.identity, to);
+  }
+
+  /** One more name of what was copied. */
+  async #again(first: string, to: string, { kind }: NodeStat): Promise<void> {
+    await this.#makeWay(to);
+    await this.#to.link(first, to);
+    if (kind === "file") this.report.files++;
+    else if (kind === "symlink") this.report.symlinks++;
+    else this.report.fifos++;
+  }
+
+  /** What is no directory; false where it is not copied. */
+  async #single(from: string, to: string, stat: NodeStat): Promise<boolean> {
+    const { kind } = stat;
+    const { details } = this.#to;
+    if (kind === "file") await this.#file(from, to);
+    else if (kind === "symlink") {
+      const target = await this.#from.readLink(from);
+      if (details === null && !isPlain(target)) return this.#skip(from, "its target is not UTF-8");
+      await this.#makeWay(to);
+      await this.#to.symlink(target, to);
+      this.report.symlinks++;
+    } else if (kind === "fifo" && details !== null) {
+      await this.#makeWay(to);
+      await details.makeFifo(to);
+      this.report.fifos++;
+    } else return this.#skip(from, `a ${kind.replace("-", " ")}`);
+    await this.#attributes(to, stat);
+    return true;
+  }
+
+  #skip(path: string, why: string): false {
+    this.report.skipped.push({ path, why });
+    return false;
   }
 
   async #directory(from: string, to: string, stat: NodeStat): Promise<void> {
@@ -99,32 +152,30 @@ class Copy {
     this.report.directories++;
     const names = await this.#from.list(from);
     for (const name of names.sort()) await this.node(joinPath(from, name), joinPath(to, name));
+    await this.#extended(from, to);
     // Last: copying into it changes its times, and its mode may forbid that.
     await this.#attributes(to, stat);
   }
 
-  async #file(from: string, to: string, stat: NodeStat): Promise<void> {
-    if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
-      this.report.skipped.push(from);
-      return;
-    }
-    const first = stat.links > 1 ? this.#linked.get(stat.identity) : undefined;
-    if (first !== undefined) {
-      await this.#makeWay(to);
-      await this.#to.link(first, to);
-      this.report.files++;
-      return;
-    }
+  async #file(from: string, to: string): Promise<void> {
     if ((await statOrNull(this.#to, to))?.kind === "symlink") await this.#to.remove(to);
     try {
       await this.#to.write(to, this.#counted(from));
+      await this.#extended(from, to);
     } catch (error) {
       await this.#removePartial(to);
       throw error;
     }
-    await this.#attributes(to, stat);
     this.report.files++;
-    if (stat.links > 1 && stat.identity !== "") this.#linked.set(stat.identity, to);
+  }
+
+  async #extended(from: string, to: string): Promise<void> {
+    const attributes = await this.#from.details?.attributes(from) ?? [];
+    let lost = false;
+    for (const attribute of attributes) {
+      if (await this.#to.details?.setAttribute(to, attribute) !== true) lost = true;
+    }
+    if (lost) this.report.attributesLost++;
   }
 
   /** Half a file must not pass for a whole one. What is no file, such as a pipe, stays. */
@@ -137,11 +188,13 @@ class Copy {
     }
   }
 
-  async *#counted(path: string): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.#from.read(path)) {
-      yield chunk;
-      this.report.bytes += chunk.length;
+  async *#counted(path: string): AsyncGenerator<FilePart> {
+    for await (const part of this.#from.read(path)) {
+      yield part;
+      this.report.bytes += lengthOf(part);
       this.#options.progress?.(this.report.bytes, path);
+      // Both ends may answer at once: the terminal needs a turn, too.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

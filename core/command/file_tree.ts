@@ -1,3 +1,6 @@
+import type { Time } from "../fs/file_system.ts";
+import type { FilePart } from "./file_parts.ts";
+
 /** What kind of thing a name is. */
 export type NodeKind =
   | "file"
@@ -17,9 +20,8 @@ export interface NodeStat {
   readonly uid: number;
   readonly gid: number;
   readonly links: number;
-  /** Milliseconds since 1970, with a fraction. */
-  readonly modified: number;
-  readonly accessed: number;
+  readonly modified: Time;
+  readonly accessed: Time;
   /** Names the same thing under several names; "" where it cannot be told. */
   readonly identity: string;
 }
@@ -28,24 +30,42 @@ export interface NodeStat {
 export interface NodeAttributes {
   readonly mode?: number;
   readonly owner?: { readonly uid: number; readonly gid: number };
-  readonly times?: { readonly accessed: number; readonly modified: number };
+  readonly times?: { readonly accessed: Time; readonly modified: Time };
+}
+
+/** An extended attribute of a file or directory, as its owner sets it: the name begins with `user.`. */
+export interface ExtendedAttribute {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** What not every machine can be asked for: see {@linkcode FileTree.details}. */
+export interface FileDetails {
+  makeFifo(path: string): Promise<void>;
+  /** Those of a file or directory; none where they are not supported. */
+  attributes(path: string): Promise<ExtendedAttribute[]>;
+  /** False where what the path lies on does not take it. */
+  setAttribute(path: string, attribute: ExtendedAttribute): Promise<boolean>;
 }
 
 /**
  * Files of the machine, of an unmounted vault, or of a mounted one: what the verbs that move data work on. Paths are
- * absolute with `/`. Failures are `VaultError`s: no such name is `missing`, an existing one `conflict`.
+ * absolute with `/`; what is not UTF-8 in them is escaped as `path_text.ts` does. Failures are `VaultError`s: no such
+ * name is `missing`, an existing one `conflict`.
  */
 export interface FileTree {
   /** A directory met twice is damage. The machine's own may be met again below a bind mount. */
   readonly namesAreUnique: boolean;
+  /** Null: without them, and names must be UTF-8, times lose what is below a millisecond, holes are read as zeros. */
+  readonly details: FileDetails | null;
   /** Does not follow symlinks. */
   stat(path: string): Promise<NodeStat>;
   /** Names, in any order, without `.` and `..`. */
   list(path: string): Promise<string[]>;
-  /** The bytes of a file in chunks; each is valid until the next is asked for. */
-  read(path: string): AsyncIterable<Uint8Array>;
+  /** A file from its start to its end. */
+  read(path: string): AsyncIterable<FilePart>;
   /** Makes or replaces a file. */
-  write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  write(path: string, parts: AsyncIterable<FilePart>): Promise<void>;
   makeDirectory(path: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   readLink(path: string): Promise<string>;

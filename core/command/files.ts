@@ -9,15 +9,18 @@ import {
   type CopyOptions,
   type CopyReport,
   copyTree,
+  emptyReport,
   EnteredDirectories,
   removeTree,
   statOrNull,
   targetOf,
 } from "./copy_tree.ts";
+import { bytesOf } from "./file_parts.ts";
 import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file_tree.ts";
 import type { Host } from "./host.ts";
 import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
-import { isoTime } from "./times.ts";
+import { plural } from "./sizes.ts";
+import { isoTime, millisecondsOf } from "./times.ts";
 import { printable } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 
@@ -95,7 +98,7 @@ async function entryOf(open: OpenTree, path: string): Promise<ListedEntry> {
     mode: mode.toString(8).padStart(4, "0"),
     uid,
     gid,
-    modified: isoTime(modified),
+    modified: isoTime(millisecondsOf(modified)),
     target: kind === "symlink" ? await open.tree.readLink(path) : undefined,
   };
 }
@@ -104,8 +107,8 @@ async function entryOf(open: OpenTree, path: string): Promise<ListedEntry> {
 export async function cat(target: VaultTarget, paths: readonly string[]): Promise<void> {
   await withTree(target, "read", async (open) => {
     for (const typed of paths) {
-      for await (const chunk of open.tree.read(open.path(typed))) {
-        await target.host.out.write(chunk);
+      for await (const part of open.tree.read(open.path(typed))) {
+        for (const bytes of bytesOf(part)) await target.host.out.write(bytes);
       }
     }
   });
@@ -192,29 +195,28 @@ async function transfer(
   if (host.err.isTerminal) {
     for (const { from } of ends) total += await bytesBelow(from.tree, from.path);
   }
-  const all: CopyReport = { files: 0, directories: 0, symlinks: 0, bytes: 0, skipped: [] };
+  const all = emptyReport();
   try {
     for (const { from, to } of ends) {
-      const before = all.bytes;
-      const progress = (done: number, path: string) => bar.show(before + done, total, path);
-      const report = await copyTree(from, to, { ...options, progress });
-      all.files += report.files;
-      all.directories += report.directories;
-      all.symlinks += report.symlinks;
-      all.bytes += report.bytes;
-      all.skipped.push(...report.skipped);
+      const progress = (done: number, path: string) => bar.show(done, total, path);
+      await copyTree(from, to, { ...options, progress, report: all });
     }
   } finally {
     await bar.clear();
   }
-  for (const path of all.skipped) {
-    await host.err.write(
-      `sigmavault: warning: left out "${
-        printable(path)
-      }": the vault itself, a device, fifo or socket\n`,
-    );
-  }
+  await warn(host, all);
   return { ...all, milliseconds: Math.round(host.runtime.now() - started) };
+}
+
+async function warn(host: Host, { skipped, attributesLost }: CopyReport): Promise<void> {
+  for (const { path, why } of skipped) {
+    await host.err.write(`sigmavault: warning: left out "${printable(path)}": ${why}\n`);
+  }
+  if (attributesLost === 0) return;
+  const count = plural(attributesLost, "file");
+  await host.err.write(
+    `sigmavault: warning: extended attributes of ${count} cannot be kept there\n`,
+  );
 }
 
 /** What a verb changed. */

@@ -65,10 +65,11 @@ export function treeText(root: TreeEntry, style: Style): string {
 
 /** What was copied, in a line. */
 export function transferText(verb: string, report: TransferReport): string {
-  const { files, directories, symlinks, bytes, milliseconds } = report;
+  const { files, directories, symlinks, fifos, bytes, milliseconds } = report;
   const parts = [plural(files, "file")];
   if (directories > 0) parts.push(plural(directories, "directory"));
   if (symlinks > 0) parts.push(plural(symlinks, "symlink"));
+  if (fifos > 0) parts.push(plural(fifos, "fifo"));
   return `${verb} ${parts.join(", ")}: ${formatSize(bytes)} at ${
     formatRate(bytes, milliseconds)
   }\n`;

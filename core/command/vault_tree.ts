@@ -1,78 +1,92 @@
-import { MIB } from "../limits.ts";
+import type { FilePath } from "../vault/path_failure.ts";
 import type { FileStatus } from "../vault/file_status.ts";
 import type { Vault } from "../vault/vault.ts";
-import { dataRuns } from "./data_runs.ts";
-import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "./file_tree.ts";
+import { type FilePart, partsOf, writeParts } from "./file_parts.ts";
+import type {
+  ExtendedAttribute,
+  FileDetails,
+  FileTree,
+  NodeAttributes,
+  NodeKind,
+  NodeStat,
+} from "./file_tree.ts";
+import { pathBytes, pathText } from "./path_text.ts";
 
-const CHUNK_BYTES = MIB;
+/** What a name of the owner's attributes begins with. */
+const USER = new TextEncoder().encode("user.");
 
 /** The files of an open vault. */
 export function vaultTree(vault: Vault): FileTree {
   const { files } = vault;
+  const stat = (path: FilePath) => files.stat(path, { followSymlinks: false });
   return {
     namesAreUnique: true,
-    stat: async (path) => statOf(await files.stat(path, { followSymlinks: false })),
-    list: async (path) => (await files.list(path)).map(({ name }) => name),
-    read: (path) => readChunks(vault, path),
-    write: (path, chunks) => writeChunks(vault, path, chunks),
-    makeDirectory: (path) => files.makeDirectory(path),
-    symlink: (target, path) => files.symlink(target, path),
-    readLink: (path) => files.readLink(path),
-    link: (existing, path) => files.link(existing, path),
-    rename: (from, to) => files.rename(from, to),
-    remove: (path) => files.remove(path),
-    setAttributes: (path, attributes, kind) => setAttributes(vault, path, { ...attributes, kind }),
+    details: vaultDetails(vault),
+    stat: async (path) => statOf(await stat(pathBytes(path))),
+    list: async (path) =>
+      (await files.list(pathBytes(path))).map(({ nameBytes }) => pathText(nameBytes)),
+    read: (path) => readParts(vault, pathBytes(path)),
+    write: (path, parts) => write(vault, pathBytes(path), parts),
+    makeDirectory: (path) => files.makeDirectory(pathBytes(path)),
+    symlink: (target, path) => files.symlink(pathBytes(target), pathBytes(path)),
+    readLink: async (path) => pathText(await files.readLinkBytes(pathBytes(path))),
+    link: (existing, path) => files.link(pathBytes(existing), pathBytes(path)),
+    rename: (from, to) => files.rename(pathBytes(from), pathBytes(to)),
+    remove: (path) => files.remove(pathBytes(path)),
+    setAttributes: (path, attributes, kind) =>
+      setAttributes(vault, pathBytes(path), { ...attributes, kind }),
     sync: async () => {
       if (!vault.readOnly) await vault.commit();
     },
   };
 }
 
-async function* readChunks({ files }: Vault, path: string): AsyncGenerator<Uint8Array> {
-  await using file = await files.open(path);
-  const chunk = new Uint8Array(CHUNK_BYTES);
-  for (let offset = 0;;) {
-    const length = await file.readInto(offset, chunk);
-    if (length === 0) return;
-    yield chunk.subarray(0, length);
-    offset += length;
-  }
+function vaultDetails({ files }: Vault): FileDetails {
+  return {
+    makeFifo: (path) => files.makeFifo(pathBytes(path)),
+    async attributes(path) {
+      const at = pathBytes(path);
+      const found: ExtendedAttribute[] = [];
+      for (const name of await files.attributeNames(at)) {
+        if (!USER.every((byte, i) => name[i] === byte)) continue;
+        found.push({ name, value: await files.getAttribute(at, name) });
+      }
+      return found;
+    },
+    async setAttribute(path, { name, value }) {
+      await files.setAttribute(pathBytes(path), name, value);
+      return true;
+    },
+  };
 }
 
-async function writeChunks(
+async function* readParts({ files }: Vault, path: FilePath): AsyncGenerator<FilePart> {
+  await using file = await files.open(path);
+  yield* partsOf({
+    dataRun: (offset) => file.dataRun(offset),
+    read: (offset, into) => file.readInto(offset, into),
+    size: async () => (await file.stat()).size,
+  });
+}
+
+async function write(
   { files }: Vault,
-  path: string,
-  chunks: AsyncIterable<Uint8Array>,
+  path: FilePath,
+  parts: AsyncIterable<FilePart>,
 ): Promise<void> {
   await using file = await files.open(path, { access: "write", create: "allow", truncate: true });
-  let offset = 0;
-  let written = 0;
-  for await (const chunk of chunks) {
-    for (const { from, to } of dataRuns(chunk)) {
-      await file.write(offset + from, chunk.subarray(from, to));
-      written = offset + to;
-    }
-    offset += chunk.length;
-  }
-  if (written < offset) await file.truncate(offset);
+  await writeParts(parts, file);
 }
 
 async function setAttributes(
   { files }: Vault,
-  path: string,
+  path: FilePath,
   { mode, owner, times, kind }: NodeAttributes & { readonly kind: NodeKind },
 ): Promise<void> {
   // Owner first: changing it clears setuid and setgid.
   if (owner !== undefined) await files.chown(path, owner.uid, owner.gid);
   if (mode !== undefined && kind !== "symlink") await files.chmod(path, mode);
-  if (times === undefined) return;
-  const { accessed, modified } = times;
-  await files.utimes(path, { accessed: timeOf(accessed), modified: timeOf(modified) });
-}
-
-function timeOf(milliseconds: number): { seconds: number; nanoseconds: number } {
-  const seconds = Math.floor(milliseconds / 1000);
-  return { seconds, nanoseconds: Math.floor((milliseconds - seconds * 1000) * 1e6) };
+  if (times !== undefined) await files.utimes(path, times);
 }
 
 function statOf(status: FileStatus): NodeStat {
@@ -84,8 +98,8 @@ function statOf(status: FileStatus): NodeStat {
     uid,
     gid,
     links,
-    modified: times.mtime.seconds * 1000 + times.mtime.nanoseconds / 1e6,
-    accessed: times.atime.seconds * 1000 + times.atime.nanoseconds / 1e6,
+    modified: times.mtime,
+    accessed: times.atime,
     identity: `${ino}`,
   };
 }

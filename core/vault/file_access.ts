@@ -104,6 +104,12 @@ export class FileAccess {
     return out.ino;
   }
 
+  /** Makes a directory, fifo or file without data; `mode` has the type, too. */
+  make(path: FilePath, mode: number): void {
+    const { parent, name } = this.paths.last(path);
+    this.fs.mknod(this.caller, { parent, name }, { mode, rdev: 0 }, emptyAttributes());
+  }
+
   /** The entries of a directory, sorted by the bytes of their names. */
   entries(path: FilePath): DirectoryEntry[] {
     const { ino, mode } = this.stat(path);

@@ -1,6 +1,6 @@
-import { emptyAttributes } from "../fs/file_system.ts";
+import { type AttributeChange, emptyAttributes } from "../fs/file_system.ts";
 import { VaultError } from "../errors.ts";
-import { isDirectory, PERMISSIONS, S_IFDIR } from "../fs/mode.ts";
+import { isDirectory, PERMISSIONS, S_IFDIR, S_IFIFO } from "../fs/mode.ts";
 import { checkInteger } from "../runtime.ts";
 import {
   bytesOf,
@@ -195,13 +195,15 @@ export class VaultFiles {
   ): Promise<void> {
     const { recursive = false, mode = 0o755 } = options;
     await this.#access.step("make directory", path, () => {
-      if (recursive) {
-        return void this.#access.paths.makeDirectories(this.#access.caller, path, mode);
-      }
-      const { parent, name } = this.#access.paths.last(path);
-      const node = { mode: S_IFDIR | mode & PERMISSIONS, rdev: 0 };
-      this.#access.fs.mknod(this.#access.caller, { parent, name }, node, emptyAttributes());
+      if (recursive) this.#access.paths.makeDirectories(this.#access.caller, path, mode);
+      else this.#access.make(path, S_IFDIR | mode & PERMISSIONS);
     });
+  }
+
+  /** Makes a fifo. */
+  async makeFifo(path: FilePath, options: { readonly mode?: number } = {}): Promise<void> {
+    const mode = (options.mode ?? 0o644) & PERMISSIONS;
+    await this.#access.step("make fifo", path, () => this.#access.make(path, S_IFIFO | mode));
   }
 
   /** Removes a file, a symlink or an empty directory; with `recursive`, a directory with all that is in it. */
@@ -246,13 +248,13 @@ export class VaultFiles {
 
   /** Where a symlink leads. */
   async readLink(path: FilePath): Promise<string> {
-    return shownPath(
-      await this.#access.step(
-        "read link",
-        path,
-        () => this.#access.fs.readlink(this.#access.own(path)),
-      ),
-    );
+    return shownPath(await this.readLinkBytes(path));
+  }
+
+  /** The same as it is: for targets that are not UTF-8. */
+  readLinkBytes(path: FilePath): Promise<Uint8Array> {
+    const { fs } = this.#access;
+    return this.#access.step("read link", path, () => fs.readlink(this.#access.own(path)).slice());
   }
 
   /** Gives the file at `existing` one more name. */
@@ -266,27 +268,13 @@ export class VaultFiles {
   /** Sets permission bits. */
   async chmod(path: FilePath, mode: number): Promise<void> {
     checkInteger("mode", mode, [0, PERMISSIONS]);
-    await this.#access.step("change mode of", path, () => {
-      this.#access.fs.setattr(
-        this.#access.caller,
-        this.#access.stat(path).ino,
-        { mode },
-        emptyAttributes(),
-      );
-    });
+    await this.#change("change mode of", path, (access) => [access.stat(path).ino, { mode }]);
   }
 
   /** Sets owner and group of a file; of a symlink, its own. */
   async chown(path: FilePath, uid: number, gid: number): Promise<void> {
     for (const id of [uid, gid]) checkInteger("owner", id, [0, 2 ** 32 - 1]);
-    await this.#access.step("change owner of", path, () => {
-      this.#access.fs.setattr(
-        this.#access.caller,
-        this.#access.own(path),
-        { uid, gid },
-        emptyAttributes(),
-      );
-    });
+    await this.#change("change owner of", path, (access) => [access.own(path), { uid, gid }]);
   }
 
   /** Sets times of access and change; of a symlink, its own. What is left out stays. */
@@ -295,50 +283,50 @@ export class VaultFiles {
     times: { readonly accessed?: FileTime; readonly modified?: FileTime },
   ): Promise<void> {
     const { accessed, modified } = times;
-    await this.#access.step("change times of", path, () => {
-      this.#access.fs.setattr(this.#access.caller, this.#access.own(path), {
-        ...(accessed === undefined ? {} : { atime: timeOf(accessed) }),
-        ...(modified === undefined ? {} : { mtime: timeOf(modified) }),
-      }, emptyAttributes());
-    });
+    await this.#change("change times of", path, (access) => [access.own(path), {
+      ...(accessed === undefined ? {} : { atime: timeOf(accessed) }),
+      ...(modified === undefined ? {} : { mtime: timeOf(modified) }),
+    }]);
   }
 
   /** Cuts a file, or makes it longer with zeros that take no space. */
   async truncate(path: FilePath, size: number): Promise<void> {
     checkInteger("size", size, [0, 2 ** 44]);
-    await this.#access.step("truncate", path, () => {
-      this.#access.fs.setattr(
-        this.#access.caller,
-        this.#access.stat(path).ino,
-        { size },
-        emptyAttributes(),
-      );
-    });
+    await this.#change("truncate", path, (access) => [access.stat(path).ino, { size }]);
   }
 
   /** An extended attribute, such as `user.origin`. */
-  getAttribute(path: FilePath, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  getAttribute(path: FilePath, name: string | Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     return this.#access.step(
-      `read attribute "${name}" of`,
+      `read attribute "${shownPath(name)}" of`,
       path,
       () => this.#access.fs.getxattr(this.#access.stat(path).ino, bytesOf(name)).slice(),
     );
   }
 
   /** Sets an extended attribute: names begin with `user.`, `trusted.` or `security.`. */
-  async setAttribute(path: FilePath, name: string, value: Uint8Array | string): Promise<void> {
-    await this.#access.step(`set attribute "${name}" of`, path, () => {
+  async setAttribute(
+    path: FilePath,
+    name: string | Uint8Array,
+    value: Uint8Array | string,
+  ): Promise<void> {
+    await this.#access.step(`set attribute "${shownPath(name)}" of`, path, () => {
       const { ino } = this.#access.stat(path);
       this.#access.fs.setxattr(ino, bytesOf(name), bytesOf(value), 0);
     });
   }
 
   /** Names of the extended attributes. */
-  listAttributes(path: FilePath): Promise<string[]> {
+  async listAttributes(path: FilePath): Promise<string[]> {
+    return (await this.attributeNames(path)).map(shownPath).sort();
+  }
+
+  /** The names as they are: for those that are not UTF-8. */
+  attributeNames(path: FilePath): Promise<Uint8Array[]> {
     return this.#access.step(
       "list attributes of",
       path,
-      () => this.#access.fs.listxattr(this.#access.stat(path).ino).map(shownPath).sort(),
+      () => this.#access.fs.listxattr(this.#access.stat(path).ino).map((name) => name.slice()),
     );
   }
 
@@ -367,6 +355,20 @@ export class VaultFiles {
   /** Closes every open file and gives up every unfinished one. */
   releaseAll(): void {
     this.#access.releaseAll();
+  }
+
+  /** Sets attributes of the inode that `of` finds. */
+  async #change(
+    verb: string,
+    path: FilePath,
+    of: (access: FileAccess) => [ino: number, change: AttributeChange],
+  ): Promise<void> {
+    const { fs, caller } = this.#access;
+    await this.#access.step(
+      verb,
+      path,
+      () => fs.setattr(caller, ...of(this.#access), emptyAttributes()),
+    );
   }
 
   #replace(path: FilePath, mode: number | undefined): Promise<FileReplacement> {

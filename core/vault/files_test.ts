@@ -209,3 +209,28 @@ Deno.test("links, owners, modes, times and attributes", async () => {
   await files.truncate("/b", 2);
   assert.equal(await files.readText("/c"), "te");
 });
+
+Deno.test("fifos, holes, and names that are not UTF-8", async () => {
+  const { files } = openFiles();
+  const odd = new Uint8Array([0x61, 0xff]);
+  await files.makeFifo(odd, { mode: 0o620 });
+  const { type, mode } = await files.stat(odd);
+  assert.deepEqual([type, mode], ["fifo", 0o620]);
+  await assert.rejects(files.makeFifo(odd), { errno: "EEXIST" });
+  await files.symlink(odd, "/link");
+  assert.deepEqual(await files.readLinkBytes("/link"), odd);
+  await files.writeFile("/file", "");
+  const name = new Uint8Array([...new TextEncoder().encode("user."), ...odd]);
+  await files.setAttribute("/file", name, "value");
+  assert.deepEqual(await files.attributeNames("/file"), [name]);
+  assert.equal(new TextDecoder().decode(await files.getAttribute("/file", name)), "value");
+
+  await using file = await files.open("/file", { access: "write" });
+  assert.equal(await file.dataRun(0), null);
+  await file.write(8 * MIB, pattern(100));
+  await file.truncate(16 * MIB);
+  const run = await file.dataRun(0);
+  assert(run !== null && run.from <= 8 * MIB && run.to >= 8 * MIB + 100);
+  assert(run.from > 7 * MIB && run.to < 9 * MIB, "the rest is holes");
+  assert.equal(await file.dataRun(run.to), null);
+});

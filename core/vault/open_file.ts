@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
-import { emptyAttributes, type FileSystem } from "../fs/file_system.ts";
+import { ERRNO } from "../fs/errno.ts";
+import { emptyAttributes, type FileSystem, PosixError } from "../fs/file_system.ts";
 import { checkInteger } from "../runtime.ts";
 import { type FileStatus, statusOf } from "./file_status.ts";
 import type { FileTransfer } from "./file_transfer.ts";
@@ -9,6 +10,8 @@ import { asPathError, type FilePath, shownPath } from "./path_failure.ts";
 const FILE_BYTES_MAX = 2 ** 44;
 /** One call reads at most this much; read large files as a stream. */
 const READ_BYTES_MAX = 2 ** 31;
+/** As `lseek` has them. */
+const SEEK_DATA = 3, SEEK_HOLE = 4;
 
 /** What an open file stands on. */
 export interface OpenFileParts {
@@ -68,6 +71,22 @@ export class OpenFile implements AsyncDisposable {
       done += count;
     }
     return done;
+  }
+
+  /** The first stretch at or behind `offset` that is not a hole; null where only zeros follow. */
+  async dataRun(
+    offset: number,
+  ): Promise<{ readonly from: number; readonly to: number } | null> {
+    checkInteger("offset", offset, [0, FILE_BYTES_MAX]);
+    return await this.#step("read", ({ fileSystem, ino }) => {
+      try {
+        const from = fileSystem.lseek(ino, offset, SEEK_DATA);
+        return { from, to: fileSystem.lseek(ino, from, SEEK_HOLE) };
+      } catch (error) {
+        if (error instanceof PosixError && error.errno === ERRNO.ENXIO) return null;
+        throw error;
+      }
+    });
   }
 
   /** Writes all of `data` at `offset`. Up to 1 MiB is one atomic step. */

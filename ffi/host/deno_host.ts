@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { FileTree } from "../../core/command/file_tree.ts";
 import type {
   Host,
   MountOrder,
@@ -13,6 +14,7 @@ import { VaultError } from "../../core/errors.ts";
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { stretchAhead } from "./stretch_ahead.ts";
+import { libcFiles } from "./libc_files.ts";
 import { LOCAL_FILES, readSmall, writePrivate } from "./local_files.ts";
 import { doing } from "./system_error.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
@@ -24,12 +26,15 @@ const MOUNT_WORKERS = 1;
 
 /** This machine, through Deno. What is heavy is loaded when it is first used. */
 export function denoHost(options: { readonly colours: boolean }): Host {
+  let local: FileTree | undefined;
   return {
     runtime: systemRuntime,
     out: outputOf(Deno.stdout, options.colours),
     err: outputOf(Deno.stderr, options.colours),
     keyboard: KEYBOARD,
-    local: LOCAL_FILES,
+    get local() {
+      return local ??= libcFiles() ?? LOCAL_FILES;
+    },
     absolute: (path) => isUrl(path) ? path : resolve(path),
     canonical,
     pathOf,

@@ -1,8 +1,9 @@
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
-import { dataRuns } from "../../core/command/data_runs.ts";
-import { dateOf } from "../../core/command/times.ts";
+import { bytesOf, type FilePart, writeParts } from "../../core/command/file_parts.ts";
+import { dateOf, millisecondsOf } from "../../core/command/times.ts";
 import { MIB } from "../../core/limits.ts";
 import { VaultError } from "../../core/errors.ts";
+import type { Time } from "../../core/fs/file_system.ts";
 import { doing, hostError } from "./system_error.ts";
 
 const CHUNK_BYTES = MIB;
@@ -25,10 +26,16 @@ function statOf(info: Deno.FileInfo): NodeStat {
     uid: info.uid ?? 0,
     gid: info.gid ?? 0,
     links: info.nlink ?? 1,
-    modified: info.mtime?.getTime() ?? 0,
-    accessed: info.atime?.getTime() ?? 0,
+    modified: timeOf(info.mtime),
+    accessed: timeOf(info.atime),
     identity: info.ino === null ? "" : `${info.dev}:${info.ino}`,
   };
+}
+
+function timeOf(date: Date | null): Time {
+  const milliseconds = date?.getTime() ?? 0;
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds, nanoseconds: (milliseconds - seconds * 1000) * 1e6 };
 }
 
 async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
@@ -41,7 +48,7 @@ async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function write(path: string, parts: AsyncIterable<FilePart>): Promise<void> {
   const action = `write "${path}"`;
   using file = await doing(
     action,
@@ -49,20 +56,25 @@ async function writeChunks(path: string, chunks: AsyncIterable<Uint8Array>): Pro
   );
   await doing(action, async () => {
     const { isFile } = await file.stat();
-    let offset = 0;
-    let written = 0;
-    for await (const chunk of chunks) {
-      const whole = [{ from: 0, to: chunk.length }];
+    if (isFile) {
+      await writeParts(parts, {
+        async write(offset, bytes) {
+          await file.seek(offset, Deno.SeekMode.Start);
+          await writeAll(file, bytes);
+        },
+        truncate: (size) => file.truncate(size),
+      });
+    } else {
       // A pipe or a device takes every byte.
-      for (const { from, to } of isFile ? dataRuns(chunk) : whole) {
-        if (offset + from > written) await file.seek(offset + from, Deno.SeekMode.Start);
-        for (let at = from; at < to;) at += await file.write(chunk.subarray(at, to));
-        written = offset + to;
+      for await (const part of parts) {
+        for (const bytes of bytesOf(part)) await writeAll(file, bytes);
       }
-      offset += chunk.length;
     }
-    if (written < offset) await file.truncate(offset);
   });
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
 async function setAttributes(
@@ -75,7 +87,8 @@ async function setAttributes(
     if (owner !== undefined) await changeOwner(path, owner);
     if (mode !== undefined && kind !== "symlink") await Deno.chmod(path, mode);
     if (times === undefined) return;
-    const accessed = dateOf(times.accessed), modified = dateOf(times.modified);
+    const accessed = dateOf(millisecondsOf(times.accessed));
+    const modified = dateOf(millisecondsOf(times.modified));
     if (kind !== "symlink") return await Deno.utime(path, accessed, modified);
     const { lutimes } = await import("node:fs/promises");
     await lutimes(path, accessed, modified);
@@ -87,9 +100,10 @@ async function changeOwner(path: string, { uid, gid }: { uid: number; gid: numbe
   await lchown(path, uid, gid);
 }
 
-/** The files of this machine. */
+/** The files of this machine as the runtime shows them. */
 export const LOCAL_FILES: FileTree = {
   namesAreUnique: false,
+  details: null,
   stat: (path) => doing(`look at "${path}"`, async () => statOf(await Deno.lstat(path))),
   list: (path) =>
     doing(`list "${path}"`, async () => {
@@ -98,7 +112,7 @@ export const LOCAL_FILES: FileTree = {
       return names;
     }),
   read: readChunks,
-  write: writeChunks,
+  write,
   makeDirectory: (path) => doing(`make directory "${path}"`, () => Deno.mkdir(path)),
   symlink: (target, path) => doing(`make symlink "${path}"`, () => Deno.symlink(target, path)),
   readLink: (path) => doing(`read symlink "${path}"`, () => Deno.readLink(path)),

@@ -1,5 +1,6 @@
 import { constants } from "node:os";
 import { constants as fsConstants } from "node:fs";
+import { type CallError, callError } from "./call_error.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "../../backends/file/positioned_io.ts";
 
 /**
@@ -41,10 +42,6 @@ const MODE_FILE = 0o100000;
 /** Linux transfers at most this many bytes in one call. */
 const TRANSFER_BYTES_MAX = 0x7ffff000;
 
-const ERRNO_NAMES = new Map(
-  Object.entries(constants.errno).map(([name, number]) => [number, name]),
-);
-
 /**
  * Positioned I/O by libc, or undefined where it cannot be had: not Linux, or no `--allow-ffi`.
  * Belongs to the thread that made it, because errno does.
@@ -56,19 +53,14 @@ export function libcFileIo(): PositionedIo | undefined {
   const location = symbols.__errno_location();
   if (location === null) return undefined;
   const errno = new Deno.UnsafePointerView(location);
-  const calls: Calls = { symbols, failure: (call) => systemError(call, errno.getInt32()) };
+  const calls: Calls = { symbols, failure: (call) => callError(call, errno.getInt32()) };
   return { name: "libc", open: (path, mode) => open(calls, path, mode) };
 }
 
 /** libc and the error of the last call that failed. */
 interface Calls {
   readonly symbols: FileSymbols;
-  failure(call: string): Error & { code: string };
-}
-
-function systemError(call: string, errno: number): Error & { code: string } {
-  const code = ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
-  return Object.assign(new Error(`${call}: ${code}`), { code });
+  failure(call: string): CallError;
 }
 
 function open(calls: Calls, path: string, mode: OpenMode): PositionedFile {
@@ -88,7 +80,7 @@ function open(calls: Calls, path: string, mode: OpenMode): PositionedFile {
     return new LibcFile(calls, descriptor, type === MODE_BLOCK_DEVICE ? "block-device" : "file");
   }
   calls.symbols.close(descriptor);
-  throw systemError("open", constants.errno[type === MODE_DIRECTORY ? "EISDIR" : "EINVAL"]);
+  throw callError("open", constants.errno[type === MODE_DIRECTORY ? "EISDIR" : "EINVAL"]);
 }
 
 /** The type bits of a file's mode, or 0 where there is none. */
@@ -129,7 +121,7 @@ class LibcFile implements PositionedFile {
 
   write(offset: number, from: Uint8Array): void {
     const done = this.#transfer("pwrite64", offset, from);
-    if (done < from.length) throw systemError("pwrite64", constants.errno.ENOSPC);
+    if (done < from.length) throw callError("pwrite64", constants.errno.ENOSPC);
   }
 
   size(): number {
@@ -149,7 +141,7 @@ class LibcFile implements PositionedFile {
   async syncAside(): Promise<void> {
     // errno belongs to the pool's thread, and asking again would hide the error: Linux reports it once.
     if (await this.#symbols.fdatasyncAside(this.descriptor) !== 0) {
-      throw systemError("fdatasync", constants.errno.EIO);
+      throw callError("fdatasync", constants.errno.EIO);
     }
   }
 
