@@ -38,6 +38,11 @@ export function wipe(...secrets: Uint8Array[]): void {
   for (const secret of secrets) secret.fill(0);
 }
 
+/** True where all bytes are zero, as holes of a file read. */
+export function isHole(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
 /** Reads an unsigned 48-bit little-endian integer. */
 export function getU48(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint16(at + 4, true) * TWO_32;

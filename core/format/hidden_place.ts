@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../assert.ts";
-import { getU64, setU64, viewOf } from "../bytes.ts";
+import { getU64, isHole, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 
 /** Bytes of an order key: that of a keyed permutation. */
@@ -41,7 +41,7 @@ export function encodeHiddenPlace(place: HiddenPlace | undefined): Uint8Array<Ar
 /** Reads a place; undefined where there is none. Throws `corrupt` where it makes no sense. */
 export function decodeHiddenPlace(bytes: Uint8Array): HiddenPlace | undefined {
   if (bytes.length !== HIDDEN_PLACE_BYTES) throw misplaced();
-  if (bytes.every((byte) => byte === 0)) return undefined;
+  if (isHole(bytes)) return undefined;
   const segments = getU64(viewOf(bytes), 16);
   const first = getU64(viewOf(bytes), 24);
   const place = { orderKey: bytes.slice(0, ORDER_KEY_BYTES), segments, first };

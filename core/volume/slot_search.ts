@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { wipe } from "../bytes.ts";
+import { isHole, wipe } from "../bytes.ts";
 import { deriveAll, KDF_ORDER, type KdfChoice, type Stretch } from "../crypto/argon2.ts";
 import { readDeviceSecret } from "../crypto/device_secret.ts";
 import { candidateKeks, type Secret } from "../crypto/key_encryption.ts";
@@ -63,12 +63,18 @@ export function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): He
 export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> {
   const own = await readHeaderBytes(medium);
   try {
-    return [own, await readHeaderBytes(medium, HEADER_AREA_BYTES)];
+    const [a, b] = await readHeaderBytes(medium, HEADER_AREA_BYTES);
+    return [own, [noHole(a), noHole(b)]];
   } catch (error) {
     // Bad sectors there are no concern of the vault.
     if (error instanceof VaultError) return [own, [null, null]];
     throw error;
   }
+}
+
+/** Null for a copy without a salt: a hole of a sparse vault, where nothing has to be derived. */
+function noHole(copy: Uint8Array | null): Uint8Array | null {
+  return copy !== null && isHole(copyImage(copy).salt) ? null : copy;
 }
 
 /**

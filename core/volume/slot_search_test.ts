@@ -3,7 +3,8 @@ import { FAST_KDF, headerWorld, memoryPlatform, text } from "../../tests/support
 import type { KdfChoice, Stretch } from "../crypto/argon2.ts";
 import { createHeader } from "./header_area.ts";
 import { readHeaderBytes } from "./header_cells.ts";
-import { findSlot } from "./slot_search.ts";
+import { findSlot, readAreas } from "./slot_search.ts";
+import { HEADER_AREA_BYTES, SALT_BYTES } from "../format/header.ts";
 
 const GIB = 1 << 30;
 const RIGHT = { passphrase: text("right") };
@@ -67,4 +68,16 @@ Deno.test("slot search: a right passphrase tries one derivation, from either cop
     assert.equal(found?.copy, whole[0] === null ? 1 : 0);
     assert.deepEqual(told, [FAST_KDF]);
   }
+});
+
+Deno.test("slot search: where a sparse vault has a hole instead of a second header, nothing is derived", async () => {
+  const world = headerWorld();
+  await createHeader({ ...world, mode: "user", secret: RIGHT, kdf: FAST_KDF });
+  world.medium.direct!.truncate(2 * HEADER_AREA_BYTES);
+  const areas = await readAreas(world.medium);
+  assert.deepEqual(areas[1], [null, null]);
+  await world.medium.write(HEADER_AREA_BYTES + SALT_BYTES - 1, Uint8Array.of(1));
+  const [, [first, second]] = await readAreas(world.medium);
+  assert.notEqual(first, null);
+  assert.equal(second, null);
 });

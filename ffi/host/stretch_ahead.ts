@@ -1,3 +1,4 @@
+import { isHole } from "../../core/bytes.ts";
 import { deriveAll, type KdfChoice, stretchPassphrase } from "../../core/crypto/argon2.ts";
 import type { Secret } from "../../core/crypto/key_encryption.ts";
 import type { Stretched } from "../../core/crypto/stretched.ts";
@@ -38,6 +39,6 @@ function firstSalts(path: string): Uint8Array[] {
   return FIRST_SALTS.flatMap((offset) => {
     file.seekSync(offset, Deno.SeekMode.Start);
     const salt = new Uint8Array(SALT_BYTES);
-    return file.readSync(salt) === SALT_BYTES ? [salt] : [];
+    return file.readSync(salt) === SALT_BYTES && !isHole(salt) ? [salt] : [];
   });
 }
