@@ -16,6 +16,7 @@ import { wipe } from "../core/bytes.ts";
 import { MIB } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
+import { DamageNews } from "../core/vault/damage_news.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
@@ -57,6 +58,7 @@ const handles = new OpenHandles();
 const kernelCache = new PostedKernelCache(handles, (order) => post({ type: "forget", order }));
 
 const verbs = controlVerbs();
+const damage = new DamageNews();
 /** Verbs of the control socket that have not ended; the vault is not closed before they have. */
 const running = new Set<Promise<void>>();
 const stopping = new AbortController();
@@ -83,7 +85,8 @@ async function open(order: ServeOrder): Promise<Server> {
     };
     const stretch = takingAhead(ahead.promise);
     const protect = order.protect && decodeHiddenPlace(order.protect);
-    const options = { secret, protect, profiles, stretch, readOnly, noatime, cacheBytes };
+    const opening = { secret, protect, profiles, stretch, readOnly };
+    const options = { ...opening, noatime, cacheBytes, onDamage: damage.onDamage };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
     return { vault, transaction: new MountTransaction(vault, kernelCache), kernel, lane };
   } catch (error) {
@@ -130,7 +133,10 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
     writebackCache: false,
     idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
     busy: () => running.size > 0,
-    tick: () => void upkeep.tick().catch(failed),
+    tick: () => {
+      tellDamage();
+      void upkeep.tick().catch(failed);
+    },
     ready: () => post({ type: "ready" }),
     report: (error) => post({ type: "report", error: toPosted(error) }),
   });
@@ -149,6 +155,12 @@ async function control(
   } catch (error) {
     post({ type: "reply", id, error: toPosted(error) });
   }
+}
+
+/** Says once a second what was repaired: a dying disk gives thousands of findings. */
+function tellDamage(): void {
+  const text = damage.take();
+  if (text !== null) post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
 }
 
 /** Tells of the first step and of each further thousandth: every message wakes a thread. */
@@ -172,6 +184,7 @@ async function end(failure?: unknown): Promise<void> {
   try {
     if (failure instanceof AssertionError) await ending?.vault.abandon();
     else await ending?.vault.close();
+    tellDamage();
     await ending?.lane.close();
   } catch (closing) {
     error ??= toPosted(closing);

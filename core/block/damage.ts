@@ -26,6 +26,10 @@ export interface DamagedNode {
 /** What reads have found bad and got right from elsewhere: it waits until writing it anew can do no harm. */
 export class Damage {
   observer: DamageObserver | null = null;
+  /** Blocks and nodes that were written anew since the vault was opened. */
+  repaired = 0;
+  /** Those that were left as they are. */
+  unrepaired = 0;
   private blocks = new Map<number, number>();
   private nodes: DamagedNode[] = [];
   /** Blocks that could not be repaired: told of once. */
@@ -72,8 +76,10 @@ export class Damage {
     return { blocks, nodes };
   }
 
-  /** Tells the observer. */
+  /** Counts, and tells the observer. */
   tell(event: DamageEvent): void {
+    if (event.repaired) this.repaired++;
+    else this.unrepaired++;
     this.observer?.(event);
   }
 }

@@ -1,11 +1,13 @@
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
+import type { Redundancy } from "../format/redundancy.ts";
 import { addSlot } from "../volume/header_slots.ts";
 import { createVault } from "../vault/vault.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { NodeKind } from "./file_tree.ts";
 import type { CryptoLaneName, Host } from "./host.ts";
+import { blockBytesFor } from "./redundancy_option.ts";
 import { newPassphrase } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
 import { confirm } from "./terminal/prompt.ts";
@@ -18,6 +20,7 @@ export interface CreateOptions {
   readonly dense: boolean;
   readonly sizeBytes?: number;
   readonly blockBytes?: number;
+  readonly redundancy?: Redundancy;
   readonly label?: string;
   readonly recoveryCode: boolean;
   readonly force: boolean;
@@ -47,9 +50,10 @@ export async function create(
   options: CreateOptions,
 ): Promise<CreateReport> {
   const name = host.absolute(medium);
+  const blockBytes = blockBytesFor(options);
   const isOurs = await allowOverwriting(host, name, options) === "nothing there";
   const secret = await newSecret(host, options);
-  const { cryptoLane, mode, kdf, label, dense, sizeBytes, blockBytes } = options;
+  const { cryptoLane, mode, kdf, label, dense, sizeBytes, redundancy } = options;
   const bar = progressOn(host.err, host.runtime);
   try {
     const parts = await host.openParts(name, {
@@ -68,6 +72,7 @@ export async function create(
         dense,
         sizeBytes,
         blockBytes,
+        redundancy,
         root,
         progress,
       });

@@ -1,3 +1,4 @@
+import { type RedundancyReport, redundancyReport } from "./redundancy_report.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { currentEpoch } from "../crypto/vault_keys.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -13,6 +14,8 @@ export interface VaultDescription {
   readonly totalBytes: number;
   readonly freeBytes: number;
   readonly blockBytes: number;
+  /** How much of what is stored may be lost. */
+  readonly redundancy: RedundancyReport;
   /** Free cells hold noise. */
   readonly dense: boolean;
   /** It is a hidden vault itself; whether one is in it, nobody can tell. */
@@ -41,6 +44,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     totalBytes: totalCells * CELL_BYTES,
     freeBytes: freeCells * CELL_BYTES,
     blockBytes: volume.blockBytes,
+    redundancy: redundancyReport(vault),
     dense: volume.store.dense,
     hidden: vault.header.keys.hidden !== undefined,
     segments: space.segments,

@@ -3,6 +3,7 @@ import type { VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
+import { redundancyText, repairsText } from "./redundancy_report.ts";
 import type { TransactionRow } from "./transaction_verbs.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 import { rowsOfSlots, type SlotRow, slotRow } from "./keys.ts";
@@ -41,6 +42,7 @@ export function infoText(report: InfoReport, style: Style): string {
     ["used", formatSize(report.usedBytes)],
     ["free", `${formatSize(report.freeBytes)} of ${formatSize(report.totalBytes)}`],
     ["block size", formatSize(report.blockBytes)],
+    ["redundancy", redundancyText(report.redundancy)],
     ["root", `sequence ${report.sequence}, key epoch ${report.epoch}`],
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
   ];
@@ -51,6 +53,8 @@ export function infoText(report: InfoReport, style: Style): string {
   if (report.replayed > 0) {
     rows.push(["recovered", `${plural(report.replayed, "transaction")}: it was not closed`]);
   }
+  const repairs = repairsText(report.redundancy);
+  if (repairs !== null) rows.push(["repairs", repairs]);
   if (report.skippedRoots.length > 0) {
     rows.push(["warning", `newer roots do not open: ${report.skippedRoots.join(", ")}`]);
   }

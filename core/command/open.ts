@@ -6,6 +6,7 @@ import { openHeader } from "../volume/header_area.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { type ControlOptions, type ControlProgress, wipeMessage } from "../vault/control.ts";
+import { DamageNews } from "../vault/damage_news.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
@@ -47,7 +48,9 @@ export async function withVault<T>(
   return await withSecret(target, access, async ({ parts, secret, profiles, trying, waiting }) => {
     const protect = await placeToProtect(host, parts, target.options);
     const readOnly = access === "read";
-    const options = { secret, readOnly, owner: host.owner(), profiles, trying, protect };
+    const news = new DamageNews();
+    const { onDamage } = news;
+    const options = { secret, readOnly, owner: host.owner(), profiles, trying, protect, onDamage };
     const vault = await waiting(() => openVault(parts, options));
     wipeSecret(secret);
     try {
@@ -56,8 +59,14 @@ export async function withVault<T>(
       return await use(vault);
     } finally {
       await vault.close();
+      await tell(host, news);
     }
   });
+}
+
+async function tell({ err }: Host, news: DamageNews): Promise<void> {
+  const text = news.take();
+  if (text !== null) await err.write(`sigmavault: ${text}\n`);
 }
 
 /** What opening a vault or its header takes. */

@@ -1,5 +1,6 @@
 import { Argument, type Command, Option } from "commander";
 import { KDF_ORDER } from "../crypto/argon2.ts";
+import type { Redundancy } from "../format/redundancy.ts";
 import { MIB } from "../limits.ts";
 import type { CreateOptions } from "./create.ts";
 import type { Host } from "./host.ts";
@@ -13,6 +14,7 @@ import {
   printing,
   sizeArgument,
 } from "./program_options.ts";
+import { REDUNDANCY_HELP, redundancyArgument } from "./redundancy_option.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
@@ -119,6 +121,7 @@ interface CreateFlags
   readonly dense?: boolean;
   readonly size?: number;
   readonly blockSize?: number;
+  readonly redundancy?: Redundancy;
   readonly recoveryCode?: boolean;
   readonly force?: boolean;
   readonly yes?: boolean;
@@ -139,6 +142,7 @@ function createFlags(command: Command): Command {
       .option("--dense", "fill it with noise first, so that nobody sees how much is used")
       .option("--size <size>", "of a dense vault exactly, of a sparse one at most", sizeArgument)
       .option("--block-size <size>", "of file data: a power of two, 4K to 1M", sizeArgument)
+      .option("--redundancy <k+m>", REDUNDANCY_HELP, redundancyArgument)
       .option("--label <text>", "a name for the key slot")
       .option("--recovery-code", "print a recovery code, which opens it too")
       .option("--force", "overwrite a file that is there, after a question")
@@ -152,6 +156,7 @@ function createFlags(command: Command): Command {
     [
       "create vault.sv",
       "create vault.sv --dense --size 10G --recovery-code",
+      "create vault.sv --redundancy 4+2",
       "create vault.sv --mode hybrid --kdf sensitive",
     ],
   );

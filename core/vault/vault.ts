@@ -91,6 +91,8 @@ export interface CreateVaultOptions {
   readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
   /** Told how far filling a dense vault has come. */
   readonly progress?: (doneBytes: number, totalBytes: number) => void;
+  /** As for opening one. */
+  readonly onDamage?: DamageObserver;
 }
 
 /** How to open one. */
@@ -304,7 +306,7 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const { secret, mode = "user", kdf, label } = options;
   const header = { medium, kernel, runtime, platform, secret, mode, kdf, label };
   const { keys } = await createHeader(header);
-  const opened = createVolume({ ...parts, keys }, shape);
+  const opened = createVolume({ ...parts, keys, onDamage: options.onDamage }, shape);
   const vault = new Vault(parts, opened, keys, options);
   await vault.commit();
   return vault;
@@ -388,8 +390,7 @@ export function openVaultWithKeys(
   const { cacheBytes, protect } = options;
   try {
     const own = ownParts(parts, keys.hidden);
-    const { onDamage } = options;
-    const volumeOptions = { ...own, keys, cacheBytes, protect, onDamage };
+    const volumeOptions = { ...own, keys, cacheBytes, protect, onDamage: options.onDamage };
     const opened = openVolume(volumeOptions, readOnly ? "read" : "write");
     return new Vault(own, opened, keys, options);
   } catch (error) {

@@ -52,6 +52,7 @@ export interface OpenedVolume {
 export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
   const { parts, keyRing, medium } = assemble(options, "create");
   const store = TreeStore.create(parts, shape);
+  store.damage.observer = options.onDamage ?? null;
   const engine = engineOver(options, { store, medium, readOnly: false });
   const volumes = new Volumes(engine);
   volumes.createVolume(MAIN_VOLUME);
