@@ -133,6 +133,7 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
     writebackCache: false,
     idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
     busy: () => running.size > 0,
+    round: (empty) => kernelCache.served(empty),
     tick: () => {
       tellDamage();
       void upkeep.tick().catch(failed);
@@ -179,6 +180,7 @@ async function end(failure?: unknown): Promise<void> {
   const ending = server;
   server = null;
   let error = failure === undefined ? undefined : toPosted(failure);
+  kernelCache.end();
   stopping.abort(new VaultError("unavailable", "Cannot finish: the vault is being unmounted"));
   await Promise.all(running);
   try {

@@ -2,11 +2,17 @@ import type { KernelCache, Outdated } from "../core/fs/kernel_cache.ts";
 import type { OpenHandles } from "./libfuse3/open_handles.ts";
 import type { ForgetOrder } from "./mount_messages.ts";
 
+/** Rounds of 64 requests after which those have been served that waited: the kernel hands them out in order. */
+const ROUNDS_MAX = 32;
+
 /** The kernel's cache as the serving thread reaches it: another thread tells the kernel, because this one must go on serving. */
 export class PostedKernelCache implements KernelCache {
   readonly #handles: OpenHandles;
   readonly #post: (order: ForgetOrder) => void;
   readonly #waiting = new Map<number, () => void>();
+  #told: (() => void)[] = [];
+  #rounds = 0;
+  #over = false;
   #orders = 0;
 
   constructor(handles: OpenHandles, post: (order: ForgetOrder) => void) {
@@ -19,15 +25,41 @@ export class PostedKernelCache implements KernelCache {
     return this.#forget({ inodes: this.#handles.mappable, names: [] });
   }
 
-  drop({ inodes, names, stale }: Outdated): Promise<void> {
+  async drop({ inodes, names, stale }: Outdated): Promise<void> {
     this.#handles.rolledBack(stale);
-    return this.#forget({ inodes: [...inodes], names });
+    await this.#forget({ inodes: [...inodes], names });
+    this.#handles.pagesAreGone();
   }
 
   /** The order with this number has been carried out. */
   forgotten(id: number): void {
-    this.#waiting.get(id)?.();
+    const resolve = this.#waiting.get(id);
     this.#waiting.delete(id);
+    if (resolve === undefined) return;
+    this.#told.push(resolve);
+    this.#rounds = 0;
+    if (this.#over) this.#resolveTold();
+  }
+
+  /**
+   * Some requests were served; `empty`: all that there were. Before Linux 6.16, what the kernel was writing already when it was told
+   * to forget it is written from a copy, and may still have been waiting to be served.
+   */
+  served(empty: boolean): void {
+    if (this.#told.length === 0) return;
+    if (empty || ++this.#rounds > ROUNDS_MAX) this.#resolveTold();
+  }
+
+  /** Nothing is served any more. */
+  end(): void {
+    this.#over = true;
+    this.#resolveTold();
+  }
+
+  #resolveTold(): void {
+    const told = this.#told;
+    this.#told = [];
+    for (const resolve of told) resolve();
   }
 
   #forget(what: Omit<ForgetOrder, "id">): Promise<void> {

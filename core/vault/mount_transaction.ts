@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
 import type { KernelCache } from "../fs/kernel_cache.ts";
 import { checkInteger } from "../runtime.ts";
+import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import type { HeldTransaction } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
 
@@ -47,11 +48,36 @@ export class MountTransaction {
     return this.#current && stateOf(this.#current);
   }
 
-  /** Runs what cannot run inside a transaction; none begins meanwhile. */
-  without<T>(what: string, work: () => Promise<T>): Promise<T> {
-    return this.#alone(() => {
+  /** Runs what cannot run inside a transaction; none begins meanwhile. `what` completes "Cannot …" where one is open. */
+  without<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    return this.#alone(async () => {
       this.#requireNone(what);
-      return work();
+      return await work();
+    });
+  }
+
+  /**
+   * The same behind the barrier: what programs wrote before the call, through memory maps too, is in the state that `work` finds.
+   * For what keeps a state, such as a snapshot.
+   */
+  settled<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    return this.without(what, async () => {
+      await this.#kernel.takeIn();
+      return await work();
+    });
+  }
+
+  /**
+   * The same for `work` that puts another state in place of the present one and then has the filesystem reset, such as the rollback
+   * to a snapshot. Before that it tells of each record that is not the same in both. What they belong to is forgotten by the
+   * kernel when this resolves, and what was open of it answers ESTALE.
+   */
+  replaced<T>(what: string, work: (differs: UndoneVisitor) => T): Promise<T> {
+    return this.without(what, async () => {
+      await this.#kernel.takeIn();
+      const { result, outdated } = this.#vault.replaceState(work);
+      await this.#kernel.drop(outdated);
+      return result;
     });
   }
 

@@ -9,6 +9,9 @@ import { PosixError } from "../fs/file_system.ts";
 import type { KernelCache, Outdated } from "../fs/kernel_cache.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
+import type { UndoneVisitor } from "../volume/logged_tree.ts";
+import type { KeyValueTree } from "../volume/volume_store.ts";
+import { MAIN_VOLUME } from "../volume/volumes.ts";
 import { MountTransaction } from "./mount_transaction.ts";
 import type { Vault } from "./vault.ts";
 
@@ -105,6 +108,68 @@ Deno.test("what only the kernel has when one begins is not taken back; what it h
   kernel.page = () => actions.write(ino, 0, text("last"));
   await transaction.commit(null);
   assert.equal(await vault.files.readText("/mapped"), "last");
+  await vault.close();
+});
+
+/** Tells of every record that is not the same in two trees. */
+function differences(before: KeyValueTree, after: KeyValueTree, differs: UndoneVisitor): void {
+  const recordsOf = (tree: KeyValueTree) => {
+    const records = new Map<string, Uint8Array[]>();
+    tree.scan(new Uint8Array(0), (key, value) => {
+      records.set(key.join(), [key.slice(), value.slice()]);
+      return true;
+    });
+    return records;
+  };
+  const [old, now] = [recordsOf(before), recordsOf(after)];
+  for (const name of new Set([...old.keys(), ...now.keys()])) {
+    const [[key, inside], [, value]] = [old.get(name) ?? [], now.get(name) ?? []];
+    if (inside?.join() !== value?.join()) {
+      differs(key ?? now.get(name)![0], inside ?? null, value ?? null);
+    }
+  }
+}
+
+Deno.test("a rollback to a snapshot has what only the kernel had before, and tells what is outdated and stale", async () => {
+  const { vault, kernel, transaction, actions } = await mounted();
+  const { fileSystem, volumes } = vault;
+  const inos = ["same", "written", "unlinked"].map((name) => {
+    const ino = actions.create(name);
+    fileSystem.open(ino, 0);
+    return ino;
+  });
+  const [same, written, unlinked] = inos;
+  kernel.page = () => actions.write(same, 0, text("in"));
+  await transaction.settled("keep a snapshot", () => volumes.snapshot(MAIN_VOLUME, "one"));
+  actions.write(written, 0, text("other"));
+  fileSystem.unlink(1, named("unlinked"));
+  const made = actions.create("made");
+  fileSystem.open(made, 0);
+  kernel.page = () => actions.write(made, 0, text("late"));
+  await transaction.replaced("roll back", (differs) => {
+    const snapshot = volumes.openSnapshot(MAIN_VOLUME, "one");
+    differences(vault.opened.volume.tree, snapshot.tree, differs);
+    snapshot.close();
+    volumes.rollback(MAIN_VOLUME, "one", "destroy");
+  });
+  const { inodes, names, stale } = await kernel.dropped.promise;
+  assert.deepEqual(
+    stale.map(({ ino, opens }) => [ino, opens]).sort(),
+    [written, unlinked, made].map((ino) => [ino, 1]).sort(),
+  );
+  assert.equal(inodes.has(same), false);
+  const shown = names.map(({ name }) => new TextDecoder().decode(name)).sort();
+  assert.deepEqual(shown, ["made", "unlinked"]);
+  assert.equal(await vault.files.readText("/same"), "in");
+  for (const ino of [...inos, made]) fileSystem.release(ino);
+  assert.equal(await namesOf(vault), "same,unlinked,written");
+  await transaction.begin(null);
+  const refused = { kind: "conflict", message: /^Cannot roll back: a transaction is open/ };
+  await assert.rejects(transaction.replaced("roll back", () => {}), refused);
+  await assert.rejects(transaction.settled("roll back", () => {}), refused);
+  await transaction.rollback(null);
+  while (volumes.destroyStep());
+  assert.deepEqual((await checkVault(vault)).problems, []);
   await vault.close();
 });
 

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { VaultError } from "../errors.ts";
 import type { Outdated, StaleNode } from "../fs/kernel_cache.ts";
 import type { PosixFileSystem } from "../fs/posix_file_system.ts";
+import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { VaultFiles } from "./files.ts";
 import { asPathError } from "./path_failure.ts";
@@ -197,14 +198,32 @@ export class Transactions {
   }
 
   #undo(): Outdated {
-    const { fileSystem, volume } = this.#parts;
+    const { volume } = this.#parts;
+    return this.#reporting((differs) => volume.rollbackTransaction(differs)).outdated;
+  }
+
+  /**
+   * Has `work` put another state in place of this one; it tells what differs before the filesystem is reset. Says what others may now
+   * remember wrongly.
+   */
+  replace<T>(work: (differs: UndoneVisitor) => T): { result: T; outdated: Outdated } {
+    if (this.#current !== null) throw heldError();
+    this.#flush();
+    return this.#reporting(work);
+  }
+
+  #reporting<T>(work: (differs: UndoneVisitor) => T): { result: T; outdated: Outdated } {
+    const { fileSystem } = this.#parts;
     const undone = new UndoneRecords();
-    const { changed } = undone;
+    const { changed, names } = undone;
     const stale: StaleNode[] = [];
     fileSystem.reportReset({ changed, stale });
-    volume.rollbackTransaction((key, inside, now) => undone.add(key, inside, now));
-    const inodes = undone.accessed.union(changed);
-    return { inodes, names: undone.names, stale };
+    try {
+      const result = work((key, before, after) => undone.add(key, before, after));
+      return { result, outdated: { inodes: undone.accessed.union(changed), names, stale } };
+    } finally {
+      fileSystem.reportReset({ changed: new Set(), stale: [] });
+    }
   }
 }
 

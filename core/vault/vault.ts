@@ -6,6 +6,7 @@ import type { SlotMode } from "../format/key_slot.ts";
 import type { Platform } from "../crypto/platform.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
+import type { Outdated } from "../fs/kernel_cache.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
 import type { DamageObserver } from "../block/damage.ts";
 import { headerSegments } from "../block/kept_segments.ts";
@@ -26,6 +27,7 @@ import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
+import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import type { Volumes } from "../volume/volumes.ts";
 import { VaultFiles } from "./files.ts";
 import {
@@ -226,6 +228,15 @@ export class Vault implements AsyncDisposable {
    */
   holdTransaction(): Promise<HeldTransaction> {
     return this.transactions.hold();
+  }
+
+  /**
+   * Has `work` put another state in place of the present one: see `MountTransaction.replaced`.
+   *
+   * @internal
+   */
+  replaceState<T>(work: (differs: UndoneVisitor) => T): { result: T; outdated: Outdated } {
+    return this.transactions.replace(work);
   }
 
   /**

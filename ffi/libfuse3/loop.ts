@@ -39,6 +39,8 @@ export interface ServeOptions {
   readonly idle?: () => boolean;
   /** True while other work of this thread waits for promises: the thread then sleeps without blocking its event loop. */
   readonly busy?: () => boolean;
+  /** Called after each round of up to 64 requests, with whether there are no more; it must be cheap. */
+  readonly round?: (empty: boolean) => void;
   /** Called at least once a second. */
   readonly tick?: () => void;
   /** Called once the kernel and the driver agreed: the mount is usable. */
@@ -168,6 +170,7 @@ class SessionLoop {
     // First: a mount may begin and end within one batch.
     this.#announce();
     if (drained === "gone" || this.#dispatcher.broken !== null) return false;
+    this.#options.round?.(drained === "empty");
     if (drained === "more") {
       await this.#tickIfDue(true);
       return true;

@@ -21,6 +21,7 @@ export class OpenHandles {
   #rollbacks = 0;
   readonly #writers = new Map<number, number>();
   readonly #stale = new Map<number, Stale>();
+  readonly #withPages = new Set<number>();
 
   /** The handle of what is opened now. */
   opened(ino: number, flags: number): number {
@@ -37,6 +38,19 @@ export class OpenHandles {
     }
     const stale = this.#stale.get(ino);
     if (stale !== undefined && handle < stale.before && --stale.left <= 0) this.#stale.delete(ino);
+  }
+
+  /**
+   * True for an inode whose pages in the kernel may be of a state that was rolled back. The kernel writes them through any handle, also
+   * through one that was opened since.
+   */
+  hasPagesOfBefore(ino: number): boolean {
+    return this.#withPages.has(ino);
+  }
+
+  /** The kernel has forgotten the pages of what was rolled back. */
+  pagesAreGone(): void {
+    this.#withPages.clear();
   }
 
   /** True while any handle is stale: only then they need to be looked at. */
@@ -59,6 +73,7 @@ export class OpenHandles {
     this.#rollbacks++;
     for (const { ino, opens } of nodes) {
       this.#stale.set(ino, { before: this.#rollbacks, left: opens });
+      this.#withPages.add(ino);
     }
   }
 }

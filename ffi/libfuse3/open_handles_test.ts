@@ -35,6 +35,16 @@ Deno.test("a second rollback makes stale what was opened since the first", () =>
   assert.equal(handles.anyStale, false);
 });
 
+Deno.test("until the kernel has forgotten its pages, whoever writes them writes what was rolled back", () => {
+  const handles = new OpenHandles();
+  handles.opened(7, O_RDWR);
+  handles.rolledBack([{ ino: 7, opens: 1 }]);
+  handles.opened(7, O_RDWR);
+  assert.deepEqual([7, 8].map((ino) => handles.hasPagesOfBefore(ino)), [true, false]);
+  handles.pagesAreGone();
+  assert.equal(handles.hasPagesOfBefore(7), false);
+});
+
 Deno.test("what is open for reading and writing may be mapped for writing", () => {
   const handles = new OpenHandles();
   handles.opened(1, O_RDONLY);

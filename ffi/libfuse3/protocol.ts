@@ -258,6 +258,8 @@ export const FATTR = {
 
 export const FOPEN_KEEP_CACHE = 1 << 1;
 export const OPEN_KILL_SUIDGID = 1 << 0;
+/** The kernel writes a page of its own accord: nobody called write. */
+export const WRITE_CACHE = 1 << 0;
 export const WRITE_KILL_SUIDGID = 1 << 2;
 export const SETXATTR_ACL_KILL_SGID = 1 << 0;
 

@@ -11,6 +11,7 @@ import {
   READ_IN,
   S_ISGID,
   S_ISUID,
+  WRITE_CACHE,
   WRITE_HEADERS_BYTES,
   WRITE_IN,
   WRITE_KILL_SUIDGID,
@@ -49,9 +50,11 @@ export const read: Operation = (exchange) => {
   return NO_REPLY;
 };
 
-export const write: Operation = ({ fileSystem, request, reply }) => {
+export const write: Operation = ({ fileSystem, request, reply, handles }) => {
   const length = request.u32(WRITE_IN.size);
   if (length > request.length - WRITE_HEADERS_BYTES) throw malformed;
+  const flags = request.u32(WRITE_IN.flags);
+  if ((flags & WRITE_CACHE) !== 0 && handles.hasPagesOfBefore(request.nodeId)) throw staleHandle;
   const offset = request.u64(WRITE_IN.offset);
   if (!Number.isSafeInteger(offset + length)) throw tooBig;
   const buffer = request.buffer;
@@ -60,7 +63,7 @@ export const write: Operation = ({ fileSystem, request, reply }) => {
     length,
     address: buffer.address + IN_HEADER.bytes + WRITE_IN.bytes,
     buffer: buffer.keepable ? buffer : null,
-    killSetId: (request.u32(WRITE_IN.flags) & WRITE_KILL_SUIDGID) !== 0,
+    killSetId: (flags & WRITE_KILL_SUIDGID) !== 0,
   });
   return reply.written(length);
 };
