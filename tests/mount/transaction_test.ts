@@ -194,3 +194,43 @@ transactionTest("unmounting with a transaction open rolls it back", async (vault
   assert.equal(await vault.ok("cat file"), "old");
   assert.deepEqual((await vault.control("check") as { problems: unknown[] }).problems, []);
 });
+
+transactionTest("no verb waits for ever while programs read, write and map", async (vault) => {
+  await vault.ok("head -c 400000 /dev/zero > mapped; mkdir d; echo x > d/file");
+  await using python = new PythonSession(vault.mountpoint);
+  await python.run(`
+import signal
+def forked(work):
+    pid = os.fork()
+    if pid != 0: return pid
+    code = 0
+    try: work()
+    except OSError as e: code = 0 if e.errno in (errno.ESTALE, errno.ENOENT) else e.errno
+    os._exit(code)
+def write_map():
+    with open("mapped", "r+b") as f, mmap.mmap(f.fileno(), 400000) as m:
+        for n in range(50):
+            for at in range(0, 400000, 4096): m[at] = n
+def write_file():
+    for n in range(20):
+        with open("d/file", "r+b") as f: f.write(b"y" * 5000); f.flush(); os.fsync(f.fileno())
+def move():
+    for n in range(50): os.rename("d/file", "d/other"); os.rename("d/other", "d/file"); os.listdir("d")
+def keep(work, parent=os.getpid()):
+    # A map that a rollback cut off ends the process that uses it.
+    while os.getppid() == parent and os.waitpid(forked(work), 0)[1] in (0, signal.SIGBUS): pass
+    os._exit(1)
+users = [forked(lambda: keep(work)) for work in [write_map, write_file, move]]`);
+  for (let round = 0; round < 12; round++) {
+    await vault.control("begin");
+    await vault.ok("cat mapped > d/copy; ls d > /dev/null");
+    await vault.control(round % 3 === 0 ? "commit" : "rollback");
+  }
+  assert.equal(
+    await python.run(`
+for pid in users: os.kill(pid, signal.SIGKILL)
+print([os.waitpid(pid, 0)[1] for pid in users])`),
+    "[9, 9, 9]",
+  );
+  assert.deepEqual((await vault.control("check") as { problems: unknown[] }).problems, []);
+});
