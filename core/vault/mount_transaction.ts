@@ -75,7 +75,7 @@ export class MountTransaction {
   replaced<T>(what: string, work: (differs: UndoneVisitor) => T): Promise<T> {
     return this.without(what, async () => {
       await this.#kernel.takeIn();
-      const { result, outdated } = this.#vault.replaceState(work);
+      const { result, outdated } = this.#vault.transactions.replace(work);
       await this.#kernel.drop(outdated);
       return result;
     });
@@ -87,7 +87,7 @@ export class MountTransaction {
     return this.#alone(async () => {
       this.#requireNone("begin a transaction");
       await this.#kernel.takeIn();
-      const held = await this.#vault.holdTransaction();
+      const held = await this.#vault.transactions.hold();
       const id = ++this.#count;
       const since = this.#vault.opened.volume.runtime.now();
       const timer = timeoutMs === null ? undefined : setTimeout(() => this.#expire(id), timeoutMs);

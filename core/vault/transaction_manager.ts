@@ -159,7 +159,8 @@ export class TransactionManager {
     if (vault.readOnly) {
       throw failure("denied", "Cannot begin a transaction: the vault is open read-only");
     }
-    for (let wait = vault.enter(); wait !== null; wait = vault.enter()) await wait;
+    const { enter } = vault.transactions;
+    for (let wait = enter(); wait !== null; wait = enter()) await wait;
     vault.fileSystem.flush();
     const transaction = new Transaction(this.#owner, this.#view(), {
       ...options,
@@ -171,7 +172,7 @@ export class TransactionManager {
 
   #enter(transaction: Transaction): Promise<void> | null {
     transaction.requireOpen();
-    const wait = this.#vault.enter();
+    const wait = this.#vault.transactions.enter();
     if (wait !== null) return wait;
     // What the vault's own files have in memory only is part of what a transaction sees, and may make it lose.
     this.#vault.fileSystem.flush();

@@ -6,7 +6,6 @@ import type { SlotMode } from "../format/key_slot.ts";
 import type { Platform } from "../crypto/platform.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
-import type { Outdated } from "../fs/kernel_cache.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
 import type { DamageObserver } from "../block/damage.ts";
 import { headerSegments } from "../block/kept_segments.ts";
@@ -27,15 +26,9 @@ import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
-import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import type { Volumes } from "../volume/volumes.ts";
 import { VaultFiles } from "./files.ts";
-import {
-  type Enter,
-  type HeldTransaction,
-  type TransactionOptions,
-  Transactions,
-} from "./transactions.ts";
+import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { asPathError } from "./path_failure.ts";
 import { fillWithNoise } from "./noise.ts";
@@ -156,7 +149,12 @@ export class Vault implements AsyncDisposable {
    */
   readonly owner: OpenVaultOptions["owner"];
   private readonly makeFiles: (enter: Enter) => VaultFiles;
-  private readonly transactions: Transactions;
+  /**
+   * One at a time; and those that hold the vault, or replace its state.
+   *
+   * @internal
+   */
+  readonly transactions: Transactions;
   private madeFiles: VaultFiles | null = null;
   private closed = false;
 
@@ -218,34 +216,6 @@ export class Vault implements AsyncDisposable {
    */
   get volumes(): Volumes {
     return this.opened.volumes;
-  }
-
-  /**
-   * Begins a transaction over everything that is done with the filesystem, by a driver too, until it is kept or rolled back.
-   * What else the vault offers is refused meanwhile, and closing the vault rolls it back.
-   *
-   * @internal
-   */
-  holdTransaction(): Promise<HeldTransaction> {
-    return this.transactions.hold();
-  }
-
-  /**
-   * Has `work` put another state in place of the present one: see `MountTransaction.replaced`.
-   *
-   * @internal
-   */
-  replaceState<T>(work: (differs: UndoneVisitor) => T): { result: T; outdated: Outdated } {
-    return this.transactions.replace(work);
-  }
-
-  /**
-   * Waits for a transaction that is open; null where none is.
-   *
-   * @internal
-   */
-  get enter(): Enter {
-    return this.transactions.enter;
   }
 
   /** True where nothing can be changed. */

@@ -205,7 +205,8 @@ def forked(work):
     if pid != 0: return pid
     code = 0
     try: work()
-    except OSError as e: code = 0 if e.errno in (errno.ESTALE, errno.ENOENT) else e.errno
+    # EIO: the kernel's word for a page of a map that a rollback cut off.
+    except OSError as e: code = 0 if e.errno in (errno.ESTALE, errno.ENOENT, errno.EIO) else e.errno
     os._exit(code)
 def write_map():
     with open("mapped", "r+b") as f, mmap.mmap(f.fileno(), 400000) as m:
