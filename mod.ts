@@ -94,15 +94,34 @@ export {
   VaultFiles,
   type WalkedEntry,
 } from "./core/vault/files.ts";
+export type { FileChange, FileChangeKind } from "./core/vault/file_changes.ts";
+export { OpenVolume } from "./core/vault/open_views.ts";
 export { OpenFile } from "./core/vault/open_file.ts";
 export type { FilePath } from "./core/vault/path_failure.ts";
 export { Transaction, TransactionManager } from "./core/vault/transaction_manager.ts";
 export type { TransactionOptions } from "./core/vault/transactions.ts";
 export { type CreateVaultOptions, type OpenVaultOptions, Vault } from "./core/vault/vault.ts";
+export { type PruneReport, VaultSnapshots } from "./core/vault/vault_snapshots.ts";
+export { type FreeOptions, VaultVolumes } from "./core/vault/vault_volumes.ts";
+export type { AccessTimes } from "./core/format/catalog_record.ts";
+export {
+  type DatedSnapshot,
+  outdatedSnapshots,
+  parseRetention,
+  type Retention,
+  type RetentionPeriod,
+} from "./core/volume/retention.ts";
+export type {
+  OldHead,
+  SnapshotName,
+  SnapshotStatus,
+  VolumeProperties,
+  VolumeStatus,
+} from "./core/volume/volumes.ts";
 export { createKernel, type KernelOptions, WasmKernel } from "./wasm/kernel.ts";
 
-/** Kernel memory of a vault: dirty and cached blocks, staging. Untouched pages cost nothing. */
-const KERNEL_BYTES = 72 * MIB;
+/** Kernel memory of a vault: dirty and cached blocks, staging, 40 MiB for further volumes and snapshots. Untouched pages cost nothing. */
+const KERNEL_BYTES = 112 * MIB;
 /** Segments that a scatter engine starts with. */
 const ENGINE_SEGMENTS = 8;
 /** A scatter engine may grow so far: 16 TiB. */

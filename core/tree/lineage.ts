@@ -10,6 +10,12 @@ export interface Dataset {
   readonly snapshot: PlacedSnapshot | null;
 }
 
+/** What is read of a catalog. */
+export type LineageSource = Pick<
+  Catalog,
+  "branch" | "branches" | "snapshots" | "newestSnapshot" | "deadRuns"
+>;
+
 /** What comes after every sequence. */
 export const HEAD: number = Number.MAX_SAFE_INTEGER;
 
@@ -29,10 +35,10 @@ export function headOf({ id, root, cells }: NumberedBranch): Dataset {
  * and sequences ascend along this line, so that a branch keeps its origin although that snapshot is deleted.
  */
 export class Lineage {
-  private readonly catalog: Catalog;
+  private readonly catalog: LineageSource;
 
   /** The line of every dataset in a catalog. */
-  constructor(catalog: Catalog) {
+  constructor(catalog: LineageSource) {
     this.catalog = catalog;
   }
 

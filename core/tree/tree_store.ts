@@ -242,6 +242,14 @@ export class TreeStore {
     this.branches.delete(id);
   }
 
+  /** The tree of a branch's head, to be read: where it is open, as it is in memory. */
+  readHead(id: number): Tree {
+    const known = this.branches.get(id);
+    if (known !== undefined) return known.tree;
+    const pages = this.readPages();
+    return new Tree(pages, pages.page(this.catalog.branch(id).root));
+  }
+
   /** Pages of any branch or snapshot, to be read. */
   readPages(): IdPages {
     return new IdPages(this.blocks, this.volumePages, NOBODY);

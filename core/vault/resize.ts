@@ -7,7 +7,8 @@ import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } fr
 import type { Volume } from "../volume/volume.ts";
 import { freeRuns } from "../block/segment_bitmap.ts";
 import { fillWithNoise } from "./noise.ts";
-import { requirePossible, SEGMENTS_MIN, type Vault } from "./vault.ts";
+import type { Vault } from "./vault.ts";
+import { requirePossible, SEGMENTS_MIN } from "./vault_shape.ts";
 
 /** Blocks moved before a root makes it durable and lets their old cells rest. */
 const MOVES_PER_ROOT = 512;

@@ -8,44 +8,27 @@ import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
 import type { DamageObserver } from "../block/damage.ts";
-import { headerSegments } from "../block/kept_segments.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
-import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
-import {
-  cellsStored,
-  isRedundancy,
-  PLACES_MAX,
-  type Redundancy,
-  UNPROTECTED,
-} from "../format/redundancy.ts";
-import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
+import type { Redundancy } from "../format/redundancy.ts";
+import { SEGMENT_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { createHeader, openHeader } from "../volume/header_area.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
-import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
-import type { Volumes } from "../volume/volumes.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
 import { FileTransfer } from "./file_transfer.ts";
+import { OpenViews } from "./open_views.ts";
 import { asPathError } from "./path_failure.ts";
 import { fillWithNoise } from "./noise.ts";
+import { shapeOf } from "./vault_shape.ts";
+import { VaultSnapshots } from "./vault_snapshots.ts";
+import { VaultVolumes } from "./vault_volumes.ts";
 
-/** Bytes of a data block where nothing is said: measured, see core/README.md. */
-export const BLOCK_BYTES = 16384;
-/** A sparse vault starts with so many segments and grows. */
-const FIRST_SEGMENTS = 8;
-/** A vault has at least so many: header and room to work in. */
-export const SEGMENTS_MIN = 4;
-/** A sparse vault without a size may grow so far: 16 TiB. */
-const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
-
-/** No medium is longer: the format counts no more segments (64 TiB). */
-export const MEDIUM_BYTES_MAX: number = MEMBER_SEGMENTS_MAX * SEGMENT_BYTES;
-/** Bytes that all places of a block may take: they are in memory at once. */
-const STORED_BYTES_MAX = 8 * MIB;
+/** What deleted volumes and snapshots held is freed in so many steps when a vault is closed; the rest stays for later. */
+const FREEING_STEPS = 16;
 
 /** What every vault needs from outside core. */
 export interface VaultParts {
@@ -148,7 +131,12 @@ export class Vault implements AsyncDisposable {
    * @internal
    */
   readonly owner: OpenVaultOptions["owner"];
+  /** Its volumes. `files` shows the first one. */
+  readonly volumes: VaultVolumes;
+  /** Snapshots of its volumes. */
+  readonly snapshots: VaultSnapshots;
   private readonly makeFiles: (enter: Enter) => VaultFiles;
+  private readonly views: OpenViews;
   /**
    * One at a time; and those that hold the vault, or replace its state.
    *
@@ -190,6 +178,14 @@ export class Vault implements AsyncDisposable {
     };
     const { makeFiles } = this;
     this.transactions = new Transactions({ fileSystem, volume: opened.volume, makeFiles });
+    const { enter } = this.transactions;
+    const views = { opened, kernel, owner, noatime, enter, first: fileSystem, makeFiles };
+    this.views = new OpenViews(views);
+    const { volume: { engine, id }, volumes } = opened;
+    const first = () => volumes.nameOf(id);
+    const volumesParts = { volumes, engine, views: this.views, enter, first };
+    this.volumes = new VaultVolumes(volumesParts);
+    this.snapshots = new VaultSnapshots(volumesParts);
   }
 
   /** Its files, by path. The first use sets 1 MiB of kernel memory aside. */
@@ -207,15 +203,6 @@ export class Vault implements AsyncDisposable {
     options: TransactionOptions = {},
   ): Promise<T> {
     return this.transactions.run(work, options);
-  }
-
-  /**
-   * Its volumes, their snapshots and clones. `files` and `fileSystem` are those of the first volume.
-   *
-   * @internal
-   */
-  get volumes(): Volumes {
-    return this.opened.volumes;
   }
 
   /** True where nothing can be changed. */
@@ -243,7 +230,9 @@ export class Vault implements AsyncDisposable {
     this.closed = true;
     this.madeFiles?.releaseAll();
     try {
+      await this.views.closeAll();
       if (!this.readOnly) {
+        for (let n = 0; n < FREEING_STEPS && this.opened.volumes.destroyStep(); n++);
         await this.fileSystem.syncAll();
         this.opened.volume.engine.discardReleased();
       }
@@ -291,65 +280,6 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const vault = new Vault(parts, opened, keys, options);
   await vault.commit();
   return vault;
-}
-
-/** Checks the size of a data block. */
-export function blockBytesOf(blockBytes: number = BLOCK_BYTES): number {
-  const isPower = (blockBytes & (blockBytes - 1)) === 0;
-  if (isPower && blockBytes >= CELL_BYTES && blockBytes <= BLOCK_BYTES_MAX) return blockBytes;
-  throw new VaultError(
-    "invalid",
-    `Cannot use block size "${blockBytes}": want a power of two, 4096 to 1048576`,
-  );
-}
-
-async function shapeOf(
-  medium: StorageBackend,
-  options: CreateVaultOptions,
-): Promise<TreeStoreShape> {
-  const { dense = false, redundancy = UNPROTECTED } = options;
-  const blockBytes = blockBytesOf(options.blockBytes);
-  checkRedundancy(redundancy, blockBytes);
-  const fixedBytes = medium.capabilities.resize ? undefined : await medium.size();
-  const wanted = options.sizeBytes ?? fixedBytes;
-  if (wanted === undefined && dense) {
-    throw new VaultError("invalid", "Cannot create a dense vault: say its size with --size");
-  }
-  if (wanted !== undefined) requirePossible(wanted);
-  const segmentsMax = Math.floor((wanted ?? SPARSE_BYTES_MAX) / SEGMENT_BYTES);
-  const segmentsLeast = SEGMENTS_MIN + headerSegments(dense);
-  if (segmentsMax < segmentsLeast) {
-    const least = segmentsLeast * SEGMENT_BYTES / MIB;
-    throw new VaultError("invalid", `Cannot create a vault this small: want ${least} MiB or more`);
-  }
-  const grows = !dense && fixedBytes === undefined;
-  const segments = grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax;
-  const members = [{ number: 0, segments, segmentsMax }];
-  return { members, blockBytes, dense, redundancy };
-}
-
-function checkRedundancy(redundancy: Redundancy, blockBytes: number): void {
-  const { k, m } = redundancy;
-  if (!isRedundancy(redundancy)) {
-    throw new VaultError(
-      "invalid",
-      `Cannot use redundancy "${k}+${m}": want k + m up to ${PLACES_MAX}, and m of 1 or more where k is above 1`,
-    );
-  }
-  const stored = CELL_BYTES * cellsStored(redundancy, blockBytes / CELL_BYTES);
-  if (stored > STORED_BYTES_MAX) {
-    throw new VaultError(
-      "invalid",
-      `Cannot use redundancy "${k}+${m}" with blocks of ${blockBytes} bytes: each would take ${stored}; want smaller blocks`,
-    );
-  }
-}
-
-/** Refuses a size that no vault can have. */
-export function requirePossible(sizeBytes: number): void {
-  if (sizeBytes <= MEDIUM_BYTES_MAX) return;
-  const most = MEDIUM_BYTES_MAX / (1024 * 1024 * MIB);
-  throw new VaultError("invalid", `Cannot use so large a vault: want ${most} TiB or less`);
 }
 
 /** Opens a vault with a secret: the one that is not hidden, or the hidden one. */

@@ -268,6 +268,8 @@ export class Engine {
   beginTransaction(): void {
     assert(!this.inTransaction, "one transaction at a time");
     this.checkWritable();
+    // What is in memory only was there before: rolling back must not take it along.
+    for (const tree of this.trees) tree.flush();
     this.endGroup();
     this.durability.settle();
     this.transaction = { puts: [], drops: [] };

@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
 import { type AccessTimes, nameBytes } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -31,6 +32,7 @@ export interface VolumeProperties {
 
 /** A volume as it is listed. */
 export interface VolumeStatus extends Required<VolumeProperties> {
+  /** Its name. */
   readonly name: string;
   /** Milliseconds since 1970. */
   readonly created: number;
@@ -81,6 +83,13 @@ export class Volumes {
     const found = this.catalog.volumes().find((volume) => volume.name === name);
     if (found !== undefined) return found;
     throw new VaultError("missing", `Cannot find volume "${name}": there is none of this name`);
+  }
+
+  /** The name of a volume that exists. */
+  nameOf(id: number): string {
+    const found = this.catalog.volumes().find((volume) => volume.id === id);
+    assert(found !== undefined, "whoever has a volume open keeps it");
+    return found.name;
   }
 
   private findSnapshot(volume: NumberedVolume, name: SnapshotName): PlacedSnapshot {

@@ -20,7 +20,7 @@ import { doing } from "./system_error.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
 
 /** Memory of the kernel for verbs on an unmounted vault; untouched pages cost nothing. */
-const KERNEL_BYTES = 72 * MIB;
+const KERNEL_BYTES = 112 * MIB;
 /** Crypto workers beside the thread that serves. */
 const MOUNT_WORKERS = 1;
 

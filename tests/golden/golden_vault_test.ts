@@ -53,7 +53,7 @@ for (const { name, file } of GOLDEN_VAULTS) {
 
 Deno.test("golden vault: its snapshot and the clone of it hold what was deleted since", async () => {
   const vault = await openGolden(await golden());
-  const { volumes } = vault;
+  const { volumes } = vault.opened;
   assert.deepEqual(volumes.listVolumes().map(({ name }) => name), [MAIN_VOLUME, GOLDEN_CLONE]);
   assert.deepEqual(volumes.listSnapshots(MAIN_VOLUME).map(({ name }) => name), [GOLDEN_SNAPSHOT]);
   for (

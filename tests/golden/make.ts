@@ -40,8 +40,8 @@ async function make(redundancy: Redundancy): Promise<SparseBytes> {
   const actions = new FileActions(vault.fileSystem, goldenArena);
   const old = actions.create(GOLDEN_OLD_FILE.name);
   actions.write(old, 0, new Uint8Array(GOLDEN_OLD_FILE.length).fill(GOLDEN_OLD_FILE.fill));
-  vault.volumes.snapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT);
-  vault.volumes.clone(MAIN_VOLUME, GOLDEN_SNAPSHOT, GOLDEN_CLONE);
+  vault.opened.volumes.snapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT);
+  vault.opened.volumes.clone(MAIN_VOLUME, GOLDEN_SNAPSHOT, GOLDEN_CLONE);
   vault.fileSystem.unlink(1, named(GOLDEN_OLD_FILE.name));
   for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
     const ino = actions.create(name);

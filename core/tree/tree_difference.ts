@@ -1,0 +1,129 @@
+import type { Page } from "../btree/page.ts";
+import { compare, getU64, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import type { IdPages } from "./id_pages.ts";
+
+/** Told of a key with its value before and after; null: it is not there. Views, valid during the call. */
+export type DifferenceVisitor = (
+  key: Uint8Array,
+  before: Uint8Array | null,
+  after: Uint8Array | null,
+) => void;
+
+/** In place of the block id of a node: at a record, and at the end. */
+const NONE = -1;
+
+/** A page on the way down, and the record that is next in it. */
+interface Step {
+  readonly page: Page;
+  index: number;
+}
+
+/**
+ * Visits the keys whose values differ in two trees, in order. A node that both have is passed over without being read, so
+ * this costs what changed. The trees must not be changed meanwhile.
+ */
+export function treeDifference(
+  pages: IdPages,
+  roots: { readonly before: Page; readonly after: Page },
+  visit: DifferenceVisitor,
+): void {
+  const { before, after } = roots;
+  if (before.ref === after.ref) return;
+  const [old, now] = [new TreeWalk(pages, before), new TreeWalk(pages, after)];
+  while (!old.ended || !now.ended) {
+    if (old.child !== NONE && old.child === now.child) {
+      old.skip();
+      now.skip();
+    } else if (old.mustEnterBefore(now)) old.enter();
+    else if (now.mustEnterBefore(old)) now.enter();
+    else visitNext(old, now, visit);
+  }
+}
+
+/** Both are at records, or one is, which comes before the other's node. */
+function visitNext(old: TreeWalk, now: TreeWalk, visit: DifferenceVisitor): void {
+  const order = old.ended ? 1 : now.ended ? -1 : compare(old.bound, now.bound);
+  if (order < 0) visit(old.bound, old.value, null);
+  else if (order > 0) visit(now.bound, null, now.value);
+  else if (compare(old.value, now.value) !== 0) visit(old.bound, old.value, now.value);
+  if (order <= 0) old.skip();
+  if (order >= 0) now.skip();
+}
+
+/** A place in a tree: at a node that has not been entered, or at a record of a leaf. */
+class TreeWalk {
+  private readonly pages: IdPages;
+  private readonly path: Step[];
+  /** The key of a record; of a node a bound that no key below it is under. */
+  bound: Uint8Array = new Uint8Array(0);
+  /** Block id of the node that this is at. */
+  child = NONE;
+
+  constructor(pages: IdPages, root: Page) {
+    this.pages = pages;
+    this.path = [{ page: root, index: 0 }];
+    this.settle();
+  }
+
+  get ended(): boolean {
+    return this.path.length === 0;
+  }
+
+  get value(): Uint8Array {
+    const { page, index } = this.path[this.path.length - 1];
+    return page.value(index);
+  }
+
+  /** True where this is at a node, and what the other is at may come after something in it. */
+  mustEnterBefore(other: TreeWalk): boolean {
+    if (this.child === NONE) return false;
+    if (other.ended) return true;
+    const order = compare(this.bound, other.bound);
+    if (order !== 0) return order < 0;
+    // The higher one first: it may hold the other.
+    return other.child === NONE || this.level >= other.level;
+  }
+
+  private get level(): number {
+    return this.path[this.path.length - 1].page.level;
+  }
+
+  /** Goes into the node. */
+  enter(): void {
+    const page = this.pages.page(this.child);
+    // Also what ends a walk through nodes that lead to each other.
+    if (page.level !== this.level - 1) {
+      throw new VaultError("corrupt", "Cannot read tree node: its level does not fit its parent's");
+    }
+    this.path.push({ page, index: 0 });
+    this.pages.cache.trim();
+    this.settle();
+  }
+
+  /** Passes over the node or the record. */
+  skip(): void {
+    this.path[this.path.length - 1].index++;
+    this.settle();
+  }
+
+  private settle(): void {
+    let last = this.path[this.path.length - 1];
+    while (last !== undefined && last.index >= last.page.count) {
+      this.path.pop();
+      last = this.path[this.path.length - 1];
+      if (last !== undefined) last.index++;
+    }
+    this.child = NONE;
+    if (last === undefined) return;
+    const { page, index } = last;
+    const key = page.key(index);
+    if (page.level === 0) {
+      this.bound = key;
+      return;
+    }
+    this.child = getU64(viewOf(page.value(index)), 0);
+    // The first key of an inner page is empty: its meaning is the bound of the page, which is still the one here.
+    if (key.length > 0) this.bound = key;
+  }
+}

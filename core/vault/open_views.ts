@@ -1,0 +1,197 @@
+import type { Kernel } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import { LeasedMemory, type MemoryLease } from "../fs/memory_lease.ts";
+import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
+import { MIB } from "../limits.ts";
+import type { OpenedVolume } from "../volume/open_volume.ts";
+import type { SnapshotName } from "../volume/volumes.ts";
+import type { Volume } from "../volume/volume.ts";
+import type { VolumeStore } from "../volume/volume_store.ts";
+import { FileTransfer } from "./file_transfer.ts";
+import { VaultFiles } from "./files.ts";
+import type { Enter } from "./transactions.ts";
+
+/** Kernel memory that volumes and snapshots may take beside the first volume: about eight with blocks of 16 KiB. */
+const VIEW_BYTES_MAX = 40 * MIB;
+/** Of it, for dirty and cached blocks of each. */
+const BLOCK_MEMORY_BYTES = MIB;
+
+/** What the volumes and snapshots of a vault are opened with. */
+export interface OpenViewsParts {
+  readonly opened: OpenedVolume;
+  readonly kernel: Kernel;
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly noatime?: boolean;
+  /** Waits while a transaction is open. */
+  readonly enter: Enter;
+  /** The vault's first volume, which is open already. */
+  readonly first: PosixFileSystem;
+  /** Files of the first volume. */
+  readonly makeFiles: (enter: Enter) => VaultFiles;
+}
+
+/** A filesystem with its memory. */
+interface Mounted {
+  readonly fileSystem: PosixFileSystem;
+  readonly transfer: FileTransfer;
+  readonly lease: MemoryLease;
+  uses: number;
+}
+
+/** A volume or a snapshot that is open. Close it, or `await using`. */
+export class OpenVolume implements AsyncDisposable {
+  /** Its files, by path: of a snapshot, for reading only. */
+  readonly files: VaultFiles;
+  /** True where nothing can be changed. */
+  readonly readOnly: boolean;
+  readonly #release: () => Promise<void>;
+  #open = true;
+
+  /**
+   * Use `vault.volumes.open` or `vault.snapshots.open`.
+   *
+   * @internal
+   */
+  constructor(parts: {
+    readonly readOnly: boolean;
+    readonly enter: Enter;
+    readonly makeFiles: (enter: Enter) => VaultFiles;
+    readonly release: () => Promise<void>;
+  }) {
+    this.readOnly = parts.readOnly;
+    this.#release = parts.release;
+    this.files = parts.makeFiles(() => {
+      if (this.#open) return parts.enter();
+      throw new VaultError("invalid", "Cannot use files of a volume that is closed: open it again");
+    });
+  }
+
+  /** Makes what was changed durable, and lets its memory go. Idempotent. */
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.files.releaseAll();
+    this.#open = false;
+    await this.#release();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** The volumes and snapshots that are open beside a vault's first volume. */
+export class OpenViews {
+  readonly #parts: OpenViewsParts;
+  readonly #memory: LeasedMemory;
+  readonly #volumes = new Map<Volume, Mounted>();
+  readonly #open = new Set<OpenVolume>();
+
+  constructor(parts: OpenViewsParts) {
+    this.#parts = parts;
+    this.#memory = new LeasedMemory(parts.kernel, VIEW_BYTES_MAX);
+  }
+
+  /** Opens a volume; several may have it open, over one filesystem. */
+  volume(name: string): OpenVolume {
+    const { opened: { volumes, volume: first }, enter, makeFiles } = this.#parts;
+    const volume = volumes.openVolume(name);
+    const { readOnly } = volume;
+    if (volume === first) {
+      return this.#add({ readOnly, enter, makeFiles, release: () => Promise.resolve() });
+    }
+    const mounted = this.#mountedVolume(volume);
+    mounted.uses++;
+    return this.#add({
+      readOnly,
+      enter,
+      makeFiles: (gate) => this.#files(mounted, gate),
+      release: async () => {
+        if (--mounted.uses > 0) return;
+        await mounted.fileSystem.syncAll();
+        volumes.closeVolume(volume);
+        this.#volumes.delete(volume);
+        mounted.lease.release();
+      },
+    });
+  }
+
+  #mountedVolume(volume: Volume): Mounted {
+    const known = this.#volumes.get(volume);
+    if (known !== undefined) return known;
+    try {
+      const mounted = this.#mount(volume);
+      this.#volumes.set(volume, mounted);
+      return mounted;
+    } catch (error) {
+      this.#parts.opened.volumes.closeVolume(volume);
+      throw error;
+    }
+  }
+
+  /** Opens a snapshot for reading. */
+  snapshot(volume: string, name: SnapshotName): OpenVolume {
+    const store = this.#parts.opened.volumes.openSnapshot(volume, name);
+    try {
+      const mounted = this.#mount(store);
+      return this.#add({
+        readOnly: true,
+        enter: this.#parts.enter,
+        makeFiles: (gate) => this.#files(mounted, gate),
+        release: () => {
+          store.close();
+          mounted.lease.release();
+          return Promise.resolve();
+        },
+      });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  #mount(store: VolumeStore): Mounted {
+    const { kernel, owner = { uid: 0, gid: 0 }, noatime } = this.#parts;
+    const memory = this.#memory.lease();
+    try {
+      const root = { ...owner, mode: 0o755 };
+      const options = { blockMemoryBytes: BLOCK_MEMORY_BYTES, memory, noatime, root };
+      const fileSystem = openFileSystem(store, options);
+      const { bytes } = kernel;
+      const reserve = (size: number) => memory.reserve(size);
+      const transfer = new FileTransfer(fileSystem, { bytes, reserve });
+      return { fileSystem, transfer, lease: memory, uses: 0 };
+    } catch (error) {
+      memory.release();
+      throw error;
+    }
+  }
+
+  #files({ fileSystem, transfer }: Mounted, enter: Enter): VaultFiles {
+    const { kernel, owner } = this.#parts;
+    return new VaultFiles({ fileSystem, kernel, owner, enter, transfer });
+  }
+
+  #add(parts: ConstructorParameters<typeof OpenVolume>[0]): OpenVolume {
+    const opened: OpenVolume = new OpenVolume({
+      ...parts,
+      release: async () => {
+        await parts.release();
+        this.#open.delete(opened);
+      },
+    });
+    this.#open.add(opened);
+    return opened;
+  }
+
+  /** Puts what is in memory only, so that what is counted is what is there. */
+  flush(): void {
+    this.#parts.first.flush();
+    for (const { fileSystem } of this.#volumes.values()) fileSystem.flush();
+  }
+
+  /** Closes all. */
+  async closeAll(): Promise<void> {
+    for (const opened of [...this.#open]) await opened.close();
+  }
+}

@@ -1,0 +1,87 @@
+import { headerSegments } from "../block/kept_segments.ts";
+import { VaultError } from "../errors.ts";
+import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
+import {
+  cellsStored,
+  isRedundancy,
+  PLACES_MAX,
+  type Redundancy,
+  UNPROTECTED,
+} from "../format/redundancy.ts";
+import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
+import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
+import type { CreateVaultOptions } from "./vault.ts";
+
+/** Bytes of a data block where nothing is said: measured, see core/README.md. */
+export const BLOCK_BYTES = 16384;
+/** A sparse vault starts with so many segments and grows. */
+const FIRST_SEGMENTS = 8;
+/** A vault has at least so many: header and room to work in. */
+export const SEGMENTS_MIN = 4;
+/** A sparse vault without a size may grow so far: 16 TiB. */
+const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
+
+/** No medium is longer: the format counts no more segments (64 TiB). */
+export const MEDIUM_BYTES_MAX: number = MEMBER_SEGMENTS_MAX * SEGMENT_BYTES;
+/** Bytes that all places of a block may take: they are in memory at once. */
+const STORED_BYTES_MAX = 8 * MIB;
+/** Checks the size of a data block. */
+export function blockBytesOf(blockBytes: number = BLOCK_BYTES): number {
+  const isPower = (blockBytes & (blockBytes - 1)) === 0;
+  if (isPower && blockBytes >= CELL_BYTES && blockBytes <= BLOCK_BYTES_MAX) return blockBytes;
+  throw new VaultError(
+    "invalid",
+    `Cannot use block size "${blockBytes}": want a power of two, 4096 to 1048576`,
+  );
+}
+
+/** Size and shape of the vault that is wanted on a medium; refuses what cannot be. */
+export async function shapeOf(
+  medium: StorageBackend,
+  options: CreateVaultOptions,
+): Promise<TreeStoreShape> {
+  const { dense = false, redundancy = UNPROTECTED } = options;
+  const blockBytes = blockBytesOf(options.blockBytes);
+  checkRedundancy(redundancy, blockBytes);
+  const fixedBytes = medium.capabilities.resize ? undefined : await medium.size();
+  const wanted = options.sizeBytes ?? fixedBytes;
+  if (wanted === undefined && dense) {
+    throw new VaultError("invalid", "Cannot create a dense vault: say its size with --size");
+  }
+  if (wanted !== undefined) requirePossible(wanted);
+  const segmentsMax = Math.floor((wanted ?? SPARSE_BYTES_MAX) / SEGMENT_BYTES);
+  const segmentsLeast = SEGMENTS_MIN + headerSegments(dense);
+  if (segmentsMax < segmentsLeast) {
+    const least = segmentsLeast * SEGMENT_BYTES / MIB;
+    throw new VaultError("invalid", `Cannot create a vault this small: want ${least} MiB or more`);
+  }
+  const grows = !dense && fixedBytes === undefined;
+  const segments = grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax;
+  const members = [{ number: 0, segments, segmentsMax }];
+  return { members, blockBytes, dense, redundancy };
+}
+
+function checkRedundancy(redundancy: Redundancy, blockBytes: number): void {
+  const { k, m } = redundancy;
+  if (!isRedundancy(redundancy)) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use redundancy "${k}+${m}": want k + m up to ${PLACES_MAX}, and m of 1 or more where k is above 1`,
+    );
+  }
+  const stored = CELL_BYTES * cellsStored(redundancy, blockBytes / CELL_BYTES);
+  if (stored > STORED_BYTES_MAX) {
+    throw new VaultError(
+      "invalid",
+      `Cannot use redundancy "${k}+${m}" with blocks of ${blockBytes} bytes: each would take ${stored}; want smaller blocks`,
+    );
+  }
+}
+
+/** Refuses a size that no vault can have. */
+export function requirePossible(sizeBytes: number): void {
+  if (sizeBytes <= MEDIUM_BYTES_MAX) return;
+  const most = MEDIUM_BYTES_MAX / (1024 * 1024 * MIB);
+  throw new VaultError("invalid", `Cannot use so large a vault: want ${most} TiB or less`);
+}

@@ -1,0 +1,162 @@
+import { VaultError } from "../errors.ts";
+import { CELL_BYTES } from "../limits.ts";
+import { Tree } from "../btree/tree.ts";
+import { forecastRemoval } from "../tree/removal_forecast.ts";
+import { treeDifference } from "../tree/tree_difference.ts";
+import { outdatedSnapshots, type Retention } from "../volume/retention.ts";
+import type { OldHead, SnapshotName, SnapshotStatus } from "../volume/volumes.ts";
+import { type FileChange, FileChanges } from "./file_changes.ts";
+import type { OpenVolume } from "./open_views.ts";
+import type { TreeReader } from "./tree_names.ts";
+import { step, type VolumesParts } from "./vault_volumes.ts";
+
+/** What a rule of retention lets go. */
+export interface PruneReport {
+  /** Deleted, or with `dryRun` to be deleted; oldest first. */
+  readonly deleted: readonly SnapshotStatus[];
+  /** How many stay. */
+  readonly kept: number;
+  /** What comes free: more than each of them had alone. */
+  readonly freedBytes: number;
+}
+
+/**
+ * Snapshots of a vault's volumes: what a volume held at a time, kept without a copy.
+ *
+ * @example
+ * ```ts
+ * import { createVault } from "../../mod.ts";
+ * import assert from "node:assert/strict";
+ * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
+ * await vault.files.writeFile("/plan", "first");
+ * await vault.snapshots.create("main", "monday");
+ * await vault.files.writeFile("/plan", "second");
+ * {
+ *   await using monday = await vault.snapshots.open("main", "monday");
+ *   assert.equal(await monday.files.readText("/plan"), "first");
+ * }
+ * const [change] = await vault.snapshots.diff("main", "monday");
+ * assert.deepEqual([change.kind, change.path], ["modified", "/plan"]);
+ * await vault.snapshots.rollback("main", "monday");
+ * assert.equal(await vault.files.readText("/plan"), "first");
+ * ```
+ */
+export class VaultSnapshots {
+  readonly #parts: VolumesParts;
+
+  /**
+   * Use `vault.snapshots`.
+   *
+   * @internal
+   */
+  constructor(parts: VolumesParts) {
+    this.#parts = parts;
+  }
+
+  #step<T>(work: () => T): Promise<T> {
+    return step(this.#parts.enter, work);
+  }
+
+  /** Keeps what a volume holds now, in one step whatever its size. */
+  create(volume: string, name: string): Promise<void> {
+    return this.#step(() => void this.#parts.volumes.snapshot(volume, name));
+  }
+
+  /** The snapshots of a volume, oldest first, with what each of them has alone and shares with others, exactly. */
+  list(volume: string): Promise<SnapshotStatus[]> {
+    return this.#step(() => this.#list(volume));
+  }
+
+  #list(volume: string): SnapshotStatus[] {
+    this.#parts.views.flush();
+    return this.#parts.volumes.listSnapshots(volume);
+  }
+
+  /** Deletes a snapshot that nobody has open. What only it had comes free in the background: `vault.volumes.free` does it now. */
+  delete(volume: string, name: SnapshotName): Promise<void> {
+    return this.#step(() => this.#parts.volumes.deleteSnapshot(volume, name));
+  }
+
+  /**
+   * Makes a volume hold what its snapshot holds. Later snapshots stay; what the volume held goes, or with `"keep"` becomes a
+   * snapshot of the undo history. Open files stay open and see the older content.
+   */
+  rollback(volume: string, name: SnapshotName, oldHead: OldHead = "destroy"): Promise<void> {
+    return this.#step(() => this.#parts.volumes.rollback(volume, name, oldHead));
+  }
+
+  /** Makes a volume that holds what a snapshot holds, without a copy. Either may change and go without the other. */
+  clone(volume: string, name: SnapshotName, newVolume: string): Promise<void> {
+    return this.#step(() => this.#parts.volumes.clone(volume, name, newVolume));
+  }
+
+  /** Opens a snapshot for reading. Close it: it cannot be deleted meanwhile. */
+  open(volume: string, name: SnapshotName): Promise<OpenVolume> {
+    return this.#step(() => this.#parts.views.snapshot(volume, name));
+  }
+
+  /** What differs between a snapshot and a later one, or what the volume holds now: by what changed, not by all there is. */
+  diff(volume: string, from: SnapshotName, to?: SnapshotName): Promise<FileChange[]> {
+    return this.#step(() => {
+      this.#parts.views.flush();
+      const before = this.#treeOf(volume, from);
+      const after = this.#treeOf(volume, to);
+      const changes = new FileChanges(this.#readerOf(before), this.#readerOf(after));
+      const pages = this.#parts.engine.store.readPages();
+      treeDifference(pages, { before: before.root, after: after.root }, changes.add);
+      return changes.list();
+    });
+  }
+
+  #treeOf(volume: string, name: SnapshotName | undefined): Tree {
+    const { engine: { store }, volumes } = this.#parts;
+    if (name === undefined) {
+      const found = store.catalog.volumes().find((record) => record.name === volume);
+      if (found !== undefined) return store.readHead(found.branch);
+      throw new VaultError("missing", `Cannot find volume "${volume}": there is none of this name`);
+    }
+    const opened = volumes.openSnapshot(volume, name);
+    opened.close();
+    const pages = store.readPages();
+    return new Tree(pages, pages.page(opened.snapshot.root));
+  }
+
+  #readerOf(tree: Tree): TreeReader {
+    return {
+      get: (key) => tree.get(key),
+      scan: (from, visit) => tree.scan(from, visit),
+      trim: () => this.#parts.engine.store.trim(),
+    };
+  }
+
+  /** Deletes the snapshots that a rule does not keep, but for those of the undo history; with `dryRun` only says which. */
+  async prune(
+    volume: string,
+    rule: Retention,
+    options: { readonly dryRun?: boolean } = {},
+  ): Promise<PruneReport> {
+    const report = await this.#step(() => this.#outdated(volume, rule));
+    if (options.dryRun === true) return report;
+    for (const { sequence } of report.deleted) await this.delete(volume, sequence);
+    return report;
+  }
+
+  #outdated(volume: string, rule: Retention): PruneReport {
+    if (!Object.values(rule).some((count) => count > 0)) {
+      throw new VaultError(
+        "invalid",
+        "Cannot prune by a rule that keeps nothing: say what to keep",
+      );
+    }
+    const named = this.#list(volume).filter(({ history }) => !history);
+    const deleted = outdatedSnapshots(named, rule);
+    const { engine: { store: { catalog } }, volumes } = this.#parts;
+    const placed = deleted.map(({ sequence }) => {
+      const opened = volumes.openSnapshot(volume, sequence);
+      opened.close();
+      return opened.snapshot;
+    });
+    const freedBytes = forecastRemoval(catalog, placed) * CELL_BYTES;
+    return { deleted, kept: named.length - deleted.length, freedBytes };
+  }
+}

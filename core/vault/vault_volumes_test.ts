@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
+import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
+import { MIB } from "../limits.ts";
+import { checkVault } from "./check.ts";
+import type { Vault } from "./vault.ts";
+
+const arena = new ArenaKernel(60 * MIB);
+
+async function fresh(medium = new MemoryStorage({})): Promise<Vault> {
+  arena.reset();
+  return await createKeyedVault({ medium, kernel: arena }, { segments: 8 });
+}
+
+async function requireClean(vault: Vault): Promise<void> {
+  assert.deepEqual((await checkVault(vault)).problems, []);
+}
+
+Deno.test("volumes have files of their own, and keep them across openings", async () => {
+  const medium = new MemoryStorage({});
+  const vault = await fresh(medium);
+  await vault.volumes.create("photos");
+  const photos = await vault.volumes.open("photos");
+  const again = await vault.volumes.open("photos");
+  await photos.files.writeFile("/one", new Uint8Array(50_000).fill(1));
+  assert.equal((await again.files.stat("/one")).size, 50_000);
+  await again.close();
+  await photos.close();
+  await photos.close();
+  await assert.rejects(photos.files.list("/"), { kind: "invalid" });
+  await vault.files.writeFile("/two", "main");
+  await vault.volumes.rename("photos", "pictures");
+  await vault.close();
+
+  arena.reset();
+  const reopened = openKeyedVault({
+    medium: new MemoryStorage({ content: medium.content }),
+    kernel: arena,
+  });
+  const listed = await reopened.volumes.list();
+  assert.deepEqual(listed.map(({ name }) => name), ["main", "pictures"]);
+  assert.ok(listed[1].referencedBytes >= 50_000);
+  await using pictures = await reopened.volumes.open("pictures");
+  assert.deepEqual((await pictures.files.list("/")).map(({ name }) => name), ["one"]);
+  await requireClean(reopened);
+});
+
+Deno.test("a vault closes what is open of it, and what was written there is there", async () => {
+  const medium = new MemoryStorage({});
+  const vault = await fresh(medium);
+  await vault.volumes.create("open");
+  const { files } = await vault.volumes.open("open");
+  await files.writeFile("/left", "open");
+  await vault.close();
+  arena.reset();
+  const reopened = openKeyedVault({
+    medium: new MemoryStorage({ content: medium.content }),
+    kernel: arena,
+  });
+  await using opened = await reopened.volumes.open("open");
+  assert.equal(await opened.files.readText("/left"), "open");
+});
+
+Deno.test("a volume in use, and the first one, cannot be deleted; of a deleted one everything comes free", async () => {
+  const vault = await fresh();
+  await vault.volumes.create("big");
+  const free = async () => {
+    for (let n = 0; n < 4; n++) vault.opened.volume.commitNow();
+    return (await vault.files.statfs()).freeBytes;
+  };
+  const before = await free();
+  const big = await vault.volumes.open("big");
+  await big.files.writeFile("/data", new Uint8Array(8 * MIB).fill(3));
+  await vault.snapshots.create("big", "kept");
+  await big.files.writeFile("/data", new Uint8Array(4 * MIB).fill(4));
+  await assert.rejects(vault.volumes.delete("big"), { kind: "conflict" });
+  await assert.rejects(vault.volumes.delete("main"), { kind: "conflict" });
+  await big.close();
+  await vault.volumes.delete("big");
+  let freedBytes = 0;
+  await vault.volumes.free({ progress: (bytes) => freedBytes = bytes });
+  assert.ok(freedBytes >= 12 * MIB, `${freedBytes}`);
+  assert.ok(before - await free() < MIB / 4);
+  await requireClean(vault);
+});
+
+Deno.test("closing a vault goes on with freeing what was deleted", async () => {
+  const medium = new MemoryStorage({});
+  const vault = await fresh(medium);
+  await vault.volumes.create("gone");
+  {
+    await using gone = await vault.volumes.open("gone");
+    await gone.files.writeFile("/data", new Uint8Array(2 * MIB).fill(3));
+  }
+  await vault.volumes.delete("gone");
+  assert.equal(vault.opened.volume.store.freeing.waits, true);
+  await vault.close();
+  arena.reset();
+  const reopened = openKeyedVault({
+    medium: new MemoryStorage({ content: medium.content }),
+    kernel: arena,
+  });
+  assert.equal(reopened.opened.volume.store.freeing.waits, false);
+  await requireClean(reopened);
+});
+
+Deno.test("snapshots and volumes come and go without taking more memory", async () => {
+  const vault = await fresh();
+  await vault.files.writeFile("/file", "text");
+  await vault.snapshots.create("main", "s");
+  await vault.volumes.create("v");
+  for (let n = 0; n < 40; n++) {
+    await using snapshot = await vault.snapshots.open("main", "s");
+    assert.equal(await snapshot.files.readText("/file"), "text");
+    await using volume = await vault.volumes.open("v");
+    await volume.files.writeFile("/n", `${n}`);
+  }
+  const opened = [];
+  await assert.rejects(async () => {
+    for (let n = 0; n < 40; n++) opened.push(await vault.snapshots.open("main", "s"));
+  }, { kind: "unavailable" });
+  assert.ok(opened.length >= 8);
+  for (const snapshot of opened) await snapshot.close();
+  await vault.snapshots.delete("main", "s");
+});
+
+Deno.test("a snapshot that is open is read-only and cannot be deleted", async () => {
+  const vault = await fresh();
+  await vault.files.writeFile("/file", "old");
+  await vault.snapshots.create("main", "s");
+  await vault.files.writeFile("/file", "new");
+  const snapshot = await vault.snapshots.open("main", "s");
+  assert.equal(await snapshot.files.readText("/file"), "old");
+  await assert.rejects(snapshot.files.writeFile("/file", "x"), { errno: "EROFS" });
+  await assert.rejects(vault.snapshots.delete("main", "s"), { kind: "conflict" });
+  await snapshot.close();
+  await vault.snapshots.delete("main", "s");
+  assert.deepEqual(await vault.snapshots.list("main"), []);
+});
+
+Deno.test("a transaction of the vault leaves what other volumes hold in memory as it was", async () => {
+  const vault = await fresh();
+  await vault.volumes.create("other");
+  await using other = await vault.volumes.open("other");
+  await using file = await other.files.open("/file", { access: "write", create: "allow" });
+  await file.write(0, new Uint8Array(100_000).fill(5));
+  await assert.rejects(vault.transaction(() => Promise.reject(new Error("no"))), /no/);
+  const content = await other.files.readFile("/file");
+  assert.equal(content.length, 100_000);
+  assert.ok(content.every((byte) => byte === 5));
+});
+
+Deno.test("prune says exactly what comes free, and deletes nothing when it is only asked", async () => {
+  const vault = await fresh();
+  for (let n = 0; n < 6; n++) {
+    await vault.files.writeFile("/data", new Uint8Array(100_000 + n).fill(n));
+    await vault.snapshots.create("main", `s${n}`);
+  }
+  const planned = await vault.snapshots.prune("main", { last: 2 }, { dryRun: true });
+  assert.equal((await vault.snapshots.list("main")).length, 6);
+  assert.deepEqual(planned.deleted.map(({ name }) => name), ["s0", "s1", "s2", "s3"]);
+  assert.ok(planned.freedBytes >= 400_000);
+  const done = await vault.snapshots.prune("main", { last: 2 });
+  assert.equal(done.freedBytes, planned.freedBytes);
+  assert.equal((await vault.snapshots.list("main")).length, 2);
+  await assert.rejects(vault.snapshots.prune("main", {}), { kind: "invalid" });
+});
