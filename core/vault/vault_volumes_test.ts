@@ -4,6 +4,7 @@ import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
+import type { OpenVolume } from "./open_views.ts";
 import type { Vault } from "./vault.ts";
 
 const arena = new ArenaKernel(60 * MIB);
@@ -116,7 +117,7 @@ Deno.test("snapshots and volumes come and go without taking more memory", async 
     await using volume = await vault.volumes.open("v");
     await volume.files.writeFile("/n", `${n}`);
   }
-  const opened = [];
+  const opened: OpenVolume[] = [];
   await assert.rejects(async () => {
     for (let n = 0; n < 40; n++) opened.push(await vault.snapshots.open("main", "s"));
   }, { kind: "unavailable" });

@@ -21,7 +21,7 @@ function fresh(medium = new MemoryStorage({})): Promise<Vault> {
 
 Deno.test("volumes: a snapshot is browsed as it was, refuses changes, and cannot be deleted meanwhile", async () => {
   const vault = await fresh();
-  const { volumes } = vault;
+  const { volumes } = vault.opened;
   await vault.files.writeFile("/file", new Uint8Array(9000).fill(1));
   volumes.snapshot(MAIN_VOLUME, "before");
   await vault.files.writeFile("/file", new Uint8Array(5000).fill(2));
@@ -43,7 +43,7 @@ Deno.test("volumes: a snapshot is browsed as it was, refuses changes, and cannot
 Deno.test("volumes: an open filesystem shows what its volume was rolled back to", async () => {
   const medium = new MemoryStorage({});
   const vault = await fresh(medium);
-  const { volumes } = vault;
+  const { volumes } = vault.opened;
   await vault.files.writeFile("/file", "old");
   volumes.snapshot(MAIN_VOLUME, "good");
   await vault.files.writeFile("/file", "a mistake");
@@ -61,12 +61,12 @@ Deno.test("volumes: an open filesystem shows what its volume was rolled back to"
   const content = medium.content;
   const again = openKeyedVault({ medium: new MemoryStorage({ content }), kernel: arena });
   assert.equal(await again.files.readText("/file"), "goes on");
-  while (again.volumes.destroyStep(1));
+  while (again.opened.volumes.destroyStep(1));
   assert.deepEqual((await checkVault(again)).problems, []);
 });
 
 Deno.test("volumes: names are checked, found and refused", async () => {
-  const { volumes } = await fresh();
+  const { opened: { volumes } } = await fresh();
   volumes.createVolume("work", { quotaBytes: 5 * MIB, accessTimes: "noatime" });
   assert.throws(() => volumes.createVolume("work"), { kind: "conflict" });
   for (const name of ["", ".", "..", "a/b", "a#b", "line\n", "x".repeat(256), "\ud800"]) {
@@ -90,7 +90,7 @@ Deno.test("volumes: inside a transaction volumes stay as they are", async () => 
   const vault = await fresh();
   await vault.transaction(async (files) => {
     await files.writeFile("/file", "text");
-    assert.throws(() => vault.volumes.snapshot(MAIN_VOLUME, "inside"), { kind: "conflict" });
+    assert.throws(() => vault.opened.volumes.snapshot(MAIN_VOLUME, "inside"), { kind: "conflict" });
   });
-  assert.deepEqual(vault.volumes.listSnapshots(MAIN_VOLUME), []);
+  assert.deepEqual(vault.opened.volumes.listSnapshots(MAIN_VOLUME), []);
 });

@@ -176,7 +176,7 @@ async function emptyVault(segments: number): Promise<SparseBytes> {
   const medium = new MemoryStorage({});
   const shape = { segments, segmentsMax: 8, blockBytes: BLOCK_BYTES };
   const vault = await createKeyedVault({ medium, kernel: writerArena }, shape);
-  vault.volumes.createVolume(SECOND_VOLUME);
+  vault.opened.volumes.createVolume(SECOND_VOLUME);
   return medium.content;
 }
 
@@ -185,7 +185,7 @@ async function verify(medium: MemoryStorage, recording: Recording): Promise<numb
   readerArena.reset();
   const vault = openKeyedVault({ medium, kernel: readerArena });
   assert.deepEqual(vault.opened.skippedRoots, [], "no root was named before it was durable");
-  const state = dump(vault.volumes);
+  const state = dump(vault.opened.volumes);
   const group = recording.states.lastIndexOf(state);
   assert.ok(group >= 0, "the volumes are as they were after some group");
   await checkAll(vault);
@@ -194,7 +194,7 @@ async function verify(medium: MemoryStorage, recording: Recording): Promise<numb
 
 /** Every block has its content, and nothing is out of place. */
 async function checkAll(vault: Vault): Promise<void> {
-  const { volumes } = vault;
+  const { volumes } = vault.opened;
   const address = readerArena.reserve(RUN_BLOCKS_MAX * BLOCK_BYTES);
   for (const { name } of volumes.listVolumes()) {
     assertBlocks(volumes.openVolume(name), address);
@@ -214,12 +214,12 @@ async function goOn(medium: MemoryStorage): Promise<void> {
   const vault = openKeyedVault({ medium, kernel: readerArena });
   const workload = new Workload(vault, new CrashMedium<Promised>(), 1);
   await workload.run(6);
-  while (vault.volumes.destroyStep(3));
+  while (vault.opened.volumes.destroyStep(3));
   await vault.opened.volume.commit();
-  const expected = dump(vault.volumes);
+  const expected = dump(vault.opened.volumes);
   readerArena.reset();
   const again = openKeyedVault({ medium, kernel: readerArena });
-  assert.equal(dump(again.volumes), expected);
+  assert.equal(dump(again.opened.volumes), expected);
   await checkAll(again);
 }
 

@@ -54,7 +54,7 @@ class World {
   }
 
   private get volumes(): Volumes {
-    return this.vault.volumes;
+    return this.vault.opened.volumes;
   }
 
   private get store(): TreeStore {
