@@ -127,11 +127,19 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
     if (!reported.has(posted.message)) post({ type: "report", error: posted });
     reported.add(posted.message);
   };
+  const free = () => {
+    try {
+      return upkeep.idle();
+    } catch (error) {
+      failed(error);
+      return false;
+    }
+  };
   await serveSession(session, fileSystem, {
     kernel,
     handles,
     writebackCache: false,
-    idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)),
+    idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)) || free(),
     busy: () => running.size > 0,
     round: (empty) => kernelCache.served(empty),
     tick: () => {

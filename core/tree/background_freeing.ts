@@ -4,8 +4,10 @@ import type { Catalog } from "./catalog.ts";
 import type { IdPages } from "./id_pages.ts";
 import { TreeFreeing } from "./tree_freeing.ts";
 
-/** Dead runs looked at in one go: those of other births are passed over, and may be many. */
-const RUNS_PER_STEP = 4096;
+/** Blocks freed in one group. Where every one has a map node of its own, the reserve of a full vault is enough for these. */
+export const FREED_BLOCKS_PER_GROUP = 32;
+/** Times that runs of other births are passed over in one go. */
+const JUMPS_PER_STEP = 1024;
 
 /** Does pending work of the catalog, in order and in steps. A step is part of the root that is written next. */
 export class BackgroundFreeing {
@@ -39,34 +41,42 @@ export class BackgroundFreeing {
     const { runs, from, isEnd } = this.matching(work, budget);
     let left = budget;
     for (const run of runs) {
-      if (left <= 0) return work;
-      left = this.letGo(run, work.kind, left);
-      if (left < 0) return work;
+      if (left > 0) left = this.letGo(run, work.kind, left);
+      else left = -1;
+      // All of earlier deaths are done.
+      if (left < 0) return { ...work, from: Math.max(work.from, run.death - 1) };
     }
     return isEnd ? null : { ...work, from };
   }
 
-  /** Up to `most` runs that are to go. Those with deaths up to `from` are among them; `isEnd`: so are all others. */
+  /**
+   * Up to `most` runs that are to go, the first ones. Those with deaths up to `from` are among them; `isEnd`: so are all
+   * others. Runs of other births are not looked at: they may be many.
+   */
   private matching(
     work: PendingRuns,
     most: number,
   ): { runs: DeadRun[]; from: number; isEnd: boolean } {
-    const { bornAfter, bornUntil } = work;
+    const { branch, to, bornAfter, bornUntil } = work;
     const runs: DeadRun[] = [];
-    let [from, last, looked, isEnd] = [work.from, work.from, 0, true];
-    this.catalog.deadRuns(work, (run) => {
-      if (run.death > last) {
-        from = last;
-        last = run.death;
-        isEnd = looked < RUNS_PER_STEP;
-      }
-      if (!isEnd) return false;
-      looked++;
-      if (run.birth > bornAfter && run.birth <= bornUntil) runs.push(run);
-      isEnd = runs.length < most;
-      return isEnd;
-    });
-    return { runs, from, isEnd };
+    let from = work.from;
+    let next: Parameters<Catalog["deadRunsFrom"]>[0] | null = null;
+    const visit = (run: DeadRun) => {
+      if (run.death > to) return false;
+      from = Math.max(from, run.death - 1);
+      if (run.birth <= bornAfter) next = { branch, death: run.death, birth: bornAfter + 1 };
+      else if (run.birth > bornUntil) next = { branch, death: run.death + 1, birth: bornAfter + 1 };
+      else runs.push(run);
+      return next === null && runs.length < most;
+    };
+    this.catalog.deadRunsFrom({ branch, death: from + 1, birth: bornAfter + 1 }, visit);
+    for (let jumps = 0; next !== null; jumps++) {
+      if (jumps === JUMPS_PER_STEP) return { runs, from, isEnd: false };
+      const place = next;
+      next = null;
+      this.catalog.deadRunsFrom(place, visit);
+    }
+    return { runs, from, isEnd: runs.length < most };
   }
 
   /** Lets a run go, or as much of it as the budget allows; returns what is left of that, below zero where a rest stays. */

@@ -196,11 +196,20 @@ export class Catalog {
   /** Visits the dead runs of a range in order of their deaths, until `visit` returns false. */
   deadRuns(range: DeathRange, visit: Visit<DeadRun>): void {
     const { branch, from, to } = range;
-    const start = deadRunKey({ branch, death: from + 1, birth: 0, firstId: 0 });
-    this.scan(start, 5, (key, value) => {
-      const run = decodeDeadRun(key, value);
-      return run.death <= to && visit(run);
-    });
+    const start = { branch, death: from + 1, birth: 0 };
+    this.deadRunsFrom(start, (run) => run.death <= to && visit(run));
+  }
+
+  /** Visits the dead runs of a branch from a place on, in order of deaths and births, until `visit` returns false. */
+  deadRunsFrom(
+    place: Pick<DeadRun, "branch" | "death" | "birth">,
+    visit: Visit<DeadRun>,
+  ): void {
+    this.scan(
+      deadRunKey({ ...place, firstId: 0 }),
+      5,
+      (key, value) => visit(decodeDeadRun(key, value)),
+    );
   }
 
   /** Visits every dead run. */

@@ -4,12 +4,15 @@ import type { Vault } from "./vault.ts";
 const COMMIT_SECONDS = 5;
 /** A vault that nobody has changed for so long is tidied. */
 const TIDY_SECONDS = 10;
+/** Blocks of deleted volumes and snapshots that one idle step frees. */
+const BLOCKS_PER_IDLE = 256;
 /** Roots until given-up cells can be used. */
 const ROOTS_TO_REST = 3;
 
 /**
- * What an open vault needs although nobody asks: changes become durable, and when it is quiet, free cells come to the end of
- * their rest and go back to the storage below. Whoever keeps it open calls `tick` once a second.
+ * What an open vault needs although nobody asks: what was deleted is freed, changes become durable, and when it is quiet,
+ * free cells come to the end of their rest and go back to the storage below. Whoever keeps it open calls `tick` once a
+ * second, and `idle` when nothing else is to be done.
  */
 export class Upkeep {
   readonly #vault: Vault;
@@ -17,6 +20,7 @@ export class Upkeep {
   #quiet = 0;
   #tidy = true;
   #busy = false;
+  #freeingFailed = false;
 
   constructor(vault: Vault) {
     this.#vault = vault;
@@ -33,6 +37,21 @@ export class Upkeep {
     } else if (!this.#tidy && ++this.#quiet >= TIDY_SECONDS) {
       this.#tidy = true;
       await this.#alone(() => this.#giveBack());
+    }
+  }
+
+  /**
+   * Frees some of what deleted volumes and snapshots held; true where more can be done. After a failure, which it throws once, the
+   * rest is left to whoever opens the vault next.
+   */
+  idle(): boolean {
+    const { opened: { volume, volumes } } = this.#vault;
+    if (this.#freeingFailed || this.#busy || volume.inTransaction) return false;
+    try {
+      return volumes.destroyStep(BLOCKS_PER_IDLE);
+    } catch (error) {
+      this.#freeingFailed = true;
+      throw error;
     }
   }
 

@@ -5,6 +5,7 @@ import { FileActions } from "../../tests/support/file_actions.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { emptyAttributes, named } from "../../tests/support/open_memory_volume.ts";
 import { MIB } from "../limits.ts";
+import { checkVault } from "./check.ts";
 import { Upkeep } from "./upkeep.ts";
 import type { Vault } from "./vault.ts";
 
@@ -58,4 +59,42 @@ Deno.test("upkeep: what was removed goes back to the storage below when it is qu
   const { sequence } = vault.opened.volume.store;
   await seconds(upkeep, 100);
   assert.equal(vault.opened.volume.store.sequence, sequence, "nothing is left to do");
+});
+
+Deno.test("upkeep: what a deleted volume held is freed in idle time, but not inside a transaction", async () => {
+  const { vault } = await world();
+  const upkeep = new Upkeep(vault);
+  const { freeing } = vault.opened.volume.store;
+  assert.equal(upkeep.idle(), false, "nothing waits");
+  await vault.volumes.create("gone");
+  {
+    await using gone = await vault.volumes.open("gone");
+    await gone.files.writeFile("/data", new Uint8Array(6 * MIB).fill(3));
+  }
+  await vault.volumes.delete("gone");
+  await vault.transaction(() => {
+    assert.equal(upkeep.idle(), false);
+    assert.ok(freeing.waits);
+  });
+  let steps = 0;
+  while (upkeep.idle()) steps++;
+  assert.ok(steps >= 4, "in small steps");
+  assert.equal(freeing.waits, false);
+  await seconds(upkeep, 5);
+  assert.deepEqual((await checkVault(vault)).problems, []);
+});
+
+Deno.test("upkeep: a tree that cannot be freed is reported once, and does not keep a vault from closing", async () => {
+  const { vault } = await world();
+  const upkeep = new Upkeep(vault);
+  await vault.volumes.create("gone");
+  await vault.volumes.delete("gone");
+  const { catalog } = vault.opened.volume.store;
+  const { number, work } = catalog.firstPending()!;
+  assert.equal(work.kind, "tree");
+  if (work.kind === "tree") catalog.putPending(number, { ...work, root: 2 ** 40 });
+  assert.throws(() => upkeep.idle(), { kind: "corrupt" });
+  assert.equal(upkeep.idle(), false);
+  await vault.files.writeFile("/file", "kept");
+  await vault.close();
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
+import { VaultError } from "../errors.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
 import type { OpenVolume } from "./open_views.ts";
@@ -83,6 +84,42 @@ Deno.test("a volume in use, and the first one, cannot be deleted; of a deleted o
   await vault.volumes.free({ progress: (bytes) => freedBytes = bytes });
   assert.ok(freedBytes >= 12 * MIB, `${freedBytes}`);
   assert.ok(before - await free() < MIB / 4);
+  await requireClean(vault);
+});
+
+/** Writes files of a few blocks until the vault is full; returns how many. */
+async function fill(...views: readonly { readonly files: Vault["files"] }[]): Promise<number> {
+  const content = new Uint8Array(3 * 4096).fill(9);
+  for (let n = 0;; n++) {
+    try {
+      await views[n % views.length].files.writeFile(`/file ${n}`, content);
+    } catch (error) {
+      assert.ok(error instanceof VaultError && error.errno === "ENOSPC", `${error}`);
+      return n;
+    }
+  }
+}
+
+Deno.test("a full vault takes data as long as something deleted waits to be freed", async () => {
+  const vault = await fresh();
+  const { freeing } = vault.opened.volume.store;
+  await vault.volumes.create("gone");
+  const gone = await vault.volumes.open("gone");
+  const filled = await fill(gone, vault);
+  await gone.close();
+  await vault.volumes.delete("gone");
+  assert.ok(freeing.waits);
+  const again = await fill(vault);
+  assert.equal(freeing.waits, false, "all of it was freed before the vault was full");
+  assert.ok(again > filled * 0.45, `${again} of ${filled}`);
+
+  await vault.snapshots.create("main", "all");
+  for (const { name } of await vault.files.list("/")) await vault.files.remove(`/${name}`);
+  assert.ok(await fill(vault) < filled * 0.1, "the snapshot has it all");
+  await vault.snapshots.delete("main", "all");
+  assert.ok(freeing.waits);
+  assert.ok(await fill(vault) > filled * 0.9);
+  assert.equal(freeing.waits, false);
   await requireClean(vault);
 });
 

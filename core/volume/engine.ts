@@ -7,6 +7,7 @@ import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
+import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import { repairFound } from "../tree/repair.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
@@ -99,6 +100,10 @@ export class Engine {
       commit: () => {
         this.commitNow();
         this.discardReleased();
+      },
+      freeSome: () => {
+        this.checkWritable();
+        return store.freeing.step(FREED_BLOCKS_PER_GROUP);
       },
     });
     this.durability = new Durability({

@@ -1,7 +1,7 @@
 import { VaultError } from "../errors.ts";
 
 /** Kinds of times of which one snapshot each is kept. */
-const PERIODS = ["hourly", "daily", "weekly", "monthly", "yearly"] as const;
+const PERIODS: readonly RetentionPeriod[] = ["hourly", "daily", "weekly", "monthly", "yearly"];
 /** Of how many one can ask. */
 const COUNT_MAX = 100_000;
 /** Dates beyond these milliseconds from 1970 have no calendar. */
@@ -12,7 +12,7 @@ const DAY_MS = 24 * HOUR_MS;
 const THURSDAY = 3;
 
 /** Part of a retention rule. */
-export type RetentionPeriod = (typeof PERIODS)[number];
+export type RetentionPeriod = "hourly" | "daily" | "weekly" | "monthly" | "yearly";
 
 /**
  * Which snapshots to keep: the newest `last` ones, and the newest one of each of so many of the latest hours, days, weeks

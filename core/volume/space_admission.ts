@@ -10,6 +10,8 @@ import {
 } from "./reserve.ts";
 import type { Room } from "./room.ts";
 
+/** Cells that are freed at once of what was deleted, where a vault is full (16 MiB). */
+const FREED_CELLS = 4096;
 /** Empty commits that let every resting cell go. */
 const COMMITS_TO_RELEASE = 3;
 
@@ -21,6 +23,8 @@ export interface SpaceAdmissionOptions {
   readonly mayCommit: () => boolean;
   /** Writes a root and gives back what came free. */
   readonly commit: () => void;
+  /** Frees a few of the blocks that were deleted but not freed yet; false where there are none. */
+  readonly freeSome: () => boolean;
 }
 
 /** Says whether cells can be taken, so that nothing has to be refused when it is half done. */
@@ -48,25 +52,44 @@ export class SpaceAdmission {
     return reservedCells({ dirtyBytes, promisedBlocks, capacity, copies }, purpose);
   }
 
-  /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
+  /**
+   * Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go, and frees what was
+   * deleted.
+   */
   admit(wanted: number, purpose: "write" | "delete"): void {
     const cells = this.options.store.storedCells(wanted);
     if (this.holds(cells, purpose)) return;
     this.room.askAgain();
+    while (!this.makeRoom(cells, purpose)) {
+      if (this.freeDeleted(cells)) continue;
+      const least = this.promised + this.reserveCells("root");
+      if (purpose === "delete" && this.room.has(least, purpose)) return;
+      throw new VaultError("unavailable", "Cannot store data: the vault is full", {
+        errno: "ENOSPC",
+      });
+    }
+  }
+
+  /** Lets resting cells go, by commits, as far as that helps. */
+  private makeRoom(cells: number, purpose: "write" | "delete"): boolean {
     // What a commit makes room for is enough for several changes, or every one of them would want a commit.
     for (let tries = 0; !this.holds(cells + (tries && COMMIT_GAIN_CELLS), purpose); tries++) {
-      if (
-        tries === COMMITS_TO_RELEASE || !this.options.mayCommit() || !this.mayGain(purpose)
-      ) {
-        const least = this.promised + this.reserveCells("root");
-        if (purpose === "delete" && this.room.has(least, purpose)) return;
-        throw new VaultError("unavailable", "Cannot store data: the vault is full", {
-          errno: "ENOSPC",
-        });
-      }
+      const mayHelp = tries < COMMITS_TO_RELEASE && this.options.mayCommit();
+      if (!mayHelp || !this.mayGain(purpose)) return false;
       this.options.commit();
       this.room.askAgain();
     }
+    return true;
+  }
+
+  /** Frees what was deleted, enough for several changes; false where nothing was. */
+  private freeDeleted(cells: number): boolean {
+    const { mayCommit, freeSome, store: { space: { resting } } } = this.options;
+    if (!mayCommit()) return false;
+    const enough = resting.cells + cells + FREED_CELLS;
+    let isFreed = false;
+    while (resting.cells < enough && this.holds(0, "delete") && freeSome()) isFreed = true;
+    return isFreed;
   }
 
   /** True where so many cells of data can be written anew, which may use what is kept for deleting. */

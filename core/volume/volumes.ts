@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
 import { type AccessTimes, nameBytes } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
+import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
 import { Lineage } from "../tree/lineage.ts";
@@ -353,10 +354,12 @@ export class Volumes {
     const { engine, engine: { store: { freeing } } } = this;
     if (engine.readOnly || !freeing.waits) return false;
     if (engine.inTransaction) return true;
-    engine.admit(CATALOG_CELLS, "delete");
-    engine.checkWritable();
-    freeing.step(blocks);
-    engine.endGroup();
+    for (let left = blocks; left > 0 && freeing.waits; left -= FREED_BLOCKS_PER_GROUP) {
+      engine.admit(CATALOG_CELLS, "delete");
+      engine.checkWritable();
+      freeing.step(Math.min(left, FREED_BLOCKS_PER_GROUP));
+      engine.endGroup();
+    }
     return freeing.waits;
   }
 }
