@@ -111,13 +111,13 @@ export {
   type Retention,
   type RetentionPeriod,
 } from "./core/volume/retention.ts";
+export type { VolumeProperties } from "./core/volume/volume_properties.ts";
 export type {
   OldHead,
   SnapshotName,
   SnapshotStatus,
-  VolumeProperties,
   VolumeStatus,
-} from "./core/volume/volumes.ts";
+} from "./core/volume/volume_status.ts";
 export { createKernel, type KernelOptions, WasmKernel } from "./wasm/kernel.ts";
 
 /** Kernel memory of a vault: dirty and cached blocks, staging, 40 MiB for further volumes and snapshots. Untouched pages cost nothing. */

@@ -30,7 +30,8 @@ const SNAPSHOT_HISTORY = 2;
 
 /** When reading a file notes the time. */
 export type AccessTimes = "relatime" | "noatime";
-const ACCESS_TIMES: readonly AccessTimes[] = ["relatime", "noatime"];
+/** What it can be. */
+export const ACCESS_TIMES: readonly AccessTimes[] = ["relatime", "noatime"];
 
 /** Numbers that are given once. */
 export interface Counters {

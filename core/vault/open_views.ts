@@ -4,12 +4,12 @@ import { LeasedMemory, type MemoryLease } from "../fs/memory_lease.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
 import { MIB } from "../limits.ts";
 import type { OpenedVolume } from "../volume/open_volume.ts";
-import type { SnapshotName } from "../volume/volumes.ts";
+import type { SnapshotName } from "../volume/volume_status.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
-import type { Enter } from "./transactions.ts";
+import { type Enter, whenFree } from "./transactions.ts";
 
 /** Kernel memory that volumes and snapshots may take beside the first volume: about eight with blocks of 16 KiB. */
 const VIEW_BYTES_MAX = 40 * MIB;
@@ -107,11 +107,13 @@ export class OpenViews {
       enter,
       makeFiles: (gate) => this.#files(mounted, gate),
       release: async () => {
-        if (--mounted.uses > 0) return;
-        await mounted.fileSystem.syncAll();
-        volumes.closeVolume(volume);
-        this.#volumes.delete(volume);
-        mounted.lease.release();
+        if (mounted.uses === 1) await mounted.fileSystem.syncAll();
+        await whenFree(enter, () => {
+          if (--mounted.uses > 0) return;
+          volumes.closeVolume(volume);
+          this.#volumes.delete(volume);
+          mounted.lease.release();
+        });
       },
     });
   }

@@ -11,6 +11,12 @@ import { UndoneRecords } from "./undone_records.ts";
 /** Waits until a step may run: null means now. Throws where it never may. */
 export type Enter = () => Promise<void> | null;
 
+/** Runs one step once no transaction is open. */
+export async function whenFree<T>(enter: Enter, work: () => T): Promise<T> {
+  for (let wait = enter(); wait !== null; wait = enter()) await wait;
+  return work();
+}
+
 /** How to run a transaction. */
 export interface TransactionOptions {
   /** Roll back when the work takes longer than this many milliseconds; no limit unless given. */

@@ -4,11 +4,12 @@ import { Tree } from "../btree/tree.ts";
 import { forecastRemoval } from "../tree/removal_forecast.ts";
 import { treeDifference } from "../tree/tree_difference.ts";
 import { outdatedSnapshots, type Retention } from "../volume/retention.ts";
-import type { OldHead, SnapshotName, SnapshotStatus } from "../volume/volumes.ts";
+import type { OldHead, SnapshotName, SnapshotStatus } from "../volume/volume_status.ts";
 import { type FileChange, FileChanges } from "./file_changes.ts";
 import type { OpenVolume } from "./open_views.ts";
 import type { TreeReader } from "./tree_names.ts";
-import { step, type VolumesParts } from "./vault_volumes.ts";
+import { whenFree } from "./transactions.ts";
+import type { VolumesParts } from "./vault_volumes.ts";
 
 /** What a rule of retention lets go. */
 export interface PruneReport {
@@ -54,7 +55,7 @@ export class VaultSnapshots {
   }
 
   #step<T>(work: () => T): Promise<T> {
-    return step(this.#parts.enter, work);
+    return whenFree(this.#parts.enter, work);
   }
 
   /** Keeps what a volume holds now, in one step whatever its size. */

@@ -1,9 +1,11 @@
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Engine } from "../volume/engine.ts";
-import type { VolumeProperties, Volumes, VolumeStatus } from "../volume/volumes.ts";
+import type { VolumeProperties } from "../volume/volume_properties.ts";
+import type { VolumeStatus } from "../volume/volume_status.ts";
+import type { Volumes } from "../volume/volumes.ts";
 import type { OpenViews, OpenVolume } from "./open_views.ts";
-import type { Enter } from "./transactions.ts";
+import { type Enter, whenFree } from "./transactions.ts";
 
 /** What `vault.volumes` and `vault.snapshots` stand on. */
 export interface VolumesParts {
@@ -56,7 +58,7 @@ export class VaultVolumes {
 
   /** All volumes, in the order they were made. */
   list(): Promise<VolumeStatus[]> {
-    return step(this.#parts.enter, () => {
+    return whenFree(this.#parts.enter, () => {
       this.#parts.views.flush();
       return this.#parts.volumes.listVolumes();
     });
@@ -64,19 +66,27 @@ export class VaultVolumes {
 
   /** Makes an empty volume. */
   async create(name: string, properties: VolumeProperties = {}): Promise<void> {
-    await step(this.#parts.enter, () => this.#parts.volumes.createVolume(name, properties));
+    await whenFree(this.#parts.enter, () => this.#parts.volumes.createVolume(name, properties));
     // Opening makes its root directory: a snapshot of it can be opened from now on.
     await (await this.open(name)).close();
   }
 
   /** Opens a volume. Close it when it is not needed any more. */
   open(name: string): Promise<OpenVolume> {
-    return step(this.#parts.enter, () => this.#parts.views.volume(name));
+    return whenFree(this.#parts.enter, () => this.#parts.views.volume(name));
+  }
+
+  /** Changes properties of a volume; those not given stay. */
+  set(name: string, properties: VolumeProperties): Promise<void> {
+    return whenFree(
+      this.#parts.enter,
+      () => this.#parts.volumes.setProperties(name, properties),
+    );
   }
 
   /** Gives a volume another name. */
   rename(name: string, to: string): Promise<void> {
-    return step(this.#parts.enter, () => this.#parts.volumes.renameVolume(name, to));
+    return whenFree(this.#parts.enter, () => this.#parts.volumes.renameVolume(name, to));
   }
 
   /**
@@ -84,7 +94,7 @@ export class VaultVolumes {
    * clones share stays theirs.
    */
   delete(name: string): Promise<void> {
-    return step(this.#parts.enter, () => {
+    return whenFree(this.#parts.enter, () => {
       if (name === this.#parts.first()) {
         throw new VaultError(
           "conflict",
@@ -101,7 +111,7 @@ export class VaultVolumes {
     let freedBytes = 0;
     for (let waits = true; waits;) {
       options.signal?.throwIfAborted();
-      waits = await step(enter, () => {
+      waits = await whenFree(enter, () => {
         const before = unusedCells(engine);
         const more = volumes.destroyStep();
         freedBytes += Math.max(0, unusedCells(engine) - before) * CELL_BYTES;
@@ -111,17 +121,11 @@ export class VaultVolumes {
       // Others get their turn.
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    await step(enter, () => engine.commitNow());
+    await whenFree(enter, () => engine.commitNow());
   }
 }
 
 /** Cells that are free, or will be when they have rested. */
 function unusedCells({ store: { space } }: Engine): number {
   return space.freeCells + space.resting.cells;
-}
-
-/** Runs one step once no transaction is open. */
-export async function step<T>(enter: Enter, work: () => T): Promise<T> {
-  for (let wait = enter(); wait !== null; wait = enter()) await wait;
-  return work();
 }

@@ -163,6 +163,48 @@ Deno.test("snapshots and volumes come and go without taking more memory", async 
   await vault.snapshots.delete("main", "s");
 });
 
+Deno.test("properties of a volume are kept, and what none can have is refused", async () => {
+  const vault = await fresh();
+  await vault.volumes.create("v", { quotaBytes: 5 * MIB, readOnly: undefined });
+  await vault.volumes.set("v", { accessTimes: "noatime", quotaFiles: 7 });
+  const [, listed] = await vault.volumes.list();
+  assert.deepEqual(
+    [listed.quotaBytes, listed.quotaFiles, listed.accessTimes, listed.readOnly],
+    [5 * MIB, 7, "noatime", false],
+  );
+  const wrong = [
+    { quotaBytes: -1 },
+    { quotaFiles: 1.5 },
+    { quotaBytes: 2 ** 53 },
+    { blockBytes: 65536 },
+    { accessTimes: "sometimes" as "noatime" },
+  ];
+  for (const properties of wrong) {
+    await assert.rejects(vault.volumes.set("v", properties), { kind: "invalid" });
+    await assert.rejects(vault.volumes.create("w", properties), { kind: "invalid" });
+  }
+  await assert.rejects(vault.volumes.set("w", {}), { kind: "missing" });
+  assert.deepEqual((await vault.volumes.list()).length, 2);
+});
+
+Deno.test("what is closed while a transaction is open is closed after it", async () => {
+  const vault = await fresh();
+  await vault.volumes.create("other");
+  const other = await vault.volumes.open("other");
+  await other.files.writeFile("/file", "text");
+  const begun = Promise.withResolvers<void>();
+  const transaction = vault.transaction(async (files) => {
+    await files.writeFile("/file", "main");
+    await begun.promise;
+  });
+  const closing = other.close();
+  begun.resolve();
+  await transaction;
+  await closing;
+  await vault.volumes.delete("other");
+  assert.equal(await vault.files.readText("/file"), "main");
+});
+
 Deno.test("a snapshot that is open is read-only and cannot be deleted", async () => {
   const vault = await fresh();
   await vault.files.writeFile("/file", "old");

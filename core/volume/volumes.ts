@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
-import { type AccessTimes, nameBytes } from "../format/catalog_record.ts";
+import { nameBytes } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
@@ -9,6 +9,12 @@ import { Lineage } from "../tree/lineage.ts";
 import type { Engine } from "./engine.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 import { Volume } from "./volume.ts";
+import {
+  checkedProperties,
+  DEFAULT_PROPERTIES,
+  type VolumeProperties,
+} from "./volume_properties.ts";
+import type { OldHead, SnapshotName, SnapshotStatus, VolumeStatus } from "./volume_status.ts";
 
 /** Name of the volume that every vault begins with. */
 export const MAIN_VOLUME = "main";
@@ -16,54 +22,6 @@ export const MAIN_VOLUME = "main";
 const CATALOG_CELLS = 16;
 /** Blocks that one step of background work frees. */
 const BLOCKS_PER_STEP = 4096;
-
-/** What a volume can be told. */
-export interface VolumeProperties {
-  /** Bytes of a full data block: the vault's. */
-  readonly blockBytes?: number;
-  /** Bytes that its head may take; 0: no limit. */
-  readonly quotaBytes?: number;
-  /** Files that its head may have; 0: no limit. */
-  readonly quotaFiles?: number;
-  /** Nothing in it may be changed. */
-  readonly readOnly?: boolean;
-  /** When reading a file notes the time. */
-  readonly accessTimes?: AccessTimes;
-}
-
-/** A volume as it is listed. */
-export interface VolumeStatus extends Required<VolumeProperties> {
-  /** Its name. */
-  readonly name: string;
-  /** Milliseconds since 1970. */
-  readonly created: number;
-  /** Bytes of the blocks that its head refers to. */
-  readonly referencedBytes: number;
-}
-
-/** A snapshot as it is listed. */
-export interface SnapshotStatus {
-  /** Empty for one of the undo history. */
-  readonly name: string;
-  /** Names it among all snapshots of the vault; later ones are higher. */
-  readonly sequence: number;
-  /** Milliseconds since 1970. */
-  readonly time: number;
-  /** True where it was not made by hand. */
-  readonly history: boolean;
-  /** Bytes of the blocks that it refers to. */
-  readonly referencedBytes: number;
-  /** Of these, what deleting it would free; nothing while clones were made from it. */
-  readonly ownBytes: number;
-  /** Of these, what others refer to as well. */
-  readonly sharedBytes: number;
-}
-
-/** A snapshot of a volume: by its name, or by its sequence. */
-export type SnapshotName = string | number;
-
-/** What becomes of the head that a rollback replaces: a snapshot of the undo history, or nothing. */
-export type OldHead = "keep" | "destroy";
 
 /** The volumes of a vault, their snapshots and clones. Every change is one root: there whole after a crash, or not at all. */
 export class Volumes {
@@ -143,15 +101,10 @@ export class Volumes {
     this.checkChangeable();
     this.checkFree(name);
     const { blockBytes } = this.engine.store;
-    if (properties.blockBytes !== undefined && properties.blockBytes !== blockBytes) {
-      throw new VaultError(
-        "invalid",
-        `Cannot create volume "${name}": blocks of this vault have ${blockBytes} bytes`,
-      );
-    }
+    const given = checkedProperties(name, properties, blockBytes);
     this.commit("write", () => {
       const branch = { originBranch: 0, originSequence: 0, root: 0, birth: 0, cells: 0 };
-      const head = this.addVolume({ ...DEFAULTS, ...properties, name, blockBytes }, branch);
+      const head = this.addVolume({ ...DEFAULT_PROPERTIES, ...given, name, blockBytes }, branch);
       this.engine.store.openBranch(head);
       this.engine.store.storeHeads();
       this.engine.store.closeBranch(head);
@@ -206,6 +159,14 @@ export class Volumes {
     const { id, ...volume } = this.find(name);
     this.checkFree(to);
     this.commit("write", () => this.catalog.putVolume(id, { ...volume, name: to }));
+  }
+
+  /** Changes what a volume was told; what is not given stays. */
+  setProperties(name: string, properties: VolumeProperties): void {
+    this.checkChangeable();
+    const { id, ...volume } = this.find(name);
+    const given = checkedProperties(name, properties, this.engine.store.blockBytes);
+    this.commit("write", () => this.catalog.putVolume(id, { ...volume, ...given }));
   }
 
   /** Deletes a volume that is not open, with its snapshots; those that clones were made from stay hidden. */
@@ -363,14 +324,6 @@ export class Volumes {
     return freeing.waits;
   }
 }
-
-const DEFAULTS: Required<VolumeProperties> = {
-  blockBytes: 0,
-  quotaBytes: 0,
-  quotaFiles: 0,
-  readOnly: false,
-  accessTimes: "relatime",
-};
 
 function branchFrom({ branch, sequence, root, birth, cells }: PlacedSnapshot) {
   return { originBranch: branch, originSequence: sequence, root, birth, cells };

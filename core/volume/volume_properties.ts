@@ -1,0 +1,52 @@
+import { VaultError } from "../errors.ts";
+import { ACCESS_TIMES, type AccessTimes } from "../format/catalog_record.ts";
+
+/** What a volume can be told. */
+export interface VolumeProperties {
+  /** Bytes of a full data block: the vault's. */
+  readonly blockBytes?: number;
+  /** Bytes that its head may take; 0: no limit. */
+  readonly quotaBytes?: number;
+  /** Files that its head may have; 0: no limit. */
+  readonly quotaFiles?: number;
+  /** Nothing in it may be changed. */
+  readonly readOnly?: boolean;
+  /** When reading a file notes the time. */
+  readonly accessTimes?: AccessTimes;
+}
+
+/** Of a volume that was told nothing. */
+export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> = {
+  quotaBytes: 0,
+  quotaFiles: 0,
+  readOnly: false,
+  accessTimes: "relatime",
+};
+
+/** What is said of the properties of a volume, where a vault with blocks of this size can have it. */
+export function checkedProperties(
+  name: string,
+  { blockBytes: wanted, ...properties }: VolumeProperties,
+  blockBytes: number,
+): Omit<VolumeProperties, "blockBytes"> {
+  if ((wanted ?? blockBytes) !== blockBytes) {
+    throw unfit(name, `want blocks of ${blockBytes} bytes, as the vault has`);
+  }
+  const { quotaBytes = 0, quotaFiles = 0, readOnly = false, accessTimes = "relatime" } = properties;
+  const areNumbers = [quotaBytes, quotaFiles].every((quota) =>
+    Number.isSafeInteger(quota) && quota >= 0
+  );
+  if (!areNumbers) throw unfit(name, "want quotas that are whole numbers, 0 for none");
+  if (typeof readOnly !== "boolean") throw unfit(name, 'want "readOnly" true or false');
+  if (!ACCESS_TIMES.includes(accessTimes)) {
+    throw unfit(name, `want access times ${ACCESS_TIMES.join(" or ")}`);
+  }
+  const given = Object.entries(properties).filter(([property, value]) =>
+    property in DEFAULT_PROPERTIES && value !== undefined
+  );
+  return Object.fromEntries(given);
+}
+
+function unfit(name: string, wish: string): VaultError {
+  return new VaultError("invalid", `Cannot set properties of volume "${name}": ${wish}`);
+}
