@@ -106,15 +106,15 @@ export class OpenViews {
       readOnly,
       enter,
       makeFiles: (gate) => this.#files(mounted, gate),
-      release: async () => {
-        if (mounted.uses === 1) await mounted.fileSystem.syncAll();
-        await whenFree(enter, () => {
+      release: () =>
+        whenFree(enter, () => {
           if (--mounted.uses > 0) return;
           volumes.closeVolume(volume);
           this.#volumes.delete(volume);
           mounted.lease.release();
-        });
-      },
+          const lost = mounted.fileSystem.takeFailure();
+          if (lost !== undefined) throw lost;
+        }),
     });
   }
 
@@ -188,6 +188,7 @@ export class OpenViews {
 
   /** Puts what is in memory only, so that what is counted is what is there. */
   flush(): void {
+    if (this.#parts.first.readOnly) return;
     this.#parts.first.flush();
     for (const { fileSystem } of this.#volumes.values()) fileSystem.flush();
   }
