@@ -81,7 +81,7 @@ export class TreeStore {
   private readonly map: Tree;
   private readonly spaceTree: Tree;
   private readonly catalogTree: Tree;
-  private readonly branches = new Map<number, Branch>();
+  readonly branches = new Map<number, Branch>();
   private rootHash: Uint8Array;
   /** Where the copies of the newest root record lie: given up with the next one. */
   private rootRuns: readonly number[];
@@ -240,14 +240,6 @@ export class TreeStore {
   /** Forgets the head of a branch: a root holds all of it. */
   closeBranch(id: number): void {
     this.branches.delete(id);
-  }
-
-  /** The tree of a branch's head, to be read: where it is open, as it is in memory. */
-  readHead(id: number): Tree {
-    const known = this.branches.get(id);
-    if (known !== undefined) return known.tree;
-    const pages = this.readPages();
-    return new Tree(pages, pages.page(this.catalog.branch(id).root));
   }
 
   /** Pages of any branch or snapshot, to be read. */

@@ -111,15 +111,13 @@ export class VaultSnapshots {
 
   #treeOf(volume: string, name: SnapshotName | undefined): Tree {
     const { engine: { store }, volumes } = this.#parts;
-    if (name === undefined) {
-      const found = store.catalog.volumes().find((record) => record.name === volume);
-      if (found !== undefined) return store.readHead(found.branch);
-      throw new VaultError("missing", `Cannot find volume "${volume}": there is none of this name`);
-    }
-    const opened = volumes.openSnapshot(volume, name);
-    opened.close();
     const pages = store.readPages();
-    return new Tree(pages, pages.page(opened.snapshot.root));
+    if (name !== undefined) {
+      return new Tree(pages, pages.page(volumes.placeOf(volume, name).root));
+    }
+    const { branch } = volumes.recordOf(volume);
+    return store.branches.get(branch)?.tree ??
+      new Tree(pages, pages.page(store.catalog.branch(branch).root));
   }
 
   #readerOf(tree: Tree): TreeReader {
@@ -152,11 +150,7 @@ export class VaultSnapshots {
     const named = this.#list(volume).filter(({ history }) => !history);
     const deleted = outdatedSnapshots(named, rule);
     const { engine: { store: { catalog } }, volumes } = this.#parts;
-    const placed = deleted.map(({ sequence }) => {
-      const opened = volumes.openSnapshot(volume, sequence);
-      opened.close();
-      return opened.snapshot;
-    });
+    const placed = deleted.map(({ sequence }) => volumes.placeOf(volume, sequence));
     const freedBytes = forecastRemoval(catalog, placed) * CELL_BYTES;
     return { deleted, kept: named.length - deleted.length, freedBytes };
   }

@@ -89,7 +89,7 @@ Deno.test("a volume in use, and the first one, cannot be deleted; of a deleted o
 
 /** Writes files of a few blocks until the vault is full; returns how many. */
 async function fill(...views: readonly { readonly files: Vault["files"] }[]): Promise<number> {
-  const content = new Uint8Array(3 * 4096).fill(9);
+  const content = new Uint8Array(4 * 4096).fill(9);
   for (let n = 0;; n++) {
     try {
       await views[n % views.length].files.writeFile(`/file ${n}`, content);

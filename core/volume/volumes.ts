@@ -38,7 +38,8 @@ export class Volumes {
     return this.engine.store.catalog;
   }
 
-  private find(name: string): NumberedVolume {
+  /** The record of a volume. */
+  recordOf(name: string): NumberedVolume {
     const found = this.catalog.volumes().find((volume) => volume.name === name);
     if (found !== undefined) return found;
     throw new VaultError("missing", `Cannot find volume "${name}": there is none of this name`);
@@ -49,6 +50,11 @@ export class Volumes {
     const found = this.catalog.volumes().find((volume) => volume.id === id);
     assert(found !== undefined, "whoever has a volume open keeps it");
     return found.name;
+  }
+
+  /** The record of a snapshot. */
+  placeOf(volumeName: string, name: SnapshotName): PlacedSnapshot {
+    return this.findSnapshot(this.recordOf(volumeName), name);
   }
 
   private findSnapshot(volume: NumberedVolume, name: SnapshotName): PlacedSnapshot {
@@ -125,7 +131,7 @@ export class Volumes {
 
   /** Opens a volume for a filesystem; one that is open already is the same object. */
   openVolume(name: string): Volume {
-    const { id, branch } = this.find(name);
+    const { id, branch } = this.recordOf(name);
     return this.volumeOf(id, branch);
   }
 
@@ -156,7 +162,7 @@ export class Volumes {
   /** Gives a volume another name. */
   renameVolume(name: string, to: string): void {
     this.checkChangeable();
-    const { id, ...volume } = this.find(name);
+    const { id, ...volume } = this.recordOf(name);
     this.checkFree(to);
     this.commit("write", () => this.catalog.putVolume(id, { ...volume, name: to }));
   }
@@ -164,7 +170,7 @@ export class Volumes {
   /** Changes what a volume was told; what is not given stays. */
   setProperties(name: string, properties: VolumeProperties): void {
     this.checkChangeable();
-    const { id, ...volume } = this.find(name);
+    const { id, ...volume } = this.recordOf(name);
     const given = checkedProperties(name, properties, this.engine.store.blockBytes);
     this.commit("write", () => this.catalog.putVolume(id, { ...volume, ...given }));
   }
@@ -172,7 +178,7 @@ export class Volumes {
   /** Deletes a volume that is not open, with its snapshots; those that clones were made from stay hidden. */
   deleteVolume(name: string): void {
     this.checkChangeable();
-    const volume = this.find(name);
+    const volume = this.recordOf(name);
     const snapshots = this.snapshotsOf(volume.id);
     if (this.open.has(volume.id) || snapshots.some((snapshot) => this.isOpen(snapshot))) {
       throw new VaultError("conflict", `Cannot delete volume "${name}": it is in use; close it`);
@@ -190,7 +196,7 @@ export class Volumes {
   /** Keeps what a volume holds now; without a name, as part of the undo history. Returns the snapshot's sequence. */
   snapshot(volumeName: string, name: string | null): number {
     this.checkChangeable();
-    const volume = this.find(volumeName);
+    const volume = this.recordOf(volumeName);
     if (name !== null) this.checkSnapshotFree(volume, name);
     let made = 0;
     this.commit("write", (sequence) => {
@@ -230,7 +236,7 @@ export class Volumes {
   listSnapshots(volumeName: string): SnapshotStatus[] {
     const lineage = new Lineage(this.catalog);
     this.engine.store.settleDeaths();
-    const visible = this.snapshotsOf(this.find(volumeName).id).filter(({ hidden }) => !hidden);
+    const visible = this.snapshotsOf(this.recordOf(volumeName).id).filter(({ hidden }) => !hidden);
     return visible.map((snapshot) => {
       const { name, sequence, time, history, cells } = snapshot;
       const own = lineage.ownCells(snapshot);
@@ -248,7 +254,7 @@ export class Volumes {
 
   /** Opens a snapshot for reading. Close it: it cannot be deleted meanwhile. */
   openSnapshot(volumeName: string, name: SnapshotName): SnapshotStore {
-    const snapshot = this.findSnapshot(this.find(volumeName), name);
+    const snapshot = this.findSnapshot(this.recordOf(volumeName), name);
     const closed = (store: SnapshotStore) => void this.openSnapshots.delete(store);
     const opened = new SnapshotStore(this.engine, snapshot, closed);
     this.openSnapshots.add(opened);
@@ -264,7 +270,7 @@ export class Volumes {
   /** Deletes a snapshot. What only it had comes free in the background; with clones, when the last of them is gone. */
   deleteSnapshot(volumeName: string, name: SnapshotName): void {
     this.checkChangeable();
-    const snapshot = this.findSnapshot(this.find(volumeName), name);
+    const snapshot = this.findSnapshot(this.recordOf(volumeName), name);
     if (this.isOpen(snapshot)) {
       throw new VaultError("conflict", `Cannot delete snapshot "${name}": it is in use; close it`);
     }
@@ -276,7 +282,7 @@ export class Volumes {
   /** Makes a volume that holds what a snapshot holds. */
   clone(volumeName: string, name: SnapshotName, newVolume: string): void {
     this.checkChangeable();
-    const volume = this.find(volumeName);
+    const volume = this.recordOf(volumeName);
     const snapshot = this.findSnapshot(volume, name);
     this.checkFree(newVolume);
     this.commit("write", () => {
@@ -290,7 +296,7 @@ export class Volumes {
    */
   rollback(volumeName: string, name: SnapshotName, oldHead: OldHead): void {
     this.checkChangeable();
-    const { id, ...volume } = this.find(volumeName);
+    const { id, ...volume } = this.recordOf(volumeName);
     const snapshot = this.findSnapshot({ id, ...volume }, name);
     let head = 0;
     this.commit("write", (sequence) => {
