@@ -81,7 +81,7 @@ export class TreeStore {
   private readonly map: Tree;
   private readonly spaceTree: Tree;
   private readonly catalogTree: Tree;
-  readonly branches = new Map<number, Branch>();
+  readonly branches: Map<number, Branch> = new Map();
   private rootHash: Uint8Array;
   /** Where the copies of the newest root record lie: given up with the next one. */
   private rootRuns: readonly number[];
