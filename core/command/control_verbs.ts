@@ -7,6 +7,7 @@ import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
 import { readHeaderBytes } from "../volume/header_cells.ts";
 import { listSlots } from "../volume/header_slots.ts";
 import { findSlot } from "../volume/slot_search.ts";
+import { DATASET_CONTROL_VERBS } from "./dataset_verbs.ts";
 import { describeVault } from "./describe.ts";
 import { slotRow } from "./keys.ts";
 import { type ProvenHeader, secretFrom, SLOT_VERBS, type SlotVerb } from "./slot_verbs.ts";
@@ -27,6 +28,7 @@ export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
 
 const VERBS: Readonly<Record<string, ControlVerb>> = {
   ...TRANSACTION_VERBS,
+  ...DATASET_CONTROL_VERBS,
   "info": async ({ vault, transaction }) => ({
     ...await describeVault(vault),
     mounted: true,

@@ -1,6 +1,12 @@
 import { type RedundancyReport, redundancyReport } from "./redundancy_report.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { currentEpoch } from "../crypto/vault_keys.ts";
+import {
+  type VolumeRow,
+  volumeRows,
+  type VolumeSnapshotRow,
+  volumeSnapshotRows,
+} from "./dataset_rows.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** What `info` says about an open vault. */
@@ -30,6 +36,9 @@ export interface VaultDescription {
   readonly replayed: number;
   /** Newer roots that did not open. */
   readonly skippedRoots: readonly number[];
+  readonly volumes: readonly VolumeRow[];
+  /** Of all volumes. */
+  readonly snapshots: readonly VolumeSnapshotRow[];
 }
 
 /** Describes an open vault. */
@@ -54,5 +63,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     readOnly: vault.readOnly,
     replayed,
     skippedRoots,
+    volumes: volumeRows(vault),
+    snapshots: volumeSnapshotRows(vault),
   };
 }

@@ -1,10 +1,14 @@
 import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
+import { VaultError } from "../errors.ts";
+import { snapshotsText, volumesText } from "./dataset_rows.ts";
 import type { VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { redundancyText, repairsText } from "./redundancy_report.ts";
 import type { TransactionRow } from "./transaction_verbs.ts";
+import { splitVaultName } from "./vault_name.ts";
+import { namedView } from "./view_tree.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 import { rowsOfSlots, type SlotRow, slotRow } from "./keys.ts";
 
@@ -19,6 +23,23 @@ export interface InfoReport extends VaultDescription {
 
 /** Describes the vault on a medium or behind a mount point. */
 export async function info(target: VaultTarget): Promise<InfoReport> {
+  const { medium, view } = await splitVaultName(target.host, target.medium);
+  const report = await describe({ ...target, medium });
+  return view === null ? report : onlyOf(report, view);
+}
+
+/** What is said of one volume, or of one snapshot, and of the vault that it is in. */
+function onlyOf(report: InfoReport, view: string): InfoReport {
+  const { volume, snapshot } = namedView(view, report.volumes);
+  const volumes = report.volumes.filter(({ name }) => name === volume);
+  const snapshots = report.snapshots.filter((row) =>
+    row.volume === volume && (snapshot === null || row.name === snapshot)
+  );
+  if (snapshot === null || snapshots.length > 0) return { ...report, volumes, snapshots };
+  throw new VaultError("missing", `Cannot find snapshot "${snapshot}" of volume "${volume}"`);
+}
+
+async function describe(target: VaultTarget): Promise<InfoReport> {
   return await onMountOr(target, { name: "info" }, async () => {
     return await withVault(target, "read", async (vault) => {
       const slots: SlotInfo[] = await listSlots(vault.header);
@@ -34,7 +55,10 @@ export async function info(target: VaultTarget): Promise<InfoReport> {
 }
 
 /** For people. */
-export function infoText(report: InfoReport, style: Style): string {
+export function infoText(
+  report: InfoReport,
+  { style, now }: { readonly style: Style; readonly now: number },
+): string {
   const rows = [
     ["medium", printable(report.medium)],
     ["kind", report.hidden ? "hidden" : report.dense ? "dense" : "sparse"],
@@ -59,5 +83,9 @@ export function infoText(report: InfoReport, style: Style): string {
     rows.push(["warning", `newer roots do not open: ${report.skippedRoots.join(", ")}`]);
   }
   const facts = columns(rows.map(([name, value]) => [name, value]), []);
-  return facts + style.bold("key slots\n") + rowsOfSlots(report.keySlots);
+  const snapshots = report.snapshots.length === 0
+    ? ""
+    : style.bold("snapshots\n") + snapshotsText(report.snapshots, { style, now });
+  return facts + style.bold("volumes\n") + volumesText(report.volumes, style) + snapshots +
+    style.bold("key slots\n") + rowsOfSlots(report.keySlots);
 }

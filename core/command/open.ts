@@ -22,6 +22,7 @@ import {
   wipeSecret,
 } from "./secrets.ts";
 import { proofOf } from "./slot_verbs.ts";
+import { splitVaultName } from "./vault_name.ts";
 
 /** What verbs on a vault are told about opening it. */
 export interface OpenOptions extends SecretOptions, ProtectOptions {
@@ -163,21 +164,27 @@ export async function withTree<T>(
   access: Access,
   use: (open: OpenTree) => Promise<T>,
 ): Promise<T> {
-  const { host, medium } = target;
+  const { host } = target;
+  const { medium, view } = await splitVaultName(host, target.medium);
+  const { mountedView, withView } = await import("./view_tree.ts");
   const mount = await host.runningMount(medium);
   if (mount !== null) {
     try {
       if (wantsProtection(target.options)) throw mountedAlready(medium);
-      return await use(mountedTree(host, mount));
+      return await use(mountedTree(host, mount, await mountedView(mount, view)));
     } finally {
       mount.close();
     }
   }
   const { vaultTree } = await import("./vault_tree.ts");
-  return await withVault(target, access, async (vault) => {
-    const tree = vaultTree(vault);
+  return await withVault({ ...target, medium }, access, async (vault) => {
     const own = () => Promise.resolve(vault.medium.name);
-    return await use({ tree, medium: own, path: vaultPath, shown: (path) => path });
+    return await withView(
+      vault,
+      view,
+      (shown) =>
+        use({ tree: vaultTree(shown), medium: own, path: vaultPath, shown: (path) => path }),
+    );
   });
 }
 
@@ -188,8 +195,8 @@ function mountedAlready(medium: string): VaultError {
   );
 }
 
-function mountedTree(host: Host, mount: RunningMount): OpenTree {
-  const { mountpoint } = mount;
+function mountedTree(host: Host, mount: RunningMount, below: string): OpenTree {
+  const mountpoint = mount.mountpoint + below;
   return {
     tree: host.local,
     medium: async () => (await mount.call("info") as { readonly medium: string }).medium,

@@ -13,6 +13,7 @@ import { addKeyVerbs } from "./program_keys.ts";
 import { addMountVerbs } from "./program_mount.ts";
 import { addTransactionVerbs } from "./program_transaction.ts";
 import { addVaultVerbs } from "./program_vault.ts";
+import { addVolumeVerbs } from "./program_volumes.ts";
 
 /** Text that commander prints itself is collected, so that the caller writes it in order. */
 export interface ProgramText {
@@ -33,7 +34,8 @@ export type StartInBackground = (args: readonly string[], secret: Uint8Array) =>
 
 const INTRODUCTION =
   `A medium is a path or URL: "vault.sv", "file:///x", "directory:///x", "memory:".
-Verbs take a medium, with its secret, or the mount point of a running mount.
+Verbs take a medium, with its secret, or the mount point of a running mount. Verbs on files
+take a volume of it too, "vault.sv#photos", or a snapshot, "vault.sv#photos@monday".
 
 Examples:
   $ sigmavault create photos.sv
@@ -66,6 +68,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addFileVerbs(program, parts.host);
   addKeyVerbs(program, parts.host);
   addHiddenVerbs(program, parts.host);
+  addVolumeVerbs(program, parts.host);
   program.command("help [verb...]").description("print the help of a verb").action(
     (names: string[]) => helpOf(program, names).outputHelp(),
   );

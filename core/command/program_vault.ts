@@ -42,7 +42,9 @@ export function addVaultVerbs(program: Command, { host }: ProgramParts): void {
     ["info vault.sv", "info /mnt/vault --json"],
   ).action(async (medium: string, options: Options) => {
     const { info, infoText } = await import("./info.ts");
-    await print(host, options, await info({ host, medium, options }), infoText);
+    const report = await info({ host, medium, options });
+    const now = host.runtime.now();
+    await print(host, options, report, (value, style) => infoText(value, { style, now }));
   });
   addMaintenance(program, host);
   addShows(program, host);

@@ -15,8 +15,11 @@ import { pathBytes, pathText } from "./path_text.ts";
 /** What a name of the owner's attributes begins with. */
 const USER = new TextEncoder().encode("user.");
 
-/** The files of an open vault. */
-export function vaultTree(vault: Vault): FileTree {
+/** The files of an open vault, or of a volume or snapshot of it. */
+export type ShownFiles = Pick<Vault, "files" | "readOnly" | "commit">;
+
+/** Them as a tree. */
+export function vaultTree(vault: ShownFiles): FileTree {
   const { files } = vault;
   const stat = (path: FilePath) => files.stat(path, { followSymlinks: false });
   return {
@@ -41,7 +44,7 @@ export function vaultTree(vault: Vault): FileTree {
   };
 }
 
-function vaultDetails({ files }: Vault): FileDetails {
+function vaultDetails({ files }: ShownFiles): FileDetails {
   return {
     makeFifo: (path) => files.makeFifo(pathBytes(path)),
     async attributes(path) {
@@ -60,7 +63,7 @@ function vaultDetails({ files }: Vault): FileDetails {
   };
 }
 
-async function* readParts({ files }: Vault, path: FilePath): AsyncGenerator<FilePart> {
+async function* readParts({ files }: ShownFiles, path: FilePath): AsyncGenerator<FilePart> {
   await using file = await files.open(path);
   yield* partsOf({
     dataRun: (offset) => file.dataRun(offset),
@@ -70,7 +73,7 @@ async function* readParts({ files }: Vault, path: FilePath): AsyncGenerator<File
 }
 
 async function write(
-  { files }: Vault,
+  { files }: ShownFiles,
   path: FilePath,
   parts: AsyncIterable<FilePart>,
 ): Promise<void> {
@@ -79,7 +82,7 @@ async function write(
 }
 
 async function setAttributes(
-  { files }: Vault,
+  { files }: ShownFiles,
   path: FilePath,
   { mode, owner, times, kind }: NodeAttributes & { readonly kind: NodeKind },
 ): Promise<void> {

@@ -24,6 +24,8 @@ export interface FileChange {
   readonly pathBytes: Uint8Array<ArrayBuffer>;
   /** Where it was, of what was renamed. What is in a renamed directory is not listed for that. */
   readonly from?: string;
+  /** Likewise, as it is. */
+  readonly fromBytes?: Uint8Array<ArrayBuffer>;
 }
 
 const DIRECTORY = directoryType(S_IFDIR);
@@ -80,10 +82,10 @@ export class FileChanges {
       ...[...this.#removed.values()].map((entry) => this.#change("removed", this.#old, entry)),
       ...[...this.#added.values()].map((entry) => this.#change("added", this.#now, entry)),
       ...modified.map((entry) => this.#change("modified", this.#now, entry)),
-      ...renamed.map(({ from, to }) => ({
-        ...this.#change("renamed", this.#now, to),
-        from: shownPath(this.#pathOf(this.#old, from)),
-      })),
+      ...renamed.map(({ from, to }) => {
+        const fromBytes = this.#pathOf(this.#old, from);
+        return { ...this.#change("renamed", this.#now, to), from: shownPath(fromBytes), fromBytes };
+      }),
     ];
     return changes.sort((a, b) => compare(a.pathBytes, b.pathBytes));
   }

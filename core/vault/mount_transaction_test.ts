@@ -132,7 +132,7 @@ function differences(before: KeyValueTree, after: KeyValueTree, differs: UndoneV
 
 Deno.test("a rollback to a snapshot has what only the kernel had before, and tells what is outdated and stale", async () => {
   const { vault, kernel, transaction, actions } = await mounted();
-  const { fileSystem, volumes } = vault;
+  const { fileSystem, opened: { volumes } } = vault;
   const inos = ["same", "written", "unlinked"].map((name) => {
     const ino = actions.create(name);
     fileSystem.open(ino, 0);

@@ -2,7 +2,8 @@ import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { Tree } from "../btree/tree.ts";
 import { forecastRemoval } from "../tree/removal_forecast.ts";
-import { treeDifference } from "../tree/tree_difference.ts";
+import { type DifferenceVisitor, treeDifference } from "../tree/tree_difference.ts";
+import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import { outdatedSnapshots, type Retention } from "../volume/retention.ts";
 import type { OldHead, SnapshotName, SnapshotStatus } from "../volume/volume_status.ts";
 import { type FileChange, FileChanges } from "./file_changes.ts";
@@ -86,6 +87,21 @@ export class VaultSnapshots {
     return this.#step(() => this.#parts.volumes.rollback(volume, name, oldHead));
   }
 
+  /**
+   * The same at once, as `MountTransaction.replaced` wants it; before that `differs` is told of each record that changes.
+   *
+   * @internal
+   */
+  replace(volume: string, name: SnapshotName, differs: UndoneVisitor): void {
+    this.#differ([this.#treeOf(volume, undefined), this.#treeOf(volume, name)], differs);
+    this.#parts.volumes.rollback(volume, name, "destroy");
+  }
+
+  #differ([before, after]: readonly [Tree, Tree], visit: DifferenceVisitor): void {
+    const pages = this.#parts.engine.store.readPages();
+    treeDifference(pages, { before: before.root, after: after.root }, visit);
+  }
+
   /** Makes a volume that holds what a snapshot holds, without a copy. Either may change and go without the other. */
   clone(volume: string, name: SnapshotName, newVolume: string): Promise<void> {
     return this.#step(() => this.#parts.volumes.clone(volume, name, newVolume));
@@ -103,8 +119,7 @@ export class VaultSnapshots {
       const before = this.#treeOf(volume, from);
       const after = this.#treeOf(volume, to);
       const changes = new FileChanges(this.#readerOf(before), this.#readerOf(after));
-      const pages = this.#parts.engine.store.readPages();
-      treeDifference(pages, { before: before.root, after: after.root }, changes.add);
+      this.#differ([before, after], changes.add);
       return changes.list();
     });
   }

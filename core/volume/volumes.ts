@@ -75,6 +75,12 @@ export class Volumes {
     return snapshots.sort((a, b) => a.sequence - b.sequence);
   }
 
+  /** How many snapshots a volume has, but for hidden ones. */
+  countSnapshots(volumeName: string): number {
+    const { id } = this.recordOf(volumeName);
+    return this.snapshotsOf(id).filter(({ hidden }) => !hidden).length;
+  }
+
   private checkFree(name: string): void {
     checkName(name);
     if (!this.catalog.volumes().some((volume) => volume.name === name)) return;

@@ -66,6 +66,16 @@ export async function confirm(terminal: Terminal, question: string): Promise<boo
   return answer === "y" || answer === "yes";
 }
 
+/** Goes on where somebody says that something may be lost: a person at the question, or a script beforehand with `--yes`. */
+export async function agree(terminal: Terminal, question: string, yes: boolean): Promise<void> {
+  if (yes) return;
+  if (!terminal.keyboard.isTerminal) {
+    throw new VaultError("invalid", `Cannot ask "${question}": no terminal; use --yes`);
+  }
+  if (await confirm(terminal, question)) return;
+  throw new VaultError("conflict", "Cannot go on: the answer was no");
+}
+
 async function readLine(
   next: () => Promise<number | null>,
   echo?: (byte: number) => Promise<void>,
