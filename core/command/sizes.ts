@@ -38,5 +38,5 @@ export function formatRate(bytes: number, milliseconds: number): string {
 /** A count for people: `1 file`, `2 directories`. */
 export function plural(count: number, noun: string): string {
   if (count === 1) return `1 ${noun}`;
-  return `${count} ${noun.endsWith("y") ? noun.slice(0, -1) + "ies" : noun + "s"}`;
+  return `${count} ${/[^aeiou]y$/.test(noun) ? noun.slice(0, -1) + "ies" : noun + "s"}`;
 }
