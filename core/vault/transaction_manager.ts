@@ -224,11 +224,11 @@ export class TransactionManager {
     this.#vault.fileSystem.reset();
   }
 
-  #changed(key: Uint8Array): void {
+  #changed(key: Uint8Array | null): void {
     if (this.#open.size === 0) return;
-    const name = nameOfKey(key);
+    const name = key && nameOfKey(key);
     for (const transaction of this.#open) {
-      if (!transaction.view.store.reads.covers(name)) continue;
+      if (name !== null && !transaction.view.store.reads.covers(name)) continue;
       const what =
         "Cannot go on with the transaction: somebody else changed what it read; begin again";
       transaction.lose(failure("conflict", what));

@@ -240,3 +240,16 @@ Deno.test("after a power cut at any write, each transaction is there as a whole 
   }
   assert.deepEqual([...seen].sort(), ["/a,/a/x,/a/y,/b", "/a,/a/x,/a/y,/b,/b/x,/b/y", "/a,/b"]);
 });
+
+Deno.test("a rollback to a snapshot makes every transaction lose", async () => {
+  const { vault, transactions } = await fresh();
+  await vault.files.writeFile("/file", "old");
+  await vault.snapshots.create("main", "one");
+  await vault.files.writeFile("/file", "later");
+  await using transaction = await transactions.begin();
+  assert.equal(await transaction.files.readText("/file"), "later");
+  await vault.snapshots.rollback("main", "one");
+  await assert.rejects(transaction.commit(), { kind: "conflict" });
+  assert.equal(await vault.files.readText("/file"), "old");
+  assert.deepEqual((await checkVault(vault)).problems, []);
+});

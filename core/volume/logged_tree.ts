@@ -31,7 +31,7 @@ export class LoggedTree implements KeyValueTree {
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
   private undo: Map<string, Undo> | null = null;
-  private readonly watchers: ((key: Uint8Array) => void)[] = [];
+  private readonly watchers: ((key: Uint8Array | null) => void)[] = [];
   /** Bytes that undoing needs, about. */
   undoBytes = 0;
 
@@ -44,6 +44,7 @@ export class LoggedTree implements KeyValueTree {
 
   /** Goes on with another branch. */
   use({ tree, branch }: Branch): void {
+    for (const changing of this.watchers) changing(null);
     this.tree = tree;
     this.branch = branch;
   }
@@ -67,8 +68,8 @@ export class LoggedTree implements KeyValueTree {
     return true;
   }
 
-  /** Calls `changing` before each change. */
-  watch(changing: (key: Uint8Array) => void): void {
+  /** Calls `changing` before each change; with null where all keys may change. */
+  watch(changing: (key: Uint8Array | null) => void): void {
     this.watchers.push(changing);
   }
 
