@@ -31,6 +31,8 @@ export interface MountVaultOptions extends ServeOrder {
   readonly extra: readonly string[];
   /** The key derivation, where it was begun already: the serving thread starts meanwhile. Wiped here. */
   readonly stretched?: Promise<readonly Stretched[]>;
+  /** The module of crypto workers, for tests of what happens when one fails. */
+  readonly cryptoWorker?: URL;
   /** Told of failures that a program got as EIO. */
   report(error: Error): void;
 }
@@ -140,9 +142,10 @@ class WorkerMount implements MountedVault {
   private receive(message: FromServer): void {
     switch (message.type) {
       case "spawn":
-        // Where it cannot start, the serving thread does its work.
-        spawnWorker(message.order).started.catch((error) => this.options.report(error));
-        return;
+        // Where it cannot start, or breaks off, the serving thread does its work.
+        return void spawnWorker(message.order, this.options.cryptoWorker).ended.then((failure) => {
+          if (failure !== null) this.options.report(failure);
+        });
       case "opened":
         this.readOnly = message.readOnly;
         this.replayed = message.replayed;

@@ -66,7 +66,7 @@ const stopping = new AbortController();
 /** Has the main thread start a crypto worker. It ends with the ring; nobody has to wait for it. */
 function spawn(order: WorkerOrder): SpawnedWorker {
   post({ type: "spawn", order });
-  return { started: Promise.resolve(), ended: Promise.resolve() };
+  return { started: Promise.resolve(), ended: Promise.resolve(null) };
 }
 
 async function open(order: ServeOrder): Promise<Server> {

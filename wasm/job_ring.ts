@@ -5,8 +5,8 @@
  * changes whenever a sleeping worker should look again, how many workers sleep, a count of finished
  * jobs, whether the adding thread waits for it, the first failure, and whether to end.
  *
- * A slot: state, kind, descriptors, count, extents, result, then per extent address, length and
- * offset (low and high word).
+ * A slot: state, kind, descriptors, count, extents, result, who took it, then per extent address, length and offset (low
+ * and high word).
  *
  * @module
  */
@@ -39,7 +39,7 @@ export const JOBS = 128;
 
 const LINE_WORDS = 16;
 const CONTROL_LINES = 8;
-const SLOT_HEAD_WORDS = 6;
+const SLOT_HEAD_WORDS = 7;
 const SLOT_WORDS = 80;
 const TWO_32 = 2 ** 32;
 
@@ -64,9 +64,11 @@ export class JobRing {
   readonly #failure: number;
   readonly #ended: number;
   readonly #slots: number;
+  readonly #thread: number;
 
-  /** A ring of {@linkcode RING_BYTES} zeroed bytes at `address`. */
-  constructor(words: Int32Array<SharedArrayBuffer>, address: number) {
+  /** A ring of {@linkcode RING_BYTES} zeroed bytes at `address`, as `thread` uses it. */
+  constructor(words: Int32Array<SharedArrayBuffer>, address: number, thread: number) {
+    this.#thread = thread;
     const line = (index: number) => address / 4 + index * LINE_WORDS;
     this.#words = words;
     this.#added = line(0);
@@ -94,6 +96,7 @@ export class JobRing {
     words[slot + 3] = job.count;
     words[slot + 4] = job.extents.length;
     words[slot + 5] = 0;
+    words[slot + 6] = -1;
     job.extents.forEach((extent, index) => {
       const at = slot + SLOT_HEAD_WORDS + 4 * index;
       words[at] = extent.address;
@@ -114,7 +117,9 @@ export class JobRing {
       const taken = Atomics.load(words, this.#taken);
       if (taken === Atomics.load(words, this.#added)) return -1;
       const next = (taken + 1) | 0;
-      if (Atomics.compareExchange(words, this.#taken, taken, next) === taken) return taken >>> 0;
+      if (Atomics.compareExchange(words, this.#taken, taken, next) !== taken) continue;
+      Atomics.store(words, this.#slot(taken) + 6, this.#thread);
+      return taken >>> 0;
     }
   }
 
@@ -147,6 +152,16 @@ export class JobRing {
     Atomics.store(words, slot, STATE.done);
     Atomics.add(words, this.#finished, 1);
     if (Atomics.load(words, this.#waiting) !== 0) Atomics.notify(words, this.#finished);
+  }
+
+  /** A thread has ended with jobs that it had taken: nobody must wait for them, so they end with `result`. */
+  abandon(thread: number, result: number): void {
+    const words = this.#words;
+    for (let number = 0; number < JOBS; number++) {
+      const slot = this.#slot(number);
+      const isQueued = Atomics.load(words, slot) === STATE.queued;
+      if (isQueued && Atomics.load(words, slot + 6) === thread) this.finish(number, result);
+    }
   }
 
   /** Whether job `number` is done, provided its slot was not reused since. */

@@ -29,7 +29,7 @@ const scope: {
 function serve({ seat, setting, ring: address }: WorkerOrder): void {
   const kernel = attachKernel(seat.module, seat.memory, seat.thread);
   using runner = new JobRunner(kernel, setting);
-  const ring = new JobRing(kernel.words, address);
+  const ring = new JobRing(kernel.words, address, seat.thread);
   scope.postMessage("ready");
   for (let number = ring.takeOrSleep(); number >= 0; number = ring.takeOrSleep()) {
     ring.finish(number, runner.runSafely(ring.read(number)));

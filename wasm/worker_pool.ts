@@ -199,7 +199,7 @@ export function openWorkerPool(options: WorkerPoolOptions): WorkerPool {
     return { lane, descriptor, scratch: scratch + thread * NATIVE_SCRATCH_BYTES };
   };
   const runner = new JobRunner(kernel, settingOf(0));
-  const ring = new JobRing(kernel.words, address);
+  const ring = new JobRing(kernel.words, address, kernel.thread);
   const members = Array.from({ length: workers }, (_, index) => {
     const thread = index + 1;
     const seat = { module: kernel.module, memory: kernel.memory, thread };

@@ -12,6 +12,8 @@ import {
 import type { CryptoLane } from "./job_runner.ts";
 import { JOBS } from "./job_ring.ts";
 import { createKernel, type WasmKernel } from "./kernel.ts";
+import { type SpawnedWorker, spawnWorker } from "./spawn_worker.ts";
+import type { WorkerOrder } from "./worker.ts";
 import { startWorkerPool, type WorkerPool } from "./worker_pool.ts";
 
 const BLOCK_BYTES = 16384;
@@ -207,4 +209,35 @@ Deno.test("pool: workers that never had a job end when the pool does", async () 
   await using pool = await startWorkerPool({ kernel, workers: 4, lane: "wasm" });
   assert.equal(pool.workers, 4);
   pool.settle();
+});
+
+Deno.test("pool: the job of a worker that breaks off fails, and the pool goes on without it", async () => {
+  const kernel = createKernel({ memoryBytes: 1 << 20 });
+  const url = new URL("../tests/support/failing_worker.ts?after=1&how=throw", import.meta.url);
+  const spawned: SpawnedWorker[] = [];
+  const spawn = (order: WorkerOrder) => {
+    spawned.push(spawnWorker(order, url));
+    return spawned[0];
+  };
+  await using pool = await startWorkerPool({ kernel, workers: 1, lane: "wasm", spawn });
+  const key = kernel.reserve(32);
+  const descriptors = kernel.reserve(DESCRIPTOR_BYTES);
+  const address = kernel.reserve(4096);
+  const seal = {
+    at: address,
+    length: 4096,
+    key,
+    nonce: new Uint8Array(24),
+    aad: new Uint8Array(48),
+  };
+  writeDescriptor(kernel, descriptors, seal);
+  const job = { kind: "seal", descriptors, count: 1, extents: [] } as const;
+  const lost = pool.submit(job);
+  const failure = await spawned[0].ended;
+  assert.match(failure?.message ?? "", /tests end this worker/);
+  assert.throws(
+    () => pool.settle(lost),
+    (error) => error instanceof VaultError && error.errno === "EIO",
+  );
+  pool.settle(pool.submit(job));
 });

@@ -29,6 +29,13 @@ export interface FileSystem {
   /** Pins an inode that a driver refers to: an unlinked one lives until its last `forget` and `release`. */
   open(ino: number, flags: number): void;
   release(ino: number): void;
+  /**
+   * From now on, what is removed and no regular file lives until it is forgotten: somebody may work in a directory, or use a
+   * fifo, which the kernel knows and which is not open here.
+   */
+  holdRemoved?(): void;
+  /** The kernel has forgotten an inode. */
+  forget?(ino: number): void;
   /** Bytes read, as spans of kernel memory that stay valid until the next call. */
   read(ino: number, offset: number, size: number, out: ReadSpans): void;
   /**

@@ -110,8 +110,8 @@ export class Names {
     return target === null ? fail("EIO") : target.slice();
   }
 
-  /** Gives a node one more name. */
-  link(ino: number, parentIno: number, name: Uint8Array): void {
+  /** Gives a node one more name; returns its number. */
+  link(ino: number, parentIno: number, name: Uint8Array): number {
     const { nodes, clock, directories } = this.#parts;
     const node = nodes.get(ino);
     if (isDirectory(node.inode.mode)) fail("EPERM");
@@ -125,6 +125,7 @@ export class Names {
     node.inode.nlink++;
     clock.changed(node.inode);
     nodes.save(node);
+    return ino;
   }
 
   /** Removes the name of anything but a directory. */

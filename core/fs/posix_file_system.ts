@@ -82,17 +82,11 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   mknod(caller: Caller, place: Place, node: NewNode, out: Attributes): void {
-    this.#change(() => {
-      this.#parts.admission.write(0);
-      this.getattr(this.#parts.names.make(caller, place.parent, place.name, node), out);
-    });
+    this.#add(out, (names) => names.make(caller, place.parent, place.name, node));
   }
 
   makeUnnamed(caller: Caller, parent: number, mode: number, out: Attributes): void {
-    this.#change(() => {
-      this.#parts.admission.write(0);
-      this.getattr(this.#parts.names.makeUnnamed(caller, parent, mode), out);
-    });
+    this.#add(out, (names) => names.makeUnnamed(caller, parent, mode));
   }
 
   nameUnnamed(ino: number, to: Place): void {
@@ -103,10 +97,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   symlink(caller: Caller, place: Place, target: Uint8Array, out: Attributes): void {
-    this.#change(() => {
-      this.#parts.admission.write(0);
-      this.getattr(this.#parts.names.symlink(caller, place.parent, place.name, target), out);
-    });
+    this.#add(out, (names) => names.symlink(caller, place.parent, place.name, target));
   }
 
   readlink(ino: number): Uint8Array {
@@ -118,11 +109,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   link(ino: number, parent: number, name: Uint8Array, out: Attributes): void {
-    this.#change(() => {
-      this.#parts.admission.write(0);
-      this.#parts.names.link(ino, parent, name);
-      this.getattr(ino, out);
-    });
+    this.#add(out, (names) => names.link(ino, parent, name));
   }
 
   unlink(parent: number, name: Uint8Array): void {
@@ -164,6 +151,14 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
       else this.#parts.dirty.flush(node);
       this.#store.endGroup();
     });
+  }
+
+  holdRemoved(): void {
+    this.#parts.removal.hold();
+  }
+
+  forget(ino: number): void {
+    if (this.#parts.removal.isHeld(ino)) this.#change(() => this.#parts.removal.forgotten(ino));
   }
 
   read(ino: number, offset: number, size: number, out: ReadSpans): void {
@@ -365,6 +360,14 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     this.#parts.stored.inFlight.poll();
     this.#parts.nodes.trim();
     this.#parts.clock.tick();
+  }
+
+  /** Adds a name, or a node that is to get one, and shows what is there then. */
+  #add(out: Attributes, add: (names: FileSystemParts["names"]) => number): void {
+    this.#change(() => {
+      this.#parts.admission.write(0);
+      this.getattr(add(this.#parts.names), out);
+    });
   }
 
   /** Runs a change as one group. */

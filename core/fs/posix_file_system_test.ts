@@ -12,7 +12,7 @@ import { createKernel } from "../../wasm/kernel.ts";
 import { checkConsistency } from "../../tests/support/consistency.ts";
 import { ERRNO, type ErrnoName } from "./errno.ts";
 import { PosixError } from "./file_system.ts";
-import { S_IFREG } from "./mode.ts";
+import { S_IFDIR, S_IFIFO, S_IFREG } from "./mode.ts";
 
 const KERNEL_BYTES = 16 * 1024 * 1024;
 
@@ -193,4 +193,68 @@ Deno.test("filesystem: memory does not grow with the number of files", async () 
   const report = checkConsistency(store);
   assert.deepEqual(report, { problems: [], files: 5000, directories: 1 });
   assert.ok(fs.nodesInMemory <= 1100);
+});
+
+Deno.test("filesystem: what is removed and held lives until it is forgotten and closed, in either order", () => {
+  const { fs, store } = open();
+  fs.holdRemoved();
+  const out = emptyAttributes();
+  const make = (name: string, mode: number) => {
+    fs.mknod(ROOT, { parent: 1, name: named(name) }, { mode, rdev: 0 }, out);
+    return out.ino;
+  };
+  const fifo = make("fifo", S_IFIFO | 0o600);
+  const kept = make("kept", S_IFDIR | 0o755);
+  const replaced = make("replaced", S_IFDIR | 0o755);
+  const moved = make("moved", S_IFDIR | 0o755);
+  const file = make("file", S_IFREG | 0o600);
+  fs.forget(kept); // the kernel forgets and looks up again as it likes while there is a name
+  fs.open(fifo, 0);
+  fs.unlink(1, named("fifo"));
+  fs.rmdir(1, named("kept"));
+  fs.unlink(1, named("file"));
+  fs.rename({ parent: 1, name: named("moved") }, { parent: 1, name: named("replaced") }, {
+    noReplace: false,
+    exchange: false,
+  });
+  failsWith("ESTALE", () => fs.getattr(file, out));
+  assert.deepEqual(checkConsistency(store).problems, [], "they are orphans");
+
+  fs.open(kept, 0);
+  const seen: string[] = [];
+  fs.readdir(kept, 0, ({ name }) => seen.push(new TextDecoder().decode(name)) > 0);
+  assert.deepEqual(seen, [".", ".."]);
+  fs.setattr(ROOT, kept, { mode: 0o700 }, out);
+  assert.deepEqual([out.mode, out.nlink], [S_IFDIR | 0o700, 0]);
+  failsWith("ENOENT", () => fs.lookup(kept, named("x"), out));
+  const place = { parent: kept, name: named("x") };
+  failsWith("ENOENT", () => fs.mknod(ROOT, place, { mode: S_IFREG, rdev: 0 }, out));
+  fs.setattr(ROOT, fifo, { mode: 0o620 }, out);
+
+  fs.release(kept);
+  fs.getattr(kept, out);
+  fs.forget(fifo);
+  fs.getattr(fifo, out);
+  assert.deepEqual([out.mode, out.nlink], [S_IFIFO | 0o620, 0]);
+  fs.release(fifo);
+  for (const ino of [kept, replaced]) fs.forget(ino);
+  for (const ino of [kept, replaced, fifo]) failsWith("ESTALE", () => fs.getattr(ino, out));
+  fs.forget(moved);
+  fs.getattr(moved, out);
+  assert.deepEqual(checkConsistency(store), { problems: [], files: 0, directories: 2 });
+});
+
+Deno.test("filesystem: a crash frees what was held", async () => {
+  const { fs, store } = open();
+  fs.holdRemoved();
+  const out = emptyAttributes();
+  for (const name of ["stays", "gone"]) {
+    fs.mknod(ROOT, { parent: 1, name: named(name) }, { mode: S_IFDIR | 0o755, rdev: 0 }, out);
+  }
+  fs.rmdir(1, named("gone"));
+  await fs.syncAll();
+  const image = store.image();
+  const crashed = open({ image });
+  failsWith("ESTALE", () => crashed.fs.getattr(out.ino, out));
+  assert.deepEqual(checkConsistency(crashed.store), { problems: [], files: 0, directories: 2 });
 });

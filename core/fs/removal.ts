@@ -5,7 +5,7 @@ import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volum
 import { PosixError } from "./file_system.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import type { DirtyData } from "./dirty_data.ts";
-import { isSymlink } from "./mode.ts";
+import { isRegular, isSymlink } from "./mode.ts";
 import { type Node, nodeOf } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
 import type { StoredData } from "./stored_data.ts";
@@ -32,15 +32,25 @@ export class Removal {
   readonly #key = new Uint8Array(NODE_KEY_BYTES);
   readonly #record = new Uint8Array(8);
   #mayPend = true;
+  #holds = false;
+  /** Removed nodes that a driver's kernel has not forgotten. */
+  readonly #held = new Set<number>();
 
   constructor(store: VolumeStore, owned: Owned) {
     this.#store = store;
     this.#owned = owned;
   }
 
-  /** The last name is gone: frees the node, or makes it an orphan while it is open. */
+  /** From now on, removed nodes that are no regular files stay until they are forgotten. */
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** The last name is gone: frees the node, or makes it an orphan while it is open or held. */
   unlinked(node: Node): void {
-    if (node.opens === 0) return this.#destroy(node);
+    // Of a regular file, only an O_PATH descriptor would notice; and it would make each removal dearer.
+    if (this.#holds && !isRegular(node.inode.mode)) this.#held.add(node.ino);
+    else if (node.opens === 0) return this.#destroy(node);
     this.#put(KEY_TYPE.orphan, node.ino, 0);
     this.#owned.nodes.save(node);
   }
@@ -52,8 +62,20 @@ export class Removal {
 
   /** An orphan was closed for the last time. */
   released(node: Node): void {
+    if (this.#held.has(node.ino)) return;
     this.#delete(KEY_TYPE.orphan, node.ino);
     this.#destroy(node);
+  }
+
+  isHeld(ino: number): boolean {
+    return this.#held.has(ino);
+  }
+
+  /** The driver's kernel does not know a removed node any more. */
+  forgotten(ino: number): void {
+    this.#held.delete(ino);
+    const node = this.#existing(ino);
+    if (node?.opens === 0) this.released(node);
   }
 
   /**
@@ -90,9 +112,12 @@ export class Removal {
     return true;
   }
 
-  /** The tree has been rolled back: there may be pending deletes again. */
+  /** The tree has been rolled back: there may be pending deletes again, and what was removed may have its name again. */
   reset(): void {
     this.#mayPend = true;
+    for (const ino of this.#held) {
+      if (this.#existing(ino)?.inode.nlink !== 0) this.#held.delete(ino);
+    }
   }
 
   /** After a crash: frees orphans and finishes interrupted truncates, before anything else changes. */

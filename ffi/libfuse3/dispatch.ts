@@ -45,6 +45,7 @@ export class Dispatcher {
     }, parts.interruptGraceMs);
     this.reads = new PendingReads(parts, (id, error) => this.#fail(id, error));
     this.#report = parts.report;
+    parts.fileSystem.holdRemoved?.();
     this.#exchange = {
       fileSystem: parts.fileSystem,
       settings: parts.settings,

@@ -13,7 +13,7 @@ import { OPCODE } from "./protocol.ts";
 const TABLE: readonly (readonly [number, Operation, number])[] = [
   [OPCODE.LOOKUP, names.lookup, 0],
   [OPCODE.FORGET, control.forget, 0],
-  [OPCODE.BATCH_FORGET, control.forget, 0],
+  [OPCODE.BATCH_FORGET, control.batchForget, protocol.BATCH_FORGET_IN.bytes],
   [OPCODE.GETATTR, getattr, 0],
   [OPCODE.SETATTR, setattr, protocol.SETATTR_IN.bytes],
   [OPCODE.READLINK, names.readlink, 0],
@@ -49,7 +49,7 @@ const TABLE: readonly (readonly [number, Operation, number])[] = [
   [OPCODE.INTERRUPT, control.interrupt, protocol.INTERRUPT_IN.bytes],
   [OPCODE.ACCESS, control.agree, 0],
   [OPCODE.DESTROY, control.agree, 0],
-  [OPCODE.NOTIFY_REPLY, control.forget, 0],
+  [OPCODE.NOTIFY_REPLY, control.ignore, 0],
   [OPCODE.IOCTL, control.ioctl, 0],
   [OPCODE.FLUSH, control.decline, 0],
   [OPCODE.POLL, control.decline, 0],

@@ -202,6 +202,9 @@ export const RELEASE_IN = { handle: 0, flags: 8, bytes: 24 } as const;
 /** fuse_setxattr_in; the last two fields are there only when SETXATTR_EXT was agreed. */
 export const SETXATTR_IN = { size: 0, flags: 4, extra: 8, bytes: 8, bytesExtended: 16 } as const;
 /** fuse_getxattr_in; LISTXATTR uses it too. */
+export const BATCH_FORGET_IN = { count: 0, bytes: 8 } as const;
+/** Each of a batch: node id and how often it was looked up. */
+export const FORGET_ONE_BYTES = 16;
 export const GETXATTR_IN = { size: 0, bytes: 8 } as const;
 export const GETXATTR_OUT = { size: 0, padding: 4, bytes: 8 } as const;
 export const FALLOCATE_IN = { offset: 8, length: 16, mode: 24, bytes: 32 } as const;

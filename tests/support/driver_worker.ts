@@ -13,6 +13,7 @@ import {
 import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { emptyAttributes } from "../../core/fs/file_system.ts";
+import { ERRNO } from "../../ffi/libc/errno.ts";
 import type { KernelMemory } from "../../ffi/libfuse3/request_buffers.ts";
 import { serveSession } from "../../ffi/libfuse3/loop.ts";
 import type { ServedSession } from "../../ffi/libfuse3/served_session.ts";
@@ -54,6 +55,8 @@ class TestFileSystem extends MemoryFileSystem {
   keptWrites = 0;
   readonly #kept: { ino: number; write: WriteRequest }[] = [];
   readonly #go = Promise.withResolvers<void>();
+  /** Names that were made. */
+  readonly #marks = new Set<string>();
 
   constructor(memory: KernelMemory, readOnly: boolean) {
     super(memory, systemRuntime, readOnly);
@@ -61,6 +64,7 @@ class TestFileSystem extends MemoryFileSystem {
   }
 
   override fsync(ino: number): void | Promise<void> {
+    this.#mayFail("fsync");
     super.fsync(ino);
     if (this.order?.fsync === "until go") return this.#go.promise;
     if (this.order?.fsync === "200 ms") return new Promise((resolve) => setTimeout(resolve, 200));
@@ -68,10 +72,23 @@ class TestFileSystem extends MemoryFileSystem {
 
   override mknod(caller: Caller, place: Place, node: NewNode, out: Attributes) {
     super.mknod(caller, place, node, out);
-    if (new TextDecoder().decode(place.name) === "go") this.#go.resolve();
+    const name = new TextDecoder().decode(place.name);
+    this.#marks.add(name);
+    if (name === "go") this.#go.resolve();
+  }
+
+  override rmdir(parent: number, name: Uint8Array): void {
+    super.rmdir(parent, name);
+    this.#marks.delete(new TextDecoder().decode(name));
+  }
+
+  /** EIO while there is a directory of this name: how a test makes a bad medium of this one. */
+  #mayFail(what: "read" | "write" | "fsync"): void {
+    if (this.#marks.has(`fail ${what}`)) throw new PosixError(ERRNO.EIO, `tests fail this ${what}`);
   }
 
   override write(ino: number, write: WriteRequest): void {
+    this.#mayFail("write");
     if (this.order?.lazyWrites !== true || write.buffer === null) {
       // Written in order: what is put off must not overwrite this.
       while (this.writeOne());
@@ -83,6 +100,7 @@ class TestFileSystem extends MemoryFileSystem {
   }
 
   override read(ino: number, offset: number, size: number, out: ReadSpans): void {
+    this.#mayFail("read");
     while (this.writeOne());
     super.read(ino, offset, size, out);
   }

@@ -46,6 +46,12 @@ export class MountedVault {
     if (code !== 0) throw new Error(`the mount ended with ${code}`);
   }
 
+  /** Asks the serving process to unmount, if it still runs, and says how it ended. */
+  async end(): Promise<number> {
+    terminate(this.#child.process);
+    return (await this.#child.ended()).code;
+  }
+
   /** Kills the serving process at once. The dead mount stays. */
   async kill(): Promise<void> {
     this.#child.process.kill("SIGKILL");

@@ -24,6 +24,8 @@ export interface VaultOrder {
   readonly readOnly?: boolean;
   readonly workers?: number;
   readonly cacheBytes?: number;
+  /** How the crypto worker fails, as a query of `failing_worker.ts`. */
+  readonly failingWorker?: string;
 }
 
 /** A verb for the mount, as `sigmavault` sends it through the control socket. */
@@ -59,7 +61,7 @@ function report(error: Error): void {
 }
 
 async function main(order: VaultOrder): Promise<void> {
-  const { path, mountpoint, readOnly = false, workers = 1, cacheBytes } = order;
+  const { path, mountpoint, readOnly = false, workers = 1, cacheBytes, failingWorker } = order;
   if (!exists(path)) await makeVault(order);
   const mount = await mountVault({
     medium: path,
@@ -73,6 +75,9 @@ async function main(order: VaultOrder): Promise<void> {
     cacheBytes,
     allowOther: true,
     extra: ["suid", "dev"],
+    cryptoWorker: failingWorker === undefined
+      ? undefined
+      : new URL(`./failing_worker.ts?${failingWorker}`, import.meta.url),
     report,
   });
   Deno.addSignalListener("SIGTERM", () => void mount.unmount());

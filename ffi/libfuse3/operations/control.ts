@@ -2,7 +2,7 @@ import { PosixError } from "../../../core/fs/file_system.ts";
 import { ERRNO } from "../../libc/errno.ts";
 import { NO_REPLY, type Operation } from "../exchange.ts";
 import { negotiate } from "../init.ts";
-import { INTERRUPT_IN } from "../protocol.ts";
+import { BATCH_FORGET_IN, FORGET_ONE_BYTES, INTERRUPT_IN } from "../protocol.ts";
 
 export const init: Operation = (exchange) => {
   const { request, reply, settings } = exchange;
@@ -22,8 +22,21 @@ export const interrupt: Operation = ({ request, pending }) => {
   return NO_REPLY;
 };
 
-/** Node ids are inode numbers, and files in use are pinned by OPEN: there is nothing to forget. */
-export const forget: Operation = () => NO_REPLY;
+/** Node ids are inode numbers, and files in use are pinned by OPEN: only what was removed was waiting for this. */
+export const forget: Operation = ({ fileSystem, request }) => {
+  fileSystem.forget?.(request.nodeId);
+  return NO_REPLY;
+};
+
+export const batchForget: Operation = ({ fileSystem, request }) => {
+  const count = request.u32(BATCH_FORGET_IN.count);
+  for (let i = 0; i < count; i++) {
+    fileSystem.forget?.(request.node(BATCH_FORGET_IN.bytes + i * FORGET_ONE_BYTES));
+  }
+  return NO_REPLY;
+};
+
+export const ignore: Operation = () => NO_REPLY;
 
 /** Answers well without doing anything: the kernel checks permissions itself, and needs no farewell. */
 export const agree: Operation = () => 0;
