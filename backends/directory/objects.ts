@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { VaultError } from "../../core/errors.ts";
-import { closed, readOnly } from "../../core/storage/medium_errors.ts";
+import { closed, readOnly, syncedNoMore } from "../../core/storage/medium_errors.ts";
 import type { ObjectAccess, ObjectEntry } from "../../core/storage/object_access.ts";
 import type { MediumRoom } from "../../core/storage/storage_backend.ts";
 import { errorCode, fromSystemError, IN_USE } from "../file/system_error.ts";
@@ -20,6 +20,7 @@ export class DirectoryObjects implements ObjectAccess {
   readonly writable: boolean;
   readonly #lock: Deno.FsFile | null;
   #partials = 0;
+  #syncFailure: unknown;
   #names: string[] | null = null;
   #closed = false;
 
@@ -81,7 +82,14 @@ export class DirectoryObjects implements ObjectAccess {
 
   sync(): void {
     this.#checkOpen("sync");
-    if (this.writable) this.#attempt("sync", () => syncPath(this.name));
+    if (!this.writable) return;
+    if (this.#syncFailure !== undefined) throw syncedNoMore(this.name, this.#syncFailure);
+    try {
+      this.#attempt("sync", () => syncPath(this.name));
+    } catch (error) {
+      this.#syncFailure = error;
+      throw error;
+    }
   }
 
   /** What the filesystem below leaves to this process. */

@@ -6,7 +6,14 @@ import type {
   StorageBackend,
   StorageCapabilities,
 } from "../../core/storage/storage_backend.ts";
-import { beyondEnd, checkRange, closed, full, readOnly } from "../../core/storage/medium_errors.ts";
+import {
+  beyondEnd,
+  checkRange,
+  closed,
+  full,
+  readOnly,
+  syncedNoMore,
+} from "../../core/storage/medium_errors.ts";
 import { checkFileStorageOptions, type FileStorageOptions } from "./config.ts";
 import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
@@ -294,11 +301,7 @@ class FileStorage implements StorageBackend {
 
   #checkSyncable(): void {
     if (this.#syncFailure === undefined) return;
-    throw new VaultError(
-      "unavailable",
-      `Cannot sync "${this.name}": an earlier sync failed, so written data may be lost; open it again`,
-      { operation: "sync", errno: "EIO", cause: this.#syncFailure },
-    );
+    throw syncedNoMore(this.name, this.#syncFailure);
   }
 
   #checkOpen(operation: string): void {

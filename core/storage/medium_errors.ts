@@ -44,6 +44,15 @@ export function readOnly(name: string, operation: string): VaultError {
   });
 }
 
+/** A sync after one that failed: it could succeed without what the first one lost. */
+export function syncedNoMore(name: string, cause: unknown): VaultError {
+  return new VaultError(
+    "unavailable",
+    `Cannot sync "${name}": an earlier sync failed, so written data may be lost; open it again`,
+    { operation: "sync", errno: "EIO", cause },
+  );
+}
+
 /** Use after `close`. */
 export function closed(name: string, operation: string): VaultError {
   return new VaultError("invalid", `Cannot ${operation} "${name}": it is closed`, {

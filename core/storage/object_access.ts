@@ -26,7 +26,10 @@ export interface ObjectAccess {
   list(prefix: string, after: string): readonly ObjectEntry[];
   /** Removes an object; does nothing where there is none. */
   delete(name: string): void;
-  /** Returns when everything that was created and deleted before the call is durable. */
+  /**
+   * Returns when everything that was created and deleted before the call is durable. After one that failed every later one
+   * fails: it could succeed without what the first one lost.
+   */
   sync(): void;
   /** Space of the storage below, where it is limited and known. */
   room?(): MediumRoom;

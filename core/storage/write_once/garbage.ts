@@ -1,7 +1,8 @@
 import type { ObjectAccess } from "../object_access.ts";
 
-/** Objects deleted per sync, so that none takes long. */
+/** Objects deleted per sync, so that none takes long; and of many a share, so that they do not become ever more. */
 const DELETES_PER_SYNC = 64;
+const DELETED_SHARE = 1 / 4;
 
 /**
  * Objects that are of no use any more. They go when a claim that does not need them is durable, and some syncs later: who
@@ -35,8 +36,9 @@ export class Garbage {
   /** A sync is done: deletes what has rested. */
   synced(): void {
     this.#syncs++;
+    const most = Math.max(DELETES_PER_SYNC, this.#resting.length * DELETED_SHARE);
     let count = 0;
-    for (; count < DELETES_PER_SYNC; count++) {
+    for (; count < most; count++) {
       const next = this.#resting[count];
       if (next === undefined || next.due > this.#syncs) break;
       this.#access.delete(next.name);

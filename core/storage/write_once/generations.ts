@@ -40,7 +40,9 @@ export class Generations {
     } catch (error) {
       throw asFenced(this.#access, error);
     }
-    if ((this.list().at(-1) ?? 0) > generation) throw fenced(this.#access);
+    if ((this.list().at(-1) ?? 0) <= generation) return;
+    this.#access.delete(this.nameOf(generation));
+    throw fenced(this.#access);
   }
 }
 

@@ -76,8 +76,8 @@ export class HeaderObjects {
   /** Makes the next generation durable and removes the older ones: a removed key slot must not stay readable there. */
   save(): void {
     this.#generations.create(this.#newest + 1, this.#bytes);
-    this.#access.sync();
     this.#newest++;
+    this.#access.sync();
     this.#changed = false;
     for (const generation of this.#generations.list()) {
       if (generation < this.#newest) this.#access.delete(this.#generations.nameOf(generation));

@@ -36,6 +36,8 @@ import { StoredState } from "./stored_state.ts";
 const ERA_OBJECTS = 64;
 /** Or when objects that could be deleted then take so many cells (64 MiB), and an eighth of the whole. */
 const DEAD_CELLS = 16384;
+/** Objects after which an era that could not begin for lack of room is tried again. */
+const TURN_AGAIN = 16;
 /** Dropped runs that wait for an object to be noted in; forgetting one costs space until its cells are written again. */
 const DROPPED_MAX = 1 << 16;
 /** Times that a medium is looked at while another writer is at work on it. */
@@ -64,6 +66,9 @@ export class ObjectLog {
   #settled = 0;
   #dropped: CellRun[] = [];
   #groupIsOpen = false;
+  #isUnsynced = false;
+  /** Where there was no room for another era: objects until it is tried again. */
+  #turnNotBefore = 0;
 
   constructor(context: EraContext, graceSyncs: number) {
     this.#access = context.access;
@@ -79,6 +84,11 @@ export class ObjectLog {
   /** True where objects were made that count only with more to come. */
   get groupIsOpen(): boolean {
     return this.#groupIsOpen;
+  }
+
+  /** True where objects were made that are not known to be durable. */
+  get isUnsynced(): boolean {
+    return this.#isUnsynced;
   }
 
   /** Finds the newest state; with `create`, forgets it: the next claim begins with nothing. */
@@ -131,6 +141,7 @@ export class ObjectLog {
     const name = objectName(this.#seal, this.#eraId, this.#next);
     const object = slab.build((bytes) => this.#seal.random(bytes));
     const footer = { ...this.#footer(kind), dropped: this.#takeDropped(), held: slab.held };
+    this.#isUnsynced = true;
     this.#createObject(name, object, footer);
     this.state.apply(name, object.length / CELL_BYTES, footer);
     slab.clear();
@@ -173,6 +184,7 @@ export class ObjectLog {
   /** Makes what was emitted durable, and tidies up: after the end of a group. */
   sync(): void {
     this.#access.sync();
+    this.#isUnsynced = false;
     if (this.#eraId === null) return;
     this.#settled = this.#next;
     if (this.#eraIsOver()) this.#turnWhereRoom();
@@ -181,6 +193,7 @@ export class ObjectLog {
 
   #eraIsOver(): boolean {
     const { objects, objectCells } = this.state;
+    if (this.#next < this.#turnNotBefore) return false;
     return this.#next - this.#eraStart >= ERA_OBJECTS + objects.size / 64 ||
       this.state.deadCells() >= DEAD_CELLS + objectCells / 8;
   }
@@ -190,7 +203,8 @@ export class ObjectLog {
       this.#beginEra();
     } catch (error) {
       // What was synced is durable without it; a full medium gets no fuller by going on in this era.
-      if (!(error instanceof VaultError) || error.kind !== "unavailable") throw error;
+      if (!isFull(error)) throw error;
+      this.#turnNotBefore = this.#next + TURN_AGAIN;
     }
   }
 
@@ -218,10 +232,17 @@ export class ObjectLog {
     const eraId = new Uint8Array(ERA_ID_BYTES);
     this.#seal.random(eraId);
     const checkpoint = encodeCheckpoint(this.state.checkpoint());
-    const names = this.#writeCheckpoint(eraId, checkpoint);
-    this.#access.sync();
-    const claim = { eraId, checkpointBytes: checkpoint.length };
-    this.#claims.create(this.#claim + 1, sealClaim(this.#seal, this.#claim + 1, claim));
+    const names: string[] = [];
+    try {
+      this.#writeCheckpoint(eraId, checkpoint, names);
+      this.#access.sync();
+      const claim = { eraId, checkpointBytes: checkpoint.length };
+      this.#claims.create(this.#claim + 1, sealClaim(this.#seal, this.#claim + 1, claim));
+    } catch (error) {
+      // Without a claim nobody will ever look for them, and what is full needs their room.
+      if (isFull(error)) { for (const name of names) this.#access.delete(name); }
+      throw error;
+    }
     this.#access.sync();
     this.#claim++;
     this.#eraId = eraId;
@@ -233,8 +254,7 @@ export class ObjectLog {
     this.#garbage.add([...names, this.#claims.nameOf(this.#claim)]);
   }
 
-  #writeCheckpoint(eraId: Uint8Array, bytes: Uint8Array): string[] {
-    const names: string[] = [];
+  #writeCheckpoint(eraId: Uint8Array, bytes: Uint8Array, names: string[]): void {
     const cells = Math.ceil(bytes.length / SEALED_CELL_BYTES);
     for (let first = 0; first < cells; first += OBJECT_CELLS_MAX) {
       const count = Math.min(OBJECT_CELLS_MAX, cells - first);
@@ -247,7 +267,6 @@ export class ObjectLog {
       this.#create(name, object);
       names.push(name);
     }
-    return names;
   }
 
   #sealPart(name: string, bytes: Uint8Array, index: number): Uint8Array {
@@ -262,4 +281,8 @@ export class ObjectLog {
   footerOf({ name, cells }: { name: string; cells: number }): readonly CellRun[] {
     return readFooter(this.#context, name, cells * CELL_BYTES).held;
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof VaultError && error.errno === "ENOSPC";
 }

@@ -31,6 +31,11 @@ export class ObjectSlab {
     return this.#places.size === 0;
   }
 
+  /** Cells that wait. */
+  get cells(): number {
+    return this.#places.size;
+  }
+
   /** True where the next cell may not fit. */
   get isFull(): boolean {
     return this.#places.size === this.#cellsMax || this.#held.length === HELD_RUNS_MAX;

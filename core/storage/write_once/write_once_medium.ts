@@ -70,6 +70,8 @@ export class WriteOnceMedium implements StorageBackend {
   #isResized = false;
   /** It was made shorter: that must be noted before it grows again, or what was cut off would come back. */
   #isCut = false;
+  /** Cells that were given a place since the last sync. */
+  #placed = 0;
   #closed = false;
 
   /** Opens a medium; the medium closes `access`. */
@@ -241,6 +243,7 @@ export class WriteOnceMedium implements StorageBackend {
   #place(cell: number): Uint8Array {
     const log = this.#toChange();
     if (this.#slab.isFull) this.#emit(log, "part");
+    this.#placed++;
     return this.#slab.add(cell);
   }
 
@@ -253,7 +256,7 @@ export class WriteOnceMedium implements StorageBackend {
   get #isDirty(): boolean {
     if (!this.capabilities.writable) return false;
     const waits = this.#log !== null &&
-      (!this.#slab.isEmpty || this.#isResized || this.#log.groupIsOpen);
+      (!this.#slab.isEmpty || this.#isResized || this.#log.groupIsOpen || this.#log.isUnsynced);
     return waits || this.#header.isChanged;
   }
 
@@ -263,9 +266,19 @@ export class WriteOnceMedium implements StorageBackend {
     if (this.#header.isChanged) this.#header.save();
     const log = this.#log;
     if (log === null) return;
-    if (!this.#slab.isEmpty) this.#compaction?.step();
+    if (!this.#slab.isEmpty) this.#compact();
+    this.#placed = 0;
     if (!this.#slab.isEmpty || this.#isResized || log.groupIsOpen) this.#emit(log, "end");
     log.sync();
+  }
+
+  #compact(): void {
+    const room = this.direct.room?.().freeBytes ?? Infinity;
+    this.#compaction?.step({
+      written: this.#placed,
+      waiting: this.#slab.cells,
+      most: Math.floor(room / 2 / CELL_BYTES),
+    });
   }
 
   #truncate(size: number): void {
