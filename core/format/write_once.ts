@@ -47,6 +47,10 @@ const FOOTER_KINDS: readonly FooterKind[] = ["part", "end", "fence"];
 export interface ObjectFooter {
   /** `end`: the last object of a sync, after which the state counts. `fence`: nothing of this era counts from here on. */
   readonly kind: FooterKind;
+  /** Number of the claim that the era began with. By it and `number` objects can be put in order without claim and checkpoint. */
+  readonly claim: number;
+  /** Number of the object in its era. */
+  readonly number: number;
   /** Objects of this era that were durable when this one was made. */
   readonly settled: number;
   /** Length of the medium. */
@@ -58,7 +62,7 @@ export interface ObjectFooter {
 }
 
 const FOOTER_MARKER = 0x464f56a3;
-const FOOTER_HEAD_BYTES = 32;
+const FOOTER_HEAD_BYTES = 48;
 const RUN_BYTES = 8;
 /** Runs that a footer holds, of both sorts together. */
 export const FOOTER_RUNS_MAX = Math.floor((SEALED_CELL_BYTES - FOOTER_HEAD_BYTES) / RUN_BYTES);
@@ -73,10 +77,10 @@ export function encodeFooter(footer: ObjectFooter): Uint8Array<ArrayBuffer> {
   const view = viewOf(bytes);
   view.setUint32(0, FOOTER_MARKER, true);
   bytes[4] = FOOTER_KINDS.indexOf(footer.kind);
-  setU64(view, 8, footer.settled);
-  setU64(view, 16, footer.sizeBytes);
-  view.setUint16(24, dropped.length, true);
-  view.setUint16(26, held.length, true);
+  const numbers = [footer.claim, footer.number, footer.settled, footer.sizeBytes];
+  numbers.forEach((number, i) => setU64(view, 8 + 8 * i, number));
+  view.setUint16(40, dropped.length, true);
+  view.setUint16(42, held.length, true);
   [...dropped, ...held].forEach(({ cell, count }, i) => {
     setU48(view, FOOTER_HEAD_BYTES + i * RUN_BYTES, cell);
     view.setUint16(FOOTER_HEAD_BYTES + i * RUN_BYTES + 6, count, true);
@@ -86,26 +90,24 @@ export function encodeFooter(footer: ObjectFooter): Uint8Array<ArrayBuffer> {
 
 /** Decodes the footer of an object of `cells` cells, the footer's own included. */
 export function decodeFooter(bytes: Uint8Array, cells: number): ObjectFooter {
+  const bad = () => unreadable("footer of an object");
+  if (bytes.length !== SEALED_CELL_BYTES) throw bad();
   const view = viewOf(bytes);
-  const bad = bytes.length !== SEALED_CELL_BYTES || view.getUint32(0, true) !== FOOTER_MARKER;
   const kind = FOOTER_KINDS[bytes[4]];
-  if (bad || kind === undefined) throw unreadable("footer of an object");
-  const settled = getU64(view, 8);
-  const sizeBytes = getU64(view, 16);
-  const drops = view.getUint16(24, true);
-  const holds = view.getUint16(26, true);
-  if (Number.isNaN(settled + sizeBytes) || drops + holds > FOOTER_RUNS_MAX) {
-    throw unreadable("footer of an object");
-  }
+  if (view.getUint32(0, true) !== FOOTER_MARKER || kind === undefined) throw bad();
+  const [claim, number, settled, sizeBytes] = [8, 16, 24, 32].map((at) => getU64(view, at));
+  const drops = view.getUint16(40, true);
+  const holds = view.getUint16(42, true);
+  const isNumeric = !Number.isNaN(claim + number + settled + sizeBytes);
+  if (!isNumeric || drops + holds > FOOTER_RUNS_MAX) throw bad();
   const run = (i: number): CellRun => {
     const at = FOOTER_HEAD_BYTES + i * RUN_BYTES;
     return { cell: getU48(view, at), count: view.getUint16(at + 6, true) };
   };
   const dropped = Array.from({ length: drops }, (_, i) => run(i));
   const held = Array.from({ length: holds }, (_, i) => run(drops + i));
-  const total = held.reduce((sum, { count }) => sum + count, 0);
-  if (total > cells - 1) throw unreadable("footer of an object");
-  return { kind, settled, sizeBytes, dropped, held };
+  if (held.reduce((sum, { count }) => sum + count, 0) > cells - 1) throw bad();
+  return { kind, claim, number, settled, sizeBytes, dropped, held };
 }
 
 /** An object that is of use. */
@@ -123,29 +125,35 @@ export interface CheckpointRun extends CellRun {
   readonly offset: number;
 }
 
-/** The whole state of a write-once medium but for the objects that come after it. */
-export interface Checkpoint {
+/** One cell of a checkpoint; together they are the whole state of a medium but for the objects that come after it. */
+export interface CheckpointPart {
+  /** Length of the medium, the same in all. */
   readonly sizeBytes: number;
-  readonly objects: readonly CheckpointObject[];
-  readonly runs: readonly CheckpointRun[];
   /** Names of fences, which stay although they hold nothing. */
   readonly fences: readonly Uint8Array[];
+  readonly objects: readonly CheckpointObject[];
+  /** Of objects that are in this part or one before it, counted from 0 over all parts. */
+  readonly runs: readonly CheckpointRun[];
 }
 
 const CHECKPOINT_MARKER = 0x504356a3;
-const CHECKPOINT_HEAD_BYTES = 32;
+const CHECKPOINT_HEAD_BYTES = 24;
 const CHECKPOINT_OBJECT_BYTES = 20;
 const CHECKPOINT_RUN_BYTES = 16;
+/** Entries of any sort that one part always has room for. */
+export const CHECKPOINT_ENTRIES_MAX = Math.floor(
+  (SEALED_CELL_BYTES - CHECKPOINT_HEAD_BYTES) / CHECKPOINT_OBJECT_BYTES,
+);
 
-/** Encodes a checkpoint. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array<ArrayBuffer> {
-  const { sizeBytes, objects, runs, fences } = checkpoint;
-  const bytes = new Uint8Array(checkpointBytes(fences.length, objects.length, runs.length));
+/** Encodes a part of a checkpoint: at most {@linkcode CHECKPOINT_ENTRIES_MAX} entries. */
+export function encodeCheckpointPart(part: CheckpointPart): Uint8Array<ArrayBuffer> {
+  const { sizeBytes, fences, objects, runs } = part;
+  const entries = fences.length + objects.length + runs.length;
+  assert(entries <= CHECKPOINT_ENTRIES_MAX, "the entries fit a cell");
+  const bytes = new Uint8Array(SEALED_CELL_BYTES);
   const view = viewOf(bytes);
   view.setUint32(0, CHECKPOINT_MARKER, true);
-  view.setUint32(4, fences.length, true);
-  view.setUint32(8, objects.length, true);
-  view.setUint32(12, runs.length, true);
+  [fences, objects, runs].forEach(({ length }, i) => view.setUint16(4 + 2 * i, length, true));
   setU64(view, 16, sizeBytes);
   let at = CHECKPOINT_HEAD_BYTES;
   for (const name of fences) {
@@ -167,50 +175,40 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array<ArrayBuffer
   return bytes;
 }
 
-function checkpointBytes(fences: number, objects: number, runs: number): number {
-  return CHECKPOINT_HEAD_BYTES + fences * OBJECT_NAME_BYTES +
-    objects * CHECKPOINT_OBJECT_BYTES + runs * CHECKPOINT_RUN_BYTES;
-}
-
-/** Decodes a checkpoint. */
-export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
+/** Decodes a part of a checkpoint. */
+export function decodeCheckpointPart(bytes: Uint8Array): CheckpointPart {
   const bad = () => unreadable("checkpoint of the medium");
-  if (bytes.length < CHECKPOINT_HEAD_BYTES) throw bad();
+  if (bytes.length !== SEALED_CELL_BYTES) throw bad();
   const view = viewOf(bytes);
   if (view.getUint32(0, true) !== CHECKPOINT_MARKER) throw bad();
-  const [fenceCount, objectCount, runCount] = [4, 8, 12].map((at) => view.getUint32(at, true));
+  const [fenceCount, objectCount, runCount] = [4, 6, 8].map((at) => view.getUint16(at, true));
   const sizeBytes = getU64(view, 16);
-  const whole = checkpointBytes(fenceCount, objectCount, runCount);
-  if (Number.isNaN(sizeBytes) || bytes.length !== whole) throw bad();
+  const isTooMuch = fenceCount + objectCount + runCount > CHECKPOINT_ENTRIES_MAX;
+  if (Number.isNaN(sizeBytes) || isTooMuch) throw bad();
   let at = CHECKPOINT_HEAD_BYTES;
-  const name = () => bytes.slice(at, at + OBJECT_NAME_BYTES);
-  const fences: Uint8Array[] = [];
-  for (let i = 0; i < fenceCount; i++, at += OBJECT_NAME_BYTES) fences.push(name());
-  const objects: CheckpointObject[] = [];
-  for (let i = 0; i < objectCount; i++, at += CHECKPOINT_OBJECT_BYTES) {
-    objects.push({ name: name(), cells: view.getUint16(at + 16, true) });
-  }
-  const runs: CheckpointRun[] = [];
-  for (let i = 0; i < runCount; i++, at += CHECKPOINT_RUN_BYTES) {
-    const run = {
-      cell: getU48(view, at),
-      count: view.getUint16(at + 6, true),
-      object: view.getUint32(at + 8, true),
-      offset: view.getUint16(at + 12, true),
-    };
-    const object = objects[run.object];
-    if (object === undefined || run.offset + run.count > object.cells) throw bad();
-    runs.push(run);
-  }
-  return { sizeBytes, objects, runs, fences };
+  const take = (size: number) => (at += size) - size;
+  const name = (from: number) => bytes.slice(from, from + OBJECT_NAME_BYTES);
+  const fences = Array.from({ length: fenceCount }, () => name(take(OBJECT_NAME_BYTES)));
+  const objects = Array.from({ length: objectCount }, () => {
+    const from = take(CHECKPOINT_OBJECT_BYTES);
+    return { name: name(from), cells: view.getUint16(from + 16, true) };
+  });
+  const runs = Array.from({ length: runCount }, () => {
+    const from = take(CHECKPOINT_RUN_BYTES);
+    const count = view.getUint16(from + 6, true);
+    const offset = view.getUint16(from + 12, true);
+    return { cell: getU48(view, from), count, object: view.getUint32(from + 8, true), offset };
+  });
+  if (objects.some(({ cells }) => cells === 0 || cells > OBJECT_CELLS_MAX)) throw bad();
+  return { sizeBytes, fences, objects, runs };
 }
 
 /** What a claim says: whose objects count from now on. */
 export interface WriterClaim {
   /** 16 random bytes that the names of the era's objects are derived from. */
   readonly eraId: Uint8Array;
-  /** Bytes of the checkpoint, which is in the era's first objects. */
-  readonly checkpointBytes: number;
+  /** Parts of the checkpoint, which is in the era's first objects. */
+  readonly checkpointCells: number;
 }
 
 const CLAIM_MARKER = 0x4c4356a3;
@@ -220,7 +218,7 @@ export function encodeClaim(claim: WriterClaim): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(SEALED_CELL_BYTES);
   const view = viewOf(bytes);
   view.setUint32(0, CLAIM_MARKER, true);
-  setU64(view, 8, claim.checkpointBytes);
+  view.setUint32(8, claim.checkpointCells, true);
   bytes.set(claim.eraId, 16);
   return bytes;
 }
@@ -229,9 +227,9 @@ export function encodeClaim(claim: WriterClaim): Uint8Array<ArrayBuffer> {
 export function decodeClaim(bytes: Uint8Array): WriterClaim {
   const view = viewOf(bytes);
   const bad = bytes.length !== SEALED_CELL_BYTES || view.getUint32(0, true) !== CLAIM_MARKER;
-  const checkpointBytes = bad ? NaN : getU64(view, 8);
-  if (Number.isNaN(checkpointBytes)) throw unreadable("writer's claim");
-  return { eraId: bytes.slice(16, 16 + ERA_ID_BYTES), checkpointBytes };
+  if (bad) throw unreadable("writer's claim");
+  const checkpointCells = view.getUint32(8, true);
+  return { eraId: bytes.slice(16, 16 + ERA_ID_BYTES), checkpointCells };
 }
 
 /** Cells of the smallest object that takes `cells` cells. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { SEGMENT_CELLS } from "../../limits.ts";
-import { CellIndex } from "./cell_index.ts";
+import { CellIndex, INDEXED_OBJECTS_MAX } from "./cell_index.ts";
 
 const BASE = SEGMENT_CELLS - 20;
 const CELLS = 40;
+/** The highest numbers that objects can have. */
+const FIRST = INDEXED_OBJECTS_MAX - 4;
 
 const step = fc.record({
   kind: fc.constantFrom("put", "put", "drop", "dropFrom"),
@@ -18,7 +20,7 @@ Deno.test("cell index: finds what an array of cells would, and releases what it 
     const index = new CellIndex();
     const model = new Map<number, string>();
     const live = [0, 0, 0, 0];
-    const released = (object: number, count: number) => void (live[object] -= count);
+    const released = (object: number, count: number) => void (live[object - FIRST] -= count);
     let offset = 0;
     for (const { kind, cell, count, object } of steps) {
       const end = kind === "dropFrom" ? Infinity : cell + count;
@@ -26,7 +28,7 @@ Deno.test("cell index: finds what an array of cells would, and releases what it 
       if (kind === "drop") index.drop(cell, count, released);
       else if (kind === "dropFrom") index.dropFrom(cell, released);
       else {
-        index.put({ cell, count, object, offset }, released);
+        index.put({ cell, count, object: FIRST + object, offset }, released);
         live[object] += count;
         for (let i = 0; i < count; i++) model.set(cell + i, `${object}:${offset + i}`);
         offset += count;
@@ -34,12 +36,14 @@ Deno.test("cell index: finds what an array of cells would, and releases what it 
     }
     for (let cell = BASE - 2; cell < BASE + CELLS + 14; cell++) {
       const run = index.find(cell);
-      const found = run === null ? undefined : `${run.object}:${run.offset + cell - run.cell}`;
+      const found = run === null
+        ? undefined
+        : `${run.object - FIRST}:${run.offset + cell - run.cell}`;
       assert.equal(found, model.get(cell));
       assert.equal(index.holdsAny(cell, 3), [0, 1, 2].some((i) => model.has(cell + i)));
     }
     const counts = [0, 0, 0, 0];
-    for (const { object, count } of index.runs()) counts[object] += count;
+    for (const { object, count } of index.runs()) counts[object - FIRST] += count;
     assert.deepEqual(counts, live);
   }));
 });

@@ -2,31 +2,26 @@ import { assert } from "../../assert.ts";
 import { VaultError } from "../../errors.ts";
 import {
   type CellRun,
-  encodeCheckpoint,
   encodeFooter,
   ERA_ID_BYTES,
   type FooterKind,
-  ladderCells,
-  OBJECT_CELLS_MAX,
   OBJECT_CELLS_MIN,
+  type ObjectFooter,
   RUN_CELLS_MAX,
-  SEALED_CELL_BYTES,
-  WRITE_ONCE_KIND,
-  writeOnceAad,
 } from "../../format/write_once.ts";
 import { CELL_BYTES } from "../../limits.ts";
 import type { MediumSeal } from "../medium_seal.ts";
 import { listAll, type ObjectAccess } from "../object_access.ts";
+import { writeCheckpoint } from "./checkpoint.ts";
+import { type LoadedEra, loadEra } from "./era.ts";
 import {
   type EraContext,
   footerAad,
-  type LoadedEra,
-  loadEra,
   objectName,
   readClaim,
   readFooter,
   sealClaim,
-} from "./era.ts";
+} from "./era_objects.ts";
 import { Garbage } from "./garbage.ts";
 import { asFenced, Generations } from "./generations.ts";
 import { DROPPED_RUNS_MAX, type ObjectSlab } from "./object_slab.ts";
@@ -140,7 +135,9 @@ export class ObjectLog {
     assert(this.#eraId !== null, "what is emitted was changed after a claim");
     const name = objectName(this.#seal, this.#eraId, this.#next);
     const object = slab.build((bytes) => this.#seal.random(bytes));
-    const footer = { ...this.#footer(kind), dropped: this.#takeDropped(), held: slab.held };
+    const dropped = this.#takeDropped();
+    const footer = { ...this.#footer(kind, this.#next), dropped, held: slab.held };
+    this.state.checkObjects(this.#access.name);
     this.#isUnsynced = true;
     this.#createObject(name, object, footer);
     this.state.apply(name, object.length / CELL_BYTES, footer);
@@ -149,9 +146,10 @@ export class ObjectLog {
     this.#groupIsOpen = kind === "part";
   }
 
-  #footer(kind: FooterKind) {
+  #footer(kind: FooterKind, number: number): ObjectFooter {
     const { sizeBytes } = this.state;
-    return { kind, settled: this.#settled, sizeBytes, dropped: [], held: [] };
+    const [claim, settled] = [this.#claim, this.#settled];
+    return { kind, claim, number, settled, sizeBytes, dropped: [], held: [] };
   }
 
   /** Cells that were dropped and have been written again meanwhile stay out: what is in objects already would go. */
@@ -163,7 +161,7 @@ export class ObjectLog {
   #createObject(
     name: string,
     object: Uint8Array,
-    footer: Parameters<typeof encodeFooter>[0],
+    footer: ObjectFooter,
   ): void {
     const sealed = this.#seal.seal(
       encodeFooter(footer),
@@ -222,7 +220,7 @@ export class ObjectLog {
     if (!isFenced) {
       const object = new Uint8Array(OBJECT_CELLS_MIN * CELL_BYTES);
       this.#seal.random(object);
-      this.#createObject(name, object, this.#footer("fence"));
+      this.#createObject(name, object, this.#footer("fence", gap));
     }
     this.state.addFence(name);
   }
@@ -231,12 +229,11 @@ export class ObjectLog {
   #beginEra(): void {
     const eraId = new Uint8Array(ERA_ID_BYTES);
     this.#seal.random(eraId);
-    const checkpoint = encodeCheckpoint(this.state.checkpoint());
     const names: string[] = [];
     try {
-      this.#writeCheckpoint(eraId, checkpoint, names);
+      const checkpointCells = writeCheckpoint(this.#context, eraId, this.state, names);
       this.#access.sync();
-      const claim = { eraId, checkpointBytes: checkpoint.length };
+      const claim = { eraId, checkpointCells };
       this.#claims.create(this.#claim + 1, sealClaim(this.#seal, this.#claim + 1, claim));
     } catch (error) {
       // Without a claim nobody will ever look for them, and what is full needs their room.
@@ -252,29 +249,6 @@ export class ObjectLog {
     this.#garbage.claimed();
     // Of no use to the claim that comes next.
     this.#garbage.add([...names, this.#claims.nameOf(this.#claim)]);
-  }
-
-  #writeCheckpoint(eraId: Uint8Array, bytes: Uint8Array, names: string[]): void {
-    const cells = Math.ceil(bytes.length / SEALED_CELL_BYTES);
-    for (let first = 0; first < cells; first += OBJECT_CELLS_MAX) {
-      const count = Math.min(OBJECT_CELLS_MAX, cells - first);
-      const name = objectName(this.#seal, eraId, names.length);
-      const object = new Uint8Array(ladderCells(count) * CELL_BYTES);
-      this.#seal.random(object.subarray(count * CELL_BYTES));
-      for (let i = 0; i < count; i++) {
-        object.set(this.#sealPart(name, bytes, first + i), i * CELL_BYTES);
-      }
-      this.#create(name, object);
-      names.push(name);
-    }
-  }
-
-  #sealPart(name: string, bytes: Uint8Array, index: number): Uint8Array {
-    const plaintext = new Uint8Array(SEALED_CELL_BYTES);
-    const at = index * SEALED_CELL_BYTES;
-    plaintext.set(bytes.subarray(at, at + SEALED_CELL_BYTES));
-    const aad = writeOnceAad(WRITE_ONCE_KIND.checkpoint, index, Uint8Array.fromHex(name));
-    return this.#seal.seal(plaintext, aad);
   }
 
   /** What an object of use was made with. */

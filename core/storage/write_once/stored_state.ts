@@ -1,7 +1,15 @@
 import { assert } from "../../assert.ts";
-import type { Checkpoint, CheckpointRun, ObjectFooter } from "../../format/write_once.ts";
+import { VaultError } from "../../errors.ts";
+import {
+  CHECKPOINT_ENTRIES_MAX,
+  type CheckpointObject,
+  type CheckpointPart,
+  type CheckpointRun,
+  type ObjectFooter,
+} from "../../format/write_once.ts";
 import { CELL_BYTES } from "../../limits.ts";
-import { CellIndex, type IndexedRun } from "./cell_index.ts";
+import { full } from "../medium_errors.ts";
+import { CellIndex, INDEXED_OBJECTS_MAX, type IndexedRun } from "./cell_index.ts";
 
 /** Fences that are remembered: so many takeovers ago, a writer that still hangs is taken for dead. */
 const FENCES_MAX = 64;
@@ -25,6 +33,8 @@ export class StoredState {
   #dead: StoredObject[] = [];
   /** Names of objects that only keep an older writer from going on. */
   fences: string[] = [];
+  /** Numbers of objects that are no more, to be used again; then the next one. */
+  readonly #unused: number[] = [];
   #nextObject = 0;
   #liveCells = 0;
   #objectCells = 0;
@@ -39,6 +49,7 @@ export class StoredState {
 
   #bury(id: number, object: StoredObject): void {
     this.objects.delete(id);
+    this.#unused.push(id);
     this.#objectCells -= object.cells;
     this.#dead.push(object);
   }
@@ -51,6 +62,12 @@ export class StoredState {
   /** Cells that the objects of use take, padding and footers included. */
   get objectCells(): number {
     return this.#objectCells;
+  }
+
+  /** Throws `ENOSPC` where there are as many objects as the index can tell apart. */
+  checkObjects(name: string): void {
+    if (this.objects.size < INDEXED_OBJECTS_MAX - 1) return;
+    throw full(name, "it has too many objects");
   }
 
   /** Applies what an object says; later objects win. */
@@ -68,7 +85,7 @@ export class StoredState {
   }
 
   #add(object: StoredObject): number {
-    const id = this.#nextObject++;
+    const id = this.#unused.pop() ?? this.#nextObject++;
     this.objects.set(id, object);
     this.#objectCells += object.cells;
     return id;
@@ -110,28 +127,52 @@ export class StoredState {
     this.fences = [...this.fences, name].slice(-FENCES_MAX);
   }
 
-  /** Everything, for a checkpoint. */
-  checkpoint(): Checkpoint {
-    const numbers = new Map<number, number>();
-    const objects = [...this.objects].map(([id, { name, cells }]) => {
-      numbers.set(id, numbers.size);
-      return { name: Uint8Array.fromHex(name), cells };
-    });
-    const runs: CheckpointRun[] = [];
-    for (const run of this.index.runs()) runs.push({ ...run, object: numbers.get(run.object)! });
+  /** Everything, in parts of a checkpoint. */
+  *parts(): Generator<CheckpointPart> {
+    const { sizeBytes } = this;
     const fences = this.fences.map((name) => Uint8Array.fromHex(name));
-    return { sizeBytes: this.sizeBytes, objects, runs, fences };
+    yield { sizeBytes, fences, objects: [], runs: [] };
+    for (const objects of inPieces(this.#listedObjects())) {
+      yield { sizeBytes, fences: [], objects, runs: [] };
+    }
+    for (const runs of inPieces(this.#listedRuns())) {
+      yield { sizeBytes, fences: [], objects: [], runs };
+    }
   }
 
-  /** The state that a checkpoint holds. */
-  static from(checkpoint: Checkpoint): StoredState {
-    const state = new StoredState();
-    state.sizeBytes = checkpoint.sizeBytes;
-    for (const { name, cells } of checkpoint.objects) {
-      state.#add({ name: name.toHex(), cells, live: 0 });
+  *#listedObjects(): Generator<CheckpointObject> {
+    for (const { name, cells } of this.objects.values()) {
+      yield { name: Uint8Array.fromHex(name), cells };
     }
-    for (const run of checkpoint.runs) state.#hold(run);
-    state.fences = checkpoint.fences.map((name) => name.toHex());
-    return state;
   }
+
+  *#listedRuns(): Generator<CheckpointRun> {
+    const numbers = new Map([...this.objects.keys()].map((id, number) => [id, number]));
+    for (const run of this.index.runs()) yield { ...run, object: numbers.get(run.object)! };
+  }
+
+  /** Takes in a part of a checkpoint: into a state that nothing else was done to. */
+  addPart({ sizeBytes, fences, objects, runs }: CheckpointPart): void {
+    this.sizeBytes = sizeBytes;
+    this.fences.push(...fences.map((name) => name.toHex()));
+    for (const { name, cells } of objects) this.#add({ name: name.toHex(), cells, live: 0 });
+    for (const run of runs) {
+      const object = this.objects.get(run.object);
+      if (object === undefined || run.count === 0 || run.offset + run.count > object.cells) {
+        throw new VaultError("corrupt", "Cannot read checkpoint of the medium: it is malformed");
+      }
+      this.#hold(run);
+    }
+  }
+}
+
+function* inPieces<T>(entries: Iterable<T>): Generator<T[]> {
+  let piece: T[] = [];
+  for (const entry of entries) {
+    piece.push(entry);
+    if (piece.length < CHECKPOINT_ENTRIES_MAX) continue;
+    yield piece;
+    piece = [];
+  }
+  if (piece.length > 0) yield piece;
 }
