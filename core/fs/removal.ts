@@ -32,6 +32,7 @@ export class Removal {
   readonly #key = new Uint8Array(NODE_KEY_BYTES);
   readonly #record = new Uint8Array(8);
   #mayPend = true;
+  #mayOrphan = false;
   #holds = false;
   /** Removed nodes that a driver's kernel has not forgotten. */
   readonly #held = new Set<number>();
@@ -99,7 +100,9 @@ export class Removal {
 
   /** Frees up to about `blocks` blocks of deleted files; true where more wait. */
   reclaim(blocks: number): boolean {
-    if (!this.#mayPend || this.#store.readOnly) return false;
+    if (this.#store.readOnly) return false;
+    if (this.#mayOrphan) this.#freeClosedOrphans();
+    if (!this.#mayPend) return false;
     for (let budget = blocks; budget > 0; budget -= FREE_BLOCKS_PER_GROUP) {
       const [ino] = this.#listed(KEY_TYPE.pending, 1);
       if (ino === undefined) {
@@ -112,23 +115,37 @@ export class Removal {
     return true;
   }
 
-  /** The tree has been rolled back: there may be pending deletes again, and what was removed may have its name again. */
+  /**
+   * The tree is another one: there may be pending deletes again, what was removed may have its name again, and orphans may have
+   * been closed in what it replaces.
+   */
   reset(): void {
     this.#mayPend = true;
+    this.#mayOrphan = true;
     for (const ino of this.#held) {
       if (this.#existing(ino)?.inode.nlink !== 0) this.#held.delete(ino);
     }
   }
 
+  #freeClosedOrphans(): void {
+    this.#mayOrphan = false;
+    for (const ino of this.#listed(KEY_TYPE.orphan, Infinity)) {
+      const node = this.#existing(ino);
+      if (this.#held.has(ino) || (node !== null && node.opens > 0)) continue;
+      this.#freeOrphan(ino, node);
+    }
+  }
+
+  #freeOrphan(ino: number, node: Node | null): void {
+    this.#delete(KEY_TYPE.orphan, ino);
+    if (node !== null && node.inode.nlink === 0) this.#destroy(node);
+    this.#store.endGroup();
+  }
+
   /** After a crash: frees orphans and finishes interrupted truncates, before anything else changes. */
   recover(): void {
     for (let inos = this.#listed(KEY_TYPE.orphan, 64); inos.length > 0;) {
-      for (const ino of inos) {
-        const node = this.#existing(ino);
-        this.#delete(KEY_TYPE.orphan, ino);
-        if (node !== null && node.inode.nlink === 0) this.#destroy(node);
-        this.#store.endGroup();
-      }
+      for (const ino of inos) this.#freeOrphan(ino, this.#existing(ino));
       inos = this.#listed(KEY_TYPE.orphan, 64);
     }
     for (const ino of this.#listed(KEY_TYPE.pending, Infinity)) {

@@ -3,6 +3,7 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { CrashMedium } from "../../tests/support/crash_medium.ts";
 import { FileActions } from "../../tests/support/file_actions.ts";
+import { slowRuntime } from "../../tests/support/fake_runtime.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { emptyAttributes, named } from "../../tests/support/open_memory_volume.ts";
 import { PosixError } from "../fs/file_system.ts";
@@ -190,6 +191,57 @@ Deno.test("while a mount's transaction is open, the vault's own calls are refuse
   });
   assert.equal(await namesOf(again), "");
   await again.close();
+});
+
+Deno.test("what is written while begin waits for a slow medium was before: a crash inside does not take it", async () => {
+  arena.reset();
+  const medium = new CrashMedium({ syncsAside: true });
+  const vault = await createKeyedVault({ medium, kernel: arena, runtime: slowRuntime() });
+  const actions = new FileActions(vault.fileSystem, arena);
+  const transaction = new MountTransaction(vault, new PageCache());
+  actions.create("early");
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const begun = transaction.begin(null);
+  await turn();
+  assert.equal(transaction.state, null, "it waits");
+  actions.create("meanwhile");
+  while (transaction.state === null) {
+    medium.finishSync();
+    await turn();
+  }
+  await begun;
+  const from = medium.log.length;
+  actions.create("inside");
+  await vault.fileSystem.syncAll();
+  for (const image of medium.log.images(1, { points: [from, Infinity] })) {
+    arena.reset();
+    assert.equal(
+      await namesOf(openKeyedVault({ medium: image.open(), kernel: arena })),
+      "early,meanwhile",
+    );
+  }
+});
+
+Deno.test("a file without a name that was closed inside is freed after the rollback", async () => {
+  const { vault, transaction, actions } = await mounted();
+  const { fileSystem } = vault;
+  const [closed, open] = ["closed", "open"].map((name) => {
+    const ino = actions.create(name);
+    actions.write(ino, 0, new Uint8Array(20_000).fill(1));
+    fileSystem.open(ino, 0);
+    fileSystem.unlink(1, named(name));
+    return ino;
+  });
+  await transaction.begin(null);
+  fileSystem.release(closed);
+  await transaction.rollback(null);
+  fileSystem.reclaim(100);
+  assert.throws(() => fileSystem.getattr(closed, emptyAttributes()), PosixError);
+  assert.equal(actions.read(open, 0, 10)[0], 1);
+  fileSystem.release(open);
+  assert.throws(() => fileSystem.getattr(open, emptyAttributes()), PosixError);
+  assert.deepEqual((await checkVault(vault)).problems, []);
+  await vault.close();
 });
 
 Deno.test("too much for one transaction is ENOSPC to the writer, and can be rolled back", async () => {

@@ -1,11 +1,8 @@
 import type { KeyValueTree } from "../volume/volume_store.ts";
-import { END, type ReadSet } from "./read_set.ts";
+import { END, FAMILY_BYTES, type ReadSet } from "./read_set.ts";
 
 /** Longest key of a tree. */
 const KEY_BYTES_MAX = 64;
-
-/** Bytes of a key that say whose record it is: type and inode. */
-const FAMILY_BYTES = 7;
 
 /** A key as a string of one character for each byte: strings and keys have the same order. */
 export function nameOfKey(key: Uint8Array): string {

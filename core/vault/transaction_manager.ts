@@ -43,6 +43,7 @@ export class Transaction implements AsyncDisposable {
   readonly view: View;
   readonly #owner: Owner;
   #ended: VaultError | null = null;
+  #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -69,10 +70,10 @@ export class Transaction implements AsyncDisposable {
 
   /**
    * Makes everything durable as one. Rejects with `conflict`, and nothing of it is there, where somebody else has changed
-   * what it read.
+   * what it read. Where the vault cannot take it, for example because it is full, it is rolled back as well.
    */
   async commit(): Promise<void> {
-    this.requireOpen();
+    this.requireUsable();
     await this.#owner.commit(this);
   }
 
@@ -90,6 +91,21 @@ export class Transaction implements AsyncDisposable {
   /** @internal */
   requireOpen(): void {
     if (this.#ended !== null) throw this.#ended;
+  }
+
+  /** @internal */
+  requireUsable(): void {
+    this.requireOpen();
+    if (this.#closed) throw failure("invalid", "Cannot use a transaction that is being committed");
+  }
+
+  /**
+   * Refuses everything but its end.
+   *
+   * @internal
+   */
+  close(): void {
+    this.#closed = true;
   }
 
   /**
@@ -171,7 +187,7 @@ export class TransactionManager {
   }
 
   #enter(transaction: Transaction): Promise<void> | null {
-    transaction.requireOpen();
+    transaction.requireUsable();
     const wait = this.#vault.transactions.enter();
     if (wait !== null) return wait;
     // What the vault's own files have in memory only is part of what a transaction sees, and may make it lose.
@@ -186,23 +202,24 @@ export class TransactionManager {
     for (let wait = this.#enter(transaction); wait !== null; wait = this.#enter(transaction)) {
       await wait;
     }
-    transaction.files.releaseAll();
-    fileSystem.flush();
-    const lost = fileSystem.takeFailure();
-    if (lost !== undefined) throw lost;
-    volume.admit(Math.ceil(store.blocks.bytes / CELL_BYTES), "write");
+    // What its files are asked for from now on would be in the commit in part.
+    transaction.close();
     try {
+      transaction.files.releaseAll();
+      fileSystem.flush();
+      const lost = fileSystem.takeFailure();
+      if (lost !== undefined) throw lost;
+      volume.admit(Math.ceil(store.blocks.bytes / CELL_BYTES), "write");
       await this.#vault.transaction(() => {
         transaction.requireOpen();
-        // Its own changes do not make it lose.
-        this.#open.delete(transaction);
+        // Its own changes do not make it lose, and no time-out does while they become durable.
+        transaction.lose(failure("invalid", "Cannot use a transaction that was committed"));
         this.#apply(store);
       });
     } catch (error) {
       transaction.lose(failure("invalid", "Cannot use a transaction whose commit failed"));
       throw error;
     }
-    transaction.lose(failure("invalid", "Cannot use a transaction that was committed"));
   }
 
   #end(transaction: Transaction): void {
@@ -224,9 +241,10 @@ export class TransactionManager {
     this.#vault.fileSystem.reset();
   }
 
+  /** Something of this key is about to change; null: anything. */
   #changed(key: Uint8Array | null): void {
     if (this.#open.size === 0) return;
-    const name = key && nameOfKey(key);
+    const name = key === null ? null : nameOfKey(key);
     for (const transaction of this.#open) {
       if (name !== null && !transaction.view.store.reads.covers(name)) continue;
       const what =

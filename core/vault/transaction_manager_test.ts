@@ -252,4 +252,19 @@ Deno.test("a rollback to a snapshot makes every transaction lose", async () => {
   await assert.rejects(transaction.commit(), { kind: "conflict" });
   assert.equal(await vault.files.readText("/file"), "old");
   assert.deepEqual((await checkVault(vault)).problems, []);
+  await vault.close();
+});
+
+Deno.test("what is asked of a transaction while it commits is refused, and no time-out undoes what was applied", async () => {
+  const { vault, transactions } = await fresh();
+  const transaction = await transactions.begin();
+  await transaction.files.writeFile("/f", new Uint8Array(40_000));
+  const committing = transaction.commit();
+  const late = { kind: "invalid", message: /committed/ };
+  await assert.rejects(transaction.files.writeFile("/late", "x"), late);
+  await assert.rejects(transaction.commit(), late);
+  await transaction.rollback();
+  await committing;
+  assert.deepEqual((await vault.files.list("/")).map(({ name }) => name), ["f"]);
+  await vault.close();
 });

@@ -90,10 +90,14 @@ export class Transactions {
   /** Begins a transaction over all that anybody does until it is kept or rolled back. Refused while another one is open. */
   async hold(): Promise<HeldTransaction> {
     if (this.#current !== null) throw heldError();
-    // A crash inside leaves the state before, and not an older one.
+    const { volume } = this.#parts;
+    // A crash inside leaves the state before, and not an older one. A root, so that all memory is the transaction's.
     this.#flush();
-    await this.#parts.volume.sync();
+    await volume.commit();
     if (this.#current !== null) throw heldError();
+    // What came meanwhile was before, too: nothing inside makes it durable.
+    this.#flush();
+    if (volume.pendingBytes() > 0) volume.commitNow();
     const transaction = this.#begin(true);
     return {
       keep: () => this.#keepHeld(transaction),

@@ -7,12 +7,11 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
 import { MIB } from "../../core/limits.ts";
-import type { Runtime } from "../../core/runtime.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import type { Volume } from "../../core/volume/volume.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
-import { FakeRuntime } from "../support/fake_runtime.ts";
+import { slowRuntime } from "../support/fake_runtime.ts";
 import { createKeyedVault, openKeyedVault } from "../support/keyed_vault.ts";
 import { RandomStream } from "../support/random_stream.ts";
 
@@ -26,18 +25,6 @@ const readerArena = new ArenaKernel(12 * MIB);
 /** Groups up to this index are durable. */
 interface Promised {
   readonly groups: number;
-}
-
-/** Every look at the clock takes 5 ms, so that the medium seems slow. */
-function slowRuntime(): Runtime {
-  const runtime = new FakeRuntime(3);
-  return {
-    now: () => {
-      runtime.advance(5);
-      return runtime.now();
-    },
-    random: (bytes) => runtime.random(bytes),
-  };
 }
 
 class Workload {

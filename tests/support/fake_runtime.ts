@@ -30,3 +30,15 @@ export class FakeRuntime implements Runtime {
     this.#stream.fill(bytes);
   }
 }
+
+/** Every look at the clock takes 5 ms, so that a medium seems slow. */
+export function slowRuntime(): Runtime {
+  const runtime = new FakeRuntime(3);
+  return {
+    now: () => {
+      runtime.advance(5);
+      return runtime.now();
+    },
+    random: (bytes) => runtime.random(bytes),
+  };
+}
