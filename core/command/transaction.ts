@@ -46,9 +46,13 @@ export async function runInTransaction(
     // Bound: whatever ends this process, and the connection with it, rolls back.
     const begun = await mount.call("begin", { timeoutMs: timeoutMs ?? null, bound: true });
     const { id } = begun as TransactionRow;
-    const code = await host.runCommand(command);
+    const rollBack = () => mount.call("rollback", { id }).catch(ignoreMissing);
+    const code = await host.runCommand(command).catch(async (error) => {
+      await rollBack();
+      throw error;
+    });
     if (code === 0) return void await mount.call("commit", { id });
-    await mount.call("rollback", { id }).catch(ignoreMissing);
+    await rollBack();
     const name = printable(command[0]);
     await host.err.write(`sigmavault: rolled back: "${name}" ended with ${code}\n`);
     throw new CommandFailed(code);

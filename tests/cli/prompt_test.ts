@@ -1,43 +1,6 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { CliWorld, CODE, readUntil } from "./cli_run.ts";
-
-/** Runs the CLI on a pseudo terminal: `script` of util-linux makes one. */
-class TerminalRun {
-  readonly #child: Deno.ChildProcess;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  #seen = "";
-
-  constructor(world: CliWorld, args: readonly string[]) {
-    const words = [Deno.execPath(), "run", "-A", join(CODE, "cli.ts"), ...args];
-    const line = words.map((word) => `'${word}'`).join(" ");
-    this.#child = new Deno.Command("script", {
-      args: ["--quiet", "--return", "--command", line, "/dev/null"],
-      env: { NO_COLOR: "1", XDG_RUNTIME_DIR: world.folder, XDG_STATE_HOME: world.path("state") },
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    this.#reader = this.#child.stdout.getReader();
-    this.#writer = this.#child.stdin.getWriter();
-  }
-
-  /** Waits for a prompt, then types. */
-  async type(prompt: string, keys: string): Promise<void> {
-    this.#seen += await readUntil(this.#reader, prompt);
-    await this.#writer.write(new TextEncoder().encode(keys));
-  }
-
-  /** Waits for the end: everything shown, and the exit code. */
-  async end(): Promise<{ shown: string; code: number }> {
-    const decoder = new TextDecoder();
-    for (let part = await this.#reader.read(); !part.done; part = await this.#reader.read()) {
-      this.#seen += decoder.decode(part.value);
-    }
-    await this.#writer.close().catch(() => {});
-    return { shown: this.#seen, code: (await this.#child.status).code };
-  }
-}
+import { CliWorld } from "./cli_run.ts";
+import { TerminalRun } from "./terminal_run.ts";
 
 Deno.test("cli: prompts ask twice for a new passphrase and never show it", async () => {
   await using world = await CliWorld.open();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld, readUntil } from "./cli_run.ts";
+import { TerminalRun } from "./terminal_run.ts";
 
 const reason = whyNoMount();
 
@@ -120,3 +121,17 @@ transactionTest(
     }
   },
 );
+
+transactionTest("Ctrl-C on a terminal reaches the command once", async (world, mnt) => {
+  const script = world.path("script");
+  await Deno.writeTextFile(
+    script,
+    `trap 'n=$((n+1))' INT; echo ready; read line; echo go on; read line; echo "$n signal"; exit 3`,
+  );
+  const running = new TerminalRun(world, ["transaction", mnt, "--", "sh", script]);
+  await running.type("ready", "\x03");
+  await running.type("go on", "\r");
+  const { shown, code } = await running.end();
+  assert.equal(code, 3, shown);
+  assert.match(shown, /1 signal/);
+});
