@@ -33,7 +33,7 @@ import {
 const ino = fc.integer({ min: 1, max: 2 ** 48 - 1 });
 const name = fc.uint8Array({ minLength: 1, maxLength: 255 }).map((bytes) =>
   bytes.map((byte) => byte === 0 || byte === 0x2f ? 1 : byte)
-);
+).filter((bytes) => bytes.length > 2 || bytes.some((byte) => byte !== 0x2e));
 
 /** Random bytes, of the right length and of others, give a value or `corrupt`. */
 function survives(length: number, decode: (bytes: Uint8Array) => void): void {
