@@ -42,8 +42,9 @@ export interface CopyOptions {
   readonly keepOwners: boolean;
   /** Identity of a file that is left out: the medium, which grows by what is copied from it into it. */
   readonly leaveOut?: string;
-  /** What was copied before, to be added to. */
+  /** What was copied before, to be added to, and where each thing with several names is. */
   readonly report?: CopyReport;
+  readonly linked?: Map<string, string>;
   /** Told the bytes copied so far, and the file being copied. */
   progress?(doneBytes: number, path: string): void;
 }
@@ -83,7 +84,7 @@ class Copy {
   readonly #to: FileTree;
   readonly #options: CopyOptions;
   /** Where each thing with several names was copied to. */
-  readonly #linked = new Map<string, string>();
+  readonly #linked: Map<string, string>;
   readonly #entered = new EnteredDirectories();
 
   constructor(from: FileTree, to: FileTree, options: CopyOptions) {
@@ -91,6 +92,7 @@ class Copy {
     this.#to = to;
     this.#options = options;
     this.report = options.report ?? emptyReport();
+    this.#linked = options.linked ?? new Map();
   }
 
   async node(from: string, to: string): Promise<void> {

@@ -18,12 +18,15 @@ export interface SparseSource {
 
 /** The parts of a file from its start to its end. */
 export async function* partsOf(source: SparseSource): AsyncGenerator<FilePart> {
-  const buffer = new Uint8Array(PART_BYTES);
+  // No more than a small file needs: trees have many of them.
+  let buffer = new Uint8Array(0);
   let offset = 0;
   for (let run; (run = await source.dataRun(offset)) !== null;) {
     if (run.from > offset) yield run.from - offset;
+    const room = Math.min(PART_BYTES, run.to - run.from);
+    if (room > buffer.length) buffer = new Uint8Array(room);
     for (offset = run.from; offset < run.to;) {
-      const wanted = Math.min(PART_BYTES, run.to - offset);
+      const wanted = Math.min(buffer.length, run.to - offset);
       const length = await source.read(offset, buffer.subarray(0, wanted));
       if (length === 0) return; // cut meanwhile
       yield buffer.subarray(0, length);

@@ -196,10 +196,11 @@ async function transfer(
     for (const { from } of ends) total += await bytesBelow(from.tree, from.path);
   }
   const all = emptyReport();
+  const linked = new Map<string, string>();
   try {
     for (const { from, to } of ends) {
       const progress = (done: number, path: string) => bar.show(done, total, path);
-      await copyTree(from, to, { ...options, progress, report: all });
+      await copyTree(from, to, { ...options, progress, report: all, linked });
     }
   } finally {
     await bar.clear();

@@ -155,6 +155,17 @@ libcTest("put and get keep everything of a tree", async (world, calls) => {
   assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
 });
 
+libcTest("links between the sources of one put are kept", async (world, calls) => {
+  const { medium, opens } = world;
+  const sources = ["file", "deep", "same fifo"].map((name) => world.path(`tree/${name}`));
+  await world.ok("put", medium, ...sources, "/", ...opens);
+  await Deno.mkdir(world.path("out"));
+  await world.ok("get", medium, "/same fifo", "/deep", "/file", world.path("out"), ...opens);
+  const identity = (path: string) => calls.stat(c(world.path(`out/${path}`))).identity;
+  assert.equal(identity("file"), identity("deep/same"));
+  assert.equal(identity("same fifo"), identity("deep/fifo"));
+});
+
 libcTest("a socket is left out with its name", async (world) => {
   const { medium, opens } = world;
   using _socket = Deno.listen({ transport: "unix", path: world.path("tree/socket") });
