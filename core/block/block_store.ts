@@ -291,15 +291,21 @@ export class BlockStore {
     return ids;
   }
 
-  /** Up to `most` blocks with ids of `fromId` or more, in order. */
-  entriesFrom(fromId: number, most: number): LocatedBlock[] {
+  /** Up to `most` blocks with ids of `fromId` or more, in order. The map is known to have a hole from `holeAt` on. */
+  entriesFrom(fromId: number, most: number, holeAt: number = Infinity): LocatedBlock[] {
     this.absorb();
     const found: LocatedBlock[] = [];
     writeMapKey(this.key, fromId);
-    this.map.scan(this.key, (key, value) => {
-      if (found.length < most) found.push({ id: readMapKey(key), entry: decodeMapEntry(value) });
-      return found.length < most;
-    });
+    try {
+      this.map.scan(this.key, (key, value) => {
+        const id = readMapKey(key);
+        if (id < holeAt && found.length < most) found.push({ id, entry: decodeMapEntry(value) });
+        return id < holeAt && found.length < most;
+      });
+    } catch (error) {
+      const isHole = holeAt !== Infinity && error instanceof VaultError && error.kind === "corrupt";
+      if (!isHole) throw error;
+    }
     return found;
   }
 

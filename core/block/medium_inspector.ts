@@ -55,6 +55,17 @@ export class MediumInspector {
     for (let i = 0; i < page.count; i++) yield* this.leaves(page.value(i), kind, visitor);
   }
 
+  /** Reads a node by its place. Throws `corrupt` where no copy opens. */
+  openNode(place: NodePlace): Page {
+    const { bytes } = this.nodes.read(place);
+    return new Page(bytes, place.copies[0].cell, readNodeHeader(bytes).level, false);
+  }
+
+  /** How many copies of a node do not open. */
+  badCopies(place: NodePlace): number {
+    return this.nodes.badCopies(place);
+  }
+
   private physicalNode(pointer: Uint8Array, kind: 3 | 4 | 8, visitor: WalkVisitor): Page | null {
     try {
       const place = readPointer(pointer, 0);

@@ -31,6 +31,7 @@ import {
   pendingKey,
   readPendingKey,
 } from "../format/freeing_record.ts";
+import { decodeScrub, encodeScrub, type ScrubRecord } from "../format/scrub_record.ts";
 
 /** A volume and its number. */
 export interface NumberedVolume extends VolumeRecord {
@@ -60,6 +61,8 @@ export interface DeathRange {
   readonly from: number;
   readonly to: number;
 }
+
+const SCRUB_KEY = new Uint8Array([CATALOG_KEY.scrub]);
 
 type Visit<T> = (found: T) => boolean;
 
@@ -250,6 +253,17 @@ export class Catalog {
     this.scan(new Uint8Array([CATALOG_KEY.pending]), 1, (key, value) => {
       return visit({ number: readPendingKey(key), work: decodePending(value) });
     });
+  }
+
+  /** How far the scrub is, and what the last one found; null where there was none. */
+  scrub(): ScrubRecord | null {
+    const bytes = this.tree.get(SCRUB_KEY);
+    return bytes === null ? null : decodeScrub(bytes);
+  }
+
+  /** Notes how far the scrub is. */
+  putScrub(record: ScrubRecord): void {
+    this.tree.put(SCRUB_KEY, encodeScrub(record));
   }
 
   /** Visits records whose keys agree with `from` in the first `same` bytes. */

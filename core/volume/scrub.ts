@@ -1,6 +1,6 @@
 import type { PlacedBlock } from "../block/medium_inspector.ts";
 import { VaultError } from "../errors.ts";
-import type { MapEntry } from "../format/map_entry.ts";
+import { type MapEntry, placeCells } from "../format/map_entry.ts";
 import { KIND } from "../format/seal_aad.ts";
 import type { Engine } from "./engine.ts";
 
@@ -12,16 +12,26 @@ export interface ScrubStep {
   readonly blocks: number;
   /** Their shards and copies, each of which was read. */
   readonly places: number;
+  /** Cells of those. */
+  readonly cells: number;
   /** Shards and copies that did not open, of what can be read all the same: it was written anew. */
   readonly bad: number;
   /** Blocks that cannot be read, by their ids. */
   readonly lost: readonly number[];
 }
 
-/** Reads every place of up to `most` blocks with ids of `from` or more, past every cache, and writes anew what has bad ones. */
-export function scrubBlocks(engine: Engine, from: number, most: number): ScrubStep {
+/**
+ * Reads every place of up to `most` blocks with ids of `from` or more, past every cache, and writes anew what has bad ones.
+ * From id `holeAt` on the block map cannot be read.
+ */
+export function scrubBlocks(
+  engine: Engine,
+  from: number,
+  most: number,
+  holeAt: number = Infinity,
+): ScrubStep {
   const { store } = engine;
-  const found = store.blocks.entriesFrom(from, most);
+  const found = store.blocks.entriesFrom(from, most, holeAt);
   const data = found.filter(({ entry }) => entry.kind === KIND.data);
   const badOf = store.badPlaces(data);
   const lost: number[] = [];
@@ -36,8 +46,9 @@ export function scrubBlocks(engine: Engine, from: number, most: number): ScrubSt
   }
   engine.repairFound();
   const places = found.reduce((sum, { entry }) => sum + entry.places.length, 0);
+  const cells = found.reduce((sum, { entry }) => sum + entry.places.length * placeCells(entry), 0);
   const next = found.length < most ? null : found[found.length - 1].id + 1;
-  return { next, blocks: found.length, places, bad, lost };
+  return { next, blocks: found.length, places, cells, bad, lost };
 }
 
 function badCopies(engine: Engine, block: PlacedBlock & { entry: MapEntry }): number {
@@ -49,42 +60,4 @@ function badCopies(engine: Engine, block: PlacedBlock & { entry: MapEntry }): nu
     if (!(error instanceof VaultError)) throw error;
     return block.entry.places.length;
   }
-}
-
-/** What a scrub of the trees that have no ids found. */
-export interface NodeScrub {
-  readonly nodes: number;
-  readonly bad: number;
-  /** Nodes that cannot be read. */
-  readonly lost: number;
-}
-
-/** Reads every copy of every node of the block map, of space and of the catalog as the newest root has them; bad ones go with the next root. */
-export function scrubNodes(engine: Engine): NodeScrub {
-  const { store } = engine;
-  const { root, inspector } = store.inspect();
-  const counts = { nodes: 0, bad: 0, lost: 0 };
-  if (root === null) return counts;
-  const trees = [
-    ["block map", root.record.map, KIND.mapNode],
-    ["space map", root.record.space, KIND.spaceNode],
-    ["catalog", root.record.catalog, KIND.catalogNode],
-  ] as const;
-  for (const [tree, pointer, kind] of trees) {
-    const walk = inspector.leaves(pointer, kind, {
-      node: (_cell, _cells, copy) => {
-        if (copy === 0) counts.nodes++;
-        return true;
-      },
-      degraded: (bad, key) => {
-        counts.bad += bad;
-        store.damage.foundNode({ tree, key, bad });
-      },
-      damaged: () => counts.lost++,
-    });
-    for (const _leaf of walk) { /* the visitor counts */ }
-  }
-  if (root.badCopies > 0) engine.markChanged(); // the next root is whole
-  engine.repairFound();
-  return counts;
 }

@@ -24,7 +24,7 @@ import * as xattr from "../../core/format/xattr.ts";
 import { Page } from "../../core/btree/page.ts";
 import { concat, viewOf } from "../../core/bytes.ts";
 import { padded, placeBytes } from "../support/place_bytes.ts";
-import { writeOnceDecoders } from "../support/write_once_records.ts";
+import { furtherDecoders } from "../support/further_records.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_FUZZ_RUNS") ?? 400);
 
@@ -281,7 +281,7 @@ const decoders: Record<string, Decoder> = {
         memberEpoch: 2,
       }),
   },
-  ...writeOnceDecoders,
+  ...furtherDecoders,
   checkXattr: {
     decode: xattr.checkXattr,
     valid: () => xattr.encodeXattr(text.encode("user.name"), new Uint8Array(5000)),

@@ -1,0 +1,5 @@
+import { scrubDecoder } from "./scrub_record.ts";
+import { writeOnceDecoders } from "./write_once_records.ts";
+
+/** Decoders that have a file of their own. */
+export const furtherDecoders = { ...writeOnceDecoders, ...scrubDecoder };
