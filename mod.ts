@@ -85,6 +85,9 @@ export type {
   StorageCapabilities,
 } from "./core/storage/storage_backend.ts";
 export { type CheckOptions, checkVault } from "./core/vault/check.ts";
+export { type ScrubOptions, type ScrubReport, scrubVault } from "./core/vault/scrub.ts";
+export type { LostReport, PlacedLoss } from "./core/vault/lost_datasets.ts";
+export type { Loss, LostFile } from "./core/vault/lost_files.ts";
 export type { CheckReport, Problem, ProblemKind } from "./core/vault/check_report.ts";
 export type { DirectoryEntry, OpenFileOptions } from "./core/vault/file_access.ts";
 export type { FileStatus, FileTime, FileType } from "./core/vault/file_status.ts";

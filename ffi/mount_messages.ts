@@ -19,6 +19,8 @@ export interface ServeOrder {
   readonly profiles?: readonly KdfChoice[];
   readonly readOnly: boolean;
   readonly noatime: boolean;
+  /** Milliseconds from one scrub to the next; undefined: never by itself. */
+  readonly scrubEveryMs?: number;
   readonly cryptoLane: "wasm" | "native";
   /** Crypto workers beside the serving thread. */
   readonly workers: number;

@@ -18,6 +18,8 @@ import { systemRuntime } from "../core/runtime.ts";
 import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
 import { DamageNews } from "../core/vault/damage_news.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
+import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
+import type { ScrubReport } from "../core/vault/scrub.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
@@ -49,6 +51,7 @@ interface Server {
   readonly transaction: MountTransaction;
   readonly kernel: WasmKernel;
   readonly lane: OpenLane;
+  readonly scrubEveryMs?: number;
 }
 
 let server: Server | null = null;
@@ -72,7 +75,7 @@ function spawn(order: WorkerOrder): SpawnedWorker {
 async function open(order: ServeOrder): Promise<Server> {
   const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
   kernel.warmUp();
-  const { medium: name, readOnly, noatime, secret, profiles, cacheBytes } = order;
+  const { medium: name, readOnly, noatime, secret, profiles, cacheBytes, scrubEveryMs } = order;
   const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
   try {
     const lane = openLane(kernel, medium, { ...order, spawn });
@@ -88,7 +91,13 @@ async function open(order: ServeOrder): Promise<Server> {
     const opening = { secret, protect, profiles, stretch, readOnly };
     const options = { ...opening, noatime, cacheBytes, onDamage: damage.onDamage };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
-    return { vault, transaction: new MountTransaction(vault, kernelCache), kernel, lane };
+    return {
+      vault,
+      transaction: new MountTransaction(vault, kernelCache),
+      kernel,
+      lane,
+      scrubEveryMs,
+    };
   } catch (error) {
     await medium.close();
     throw error;
@@ -116,9 +125,13 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function serve({ vault, kernel, lane }: Server, session: ServedSession): Promise<void> {
+async function serve(serving: Server, session: ServedSession): Promise<void> {
+  const { vault, kernel, lane, scrubEveryMs } = serving;
   const { fileSystem } = vault;
   const upkeep = new Upkeep(vault);
+  const scrubs = scrubEveryMs === undefined
+    ? null
+    : new ScrubSchedule(vault, scrubEveryMs, () => tracked(scrubNow(serving)));
   const reported = new Set<string>();
   const failed = (error: unknown) => {
     if (error instanceof AssertionError) return end(error);
@@ -145,6 +158,7 @@ async function serve({ vault, kernel, lane }: Server, session: ServedSession): P
     tick: () => {
       tellDamage();
       void upkeep.tick().catch(failed);
+      void scrubs?.tick().catch(failed);
     },
     ready: () => post({ type: "ready" }),
     report: (error) => post({ type: "report", error: toPosted(error) }),
@@ -163,6 +177,27 @@ async function control(
     post({ type: "reply", id, value }, moved);
   } catch (error) {
     post({ type: "reply", id, error: toPosted(error) });
+  }
+}
+
+/** The mount does not end before this has. */
+async function tracked(work: Promise<void>): Promise<void> {
+  running.add(work);
+  await work.finally(() => running.delete(work));
+}
+
+/** The scrub of the schedule: like one that somebody asks for, but told as what else is found. */
+async function scrubNow({ vault, transaction }: Server): Promise<void> {
+  const { signal } = stopping;
+  try {
+    const call = { vault, transaction, options: {}, signal };
+    const report = await runControlVerb(verbs, "scrub", call) as ScrubReport;
+    if (report.ok) return;
+    const names = report.files.slice(0, 10).map(({ path }) => `"${path}"`).join(", ");
+    const text = `the scrub found ${report.lost} lost blocks: ${names}; run "sigmavault scrub"`;
+    post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
+  } catch (error) {
+    if (!signal.aborted) throw error; // unmounted: the next one goes on
   }
 }
 
@@ -222,9 +257,7 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
       await end();
     } else if (message.type === "control") {
       if (server === null) return;
-      const answered = control(server, message.request);
-      running.add(answered);
-      await answered.finally(() => running.delete(answered));
+      await tracked(control(server, message.request));
     } else if (message.type === "forgotten") {
       kernelCache.forgotten(message.id);
     } else {

@@ -1,3 +1,4 @@
+import { type ScrubRow, scrubRow } from "./scrub_row.ts";
 import { type RedundancyReport, redundancyReport } from "./redundancy_report.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { currentEpoch } from "../crypto/vault_keys.ts";
@@ -22,6 +23,8 @@ export interface VaultDescription {
   readonly blockBytes: number;
   /** How much of what is stored may be lost. */
   readonly redundancy: RedundancyReport;
+  /** What scrubs have found; null: there was none. */
+  readonly scrub: ScrubRow | null;
   /** Free cells hold noise. */
   readonly dense: boolean;
   /** It is a hidden vault itself; whether one is in it, nobody can tell. */
@@ -54,6 +57,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     freeBytes: freeCells * CELL_BYTES,
     blockBytes: volume.blockBytes,
     redundancy: redundancyReport(vault),
+    scrub: scrubRow(vault),
     dense: volume.store.dense,
     hidden: vault.header.keys.hidden !== undefined,
     segments: space.segments,

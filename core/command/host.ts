@@ -62,6 +62,8 @@ export interface MountOrder {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;
+  /** Scrub so often; undefined: never by itself. */
+  readonly scrubEveryMs?: number;
   readonly cryptoLane: CryptoLaneName;
   /** More options as mount(8) takes them. */
   readonly extra: readonly string[];

@@ -5,6 +5,7 @@ import type { VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
+import { scrubRowText } from "./scrub_row.ts";
 import { redundancyText, repairsText } from "./redundancy_report.ts";
 import type { TransactionRow } from "./transaction_verbs.ts";
 import { splitVaultName } from "./vault_name.ts";
@@ -77,6 +78,7 @@ export function infoText(
   if (report.replayed > 0) {
     rows.push(["recovered", `${plural(report.replayed, "transaction")}: it was not closed`]);
   }
+  rows.push(["scrub", scrubRowText(report.scrub)]);
   const repairs = repairsText(report.redundancy);
   if (repairs !== null) rows.push(["repairs", repairs]);
   if (report.skippedRoots.length > 0) {

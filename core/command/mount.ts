@@ -33,6 +33,7 @@ export interface ParsedMountOptions {
   readonly recoveryCodeFile?: string;
   readonly device: boolean;
   readonly cryptoLane?: string;
+  readonly scrub?: string;
   readonly extra: readonly string[];
 }
 
@@ -47,7 +48,7 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     all.findLast((option) => option.replaceAll("-", "_").startsWith(`${name}=`))
       ?.slice(name.length + 1);
   const own =
-    /^(ro|noatime|allow_other|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane)=.*)$/;
+    /^(ro|noatime|allow_other|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub)=.*)$/;
   const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
   return {
     readOnly: has("ro"),
@@ -57,6 +58,7 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     recoveryCodeFile: value("recovery_code_file"),
     device: has("device"),
     cryptoLane: value("crypto_lane"),
+    scrub: value("scrub"),
     extra: has("noatime") ? [...extra, "noatime"] : extra,
   };
 }

@@ -7,6 +7,7 @@ import type { CryptoLaneName, Host, MountOrder } from "./host.ts";
 import type { MountReport } from "./mount.ts";
 import { handoverArguments, handoverBytes, takePlace } from "./mount_handover.ts";
 import type { ProgramParts } from "./program.ts";
+import { scrubEvery, scrubEveryArgument } from "./program_scrub.ts";
 import { examples, opening, printing, protecting } from "./program_options.ts";
 import {
   type ProtectOptions,
@@ -21,6 +22,8 @@ interface MountFlags extends SecretOptions, ProtectOptions, PrintOptions {
   readonly readOnly?: boolean;
   readonly allowOther?: boolean;
   readonly noatime?: boolean;
+  /** Milliseconds from one to the next. */
+  readonly scrub?: number;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
   readonly reportReady?: boolean;
@@ -84,6 +87,7 @@ function mountFlags(command: Command): Command {
     .option("--read-only", "nothing can be changed")
     .option("--allow-other", "other users may enter")
     .option("--noatime", "reading does not change access times")
+    .option("--scrub <often>", "daily, weekly, monthly, or a time like 36h", scrubEveryArgument)
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
     .addOption(command.createOption("--report-ready").hideHelp())
@@ -114,12 +118,14 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     passphraseFile: call.flags.passphraseFile ?? shared.passphraseFile,
     recoveryCodeFile: call.flags.recoveryCodeFile ?? shared.recoveryCodeFile,
     cryptoLane: laneOf(cryptoLane) ?? call.flags.cryptoLane,
+    scrub: call.flags.scrub ?? (shared.scrub === undefined ? undefined : scrubEvery(shared.scrub)),
   };
   const mountpoint = host.absolute(call.mountpoint);
   await prepareMount(host, mountpoint);
   await requireMedium(host, host.absolute(call.medium));
   const order: MountOrder = {
     ...flags,
+    scrubEveryMs: flags.scrub,
     medium: host.absolute(call.medium),
     mountpoint,
     extra: given.extra,
@@ -201,6 +207,7 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.readOnly) args.push("--read-only");
   if (order.allowOther) args.push("--allow-other");
   if (order.noatime) args.push("--noatime");
+  if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
   for (const option of order.extra) args.push("-o", option);
   args.push(...handoverArguments(order));
   const bytes = handoverBytes(order);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { InfoReport } from "../../core/command/info.ts";
+import type { ScrubReport } from "../../core/vault/scrub.ts";
 import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { KIND } from "../../core/format/seal_aad.ts";
 import { CELL_BYTES, SEGMENT_BYTES } from "../../core/limits.ts";
@@ -21,8 +22,8 @@ async function storeFile(world: CliWorld): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Damages the first shard of every data block. */
-async function harmData(world: CliWorld): Promise<void> {
+/** Damages some shards of every data block. */
+async function harmData(world: CliWorld, shards: readonly number[] = [0]): Promise<void> {
   const passphrase = new TextEncoder().encode("correct horse battery");
   const content = new SparseBytes();
   content.write(0, await Deno.readFile(world.medium));
@@ -34,7 +35,7 @@ async function harmData(world: CliWorld): Promise<void> {
   });
   const cells: number[] = [];
   vault.opened.volume.store.blocks.entries((_, { kind, places }) => {
-    if (kind === KIND.data) cells.push(places[0].cell);
+    if (kind === KIND.data) cells.push(...shards.map((shard) => places[shard].cell));
   });
   await vault.close();
   using file = await Deno.open(world.medium, { write: true });
@@ -84,7 +85,58 @@ Deno.test("cli: redundancy that cannot be is refused before anything is made", a
   }
 });
 
+Deno.test("cli: scrub repairs what can be repaired, then names what cannot, and exits with 7", async () => {
+  await using world = await CliWorld.open();
+  const { medium, opens } = world;
+  await world.create("--redundancy", "2+1", "--size", "64M");
+  await storeFile(world);
+  await harmData(world, [2]);
+  const told = await world.run("scrub", medium, "--json", ...opens);
+  assert.match(told.stderr, /repaired what the medium had damaged/);
+  const first = JSON.parse(told.stdout) as ScrubReport;
+  assert.deepEqual([first.ok, first.bad > 0, first.repaired, first.files], [true, true, true, []]);
+  const { scrub } = await world.json<InfoReport>("info", medium, ...opens);
+  assert.deepEqual([scrub?.underWay, scrub?.bad, scrub?.lost], [false, first.bad, 0]);
+  assert.match(await world.ok("scrub", medium, "--rate", "500M", ...opens), /^sound: \d+ shards/);
+  await harmData(world, [0, 1]);
+  const { code, stdout, stderr } = await world.run("scrub", medium, ...opens);
+  assert.equal(code, 7);
+  assert.match(stdout, /^lost: \/file \(main\)\nlost: \d+ blocks?\n/);
+  assert.match(stderr, /Cannot call .* sound: lost are \d+ blocks of 1 file/);
+});
+
 const reason = whyNoMount();
+
+Deno.test({
+  name: `cli: a mount scrubs on demand and by its schedule${reason && `: ${reason}`}`,
+  ignore: reason !== "",
+  async fn() {
+    await using world = await CliWorld.open();
+    const { medium, opens } = world;
+    const mountpoint = world.path("mnt");
+    await Deno.mkdir(mountpoint);
+    await world.create("--redundancy", "1+1", "--size", "64M");
+    const bytes = await storeFile(world);
+    await harmData(world, [1]);
+    await world.ok("mount", medium, mountpoint, "--background", "--scrub", "weekly", ...opens);
+    try {
+      let row = null;
+      while (row === null || row.underWay) {
+        row = (await world.json<InfoReport>("info", mountpoint)).scrub;
+      }
+      assert.ok(row.bad > 0);
+      const again = await world.json<ScrubReport>("scrub", mountpoint, "--rate", "1G");
+      assert.deepEqual([again.ok, again.bad, again.lost], [true, 0, 0]);
+      await world.ok("scrub", mountpoint, "--background");
+      assert.equal((await world.run("scrub", medium, "--background", ...opens)).code, 2);
+      assert.deepEqual(await Deno.readFile(`${mountpoint}/file`), bytes);
+      await world.ok("umount", mountpoint);
+    } finally {
+      await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
+    }
+    assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
+  },
+});
 
 Deno.test({
   name: `cli: a mount repairs what it reads, says so, and info counts it${reason && `: ${reason}`}`,
