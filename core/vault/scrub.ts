@@ -200,7 +200,7 @@ class Scrub {
       await volume.commit();
     } catch (error) {
       // A vault with holes may take no more changes: the report is all the more wanted.
-      if (!(error instanceof VaultError && error.kind === "corrupt")) throw error;
+      if (!isCorrupt(error)) throw error;
       this.#mayWrite = false;
     }
   }
@@ -226,4 +226,10 @@ function blocksFrom(id: number): ScrubCursor {
   const key = new Uint8Array(MAP_KEY_BYTES);
   writeMapKey(key, id);
   return { part: 4, key };
+}
+
+/** What is flushed on the way to a root fails with the engine's error as its cause. */
+function isCorrupt(error: unknown): boolean {
+  if (error instanceof VaultError) return error.kind === "corrupt";
+  return error instanceof Error && error.cause !== undefined && isCorrupt(error.cause);
 }
