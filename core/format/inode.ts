@@ -19,7 +19,7 @@ export interface Inode {
   ctimeNs: number;
   crtime: number;
   crtimeNs: number;
-  /** The parent of a directory, for ".."; 0 for anything else. */
+  /** The parent of a directory, for ".."; of anything else where it was named last: one of its names may be there. */
   parent: number;
   /** Cells (4 KiB) that the extents of a file take. */
   cells: number;

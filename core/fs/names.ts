@@ -123,6 +123,7 @@ export class Names {
     clock.modified(parent.inode);
     nodes.save(parent);
     node.inode.nlink++;
+    node.inode.parent = parent.ino;
     clock.changed(node.inode);
     nodes.save(node);
     return ino;
@@ -206,9 +207,9 @@ export class Names {
     const { ino, inode } = node;
     directories.insert(parent.ino, name, { ino, type: directoryType(inode.mode) });
     parent.inode.size++;
+    inode.parent = parent.ino;
     if (isDirectory(inode.mode)) {
       inode.nlink = 2;
-      inode.parent = parent.ino;
       parent.inode.nlink++;
     }
     clock.modified(parent.inode);

@@ -97,7 +97,7 @@ export class Renamer {
     }
     this.#names.leave(source.parent, source.cookie);
     clock.modified(target.parent.inode);
-    if (isDirectory(node.inode.mode)) reparent(node, source.parent, target.parent);
+    reparent(node, source.parent, target.parent);
     clock.changed(node.inode);
     nodes.save(node);
     nodes.save(source.parent);
@@ -111,8 +111,8 @@ export class Renamer {
     const entryOf = (node: Node) => ({ ino: node.ino, type: directoryType(node.inode.mode) });
     directories.replace(a.parent.ino, a, entryOf(nodeB));
     directories.replace(b.parent.ino, b, entryOf(nodeA));
-    if (isDirectory(nodeA.inode.mode)) reparent(nodeA, a.parent, b.parent);
-    if (isDirectory(nodeB.inode.mode)) reparent(nodeB, b.parent, a.parent);
+    reparent(nodeA, a.parent, b.parent);
+    reparent(nodeB, b.parent, a.parent);
     for (const node of [nodeA, nodeB]) clock.changed(node.inode);
     for (const parent of [a.parent, b.parent]) clock.modified(parent.inode);
     for (const node of new Set([nodeA, nodeB, a.parent, b.parent])) nodes.save(node);
@@ -121,6 +121,7 @@ export class Renamer {
 
 function reparent(node: Node, from: Node, to: Node): void {
   node.inode.parent = to.ino;
+  if (!isDirectory(node.inode.mode)) return;
   from.inode.nlink--;
   to.inode.nlink++;
 }

@@ -62,7 +62,7 @@ export class TreeNames {
     return inode;
   }
 
-  /** All names of these inodes. Looks through every directory where a file is among them. */
+  /** All names of these inodes. Looks through the directories where they were named last; through all, where a name is elsewhere. */
   namesOf(inos: ReadonlySet<number>): NamedInode[] {
     const directories = new Set<number>();
     const others = new Set<number>();
@@ -76,9 +76,31 @@ export class TreeNames {
         ? { directory: ROOT_INO, name: NO_NAME, ino, type: 4 }
         : this.#directories.get(ino)
     );
-    const found = names.filter((name) => name !== undefined);
-    if (others.size > 0) this.#scanEntries(null, others, (named) => void found.push(named));
-    return found;
+    return [...names.filter((name) => name !== undefined), ...this.#namesOfFiles(others)];
+  }
+
+  #namesOfFiles(inos: ReadonlySet<number>): NamedInode[] {
+    const found: NamedInode[] = [];
+    const missing = new Map<number, number>();
+    const places = new Map<number, Set<number>>();
+    for (const ino of inos) {
+      const { nlink, parent } = this.#inode(ino) ?? emptyInode();
+      missing.set(ino, nlink);
+      const place = places.get(parent);
+      if (place === undefined) places.set(parent, new Set([ino]));
+      else place.add(ino);
+    }
+    for (const [directory, here] of places) {
+      this.#scanEntries(directory, here, (named) => {
+        found.push(named);
+        missing.set(named.ino, missing.get(named.ino)! - 1);
+      });
+    }
+    const elsewhere = new Set([...inos].filter((ino) => missing.get(ino)! > 0));
+    if (elsewhere.size === 0) return found;
+    const sure = found.filter(({ ino }) => !elsewhere.has(ino));
+    this.#scanEntries(null, elsewhere, (named) => void sure.push(named));
+    return sure;
   }
 
   /** Finds the paths of the directories that these lie in, all at once: each directory on the way is looked through once. */
