@@ -25,7 +25,7 @@ import type { Secret } from "./core/crypto/key_encryption.ts";
 import type { Platform } from "./core/crypto/platform.ts";
 import { vaultKeys } from "./core/crypto/vault_keys.ts";
 import { VaultError } from "./core/errors.ts";
-import { MIB, SEGMENT_BYTES } from "./core/limits.ts";
+import { MIB, SEGMENT_BYTES, VIEW_BYTES_MAX } from "./core/limits.ts";
 import { systemRuntime } from "./core/runtime.ts";
 import type { StorageBackend } from "./core/storage/storage_backend.ts";
 import {
@@ -123,8 +123,8 @@ export type {
 } from "./core/volume/volume_status.ts";
 export { createKernel, type KernelOptions, WasmKernel } from "./wasm/kernel.ts";
 
-/** Kernel memory of a vault: dirty and cached blocks, staging, 40 MiB for further volumes and snapshots. Untouched pages cost nothing. */
-const KERNEL_BYTES = 112 * MIB;
+/** Kernel memory of a vault: dirty and cached blocks, staging, further volumes and snapshots. Untouched pages cost nothing. */
+const KERNEL_BYTES = 72 * MIB + VIEW_BYTES_MAX;
 /** Segments that a scatter engine starts with. */
 const ENGINE_SEGMENTS = 8;
 /** A scatter engine may grow so far: 16 TiB. */

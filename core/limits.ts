@@ -34,3 +34,6 @@ export const KEY_BYTES = 32;
 export const KIB = 1024;
 export const MIB = 1024 * 1024;
 export const GIB = 1024 * 1024 * 1024;
+
+/** Kernel memory that volumes and snapshots may take beside a vault's first volume: about eight, with blocks of 16 KiB. */
+export const VIEW_BYTES_MAX = 40 * MIB;

@@ -13,7 +13,7 @@ import { type Stretched, takingAhead, wipeAhead } from "../core/crypto/stretched
 import { decodeHiddenPlace } from "../core/format/hidden_place.ts";
 import { VaultError } from "../core/errors.ts";
 import { wipe } from "../core/bytes.ts";
-import { MIB } from "../core/limits.ts";
+import { MIB, VIEW_BYTES_MAX } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
 import { DamageNews } from "../core/vault/damage_news.ts";
@@ -37,8 +37,8 @@ import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "./open_rehearsal.ts";
 import { PostedKernelCache } from "./posted_kernel_cache.ts";
 import { toPosted } from "./posted_error.ts";
 
-/** Memory of the kernel: requests, dirty and cached blocks, staging. Untouched pages cost nothing. */
-const KERNEL_BYTES = 72 * MIB;
+/** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes. Untouched pages cost nothing. */
+const KERNEL_BYTES = 72 * MIB + VIEW_BYTES_MAX;
 /** Blocks of deleted files that one idle step frees. */
 const RECLAIM_BLOCKS = 256;
 const PROGRESS_STEPS = 1000;

@@ -60,9 +60,10 @@ export const DATASET_VERBS: Readonly<Record<string, DatasetVerb>> = {
     await vault.volumes.free({ progress: (freed) => progress?.(freed, 0), signal });
     return {};
   },
-  "snapshot list": async (call) => {
-    const list = await call.vault.snapshots.list(volumeOf(call));
-    return list.map(snapshotRow);
+  /** Inside a transaction too, unlike `vault.snapshots`. */
+  "snapshot list": (call) => {
+    const list = call.vault.opened.volumes.listSnapshots(volumeOf(call));
+    return Promise.resolve(list.map(snapshotRow));
   },
   "snapshot create": (call) =>
     changing(call, async ({ vault, options }) => {

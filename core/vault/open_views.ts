@@ -2,7 +2,7 @@ import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { LeasedMemory, type MemoryLease } from "../fs/memory_lease.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
-import { MIB } from "../limits.ts";
+import { MIB, VIEW_BYTES_MAX } from "../limits.ts";
 import type { OpenedVolume } from "../volume/open_volume.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
 import type { Volume } from "../volume/volume.ts";
@@ -11,9 +11,7 @@ import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, whenFree } from "./transactions.ts";
 
-/** Kernel memory that volumes and snapshots may take beside the first volume: about eight with blocks of 16 KiB. */
-const VIEW_BYTES_MAX = 40 * MIB;
-/** Of it, for dirty and cached blocks of each. */
+/** Of the memory that all of them may take, for dirty and cached blocks of each. */
 const BLOCK_MEMORY_BYTES = MIB;
 
 /** What the volumes and snapshots of a vault are opened with. */

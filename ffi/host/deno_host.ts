@@ -11,7 +11,7 @@ import type {
 } from "../../core/command/host.ts";
 import { KDF_ORDER } from "../../core/crypto/argon2.ts";
 import { VaultError } from "../../core/errors.ts";
-import { MIB } from "../../core/limits.ts";
+import { MIB, VIEW_BYTES_MAX } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { stretchAhead } from "./stretch_ahead.ts";
 import { libcFiles } from "./libc_files.ts";
@@ -20,7 +20,7 @@ import { doing } from "./system_error.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
 
 /** Memory of the kernel for verbs on an unmounted vault; untouched pages cost nothing. */
-const KERNEL_BYTES = 112 * MIB;
+const KERNEL_BYTES = 72 * MIB + VIEW_BYTES_MAX;
 /** Crypto workers beside the thread that serves. */
 const MOUNT_WORKERS = 1;
 

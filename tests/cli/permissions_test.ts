@@ -43,6 +43,23 @@ Deno.test("permissions: create, put, get and check with the flags of the table",
   assert.match(refused.stderr, /^sigmavault: Cannot .*--allow-read/);
 });
 
+Deno.test("permissions: volumes and snapshots with the flags of the table", async () => {
+  await using world = await CliWorld.open();
+  const { medium, passphraseFile, opens } = world;
+  await world.create();
+  const read = `--allow-read=${medium},${passphraseFile}`;
+  const both = [read, `--allow-write=${medium}`];
+  await allowed(world, both, ["snapshot", "create", medium, "one", ...opens]);
+  await allowed(world, both, ["volume", "create", medium, "other", ...opens]);
+  await allowed(world, both, ["mkdir", `${medium}#other`, "/d", ...opens]);
+  assert.equal(await allowed(world, [read], ["ls", `${medium}#other`, ...opens]), "d/\n");
+  assert.equal(await allowed(world, [read], ["ls", `${medium}#@one`, ...opens]), "");
+  await allowed(world, [read], ["snapshot", "list", `${medium}#other`, ...opens]);
+  assert.equal(await allowed(world, [read], ["snapshot", "diff", medium, "one", ...opens]), "");
+  assert.match(await allowed(world, [read], ["volume", "list", medium, ...opens]), /\nother /);
+  await allowed(world, both, ["volume", "delete", medium, "other", "--yes", ...opens]);
+});
+
 Deno.test("permissions: hidden create with the flags of the table", async () => {
   await using world = await CliWorld.open();
   const { medium, passphraseFile, opens } = world;
@@ -103,6 +120,8 @@ Deno.test({
         ...shared,
       ];
       await allowed(world, flags, ["info", mountpoint]);
+      await allowed(world, flags, ["snapshot", "create", mountpoint, "one"]);
+      await allowed(world, flags, ["snapshot", "rollback", `${mountpoint}#main`, "one", "--yes"]);
       await allowed(world, flags, ["begin", mountpoint]);
       await allowed(world, flags, ["rollback", mountpoint]);
       const running = ["--allow-run=true", ...flags];
