@@ -107,6 +107,13 @@ Deno.test("cli: volumes are made, named, filled, listed and deleted", async () =
 
 Deno.test("cli: snapshots are made, listed, read, compared, cloned, gone back to and deleted", async () => {
   await using vault = await VolumeWorld.open();
+  await makeTwo(vault);
+  await readAndCompare(vault);
+  await cloneAndGoBack(vault);
+});
+
+/** Two snapshots, and changes before, between and after them. */
+async function makeTwo(vault: VolumeWorld): Promise<void> {
   await vault.put("", "/same", "same");
   await vault.put("", "/file", "first");
   await vault.put("", "/old name", "x".repeat(100_000));
@@ -119,7 +126,9 @@ Deno.test("cli: snapshots are made, listed, read, compared, cloned, gone back to
   await vault.ok("snapshot create", "main", "2nd");
   await vault.ok("rm", "", "/same");
   await vault.ok("rm", "", "/new\tname");
+}
 
+async function readAndCompare(vault: VolumeWorld): Promise<void> {
   const [first, second] = await vault.json<Snapshot[]>("snapshot list", "");
   assert.deepEqual([first.name, second.name], ["1st@home", "2nd"]);
   assert.equal(second.ownBytes + second.sharedBytes, second.referencedBytes);
@@ -150,7 +159,9 @@ Deno.test("cli: snapshots are made, listed, read, compared, cloned, gone back to
   ]);
   assert.equal(await vault.ok("snapshot diff", "", "2nd", "2nd"), "");
   await vault.fails(4, "snapshot diff", "", "3rd");
+}
 
+async function cloneAndGoBack(vault: VolumeWorld): Promise<void> {
   await vault.ok("snapshot clone", "", "1st@home", "copy");
   await vault.fails(5, "snapshot clone", "", "1st@home", "copy");
   await vault.put("copy", "/file", "changed");
@@ -178,7 +189,7 @@ Deno.test("cli: snapshots are made, listed, read, compared, cloned, gone back to
   );
   await vault.fails(4, "info", "@1st@home");
   assert.match(await vault.ok("check", ""), /^clean/);
-});
+}
 
 Deno.test("cli: prune says what goes and deletes what a rule does not keep", async () => {
   await using vault = await VolumeWorld.open();
