@@ -22,7 +22,10 @@ Deno.test("cli: the version, the help, and wrong usage", async () => {
 
 Deno.test("cli: every verb explains itself with examples", async () => {
   await using world = await CliWorld.open();
-  const verbs = [["create"], ["mount"], ["put"], ["key", "add"], ["header", "restore"], ["check"]];
+  const verbs = [
+    ...[["create"], ["mount"], ["put"], ["check"], ["key", "add"], ["header", "restore"]],
+    ...[["volume", "create"], ["snapshot", "diff"], ["snapshot", "prune"]],
+  ];
   for (const verb of verbs) {
     const help = await world.ok(...verb, "--help");
     assert.match(help, /^Usage: sigmavault /, verb.join(" "));
@@ -46,6 +49,8 @@ Deno.test("cli: the completion scripts load and complete verbs, options and file
   };
   assert.equal(await complete("cr"), "create");
   assert.equal(await complete("key", "re"), "remove");
+  assert.equal(await complete("snapshot", "ro"), "rollback");
+  assert.equal(await complete("volume", "delete", "v.sv", "--y"), "--yes");
   assert.equal(await complete("key", "add", "v.sv", "--lab"), "--label");
   assert.equal(await complete("mount", "--read-o"), "--read-only");
   assert.equal(await complete("put", world.path("passphr")), world.passphraseFile);
