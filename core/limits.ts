@@ -17,6 +17,8 @@ export const SEGMENT_BYTES = SLOT_BYTES * SEGMENT_SLOTS;
 export const MEMBERS_MAX = 64;
 /** Cells of a member at most (64 TiB). Inside the engine, cell c of member n has the number n × 2^34 + c. */
 export const MEMBER_CELLS: number = 2 ** 34;
+/** Bytes of a member at most: its first byte has the number n × 2^46 in an offset through all members. */
+export const MEMBER_BYTES: number = MEMBER_CELLS * CELL_BYTES;
 /** Segments of a member at most. */
 export const MEMBER_SEGMENTS_MAX: number = 2 ** 24;
 

@@ -219,34 +219,52 @@ export class BlockReader {
     if (bad > 0) this.parts.damage.foundBlock(block.id, bad);
   }
 
+  /** True where a place cannot be read because its member is missing: it is not damaged, and no read repairs it. */
+  private isAway({ entry: { places } }: LocatedBlock, index: number): boolean {
+    return this.context.isAway(places[index].cell);
+  }
+
   private readCopy(block: LocatedBlock, address: number): number {
     const copies = block.entry.places.length;
-    for (let bad = 0; bad < copies; bad++) {
-      if (this.opens(block, bad, address)) return bad;
+    let bad = 0;
+    for (let i = 0; i < copies; i++) {
+      if (this.opens(block, i, address)) return bad;
+      if (!this.isAway(block, i)) bad++;
     }
-    throw unreadable(block.id);
+    throw this.lost(block);
   }
 
   private readShards(block: LocatedBlock, address: number): number {
-    const { id, entry } = block;
+    const { entry } = block;
     const { k, m, length } = entry;
     const bytes = placeCells(entry) * CELL_BYTES;
     const work = this.workArea((k + m) * bytes);
     const addresses = entry.places.map((_, i) => work + i * bytes);
     let missing = 0;
+    let lost = 0;
     let bad = 0;
     // Parity is only asked for where data is missing.
-    for (let i = 0; i < (bad === 0 ? k : k + m); i++) {
+    for (let i = 0; i < (lost === 0 ? k : k + m); i++) {
       if (this.opens(block, i, addresses[i])) continue;
       missing |= 1 << i;
-      bad++;
+      lost++;
+      if (!this.isAway(block, i)) bad++;
     }
-    if (bad > m) throw unreadable(id);
-    if (bad > 0) this.cutter.rebuild({ k, m }, { addresses, bytes }, missing >>> 0);
+    if (lost > m) throw this.lost(block);
+    if (lost > 0) this.cutter.rebuild({ k, m }, { addresses, bytes }, missing >>> 0);
     const { kernel } = this.context;
     kernel.bytes.copyWithin(address, work, work + length);
     kernel.wipe(work, (k + m) * bytes);
     return bad;
+  }
+
+  private lost(block: LocatedBlock): VaultError {
+    if (!block.entry.places.some((_, i) => this.isAway(block, i))) return unreadable(block.id);
+    return new VaultError(
+      "unavailable",
+      `Cannot read block ${block.id}: members that hold it are missing`,
+      { errno: "EIO" },
+    );
   }
 
   private workArea(bytes: number): number {

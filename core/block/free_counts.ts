@@ -2,12 +2,14 @@ import type { Tree } from "../btree/tree.ts";
 import { viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { COUNTS_PER_CHUNK, encodeU16, SPACE_KEY, spaceKey } from "../format/space_record.ts";
-import { SEGMENT_CELLS } from "../limits.ts";
+import { MEMBER_SEGMENTS_MAX, SEGMENT_CELLS } from "../limits.ts";
 
 /** How many cells of each segment are free: 2 bytes for each 4 MiB, all in memory. */
 export class FreeCounts {
   /** Free cells of all segments. */
   total = 0;
+  /** The same of each member. */
+  private readonly totals = new Map<number, number>();
   private readonly tree: Tree;
   /** Counts by chunk; segments that there are not count zero. */
   private readonly chunks = new Map<number, Uint16Array<ArrayBuffer>>();
@@ -37,7 +39,7 @@ export class FreeCounts {
       if (count > SEGMENT_CELLS) {
         throw new VaultError("corrupt", "Cannot read space record: bad free count");
       }
-      this.total += count - counts[i];
+      this.addTotal(first + i, count - counts[i]);
       counts[i] = count;
     }
   }
@@ -45,13 +47,6 @@ export class FreeCounts {
   /** Free cells of a segment. */
   of(segment: number): number {
     return this.chunks.get(chunkOf(segment))?.[segment % COUNTS_PER_CHUNK] ?? 0;
-  }
-
-  /** Free cells of the segments `from` to `end`. */
-  between(from: number, end: number): number {
-    let sum = 0;
-    for (let segment = from; segment < end; segment++) sum += this.of(segment);
-    return sum;
   }
 
   /** Adds to a segment's count. */
@@ -62,8 +57,19 @@ export class FreeCounts {
       this.chunks.set(chunk, counts = new Uint16Array(COUNTS_PER_CHUNK));
     }
     counts[segment % COUNTS_PER_CHUNK] += cells;
-    this.total += cells;
+    this.addTotal(segment, cells);
     this.changed.add(chunk);
+  }
+
+  private addTotal(segment: number, cells: number): void {
+    const member = Math.floor(segment / MEMBER_SEGMENTS_MAX);
+    this.total += cells;
+    this.totals.set(member, this.totalOf(member) + cells);
+  }
+
+  /** Free cells of a member. */
+  totalOf(member: number): number {
+    return this.totals.get(member) ?? 0;
   }
 
   /** More segments, wholly free. */

@@ -71,11 +71,11 @@ export function readsWell(lane: Lane, job: LaneJob): boolean {
 export class InlineLane implements Lane {
   readonly isBackground = false;
   private readonly kernel: Kernel;
-  private readonly medium: DirectAccess;
+  private readonly medium: Pick<DirectAccess, "read" | "write">;
   private tickets = 0;
   private failure: unknown;
 
-  constructor(kernel: Kernel, medium: DirectAccess) {
+  constructor(kernel: Kernel, medium: Pick<DirectAccess, "read" | "write">) {
     this.kernel = kernel;
     this.medium = medium;
   }

@@ -3,7 +3,7 @@ import { LOG_AAD_BYTES, LOG_CHUNK_CELLS } from "../format/log_record.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
 import { AAD_BYTES, KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, NONCE_BYTES } from "../limits.ts";
-import type { DirectAccess } from "../storage/storage_backend.ts";
+import type { JoinedMedia } from "../storage/joined_media.ts";
 import { storedSeal } from "./node_io.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
@@ -18,13 +18,13 @@ export interface LogPlace {
 /** Seals and opens the records of the intent log (FORMAT.md §11). */
 export class LogSealer {
   private readonly context: SealContext;
-  private readonly medium: DirectAccess;
+  private readonly media: JoinedMedia;
   private readonly descriptor: number;
   private readonly buffer: number;
 
-  constructor(context: SealContext, medium: DirectAccess) {
+  constructor(context: SealContext, media: JoinedMedia) {
     this.context = context;
-    this.medium = medium;
+    this.media = media;
     this.descriptor = reserveDescriptors(context.kernel, 1);
     this.buffer = context.kernel.reserve(LOG_CHUNK_CELLS * CELL_BYTES);
   }
@@ -41,7 +41,7 @@ export class LogSealer {
     kernel.bytes.set(this.context.nonceOf(this.descriptor), this.buffer);
     const tag = this.context.tagOf(this.descriptor).slice();
     kernel.bytes.set(tag, address + plaintext.length);
-    this.medium.write(
+    this.media.write(
       place.cell * CELL_BYTES,
       kernel.bytes.subarray(this.buffer, this.buffer + stored),
     );
@@ -55,8 +55,8 @@ export class LogSealer {
   ): { plaintext: Uint8Array<ArrayBuffer>; tag: Uint8Array<ArrayBuffer> } | null {
     const { kernel, epoch } = this.context;
     const stored = new Uint8Array(cells * CELL_BYTES);
-    if (place.cell * CELL_BYTES + stored.length > this.medium.size()) return null;
-    this.medium.read(place.cell * CELL_BYTES, stored);
+    if (!this.media.reaches(place.cell * CELL_BYTES, stored.length)) return null;
+    this.media.read(place.cell * CELL_BYTES, stored);
     const length = stored.length - NODE_SEAL_BYTES;
     const address = this.buffer + NONCE_BYTES;
     kernel.bytes.set(stored, this.buffer);

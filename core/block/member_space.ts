@@ -11,6 +11,8 @@ export interface MemberSize {
   readonly number: number;
   readonly segments: number;
   readonly segmentsMax: number;
+  /** It was away: what lies there may be older than the map says, and nothing is put there. */
+  readonly stale?: boolean;
 }
 
 /** What the segments of a member are chosen by. */
@@ -35,6 +37,10 @@ export class MemberSpace {
   readonly first: number;
   segments: number;
   segmentsMax: number;
+  /** It was away: what lies there may be older than the map says. The next root writes it down. */
+  stale: boolean;
+  /** A stale member is being brought up to date: cells are taken there again. */
+  private isFilled = false;
   private readonly parts: MemberSpaceParts;
   private position = 0;
   /** Segments that have become usable again; taken before fresh ones. */
@@ -49,6 +55,7 @@ export class MemberSpace {
     this.first = size.number * MEMBER_SEGMENTS_MAX;
     this.segments = size.segments;
     this.segmentsMax = size.segmentsMax;
+    this.stale = size.stale ?? false;
     this.parts = parts;
     this.usable = new UsableRuns({
       blockCells: parts.blockCells,
@@ -56,8 +63,7 @@ export class MemberSpace {
         this.allows(this.first + segment) ? parts.counts.of(this.first + segment) : 0,
       bitmap: (segment) => parts.bitmap(this.first + segment),
       segments: () => Math.min(this.segments, this.confinedTo),
-      grownCells: () =>
-        Math.max(0, Math.min(this.segmentsMax, this.confinedTo) - this.segments) * SEGMENT_CELLS,
+      grownCells: () => this.grownCells(),
     });
   }
 
@@ -72,9 +78,21 @@ export class MemberSpace {
     this.usable.forget();
   }
 
+  /** True where cells are taken here at all. */
+  get takes(): boolean {
+    return (!this.stale || this.isFilled) && this.confinedTo > 0;
+  }
+
+  /** What lies here may be older than the map says; cells are taken nevertheless where it is being brought up to date. */
+  setStale(how: "left alone" | "filled" | "current"): void {
+    this.stale = how !== "current";
+    this.isFilled = how === "filled";
+    this.usable.forget();
+  }
+
   /** True where cells may be taken in a segment. */
   allows(segment: number): boolean {
-    return segment - this.first < this.confinedTo && !this.parts.isKept(segment);
+    return this.takes && segment - this.first < this.confinedTo && !this.parts.isKept(segment);
   }
 
   /** Takes cells everywhere again. */
@@ -92,6 +110,7 @@ export class MemberSpace {
   find(count: number, avoided: ReadonlySet<number>): number | undefined {
     const recycled = this.takeRecycled(count, avoided);
     if (recycled !== undefined) return recycled;
+    if (!this.takes) return undefined;
     const { counts, order, mayHold } = this.parts;
     // Two passes over the order: cells may have come free behind the position.
     let wraps = 0;
@@ -123,7 +142,7 @@ export class MemberSpace {
 
   /** Grows by an eighth: where it must, or where little is free. */
   private growSome(need: "must" | "may"): boolean {
-    if (this.segments >= Math.min(this.segmentsMax, this.confinedTo)) return false;
+    if (this.grownCells() === 0) return false;
     if (need === "may" && this.freeCells() > this.segments * SEGMENT_CELLS / 8) return false;
     const step = Math.max(4, Math.ceil(this.segments / 8));
     const segments = Math.min(this.segmentsMax, this.segments + step);
@@ -134,7 +153,13 @@ export class MemberSpace {
 
   /** Cells that can be taken without growing. */
   freeCells(): number {
-    return this.parts.counts.between(this.first, this.first + this.segments);
+    return this.takes ? this.parts.counts.totalOf(this.number) : 0;
+  }
+
+  /** Cells that growing would add. */
+  grownCells(): number {
+    if (!this.takes) return 0;
+    return Math.max(0, Math.min(this.segmentsMax, this.confinedTo) - this.segments) * SEGMENT_CELLS;
   }
 
   /** The member is `segments` long already; the further ones are free. */

@@ -35,7 +35,7 @@ export interface NodePlace {
   readonly copies: readonly SealedPlace[];
 }
 
-/** A node's plaintext, and how many of its copies did not open before one did. */
+/** A node's plaintext, and how many of its copies did not open before one did, although their members are there. */
 export interface OpenedNode {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly bad: number;
@@ -111,20 +111,24 @@ export class NodeIo {
   /** Opens any self-contained seal of up to four cells. */
   open(place: NodePlace): OpenedNode {
     this.check(place);
-    for (let bad = 0; bad < place.copies.length; bad++) {
-      const bytes = this.openCopy(place, bad);
+    let bad = 0;
+    for (let i = 0; i < place.copies.length; i++) {
+      const bytes = this.openCopy(place, i);
       if (bytes !== null) return { bytes, bad };
+      if (!this.context.isAway(place.copies[i].cell)) bad++;
     }
     throw unreadable(place);
   }
 
-  /** Opens every copy: how many do not open. Throws `corrupt` where none does. */
+  /** Opens every copy: how many do not open although their members are there. Throws `corrupt` where none does. */
   badCopies(place: NodePlace): number {
     this.check(place);
+    const { isAway } = this.context;
+    const away = place.copies.filter(({ cell }) => isAway(cell)).length;
     let bad = 0;
     for (let i = 0; i < place.copies.length; i++) if (this.openCopy(place, i) === null) bad++;
     if (bad === place.copies.length) throw unreadable(place);
-    return bad;
+    return bad - away;
   }
 
   private check({ cells, epoch, copies }: NodePlace): void {

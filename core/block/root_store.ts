@@ -28,9 +28,11 @@ import {
   type Superblock,
   SUPERBLOCK_BYTES,
 } from "../format/superblock.ts";
-import { CELL_BYTES, NONCE_BYTES, RING_CELLS, TAG_BYTES } from "../limits.ts";
+import { CELL_BYTES, MEMBER_BYTES, NONCE_BYTES, RING_CELLS, TAG_BYTES } from "../limits.ts";
+import type { JoinedMedia } from "../storage/joined_media.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { storedSeal } from "./node_io.ts";
+import { isContradicted, rankRoots, type Ring, ringOf, standing } from "./root_choice.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
 /** The newest root that opens, and what was seen on the way to it. */
@@ -45,54 +47,85 @@ export interface OpenedRoot {
   readonly badCopies: number;
   /** Sequences of newer superblocks whose root does not open. Opening below the newest is never silent. */
   readonly skipped: readonly number[];
+  /** Members whose rings name this root. */
+  readonly holders: readonly number[];
+  /** Members that are there and have missed more than this root. */
+  readonly behind: readonly number[];
 }
+
+/** A root record that was read. */
+type ReadRoot = Pick<OpenedRoot, "record" | "hash" | "runs" | "badCopies">;
 
 /** Superblocks and root records (FORMAT.md §9, §10). */
 export class RootStore {
   private readonly context: SealContext;
-  private readonly medium: DirectAccess;
+  private readonly media: JoinedMedia;
   private readonly buffer: number;
   private readonly descriptor: number;
   private readonly hashAt: number;
-  private readonly ring: readonly (readonly number[])[];
+  private readonly ringOffsets: readonly (readonly number[])[];
 
-  constructor(context: SealContext, medium: DirectAccess, layoutKey: Uint8Array) {
+  constructor(context: SealContext, media: JoinedMedia, layoutKey: Uint8Array) {
     this.context = context;
-    this.medium = medium;
+    this.media = media;
     this.buffer = context.kernel.reserve(ROOT_BYTES_MAX + CELL_BYTES);
     this.descriptor = reserveDescriptors(context.kernel, 1);
     this.hashAt = context.kernel.reserve(64);
     const ringKey = subkey(layoutKey, "ring");
-    this.ring = HEADER_COPIES.map((copy) => superblockOffsets(ringKey, copy));
+    this.ringOffsets = HEADER_COPIES.map((copy) => superblockOffsets(ringKey, copy));
     wipe(ringKey);
   }
 
   /** Finds the newest root; null where no superblock opens at all (a vault that is not finished). */
   newest(epochs: readonly number[]): OpenedRoot | null {
-    const found = this.superblocks(epochs);
-    found.sort((a, b) => b.sequence - a.sequence);
+    const rings = this.media.numbers.map((member) => this.ring(member, epochs));
+    const ranks = rankRoots(rings);
+    if (ranks.length === 0) return null;
+    const nextSequence = Math.max(...ranks.flat().map(({ sequence }) => sequence)) + 1;
     const skipped: number[] = [];
     let failure: unknown;
-    for (const superblock of found) {
-      if (skipped.includes(superblock.sequence)) continue;
+    for (const [i, rank] of ranks.entries()) {
       try {
-        return { ...this.readRoot(superblock), nextSequence: found[0].sequence + 1, skipped };
+        const { root, read } = this.choose(rank, rings);
+        const before = ranks.at(i + 1)?.[0];
+        return { ...read, ...standing(rings, root, before), nextSequence, skipped };
       } catch (error) {
         if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
         failure = error;
-        skipped.push(superblock.sequence);
+        skipped.push(rank[0].sequence);
       }
     }
-    if (found.length === 0) return null;
     throw new VaultError("corrupt", "Cannot open vault: no root can be read", { cause: failure });
   }
 
-  private superblocks(epochs: readonly number[]): Superblock[] {
+  private ring(member: number, epochs: readonly number[]): Ring {
+    const ring = this.readRing(this.media.medium(member)!.direct, epochs);
+    return ring?.member === member ? ring : { member, superblocks: [] };
+  }
+
+  /** Of roots that share a rank the one that was acknowledged. */
+  private choose(
+    rank: readonly Superblock[],
+    rings: readonly Ring[],
+  ): { root: Superblock; read: ReadRoot } {
+    if (rank.length === 1) return { root: rank[0], read: this.readRoot(rank[0]) };
+    const standing = rank.map((root) => ({ root, read: this.readRoot(root) }))
+      .filter(({ root, read }) => !isContradicted(root, read.record, rings));
+    if (standing.length === 1) return standing[0];
+    throw new VaultError(
+      "conflict",
+      "Cannot open vault: its members were changed apart from each other; open with those of one side only",
+      { operation: "open vault" },
+    );
+  }
+
+  /** What a medium says about itself in its rings; null where it is no member of this vault. */
+  readRing(medium: DirectAccess, epochs: readonly number[]): Ring | null {
     const found: Superblock[] = [];
     const cell = new Uint8Array(CELL_BYTES);
-    for (const offset of this.ring.flat()) {
-      if (offset + CELL_BYTES > this.medium.size()) continue;
-      this.medium.read(offset, cell);
+    for (const offset of this.ringOffsets.flat()) {
+      if (offset + CELL_BYTES > medium.size()) continue;
+      medium.read(offset, cell);
       for (const epoch of epochs) {
         const plaintext = this.openSuperblock(cell, epoch);
         if (plaintext === null) continue;
@@ -100,7 +133,7 @@ export class RootStore {
         break;
       }
     }
-    return found;
+    return ringOf(found);
   }
 
   private openSuperblock(cell: Uint8Array, epoch: number): Uint8Array | null {
@@ -128,16 +161,15 @@ export class RootStore {
     return kernel.bytes.slice(this.buffer, this.buffer + length);
   }
 
-  private readRoot(
-    superblock: Superblock,
-  ): Pick<OpenedRoot, "record" | "hash" | "runs" | "badCopies"> {
+  private readRoot(superblock: Superblock): ReadRoot {
     const pointer = readPointer(superblock.root, 0);
     const { rootBytes } = superblock;
     if (rootBytes > ROOT_BYTES_MAX || !this.context.keys.has(pointer.epoch)) {
       throw new VaultError("corrupt", "Cannot read root record: bad superblock");
     }
     const stored = cellsFor(rootBytes + NODE_SEAL_BYTES) * CELL_BYTES;
-    const opened = pointer.copies.map((copy) => this.readCopy(pointer, copy, stored));
+    const there = pointer.copies.filter(({ cell }) => !this.context.isAway(cell));
+    const opened = there.map((copy) => this.readCopy(pointer, copy, stored));
     const plaintext = opened.find((copy) => copy !== null) ?? null;
     if (plaintext === null) throw this.unreadableRoot(pointer, stored);
     const record = decodeRootRecord(plaintext);
@@ -155,9 +187,9 @@ export class RootStore {
     stored: number,
   ): Uint8Array<ArrayBuffer> | null {
     const bytes = new Uint8Array(stored);
-    if (cell * CELL_BYTES + stored > this.medium.size()) return null;
+    if (!this.media.reaches(cell * CELL_BYTES, stored)) return null;
     try {
-      this.medium.read(cell * CELL_BYTES, bytes);
+      this.media.read(cell * CELL_BYTES, bytes);
     } catch (error) {
       // What cannot be read is like what does not open, as long as there is another copy.
       if (!(error instanceof VaultError) || copies.length === 1) throw error;
@@ -168,8 +200,14 @@ export class RootStore {
   }
 
   private unreadableRoot({ copies }: PhysicalPointer, stored: number): VaultError {
-    const end = this.medium.size();
-    const isCut = copies.every(({ cell }) => cell * CELL_BYTES + stored > end);
+    if (copies.some(({ cell }) => this.context.isAway(cell))) {
+      throw new VaultError(
+        "unavailable",
+        "Cannot open vault: the newest root lies on members that are missing",
+        { operation: "open vault" },
+      );
+    }
+    const isCut = copies.every(({ cell }) => !this.media.reaches(cell * CELL_BYTES, stored));
     const why = isCut
       ? "it lies beyond the end of the medium; it was truncated"
       : "authentication failed";
@@ -187,14 +225,14 @@ export class RootStore {
   writeRoot(
     record: RootRecord,
     cells: readonly number[],
-  ): { superblock: Superblock; hash: Uint8Array } {
+  ): { superblock: NamedRoot; hash: Uint8Array } {
     const plaintext = encodeRootRecord(record);
     const { epoch } = this.context;
     const hash = this.hash(plaintext, epoch);
     const stored = cellsFor(plaintext.length + NODE_SEAL_BYTES) * CELL_BYTES;
     const copies = cells.map((cell) => {
       const seal = this.seal(KIND.root, plaintext, stored - NODE_SEAL_BYTES);
-      this.medium.write(cell * CELL_BYTES, seal.stored);
+      this.media.write(cell * CELL_BYTES, seal.stored);
       return { cell, nonce: seal.nonce, tag: seal.tag };
     });
     const root = new Uint8Array(pointerBytes(cells.length));
@@ -222,15 +260,20 @@ export class RootStore {
     return { stored, nonce, tag };
   }
 
-  /** Writes a superblock into both rings. The root becomes the newest when this is durable. */
-  writeSuperblock(superblock: Superblock): void {
-    const plaintext = encodeSuperblock(superblock);
-    for (const offsets of this.ring) {
-      const { stored } = this.seal(KIND.superblock, plaintext, SUPERBLOCK_BYTES);
-      this.medium.write(offsets[superblock.sequence % RING_CELLS], stored);
+  /** Writes a superblock into both rings of these members. The root becomes the newest when this is durable. */
+  writeSuperblock(named: NamedRoot, members: readonly number[]): void {
+    for (const member of members) {
+      const plaintext = encodeSuperblock({ ...named, member });
+      for (const offsets of this.ringOffsets) {
+        const { stored } = this.seal(KIND.superblock, plaintext, SUPERBLOCK_BYTES);
+        this.media.write(member * MEMBER_BYTES + offsets[named.sequence % RING_CELLS], stored);
+      }
     }
   }
 }
+
+/** A superblock, on whatever member. */
+export type NamedRoot = Omit<Superblock, "member">;
 
 /** Cells that each copy of a root record with so many members, copies and runs takes. */
 export function rootCells(shape: Parameters<typeof rootRecordBytes>[0]): number {

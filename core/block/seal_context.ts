@@ -33,13 +33,17 @@ export class SealContext {
   readonly nonces: Nonces;
   /** Epoch of new writes. */
   readonly epoch: number;
+  /** True where a cell lies on a member that is missing: what cannot be read there is not damaged. */
+  readonly isAway: (cell: number) => boolean;
   private readonly view: DataView<SharedArrayBuffer>;
 
   constructor(
-    parts: Omit<
-      SealContext,
-      "nonces" | "describe" | "nonceOf" | "tagOf" | "keyFor" | "sealedLength"
-    >,
+    parts:
+      & Omit<
+        SealContext,
+        "nonces" | "describe" | "nonceOf" | "tagOf" | "keyFor" | "sealedLength" | "isAway"
+      >
+      & Partial<Pick<SealContext, "isAway">>,
   ) {
     this.kernel = parts.kernel;
     this.keys = parts.keys;
@@ -47,6 +51,7 @@ export class SealContext {
     this.runtime = parts.runtime;
     this.vaultId = parts.vaultId;
     this.epoch = parts.epoch;
+    this.isAway = parts.isAway ?? (() => false);
     this.nonces = new Nonces(parts.runtime);
     this.view = new DataView(this.kernel.bytes.buffer);
   }

@@ -12,6 +12,7 @@ import {
   spaceKey,
 } from "../format/space_record.ts";
 import type { LogChunk } from "../format/log_record.ts";
+import type { Redundancy } from "../format/redundancy.ts";
 import { MEMBER_SEGMENTS_MAX, SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
 import { FreeCounts } from "./free_counts.ts";
 import { KeptSegments } from "./kept_segments.ts";
@@ -19,10 +20,11 @@ import { type MemberSize, MemberSpace, type MemberSpaceParts } from "./member_sp
 import { Resting } from "./resting.ts";
 import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
 import type { TakingOrder } from "./segment_order.ts";
+import { type Spread, spreadRoom, spreads } from "./spread.ts";
+import { type Cursor, Streams } from "./streams.ts";
 
 /** Bitmaps kept in memory beside the changed ones; 128 bytes each. */
 const BITMAPS_MAX = 4096;
-const NONE: ReadonlySet<number> = new Set();
 
 /** What the space map needs from outside. */
 export interface SpaceOptions {
@@ -33,15 +35,10 @@ export interface SpaceOptions {
   readonly members: readonly MemberSize[];
   /** Cells of the largest run that a data block takes. */
   readonly blockCells?: number;
+  /** How places of a thing are spread over members. */
+  readonly redundancy: Redundancy;
   /** Makes a member this many segments long. */
   grow(member: number, segments: number): void;
-}
-
-/** A place being filled: a segment, its slots in their keyed order, and how far each size class has come. */
-interface Cursor {
-  readonly segment: number;
-  readonly slots: Uint8Array;
-  readonly at: Int32Array;
 }
 
 /**
@@ -53,13 +50,13 @@ export class Space {
   readonly resting: Resting;
   /** Where cells are taken, in ascending order of their numbers. */
   members: readonly MemberSpace[];
+  private readonly redundancy: Redundancy;
   private readonly order: TakingOrder;
   private readonly tree: Tree;
   private readonly parts: MemberSpaceParts;
   private readonly bitmaps = new Map<number, Uint16Array>();
   private readonly changed = new Set<number>();
-  /** One for each place of a block, so that places lie apart and each stream of them stays in order. */
-  private readonly cursors: (Cursor | null)[] = [];
+  private readonly streams: Streams;
   /** Runs taken for nodes of map and space and for roots since the last root: marked one root later. */
   private takenLate: number[] = [];
   private kept: KeptSegments | null = null;
@@ -68,6 +65,7 @@ export class Space {
 
   constructor(options: SpaceOptions) {
     const { order, tree, grow } = options;
+    this.redundancy = options.redundancy;
     this.order = order;
     this.tree = tree;
     this.counts = new FreeCounts(tree);
@@ -81,8 +79,40 @@ export class Space {
       bitmap: (segment) => this.bitmap(segment),
       mayHold: (segment, count) => this.mayHold(segment, count),
     };
+    this.streams = new Streams({
+      order,
+      members: () => this.members,
+      spreads: () => this.spreads(),
+    });
     this.members = options.members.map((size) => new MemberSpace(size, this.parts));
     for (const { first, segments } of this.members) this.counts.load(first, first + segments);
+  }
+
+  /** Another medium, whose cells are all free. */
+  addMember(size: MemberSize): MemberSpace {
+    const member = new MemberSpace(size, this.parts);
+    this.counts.extend(member.first, member.first + member.segments);
+    this.members = [...this.members, member].sort((a, b) => a.number - b.number);
+    this.streams.forget();
+    return member;
+  }
+
+  /** A member that is empty is no more. */
+  removeMember(member: MemberSpace): void {
+    this.members = this.members.filter((other) => other !== member);
+    this.streams.forget();
+  }
+
+  /** How places are spread over the members that cells are taken on. */
+  private spreads(): readonly Spread[] {
+    return spreads(this.redundancy, this.members.filter(({ takes }) => takes).length);
+  }
+
+  /** Room of all members together for things that are spread over them, where each has so much. */
+  private roomOf(of: (member: MemberSpace) => number): number {
+    if (this.members.length === 1) return of(this.members[0]);
+    const each = this.members.filter(({ takes }) => takes).map(of);
+    return Math.min(...this.spreads().map((spread) => spreadRoom(each, spread)));
   }
 
   /** Segments of all members. */
@@ -97,22 +127,23 @@ export class Space {
 
   /** Cells that can be taken, without growing. */
   get freeCells(): number {
-    return this.counts.total - (this.kept?.cells ?? 0);
+    return this.roomOf((member) => member.freeCells()) - (this.kept?.cells ?? 0);
   }
 
   /** Cells that could be taken if the media grew to their limits. */
   get availableCells(): number {
-    return this.freeCells + (this.segmentsMax - this.segments) * SEGMENT_CELLS;
+    const kept = this.kept?.cells ?? 0;
+    return this.roomOf((member) => member.freeCells() + member.grownCells()) - kept;
+  }
+
+  /** Cells that are taken or rest. */
+  get takenCells(): number {
+    return this.segments * SEGMENT_CELLS - this.counts.total;
   }
 
   /** How much is free in runs that things fit into, of all members: at least `enough`, or all there is. */
   usableCells(what: "forNodes" | "forBlocks" | "forSlots", enough: number): number {
-    let found = 0;
-    for (const { usable } of this.members) {
-      if (found >= enough) break;
-      found += usable[what](enough - found);
-    }
-    return found;
+    return this.roomOf(({ usable }) => Math.min(enough, usable[what](enough)));
   }
 
   /** The segment at a position of the keyed order of member 0. */
@@ -153,11 +184,13 @@ export class Space {
   /** Takes cells in so many segments of a member only from now on, so that what lies above can be moved away. */
   confine(member: MemberSpace, segments: number): void {
     member.confine(segments);
-    this.cursors.forEach((cursor, i) => {
-      if (cursor !== null && !this.member(cursor.segment).allows(cursor.segment)) {
-        this.cursors[i] = null;
-      }
-    });
+    this.streams.forget();
+  }
+
+  /** Says of a member whether what lies there may be older than the map says, and whether cells are taken there. */
+  setStale(member: MemberSpace, how: Parameters<MemberSpace["setStale"]>[0]): void {
+    member.setStale(how);
+    this.streams.forget();
   }
 
   /** True where no cell of a member's segments from `from` on is taken or rests. */
@@ -182,12 +215,12 @@ export class Space {
   /** Takes `count` adjacent cells and returns the first. Streams lie in different segments while there are enough. */
   allocate(count: number, stream = 0): number {
     for (;;) {
-      const cursor = this.cursors[stream] ??= this.nextSegment(count, stream);
+      const cursor = this.streams.at(stream, count);
       const cell = count <= SLOT_CELLS
         ? this.takeRun(cursor, count)
         : this.takeSlots(cursor, count);
       if (cell >= 0) return cell;
-      this.cursors[stream] = this.nextSegment(count, stream);
+      this.streams.advance(stream, count);
     }
   }
 
@@ -265,36 +298,10 @@ export class Space {
     this.member(segment).changed(segment);
   }
 
-  /**
-   * The next segment for a stream that may hold a run of `count` cells: of the stream's own member and of no other
-   * stream; failing that, of any member; failing that, of any stream. Throws ENOSPC when there is none.
-   */
-  private nextSegment(count: number, stream: number): Cursor {
-    const others = new Set<number>();
-    this.cursors.forEach((cursor, i) => {
-      if (cursor !== null && i !== stream) others.add(cursor.segment);
-    });
-    const own = stream % this.members.length;
-    const inTurn = [...this.members.slice(own), ...this.members.slice(0, own)];
-    for (const avoided of others.size > 0 ? [others, NONE] : [NONE]) {
-      for (const member of inTurn) {
-        const segment = member.find(count, avoided);
-        if (segment !== undefined) return this.startSegment(segment);
-      }
-    }
-    throw new VaultError("unavailable", "Cannot store data: the vault is full", {
-      errno: "ENOSPC",
-    });
-  }
-
   private mayHold(segment: number, count: number): boolean {
     const bitmap = this.bitmap(segment);
     if (count > SLOT_CELLS) return findFreeSlots(bitmap, Math.ceil(count / SLOT_CELLS)) >= 0;
     return bitmap.some((bits) => findRun(bits, count) >= 0);
-  }
-
-  private startSegment(segment: number): Cursor {
-    return { segment, slots: this.order.slots(segment), at: new Int32Array(2) };
   }
 
   /** Gives cells up for the root under construction. */

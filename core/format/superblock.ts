@@ -1,6 +1,6 @@
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import { CELL_BYTES, MEMBERS_MAX, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { pointerBytes } from "./pointer.ts";
 import { PLACES_MAX } from "./redundancy.ts";
 
@@ -10,7 +10,8 @@ import { PLACES_MAX } from "./redundancy.ts";
  * | offset | size | meaning |
  * |---|---|---|
  * | 0 | 4 | marker "ΣVSB" |
- * | 4 | 4 | zero |
+ * | 4 | 1 | number of the member that it lies on |
+ * | 5 | 3 | zero |
  * | 8 | 8 | sequence |
  * | 16 | 4 | bytes of the root record |
  * | 20 | 4 | member set's epoch |
@@ -28,6 +29,8 @@ export interface Superblock {
   readonly rootBytes: number;
   /** Epoch of the set of members. */
   readonly memberEpoch: number;
+  /** The member that it lies on. */
+  readonly member: number;
 }
 
 /** Encodes the plaintext of a superblock. */
@@ -35,6 +38,7 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array<ArrayBuffer
   const bytes = new Uint8Array(SUPERBLOCK_BYTES);
   const view = viewOf(bytes);
   view.setUint32(0, MARKER, true);
+  bytes[4] = superblock.member;
   setU64(view, 8, superblock.sequence);
   view.setUint32(16, superblock.rootBytes, true);
   view.setUint32(20, superblock.memberEpoch, true);
@@ -50,10 +54,12 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock {
   }
   const sequence = getU64(view, 8);
   if (Number.isNaN(sequence)) throw new VaultError("corrupt", "Cannot read superblock: sequence");
+  if (bytes[4] >= MEMBERS_MAX) throw new VaultError("corrupt", "Cannot read superblock: member");
   return {
     sequence,
     root: bytes.slice(POINTER_AT, POINTER_AT + pointerBytes(PLACES_MAX)),
     rootBytes: view.getUint32(16, true),
     memberEpoch: view.getUint32(20, true),
+    member: bytes[4],
   };
 }

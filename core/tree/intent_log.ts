@@ -13,7 +13,7 @@ import {
   writeLogHead,
 } from "../format/log_record.ts";
 import { CELL_BYTES } from "../limits.ts";
-import type { DirectAccess } from "../storage/storage_backend.ts";
+import type { JoinedMedia } from "../storage/joined_media.ts";
 
 /** Where the log of one root begins. */
 export interface LogStart {
@@ -36,6 +36,7 @@ export interface ReadLog {
 /** The intent log (FORMAT.md §11): what `fsync` promises between two roots. */
 export class IntentLog {
   private readonly space: Space;
+  private readonly isAway: (cell: number) => boolean;
   private readonly sealer: LogSealer;
   private start: LogStart;
   private readonly copies: number;
@@ -47,11 +48,12 @@ export class IntentLog {
   private chunks: LogChunk[];
 
   constructor(
-    parts: { context: SealContext; medium: DirectAccess; space: Space },
+    parts: { context: SealContext; media: JoinedMedia; space: Space },
     start: LogStart,
   ) {
     this.space = parts.space;
-    this.sealer = new LogSealer(parts.context, parts.medium);
+    this.isAway = parts.context.isAway;
+    this.sealer = new LogSealer(parts.context, parts.media);
     this.start = start;
     this.copies = start.chunk.firsts.length;
     this.chunk = start.chunk;
@@ -172,7 +174,8 @@ export class IntentLog {
 
   /** The record at the cursor, from the first copy that opens, or null at the log's end. */
   private readRecord(cursor: Cursor): ReadRecord | null {
-    let failure: VaultError | null = null;
+    // Acknowledged was what all copies held: one that is there and does not go on is the end.
+    let failure = cursor.chunk.firsts.every(this.isAway) ? missingLog() : null;
     for (let copy = 0; copy < this.copies; copy++) {
       try {
         const record = this.readCopy(cursor, copy);
@@ -210,6 +213,14 @@ export class IntentLog {
     }
     return null;
   }
+}
+
+function missingLog(): VaultError {
+  return new VaultError(
+    "unavailable",
+    "Cannot open vault: its intent log lies on members that are missing",
+    { operation: "open vault" },
+  );
 }
 
 interface ReadRecord {

@@ -12,11 +12,11 @@ import type { TreeStore } from "./tree_store.ts";
  * transactions there were.
  */
 export function replayLog(store: TreeStore): number {
-  const isPlace = (cell: number, count: number) => store.isOnMedium(cell, count);
+  const isPlace = (cell: number, count: number) => store.growth.holds(cell, count);
   const { transactions: found, chunks } = store.log.read(isPlace);
   const { transactions, degraded } = withoutUnfinished(store, found);
   if (transactions.length === 0) return 0;
-  store.adoptGrowth();
+  store.growth.adopt();
   store.adoptLogChunks(chunks);
   for (const transaction of transactions) {
     for (const mutation of decodeMutations(transaction)) reserve(store, mutation);
@@ -44,20 +44,34 @@ function withoutUnfinished(
   }
   const isPlaced = ({ entry }: PlacedBlock) =>
     entry.length <= store.blockBytes &&
-    entry.places.every(({ cell }) => store.isOnMedium(cell, placeCells(entry)));
-  const degraded = blocks.every(isPlaced) ? store.badPlaces(blocks) : null;
-  const isThere = degraded !== null &&
-    blocks.every(({ id, entry: { m } }) => (degraded.get(id) ?? 0) <= m);
-  return isThere
+    entry.places.every(({ cell }) => store.growth.holds(cell, placeCells(entry)));
+  const degraded = blocks.every(isPlaced) ? damagedPlaces(store, blocks) : null;
+  return degraded !== null
     ? { transactions, degraded }
     : { transactions: transactions.slice(0, -1), degraded: new Map() };
+}
+
+/** Which blocks have bad places, and how many; null where one has too many. What is only missing with its member tells nothing. */
+function damagedPlaces(
+  store: TreeStore,
+  blocks: readonly PlacedBlock[],
+): Map<number, number> | null {
+  const found = store.badPlaces(blocks);
+  const damaged = new Map<number, number>();
+  for (const { id, entry } of blocks) {
+    const unread = found.get(id) ?? 0;
+    const bad = unread - store.placesAway(entry);
+    if (bad > 0 && unread > entry.m) return null;
+    if (bad > 0) damaged.set(id, bad);
+  }
+  return damaged;
 }
 
 function reserve(store: TreeStore, mutation: Mutation): void {
   const { operation, key, value } = mutation;
   if (operation === MUTATION.mapPut) {
     const entry = decodeMapEntry(value);
-    for (const { cell } of entry.places) store.space.reserve(cell, placeCells(entry));
+    for (const { cell } of entry.places) store.growth.reserve(cell, placeCells(entry));
     store.blocks.nextId = Math.max(store.blocks.nextId, readMapKey(key) + 1);
   } else if (operation === MUTATION.nextBlockId) {
     store.blocks.nextId = Math.max(store.blocks.nextId, readMapKey(key));

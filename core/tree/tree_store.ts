@@ -7,11 +7,11 @@ import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells } from "../block/root_store.ts";
 import { headerSegments } from "../block/kept_segments.ts";
-import type { MemberSpace } from "../block/member_space.ts";
 import { Space } from "../block/space.ts";
 import { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
 import { LOG_CHUNK_CELLS, type LogChunk } from "../format/log_record.ts";
+import type { MapEntry } from "../format/map_entry.ts";
 import { largestRun, type Redundancy, storageRate, UNPROTECTED } from "../format/redundancy.ts";
 import { TREE } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
@@ -21,6 +21,7 @@ import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { BackgroundFreeing } from "./background_freeing.ts";
 import { Branch } from "./branch.ts";
 import { Catalog } from "./catalog.ts";
+import { Growth } from "./growth.ts";
 import { IdPages } from "./id_pages.ts";
 import { IntentLog } from "./intent_log.ts";
 import { HEAD, Lineage } from "./lineage.ts";
@@ -60,6 +61,9 @@ export class TreeStore {
   readonly catalog: Catalog;
   readonly freeing: BackgroundFreeing;
   readonly log: IntentLog;
+  readonly growth: Growth;
+  /** Counts the changes of the set of members: raised with each, before the root that writes it down. */
+  memberEpoch: number;
   readonly blockBytes: number;
   /** Free cells hold noise and are never given back. */
   readonly dense: boolean;
@@ -107,8 +111,11 @@ export class TreeStore {
       tree: this.spaceTree,
       members: shape.members,
       blockCells: largestRun(this.redundancy, shape.blockBytes / CELL_BYTES),
-      grow: (_member, segments) => parts.medium.truncate(segments * SEGMENT_BYTES),
+      redundancy: this.redundancy,
+      grow: (member, segments) => parts.media.resize(member, segments * SEGMENT_BYTES),
     });
+    this.growth = new Growth(this.space, parts.media);
+    this.memberEpoch = record?.memberEpoch ?? 0;
     this.mapPages.useSpace(this.space);
     this.spacePages.useSpace(this.space);
     this.catalogPages.useSpace(this.space);
@@ -135,7 +142,7 @@ export class TreeStore {
     this.nextObjectId = record?.nextObjectId ?? 2;
     this.rootHash = opened?.hash ?? new Uint8Array(32);
     this.rootRuns = opened?.runs ?? [];
-    this.log = new IntentLog({ context, medium: parts.medium, space: this.space }, {
+    this.log = new IntentLog({ context, media: parts.media, space: this.space }, {
       id: record?.logId ?? new Uint8Array(16),
       chunk: record?.logChunk ??
         { cells: LOG_CHUNK_CELLS, firsts: new Array(this.copies).fill(0) },
@@ -273,10 +280,10 @@ export class TreeStore {
       time: this.parts.context.runtime.now(),
       nextBlockId: this.blocks.nextId,
       nextObjectId: this.nextObjectId,
-      members: members.map(({ number, segments, segmentsMax }) => {
-        return { number, stale: false, segments, segmentsMax };
+      members: members.map(({ number, stale, segments, segmentsMax }) => {
+        return { number, stale, segments, segmentsMax };
       }),
-      memberEpoch: 0,
+      memberEpoch: this.memberEpoch,
       redundancy: this.redundancy,
       blockBytes: this.blockBytes,
       dense: this.dense,
@@ -318,9 +325,10 @@ export class TreeStore {
     }
   }
 
-  /** The prepared root is on the medium, durably: names it in both rings. It counts when that is durable. */
-  publish(prepared: PreparedRoot): void {
-    this.parts.roots.writeSuperblock(prepared.superblock);
+  /** The prepared root is on the media, durably: names it in both rings of every member that it counts on. It counts when that is durable. */
+  publish({ superblock, record: { members } }: PreparedRoot): void {
+    const current = members.filter(({ stale }) => !stale).map(({ number }) => number);
+    this.parts.roots.writeSuperblock(superblock, current);
   }
 
   /** The root is durable: the next one begins. Calls `released` with each run of cells that became usable. */
@@ -351,28 +359,15 @@ export class TreeStore {
     return this.knownInspector;
   }
 
-  /** Segments that a member has room for: it may have grown since the newest root. */
-  private roomOf(member: MemberSpace): number {
-    const room = Math.floor(this.parts.medium.size() / SEGMENT_BYTES);
-    return Math.max(member.segments, Math.min(member.segmentsMax, room));
-  }
-
-  /** True where a run of cells lies on a member as long as it is, whatever the newest root says. */
-  isOnMedium(cell: number, count: number): boolean {
-    const segment = Math.floor(cell / SEGMENT_CELLS);
-    const member = this.space.memberAt(segment);
-    return member !== undefined && segment < member.first + this.roomOf(member) &&
-      cell % SEGMENT_CELLS + count <= SEGMENT_CELLS;
-  }
-
-  /** Takes over what members have grown by since the newest root. */
-  adoptGrowth(): void {
-    for (const member of this.space.members) member.adopt(this.roomOf(member));
-  }
-
   /** Which blocks have places that do not open, and how many; a block in none of its places is not on the medium. */
   badPlaces(blocks: readonly PlacedBlock[]): Map<number, number> {
     return this.inspector().badPlaces(blocks);
+  }
+
+  /** How many places of a block lie on members that are missing. */
+  placesAway({ places }: Pick<MapEntry, "places">): number {
+    const { isAway } = this.parts.context;
+    return places.reduce((sum, { cell }) => isAway(cell) ? sum + 1 : sum, 0);
   }
 
   /** Makes every node of map, space and catalog with a copy in cells `from` to `end` go elsewhere with the next root. */
@@ -387,7 +382,7 @@ export class TreeStore {
   adoptLogChunks(chunks: readonly LogChunk[]): void {
     assert(!this.log.used, "a log is adopted before it is written");
     for (const { cells, firsts } of chunks.slice(1)) {
-      for (const first of firsts) this.space.reserve(first, cells);
+      for (const first of firsts) this.growth.reserve(first, cells);
     }
     this.log.adopt(chunks);
   }

@@ -1,15 +1,15 @@
 import type { MemberSize } from "../block/member_space.ts";
-import type { RootStore } from "../block/root_store.ts";
+import type { NamedRoot, RootStore } from "../block/root_store.ts";
 import type { SealContext } from "../block/seal_context.ts";
 import type { TakingOrder } from "../block/segment_order.ts";
 import type { Redundancy } from "../format/redundancy.ts";
 import type { RootRecord } from "../format/root_record.ts";
-import type { DirectAccess } from "../storage/storage_backend.ts";
+import type { JoinedMedia } from "../storage/joined_media.ts";
 
 /** Parts that outlive a store: made by the vault. */
 export interface TreeStoreParts {
   readonly context: SealContext;
-  readonly medium: DirectAccess;
+  readonly media: JoinedMedia;
   readonly roots: RootStore;
   readonly order: TakingOrder;
   /** Bytes of clean tree pages kept in memory. */
@@ -30,7 +30,7 @@ export interface TreeStoreShape {
 export interface PreparedRoot {
   readonly sequence: number;
   readonly record: RootRecord;
-  readonly superblock: Parameters<RootStore["writeSuperblock"]>[0];
+  readonly superblock: NamedRoot;
   readonly hash: Uint8Array;
   /** Packed runs of the root record's copies. */
   readonly runs: readonly number[];

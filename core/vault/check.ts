@@ -12,8 +12,10 @@ import { CELL_BYTES, MEMBER_SEGMENTS_MAX, SEGMENT_CELLS } from "../limits.ts";
 import { BlockClaims } from "./block_claims.ts";
 import { CatalogCheck } from "./check_catalog.ts";
 import { type CheckReport, copiesLost, type Problem, Problems } from "./check_report.ts";
+import { MemberCensus } from "./check_members.ts";
 import { findPaths } from "./check_paths.ts";
 import { SEGMENTS_PER_TURN, segmentsOf, SpaceRecords } from "./check_space.ts";
+import { memberStates } from "../volume/member_set.ts";
 import type { Vault } from "./vault.ts";
 
 /** Data blocks opened at a time. */
@@ -74,6 +76,7 @@ class VaultCheck {
   private lastBirth = 0;
   private readonly badIds: number[] = [];
   private census = new CellCensus([]);
+  private readonly members: MemberCensus;
   private waiting: PlacedBlock[] = [];
   private blocks = 0;
   private places = 0;
@@ -88,6 +91,7 @@ class VaultCheck {
     this.vault = vault;
     this.problems = problems;
     this.options = options;
+    this.members = new MemberCensus(memberStates(vault.opened.volume.engine));
   }
 
   async run(): Promise<CheckReport> {
@@ -102,6 +106,7 @@ class VaultCheck {
     await this.checkMap(record.map, inspector);
     const counts = await this.checkCatalog(record, inspector);
     this.claims.settle(this.problems, this.lostNodes > 0);
+    this.members.settle(this.problems);
     await this.checkSpace(root, inspector);
     return this.report(counts);
   }
@@ -221,6 +226,7 @@ class VaultCheck {
     const cells = placeCells(entry);
     this.blocks++;
     this.places += entry.places.length;
+    this.members.add(entry);
     if (!(isNode ? this.claims.addNode(id, value) : this.claims.addData(id))) {
       return this.problems.add("damaged", `block ${id} is in the block map out of order`);
     }
@@ -244,17 +250,22 @@ class VaultCheck {
       for (const { id, entry } of batch) {
         this.bytes += entry.length;
         cells += entry.places.length * placeCells(entry);
-        this.noteBad(id, bad.get(id) ?? 0, entry.m);
+        const away = this.vault.opened.volume.store.placesAway(entry);
+        this.noteBad(id, { unread: bad.get(id) ?? 0, away, bearable: entry.m });
       }
       this.doneCells += cells;
       await this.pause(cells / CELLS_PER_TURN);
     }
   }
 
-  private noteBad(id: number, bad: number, bearable: number): void {
-    if (bad === 0) return;
-    if (bad <= bearable) this.problems.add("degraded", copiesLost(`block ${id}`, bad));
-    else if (this.badIds.length < BAD_BLOCKS_MAX) this.badIds.push(id);
+  private noteBad(
+    id: number,
+    { unread, away, bearable }: { unread: number; away: number; bearable: number },
+  ): void {
+    if (unread === 0) return;
+    if (unread <= bearable) {
+      if (unread > away) this.problems.add("degraded", copiesLost(`block ${id}`, unread - away));
+    } else if (this.badIds.length < BAD_BLOCKS_MAX) this.badIds.push(id);
     else this.problems.add("damaged", `block ${id} does not open`);
   }
 
@@ -317,9 +328,8 @@ class VaultCheck {
     for (const id of this.badIds) {
       this.problems.add("damaged", `block ${id} does not open`, paths.get(id));
     }
-    const { blocks, places, bytes, problems: { list, more } } = this;
-    const { files, directories } = counts;
+    const { blocks, places, bytes, members: { uncovered }, problems: { list, more } } = this;
     const problems: readonly Problem[] = list;
-    return { ok: list.length === 0, blocks, places, bytes, files, directories, problems, more };
+    return { ok: list.length === 0, blocks, places, uncovered, bytes, ...counts, problems, more };
   }
 }

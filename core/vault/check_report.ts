@@ -2,6 +2,7 @@
 export type ProblemKind =
   | "damaged" // cells that do not open
   | "degraded" // shards or copies that do not open, of something that can be read all the same
+  | "member" // a medium of the vault is missing or was away
   | "missing" // something refers to a block that the map does not have
   | "unreachable" // the map has a block that nothing refers to
   | "shared" // two things lie in the same cells, or two files have the same block
@@ -28,6 +29,8 @@ export interface CheckReport {
   readonly blocks: number;
   /** Shards and copies of those blocks. */
   readonly places: number;
+  /** Blocks that the loss of one medium would take, where there are several. */
+  readonly uncovered: number;
   /** Plaintext bytes of the data blocks that were opened. */
   readonly bytes: number;
   /** Regular files that names lead to. */

@@ -6,7 +6,7 @@ import { MUTATION } from "../format/log_record.ts";
 import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
-import type { DirectAccess } from "../storage/storage_backend.ts";
+import type { JoinedMedia } from "../storage/joined_media.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import { repairFound } from "../tree/repair.ts";
@@ -30,7 +30,7 @@ const DIRTY_BYTES_MAX = 24 * MIB;
 export interface EngineParts {
   readonly kernel: Kernel;
   readonly runtime: Runtime;
-  readonly medium: DirectAccess;
+  readonly media: JoinedMedia;
   readonly store: TreeStore;
   readonly layoutKey: Uint8Array;
   readonly readOnly: boolean;
@@ -70,6 +70,7 @@ export class Engine {
   readonly runtime: Runtime;
   readonly readOnly: boolean;
   readonly store: TreeStore;
+  readonly media: JoinedMedia;
   readonly log: MutationBuffer = new MutationBuffer(LOG_BYTES_MAX);
   readonly names: NameHash;
   /** Run by {@linkcode wipe}: whoever keeps clear text in kernel memory overwrites it. */
@@ -89,13 +90,14 @@ export class Engine {
     this.kernel = parts.kernel;
     this.runtime = parts.runtime;
     this.store = store;
+    this.media = parts.media;
     this.readOnly = parts.readOnly;
-    const { discard, medium } = parts;
+    const { discard, media } = parts;
     this.discardsAtCommit = discard === "committed";
-    this.released = discard === "never" ? null : new ReleasedCells(store.space, medium);
+    this.released = discard === "never" ? null : new ReleasedCells(store.space, media);
     this.admission = new SpaceAdmission({
       store,
-      room: new Room(store.space, store.dense ? null : parts.medium),
+      room: new Room(store.space, store.dense ? null : media),
       mayCommit: () => !this.durability.isBusy && !this.inTransaction,
       commit: () => {
         this.commitNow();
@@ -109,7 +111,7 @@ export class Engine {
     this.durability = new Durability({
       store,
       log: this.log,
-      sync: new MediumSync(parts.medium, parts.runtime),
+      sync: new MediumSync(media, parts.runtime),
       readOnly: parts.readOnly,
       flush: () => {
         if (this.discardsAtCommit) this.discardReleased();

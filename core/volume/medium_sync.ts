@@ -8,20 +8,20 @@ const BACK_MS = 1;
 /** Share of the newest duration in the average. */
 const NEWEST_SHARE = 0.25;
 
-/** Syncs a medium: on this thread where that takes no time, aside where this thread would stand still for it. */
+/** Syncs the media: on this thread where that takes no time, aside where this thread would stand still for it. */
 export class MediumSync {
-  private readonly medium: DirectAccess;
+  private readonly medium: Pick<DirectAccess, "sync" | "syncLater">;
   private readonly runtime: Runtime;
   private averageMs = 0;
 
-  constructor(medium: DirectAccess, runtime: Runtime) {
+  constructor(medium: Pick<DirectAccess, "sync" | "syncLater">, runtime: Runtime) {
     this.medium = medium;
     this.runtime = runtime;
   }
 
   /** True where waiting is worth going aside for. */
   get goesAside(): boolean {
-    return this.medium.syncLater !== undefined && this.averageMs > ASIDE_MS;
+    return this.averageMs > ASIDE_MS && this.medium.syncLater !== undefined;
   }
 
   /** Waits on this thread until what was written is durable. */

@@ -1,6 +1,7 @@
 import type { DamageObserver } from "../block/damage.ts";
-import { InlineLane, type Lane } from "../block/lane.ts";
-import { RootStore } from "../block/root_store.ts";
+import type { Lane } from "../block/lane.ts";
+import { MemberLane } from "../block/member_lane.ts";
+import { type OpenedRoot, RootStore } from "../block/root_store.ts";
 import { SealContext } from "../block/seal_context.ts";
 import { ASCENDING_ORDER, SegmentOrder } from "../block/segment_order.ts";
 import type { Kernel } from "../crypto/kernel.ts";
@@ -9,13 +10,15 @@ import { ObjectSeal } from "../crypto/object_seal.ts";
 import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
-import { SEGMENT_BYTES } from "../limits.ts";
+import { memberOf } from "../format/place.ts";
 import type { Runtime } from "../runtime.ts";
-import type { DirectAccess, StorageBackend } from "../storage/storage_backend.ts";
+import { JoinedMedia } from "../storage/joined_media.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
 import { replayLog } from "../tree/replay.ts";
 import { TreeStore } from "../tree/tree_store.ts";
 import type { TreeStoreParts, TreeStoreShape } from "../tree/tree_store_parts.ts";
 import { Engine } from "./engine.ts";
+import { identify, requireDirect, Standing } from "./member_set.ts";
 import type { Volume } from "./volume.ts";
 import { MAIN_VOLUME, Volumes } from "./volumes.ts";
 import { protectHidden } from "./hidden_place.ts";
@@ -23,10 +26,14 @@ import { protectHidden } from "./hidden_place.ts";
 /** What opening or making a volume takes. The keys may be wiped afterwards. */
 export interface VolumeOptions {
   readonly medium: StorageBackend;
+  /** Further media of the vault, in any order. */
+  readonly members?: readonly StorageBackend[];
+  /** Go on without members that are missing or stale, however many: they are never changed elsewhere again. */
+  readonly acceptMissing?: boolean;
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   readonly keys: VaultKeys;
-  /** Where sealing and I/O run; inline by default. */
+  /** Where sealing and I/O run; inline by default, and where a vault has several members. */
   readonly lane?: Lane;
   /** Bytes of clean tree pages kept in memory. */
   readonly cacheBytes?: number;
@@ -50,80 +57,101 @@ export interface OpenedVolume {
 
 /** Makes a vault with one empty volume and writes its first root. */
 export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
-  const { parts, keyRing, medium } = assemble(options, "create");
+  const media = new JoinedMedia();
+  const given = mediaOf(options);
+  shape.members.forEach(({ number }, i) => media.join(number, requireDirect(given[i])));
+  const { parts, keyRing } = assemble(options, media, "create");
   const store = TreeStore.create(parts, shape);
+<<<<<<< HEAD
   store.damage.observer = options.onDamage ?? null;
   const engine = engineOver(options, { store, medium, readOnly: false });
+=======
+  const engine = engineOver(options, { store, media, readOnly: false });
+>>>>>>> 5861363 (A vault's media are joined under one range of offsets; places are spread over members, roots name their member)
   const volumes = new Volumes(engine);
   volumes.createVolume(MAIN_VOLUME);
   const wipe = () => wipeAll(engine, parts, keyRing);
   return { volume: volumes.openFirst(), volumes, wipe, replayed: 0, skippedRoots: [] };
 }
 
-/** Opens the newest root and takes over what the intent log holds. */
+/**
+ * Opens the newest root and takes over what the intent log holds. Where too many members are missing or stale, it can only
+ * be read.
+ */
 export function openVolume(options: VolumeOptions, mode: "write" | "read"): OpenedVolume {
-  const { parts, keyRing, medium } = assemble(options, "open");
-  const opened = parts.roots.newest(options.keys.epochs.map(({ epoch }) => epoch));
-  if (opened === null) {
-    throw new VaultError(
-      "corrupt",
-      `Cannot open vault "${options.medium.name}": no root was found; creating it may not have finished`,
-    );
-  }
-  const { record } = opened;
-  if (record.members[0].segments * SEGMENT_BYTES > medium.size()) {
-    throw new VaultError(
-      "corrupt",
-      `Cannot open vault "${options.medium.name}": the medium is shorter than the vault; it was truncated`,
-    );
-  }
+  const media = new JoinedMedia();
+  const { parts, keyRing } = assemble(options, media, "open");
+  const epochs = options.keys.epochs.map(({ epoch }) => epoch);
+  const given = mediaOf(options);
+  identify(parts, given, epochs);
+  const opened = parts.roots.newest(epochs);
+  if (opened === null) throw new VaultError("corrupt", "Cannot open vault: no root was found");
+  const standing = new Standing(media, opened);
+  const isWritable = given.every(({ capabilities }) => capabilities.writable);
+  const mayWrite = standing.mayWrite || options.acceptMissing === true;
+  const readOnly = mode === "read" || !isWritable || !mayWrite;
   const store = TreeStore.open(parts, opened);
+  goOnWithout(store, standing);
   store.damage.observer = options.onDamage ?? null;
   const replayed = replayLog(store);
-  const { keys, medium: { name }, protect } = options;
-  if (protect !== undefined) protectHidden({ keys, space: store.space, name }, protect);
-  const readOnly = mode === "read" || !options.medium.capabilities.writable;
-  const engine = engineOver(options, { store, medium, readOnly });
-  if (!readOnly && (replayed > 0 || opened.skipped.length > 0)) engine.recover();
+  protect(options, store);
+  const engine = engineOver(options, { store, media, readOnly });
+  const isSettled = replayed === 0 && opened.skipped.length === 0 && standing.lost.length === 0 &&
+    isHeld(opened);
+  if (!readOnly && !isSettled) engine.recover();
   const volumes = new Volumes(engine);
   const wipe = () => wipeAll(engine, parts, keyRing);
   return { volume: volumes.openFirst(), volumes, wipe, replayed, skippedRoots: opened.skipped };
 }
 
+function mediaOf({ medium, members = [] }: VolumeOptions): readonly StorageBackend[] {
+  return [medium, ...members];
+}
+
+/** No cell is taken on members that are missing or stale; where they were relied on, the set is another one from now on. */
+function goOnWithout(store: TreeStore, { states, lost }: Standing): void {
+  for (const member of store.space.members) {
+    if (states.get(member.number) !== "current") store.space.setStale(member, "left alone");
+  }
+  if (lost.length > 0) store.memberEpoch++;
+}
+
+/** True where every member that a root counts on names it: only then may the intent log rely on it. */
+function isHeld({ record: { members }, holders }: OpenedRoot): boolean {
+  return members.every(({ number, stale }) => stale || holders.includes(number));
+}
+
+function protect({ keys, medium: { name }, protect }: VolumeOptions, store: TreeStore): void {
+  if (protect !== undefined) protectHidden({ keys, space: store.space, name }, protect);
+}
+
 interface Assembly {
   readonly parts: TreeStoreParts;
   readonly keyRing: KeyRing;
-  readonly medium: DirectAccess;
 }
 
-function assemble(options: VolumeOptions, mode: "open" | "create"): Assembly {
-  const { kernel, runtime, keys } = options;
-  if (options.medium.unlock !== undefined) {
-    options.medium.unlock(new ObjectSeal(kernel, runtime, keys.layoutKey), mode);
-  }
-  const medium = options.medium.direct;
-  if (medium === undefined) {
-    throw new VaultError(
-      "invalid",
-      `Cannot use medium "${options.medium.name}": it has no direct access; use a file or memory`,
-    );
+function assemble(options: VolumeOptions, media: JoinedMedia, mode: "open" | "create"): Assembly {
+  const { kernel, runtime, keys, cacheBytes } = options;
+  const given = mediaOf(options);
+  for (const medium of given) {
+    medium.unlock?.(new ObjectSeal(kernel, runtime, keys.layoutKey), mode);
   }
   const keyRing = new KeyRing(kernel);
   for (const { epoch, masterKey } of keys.epochs) keyRing.addEpoch(epoch, masterKey);
   const context = new SealContext({
     kernel,
     keys: keyRing,
-    lane: options.lane ?? new InlineLane(kernel, medium),
+    lane: new MemberLane(kernel, media, options.lane),
     runtime,
     vaultId: keys.vaultId.slice(),
     epoch: currentEpoch(keys).epoch,
+    isAway: (cell) => media.medium(memberOf(cell)) === undefined,
   });
-  const roots = new RootStore(context, medium, keys.layoutKey);
-  const order = options.medium.capabilities.overwrite
+  const roots = new RootStore(context, media, keys.layoutKey);
+  const order = given.every(({ capabilities }) => capabilities.overwrite)
     ? new SegmentOrder(kernel, keys.layoutKey)
     : ASCENDING_ORDER;
-  const { cacheBytes } = options;
-  return { parts: { context, medium, roots, order, cacheBytes }, keyRing, medium };
+  return { parts: { context, media, roots, order, cacheBytes }, keyRing };
 }
 
 function wipeAll(engine: Engine, parts: TreeStoreParts, keyRing: KeyRing): void {
@@ -134,11 +162,13 @@ function wipeAll(engine: Engine, parts: TreeStoreParts, keyRing: KeyRing): void 
 
 function engineOver(
   options: VolumeOptions,
-  over: { store: TreeStore; medium: DirectAccess; readOnly: boolean },
+  over: { store: TreeStore; media: JoinedMedia; readOnly: boolean },
 ): Engine {
-  const { kernel, runtime, keys: { layoutKey }, medium } = options;
-  const discard = medium.supportsSparse && medium.capabilities.discard && !over.store.dense;
+  const { kernel, runtime, keys: { layoutKey } } = options;
+  const given = mediaOf(options);
+  const discards = !over.store.dense &&
+    given.some((medium) => medium.supportsSparse && medium.capabilities.discard);
   // What was written once cannot be used again: the sooner it is known to be free, the sooner it is deleted.
-  const when = medium.capabilities.overwrite ? "asked" : "committed";
-  return new Engine({ kernel, runtime, layoutKey, discard: discard ? when : "never", ...over });
+  const when = given.every(({ capabilities }) => capabilities.overwrite) ? "asked" : "committed";
+  return new Engine({ kernel, runtime, layoutKey, discard: discards ? when : "never", ...over });
 }

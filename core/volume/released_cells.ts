@@ -9,10 +9,10 @@ const RUNS_MAX = 1 << 18;
 /** Cells that came free and may be given back to the storage below. */
 export class ReleasedCells {
   private readonly space: Space;
-  private readonly medium: DirectAccess;
+  private readonly medium: Pick<DirectAccess, "discard">;
   private runs: number[] = [];
 
-  constructor(space: Space, medium: DirectAccess) {
+  constructor(space: Space, medium: Pick<DirectAccess, "discard">) {
     this.space = space;
     this.medium = medium;
   }

@@ -24,14 +24,14 @@ const SPARE_CELLS = 2048;
  */
 export class Room {
   private readonly space: Space;
-  private readonly medium: DirectAccess | null;
+  private readonly medium: Pick<DirectAccess, "room"> | null;
   private below = Number.MAX_SAFE_INTEGER;
   private margin = 0;
   private questions = QUESTIONS_MAX;
   private askedAt = 0;
 
   /** `medium` is null where every cell of the vault is on the storage below already. */
-  constructor(space: Space, medium: DirectAccess | null) {
+  constructor(space: Space, medium: Pick<DirectAccess, "room"> | null) {
     this.space = space;
     this.medium = medium;
   }
@@ -49,7 +49,7 @@ export class Room {
     const { space } = this;
     const free = Math.max(0, this.cells("write") + space.resting.cells - kept);
     const header = headerSegments(dense) * SEGMENT_CELLS * space.members.length;
-    const used = space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells - header;
+    const used = space.takenCells - space.resting.cells - header;
     const total = Math.min(space.segmentsMax * SEGMENT_CELLS - header, used + free);
     return { totalCells: Math.floor(total / rate), freeCells: Math.floor(free / rate) };
   }

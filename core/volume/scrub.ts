@@ -14,9 +14,9 @@ export interface ScrubStep {
   readonly places: number;
   /** Cells of those. */
   readonly cells: number;
-  /** Shards and copies that did not open, of what can be read all the same: it was written anew. */
+  /** Shards and copies that did not open although their members are there, of what can be read all the same: it was written anew. */
   readonly bad: number;
-  /** Blocks that cannot be read, by their ids. */
+  /** Blocks that cannot be read, with the members that there are, by their ids. */
   readonly lost: readonly number[];
 }
 
@@ -38,10 +38,11 @@ export function scrubBlocks(
   let bad = 0;
   for (const { id, entry } of found) {
     const count = entry.kind === KIND.data ? badOf.get(id) ?? 0 : badCopies(engine, { id, entry });
+    const damaged = count - store.placesAway(entry);
     if (count > entry.m) lost.push(id);
-    else if (count > 0) {
-      bad += count;
-      store.damage.foundBlock(id, count);
+    else if (damaged > 0) {
+      bad += damaged;
+      store.damage.foundBlock(id, damaged);
     }
   }
   engine.repairFound();
@@ -55,7 +56,7 @@ function badCopies(engine: Engine, block: PlacedBlock & { entry: MapEntry }): nu
   let bad = 0;
   try {
     engine.store.inspector().volumeNode(block, { degraded: (count) => bad = count });
-    return bad;
+    return bad + engine.store.placesAway(block.entry);
   } catch (error) {
     if (!(error instanceof VaultError)) throw error;
     return block.entry.places.length;

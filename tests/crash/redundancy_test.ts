@@ -7,9 +7,11 @@ import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/v
 import type { Redundancy } from "../../core/format/redundancy.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
+import type { StorageBackend } from "../../core/storage/storage_backend.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import type { Volume } from "../../core/volume/volume.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
+import { type CrashImage, CrashLog } from "../support/crash_log.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { createKeyedVault, openKeyedVault } from "../support/keyed_vault.ts";
 import { RandomStream } from "../support/random_stream.ts";
@@ -27,9 +29,9 @@ interface Promised {
   readonly groups: number;
 }
 
-/** A recorded workload: the medium, and what the tree held after each group. */
+/** A recorded workload: the media, and what the tree held after each group. */
 interface Recording {
-  readonly medium: CrashMedium<Promised>;
+  readonly log: CrashLog<Promised>;
   /** Index 0: before the first group. */
   readonly states: string[];
 }
@@ -40,11 +42,11 @@ class Workload {
   private readonly volume: Volume;
   private readonly stream: RandomStream;
   private readonly address: number;
-  private readonly medium: CrashMedium<Promised>;
+  private readonly log: CrashLog<Promised>;
 
-  constructor(vault: Vault, medium: CrashMedium<Promised>, seed: number) {
+  constructor(vault: Vault, log: CrashLog<Promised>, seed: number) {
     this.volume = vault.opened.volume;
-    this.medium = medium;
+    this.log = log;
     this.stream = new RandomStream(seed);
     this.address = writerArena.reserve(4 * this.volume.blockBytes);
     this.states.push(dump(this.volume));
@@ -69,7 +71,7 @@ class Workload {
   }
 
   private promise(): void {
-    this.medium.mark({ groups: this.states.length - 1 });
+    this.log.mark({ groups: this.states.length - 1 });
   }
 
   private transaction(): void {
@@ -141,32 +143,49 @@ interface Plan {
   readonly every: number;
   readonly blockBytes?: number;
   readonly redundancy?: Redundancy;
+  /** Media; one unless given. */
+  readonly members?: number;
 }
 
 async function record(plan: Plan): Promise<Recording> {
   const { seed, groups } = plan;
-  const base = await emptyVault(plan);
+  const bases = await emptyVault(plan);
   writerArena.reset();
-  const medium = new CrashMedium<Promised>({ content: base });
-  const vault = openKeyedVault({ medium, kernel: writerArena });
-  const workload = new Workload(vault, medium, seed);
+  const log = new CrashLog<Promised>();
+  const vault = openOn(bases.map((content) => new CrashMedium<Promised>({ content, log })));
+  const workload = new Workload(vault, log, seed);
   await workload.run(groups);
-  return { medium, states: workload.states };
+  return { log, states: workload.states };
 }
 
-async function emptyVault(plan: Plan): Promise<SparseBytes> {
+function openOn(media: readonly StorageBackend[], kernel = writerArena): Vault {
+  const [medium, ...members] = media;
+  return openKeyedVault({ medium, members, kernel });
+}
+
+async function emptyVault(plan: Plan): Promise<SparseBytes[]> {
   writerArena.reset();
-  const medium = new MemoryStorage({});
+  const [medium, ...members] = Array.from({ length: plan.members ?? 1 }, () => new MemoryStorage());
   const { segments, blockBytes = 4096, redundancy } = plan;
   const shape = { segments, segmentsMax: Math.max(8, 2 * segments), blockBytes, redundancy };
-  await createKeyedVault({ medium, kernel: writerArena }, shape);
-  return medium.content;
+  await createKeyedVault({ medium, members, kernel: writerArena }, shape);
+  return [medium, ...members].map(({ content }) => content);
 }
 
-/** The group that this medium holds the end of; everything else about it must be right too. */
-async function verify(medium: MemoryStorage, recording: Recording): Promise<number> {
+/** The media of an image, each a copy. */
+function mediaOf(image: CrashImage<Promised>): MemoryStorage[] {
+  return image.contents.map((_, member) => image.open(member));
+}
+
+/** The group that these media hold the end of; everything else about them must be right too. */
+async function verify(
+  media: readonly StorageBackend[],
+  recording: Recording,
+  access: "write" | "read" = "write",
+): Promise<number> {
   readerArena.reset();
-  const vault = openKeyedVault({ medium, kernel: readerArena });
+  const vault = openOn(media, readerArena);
+  assert.equal(vault.readOnly, access === "read");
   assert.deepEqual(vault.opened.skippedRoots, [], "no root was named before it was durable");
   const { volume } = vault.opened;
   const state = dump(volume);
@@ -174,7 +193,10 @@ async function verify(medium: MemoryStorage, recording: Recording): Promise<numb
   assert.ok(group >= 0, "the tree is as it was after some group");
   checkBlocks(volume);
   const report = await checkVault(vault);
-  assert.deepEqual(report.problems.filter(({ kind }) => kind !== "record"), []);
+  const problems = report.problems.filter(({ kind }) => kind !== "record");
+  if (access === "write") assert.deepEqual(problems, []);
+  else assert.deepEqual(problems.map(({ kind }) => kind), ["member"]);
+  if (media.length > 1) assert.equal(report.uncovered, 0);
   return group;
 }
 
@@ -199,19 +221,19 @@ function checkBlocks(volume: Volume): void {
 }
 
 /** The recovered vault takes changes, and holds them when it is opened again. */
-async function goOn(medium: MemoryStorage): Promise<void> {
+async function goOn(media: readonly StorageBackend[]): Promise<void> {
   readerArena.reset();
-  const { volume } = openKeyedVault({ medium, kernel: readerArena }).opened;
+  const { volume } = openOn(media, readerArena).opened;
   const workload = new Workload(
     { opened: { volume } } as Vault,
-    new CrashMedium<Promised>(),
+    new CrashLog<Promised>(),
     1,
   );
   await workload.run(6);
   await volume.commit();
   const expected = dump(volume);
   readerArena.reset();
-  const again = openKeyedVault({ medium, kernel: readerArena });
+  const again = openOn(media, readerArena);
   assert.equal(dump(again.opened.volume), expected);
   checkBlocks(again.opened.volume);
   const report = await checkVault(again);
@@ -220,30 +242,39 @@ async function goOn(medium: MemoryStorage): Promise<void> {
 
 /** A power cut while the vault recovers from one. */
 async function crashAgain(
-  content: SparseBytes,
+  contents: readonly SparseBytes[],
   recording: Recording,
   group: number,
 ): Promise<void> {
   readerArena.reset();
-  const medium = new CrashMedium<Promised>({ content });
-  openKeyedVault({ medium, kernel: readerArena });
-  const points = [...medium.images(3, { randomPerPoint: 1, missingMax: 1 })];
+  const log = new CrashLog<Promised>();
+  openOn(contents.map((content) => new CrashMedium<Promised>({ content, log })), readerArena);
+  const points = [...log.images(3, { randomPerPoint: 1, missingMax: 1 })];
   for (const image of points.filter((_, i) => i % 4 === 0)) {
-    assert.equal(await verify(image.open(), recording), group, image.description);
+    assert.equal(await verify(mediaOf(image), recording), group, image.description);
   }
+}
+
+/** Any member may be lost after the crash: what was promised is there to be read. */
+async function loseMember(image: CrashImage<Promised>, recording: Recording): Promise<void> {
+  const lost = image.point % image.contents.length;
+  const media = mediaOf(image).filter((_, member) => member !== lost);
+  const group = await verify(media, recording, "read");
+  assert.ok(group >= (image.mark?.groups ?? 0), `what was promised is there without ${lost}`);
 }
 
 async function survive(plan: Plan): Promise<number> {
   const recording = await record(plan);
   const { seed, every } = plan;
   let images = 0;
-  for (const image of recording.medium.images(seed, { randomPerPoint: 1, missingMax: 3 })) {
+  for (const image of recording.log.images(seed, { randomPerPoint: 1, missingMax: 3 })) {
     if (++images % every !== 0) continue;
     try {
-      const group = await verify(image.open(), recording);
+      const group = await verify(mediaOf(image), recording);
       assert.ok(group >= (image.mark?.groups ?? 0), "what was promised is there");
-      if (images % (13 * every) === 0) await goOn(image.open());
-      if (images % (97 * every) === 0) await crashAgain(image.contents[0], recording, group);
+      if (images % (13 * every) === 0) await goOn(mediaOf(image));
+      if (images % (97 * every) === 0) await crashAgain(image.contents, recording, group);
+      if (image.contents.length > 1) await loseMember(image, recording);
     } catch (error) {
       const where = `seed ${seed}, point ${image.point}, ${image.description}`;
       throw new Error(`${where}: ${error instanceof Error ? error.message : error}`, {
@@ -257,6 +288,13 @@ async function survive(plan: Plan): Promise<number> {
 const protections = [
   { name: "1+1", redundancy: { k: 1, m: 1 }, blockBytes: 4096, segments: 5 },
   { name: "4+2", redundancy: { k: 4, m: 2 }, blockBytes: 16384, segments: 9 },
+  {
+    name: "1+1 on two members",
+    redundancy: { k: 1, m: 1 },
+    blockBytes: 4096,
+    segments: 4,
+    members: 2,
+  },
 ];
 for (const { name, ...shape } of protections) {
   Deno.test(`engine ${name}: every power cut leaves whole groups, with all shards and copies`, async () => {

@@ -279,6 +279,7 @@ const decoders: Record<string, Decoder> = {
         root: pointerBytes(),
         rootBytes: 300,
         memberEpoch: 2,
+        member: 3,
       }),
   },
   ...furtherDecoders,
@@ -353,7 +354,7 @@ Deno.test("codecs: what is encoded is decoded", () => {
   assert.deepEqual(rootRecord.decodeRootRecord(rootRecord.encodeRootRecord(root)), root);
   const read = pointer.readPointer(pointerBytes(), 0);
   assert.deepEqual(read, { cells: 2, epoch: 1, copies: [{ cell: 99, ...seal }] });
-  const named = { sequence: 4, root: paddedPointer(), rootBytes: 300, memberEpoch: 2 };
+  const named = { sequence: 4, root: paddedPointer(), rootBytes: 300, memberEpoch: 2, member: 3 };
   assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(named)), named);
   assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, { cells: 16, firsts: [900] });
   assert.deepEqual(catalog.decodeVolume(catalog.encodeVolume(volume)), volume);

@@ -14,6 +14,9 @@ const BLOCK_MEMORY_BYTES = 128 * 1024;
 /** Vaults with keys that are given, not derived: for tests that open thousands of them. */
 export interface KeyedVaultOptions {
   readonly medium: StorageBackend;
+  /** Further media. */
+  readonly members?: readonly StorageBackend[];
+  readonly acceptMissing?: boolean;
   readonly kernel: Kernel;
   readonly runtime?: Runtime;
   readonly readOnly?: boolean;
@@ -44,13 +47,14 @@ export async function createKeyedVault(
   options: KeyedVaultOptions,
   shape: KeyedVaultShape = {},
 ): Promise<Vault> {
-  const { medium, kernel, runtime = new FakeRuntime() } = options;
+  const { medium, members = [], kernel, runtime = new FakeRuntime() } = options;
   const { segments = 4, segmentsMax = segments, blockBytes = 4096, dense } = shape;
-  await medium.truncate(segments * SEGMENT_BYTES);
-  const parts = { medium, kernel, runtime };
+  const media = [medium, ...members];
+  for (const each of media) await each.truncate(segments * SEGMENT_BYTES);
+  const parts = { medium, members, kernel, runtime };
   const keys = fixedKeys();
   const opened = createVolume({ ...parts, keys }, {
-    members: [{ number: 0, segments, segmentsMax }],
+    members: media.map((_, number) => ({ number, segments, segmentsMax })),
     blockBytes,
     dense,
     redundancy: shape.redundancy,
@@ -63,14 +67,23 @@ export async function createKeyedVault(
 /** Opens the volume of one alone; {@linkcode vaultOver} adds the filesystem. */
 export function openKeyedVolume(options: KeyedVaultOptions): OpenedVolume {
   const { medium, kernel, runtime = new FakeRuntime(2), readOnly, cacheBytes } = options;
-  const parts = { medium, kernel, runtime, keys: fixedKeys(), cacheBytes };
+  const { members, acceptMissing } = options;
+  const parts = {
+    medium,
+    members,
+    acceptMissing,
+    kernel,
+    runtime,
+    keys: fixedKeys(),
+    cacheBytes,
+  };
   return openVolume(parts, readOnly ? "read" : "write");
 }
 
 /** The vault over an opened volume. */
 export function vaultOver(opened: OpenedVolume, options: KeyedVaultOptions): Vault {
-  const { medium, kernel, runtime = new FakeRuntime(2) } = options;
-  const parts = { medium, kernel, runtime };
+  const { medium, members, kernel, runtime = new FakeRuntime(2) } = options;
+  const parts = { medium, members, kernel, runtime };
   return new Vault(parts, opened, fixedKeys(), { blockMemoryBytes: BLOCK_MEMORY_BYTES });
 }
 

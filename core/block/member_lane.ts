@@ -1,0 +1,49 @@
+import type { Kernel } from "../crypto/kernel.ts";
+import type { JoinedMedia } from "../storage/joined_media.ts";
+import { InlineLane, type Lane, type LaneJob } from "./lane.ts";
+
+/**
+ * The lane of a vault that has one medium or several. Crypto workers know one descriptor; what lies on several media is
+ * sealed and written inline. Before a member joins, every job has settled.
+ */
+export class MemberLane implements Lane {
+  private readonly media: JoinedMedia;
+  private readonly inline: InlineLane;
+  /** Over the only medium of a vault, whose offsets are those of member 0. */
+  private readonly given: Lane | undefined;
+
+  constructor(kernel: Kernel, media: JoinedMedia, given: Lane | undefined) {
+    this.media = media;
+    this.inline = new InlineLane(kernel, media);
+    this.given = given;
+  }
+
+  private get lane(): Lane {
+    return this.given !== undefined && this.media.isPlain ? this.given : this.inline;
+  }
+
+  get isBackground(): boolean {
+    return this.lane.isBackground;
+  }
+
+  submit(job: LaneJob): number {
+    return this.lane.submit(job);
+  }
+
+  settled(ticket: number): boolean {
+    return this.lane.settled(ticket);
+  }
+
+  settle(ticket?: number): void {
+    this.lane.settle(ticket);
+  }
+
+  /** Only a background lane reads later, so that the ticket is of the one that was given. */
+  outcome(ticket: number): number {
+    return (this.given ?? this.inline).outcome(ticket);
+  }
+
+  read(job: LaneJob): number {
+    return this.lane.read(job);
+  }
+}
