@@ -146,14 +146,21 @@ export interface VaultAccess {
   readonly platform?: Platform;
 }
 
+/** A vault on several media. */
+export interface SeveralMedia {
+  /** Media beside `medium`, named likewise; at opening in any order. */
+  readonly members?: readonly (string | StorageBackend)[];
+}
+
 /** How to make a vault. */
-export interface NewVault extends VaultAccess, Omit<CreateVaultOptions, "secret"> {
+export interface NewVault extends VaultAccess, SeveralMedia, Omit<CreateVaultOptions, "secret"> {
   /** Use a file or a device that is there already. What it holds is lost. */
   readonly overwrite?: boolean;
 }
 
 /** How to open one. */
-export interface ExistingVault extends VaultAccess, Omit<OpenVaultOptions, "secret" | "protect"> {
+export interface ExistingVault
+  extends VaultAccess, SeveralMedia, Omit<OpenVaultOptions, "secret" | "protect"> {
   /** The secret of a hidden vault, which is left alone: its space is not there for the outer one. */
   readonly protectHidden?: Secret;
 }
@@ -181,8 +188,8 @@ export interface NewHiddenVault extends VaultAccess, Omit<CreateHiddenVaultOptio
  * ```
  */
 export function createVault(options: NewVault): Promise<Vault> {
-  const { medium, overwrite = false } = options;
-  const opening = () => mediumOf(medium, { create: true, exclusive: !overwrite });
+  const { overwrite = false } = options;
+  const opening = () => mediaOf(options, { create: true, exclusive: !overwrite });
   return withParts(
     options,
     opening,
@@ -192,8 +199,8 @@ export function createVault(options: NewVault): Promise<Vault> {
 
 /** Opens a vault; for reading only where `readOnly` is set or the medium cannot be written. */
 export function openVault(options: ExistingVault): Promise<Vault> {
-  const { medium, readOnly } = options;
-  const opening = () => mediumOf(medium, { readOnly, fallbackReadOnly: true });
+  const { readOnly } = options;
+  const opening = () => mediaOf(options, { readOnly, fallbackReadOnly: true });
   return withParts(options, opening, async (parts, secret) => {
     const { protectHidden, profiles } = options;
     const protect = protectHidden &&
@@ -231,7 +238,7 @@ export function openVault(options: ExistingVault): Promise<Vault> {
  * ```
  */
 export function createHiddenVault(options: NewHiddenVault): Promise<Vault> {
-  const opening = () => mediumOf(options.medium, {});
+  const opening = () => mediaOf({ medium: options.medium }, {});
   return withParts(
     options,
     opening,
@@ -285,6 +292,21 @@ export async function openScatterEngine(
   }
 }
 
+/** Opens all media, or none. */
+async function mediaOf(
+  { medium, members = [] }: Pick<VaultAccess, "medium"> & SeveralMedia,
+  options: Parameters<typeof openMedium>[1],
+): Promise<StorageBackend[]> {
+  const opened: StorageBackend[] = [];
+  try {
+    for (const each of [medium, ...members]) opened.push(await mediumOf(each, options));
+    return opened;
+  } catch (error) {
+    for (const each of opened) await each.close();
+    throw error;
+  }
+}
+
 async function mediumOf(
   medium: string | StorageBackend,
   options: Parameters<typeof openMedium>[1],
@@ -298,22 +320,23 @@ async function mediumOf(
 /** libc is loaded once and stays; undefined calls mean node:fs, where FFI is not permitted. */
 let fileIo: { readonly calls: ReturnType<typeof libcFileIo> } | undefined;
 
-/** Opens the medium and runs `open` on it; on failure the medium is closed again. */
+/** Opens the media and runs `open` on them; on failure they are closed again. */
 async function withParts(
   access: VaultAccess,
-  opening: () => Promise<StorageBackend>,
+  opening: () => Promise<StorageBackend[]>,
   open: (parts: VaultParts, secret: Secret) => Promise<Vault>,
 ): Promise<Vault> {
   const { passphrase, platform } = access;
   const encoded = typeof passphrase === "string" ? new TextEncoder().encode(passphrase) : null;
   try {
     const secret = secretOf(access, encoded);
-    const medium = await opening();
+    const media = await opening();
     try {
       const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
-      return await open({ medium, kernel, runtime: systemRuntime, platform }, secret);
+      const [medium, ...members] = media;
+      return await open({ medium, members, kernel, runtime: systemRuntime, platform }, secret);
     } catch (error) {
-      await medium.close();
+      for (const medium of media) await medium.close();
       throw error;
     }
   } finally {

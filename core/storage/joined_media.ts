@@ -36,6 +36,11 @@ export class JoinedMedia {
     return [...this.members.keys()].sort((a, b) => a - b);
   }
 
+  /** The media that are there, by their numbers. */
+  get all(): DirectMedium[] {
+    return this.numbers.map((number) => this.members.get(number)!);
+  }
+
   /** True where the only medium is member 0, so that offsets are its own. */
   get isPlain(): boolean {
     return this.members.size === 1 && this.members.has(0);

@@ -75,6 +75,7 @@ async function choosePlace(
     if (keys.hidden !== undefined) throw impossible(name, "the first secret opens a hidden vault");
     const { volume: { store }, wipe } = openVolume({ ...parts, keys }, "read");
     try {
+      if (store.space.members.length > 1) throw impossible(name, "it is one medium of several");
       if (!store.dense) throw impossible(name, "the outer vault is sparse; only a dense one hides");
       return chooseHiddenPlace({ layoutKey: keys.layoutKey, space: store.space, name }, wanted);
     } finally {

@@ -13,10 +13,11 @@ import type { Redundancy } from "../format/redundancy.ts";
 import { SEGMENT_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
-import { createHeader, openHeader } from "../volume/header_area.ts";
 import { ownParts } from "../volume/hidden_place.ts";
+import { createHeaders, openHeaders } from "../volume/member_headers.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
+import { requireAll } from "../volume/member_set.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
 import { FileTransfer } from "./file_transfer.ts";
@@ -34,6 +35,8 @@ const FREEING_STEPS = 16;
 export interface VaultParts {
   /** Where everything lies, sealed. */
   readonly medium: StorageBackend;
+  /** Further media of the vault; at opening in any order. Closing the vault closes them. */
+  readonly members?: readonly StorageBackend[];
   /** Does the bulk work on bytes. */
   readonly kernel: Kernel;
   /** Clock and randomness. */
@@ -56,13 +59,13 @@ export interface CreateVaultOptions {
   readonly label?: string;
   /** Fill the medium with noise first, so that used and free cells look alike. Needs a size. */
   readonly dense?: boolean;
-  /** Bytes: of a dense vault, exactly; of a sparse one, at most. */
+  /** Bytes of each medium: of a dense vault, exactly; of a sparse one, at most. */
   readonly sizeBytes?: number;
   /** Bytes of a data block: a power of two, 4 KiB to 1 MiB. */
   readonly blockBytes?: number;
   /**
    * How much may be lost: data blocks are kept as `k` shards and `m` of parity, whatever is shorter and all trees as `m` + 1
-   * copies, in different segments. One place for everything unless given.
+   * copies, in different segments, and on different media where there are several. One place for everything unless given.
    */
   readonly redundancy?: Redundancy;
   /** Owner and mode of the root directory. */
@@ -79,6 +82,11 @@ export interface OpenVaultOptions {
   readonly secret: Secret;
   /** Change nothing, not even what a crash left to be finished. */
   readonly readOnly?: boolean;
+  /**
+   * Change the vault although so many of its media are missing or were away that it could only be read. Media that are left
+   * out must never be changed without these from now on: they are brought up to date, or removed.
+   */
+  readonly acceptMissing?: boolean;
   /** The profiles to try, where the caller knows. */
   readonly profiles?: readonly KdfChoice[];
   /** Told which derivation is tried next: a wrong passphrase takes all of them. */
@@ -162,7 +170,10 @@ export class Vault implements AsyncDisposable {
     const { medium, kernel, runtime, platform } = parts;
     this.medium = medium;
     this.opened = opened;
-    this.header = { medium, kernel, runtime, platform, keys };
+    const { engine } = opened.volume;
+    const others = () => engine.media.all.filter((each) => each !== medium);
+    const complete = () => requireAll(engine);
+    this.header = { medium, others, complete, kernel, runtime, platform, keys };
     const { blockMemoryBytes, noatime, root } = options;
     this.fileSystem = openFileSystem(opened.volume, { blockMemoryBytes, noatime, root });
     const { fileSystem } = this;
@@ -181,7 +192,7 @@ export class Vault implements AsyncDisposable {
     const { enter } = this.transactions;
     const views = { opened, kernel, owner, noatime, enter, first: fileSystem, makeFiles };
     this.views = new OpenViews(views);
-    const { volume: { engine, id }, volumes } = opened;
+    const { volume: { id }, volumes } = opened;
     const first = () => volumes.nameOf(id);
     const volumesParts = { volumes, engine, views: this.views, enter, first };
     this.volumes = new VaultVolumes(volumesParts);
@@ -261,7 +272,7 @@ export class Vault implements AsyncDisposable {
   private async release(): Promise<void> {
     this.opened.wipe();
     this.header.keys.wipe();
-    await this.medium.close();
+    for (const medium of this.opened.volume.engine.media.all) await medium.close();
   }
 
   /** Closes it. */
@@ -270,11 +281,30 @@ export class Vault implements AsyncDisposable {
   }
 }
 
-/** Makes a vault on a medium. What the medium held is overwritten. */
+/** Makes a vault on a medium, or on several. What they held is overwritten. */
 export async function createVault(parts: VaultParts, options: CreateVaultOptions): Promise<Vault> {
-  const shape = await shapeOf(parts.medium, options);
-  const { medium, kernel, runtime, platform } = parts;
-  const [{ segments, segmentsMax }] = shape.members;
+  const media = [parts.medium, ...parts.members ?? []];
+  const shape = await shapeOf(media, options);
+  for (const [i, medium] of media.entries()) {
+    await makeRoom({ ...parts, medium }, shape.members[i], options);
+  }
+  const { kernel, runtime, platform } = parts;
+  const { secret, mode = "user", kdf, label } = options;
+  const header = { kernel, runtime, platform, secret, mode, kdf, label };
+  const keys = await createHeaders(header, media);
+  const opened = createVolume({ ...parts, keys, onDamage: options.onDamage }, shape);
+  const vault = new Vault(parts, opened, keys, options);
+  await vault.commit();
+  return vault;
+}
+
+/** Gives a medium its first size, and fills it where it is to be dense. */
+export async function makeRoom(
+  parts: Pick<VaultParts, "medium" | "kernel" | "runtime">,
+  { segments, segmentsMax }: { readonly segments: number; readonly segmentsMax: number },
+  options: Pick<CreateVaultOptions, "dense" | "sizeBytes" | "progress">,
+): Promise<void> {
+  const { medium } = parts;
   const size = segments * SEGMENT_BYTES;
   if (medium.capabilities.resize) {
     // A filesystem that takes no file of the wanted size says so now, not when the vault has grown.
@@ -282,21 +312,14 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
     await medium.truncate(size);
   }
   if (options.dense === true) await fillWithNoise(parts, { from: 0, to: size }, options.progress);
-  const { secret, mode = "user", kdf, label } = options;
-  const header = { medium, kernel, runtime, platform, secret, mode, kdf, label };
-  const { keys } = await createHeader(header);
-  const opened = createVolume({ ...parts, keys, onDamage: options.onDamage }, shape);
-  const vault = new Vault(parts, opened, keys, options);
-  await vault.commit();
-  return vault;
 }
 
 /** Opens a vault with a secret: the one that is not hidden, or the hidden one. */
 export async function openVault(parts: VaultParts, options: OpenVaultOptions): Promise<Vault> {
-  const { medium, kernel, runtime, platform } = parts;
+  const { medium, members = [], kernel, runtime, platform } = parts;
   const { secret, profiles, stretch, trying } = options;
-  const header = { medium, kernel, runtime, platform, secret, profiles, stretch, trying };
-  const { keys } = await openHeader(header);
+  const header = { kernel, runtime, platform, secret, profiles, stretch, trying };
+  const keys = await openHeaders(header, [medium, ...members]);
   return openVaultWithKeys(parts, keys, options);
 }
 
@@ -310,7 +333,8 @@ export function openVaultWithKeys(
   const { cacheBytes, protect } = options;
   try {
     const own = ownParts(parts, keys.hidden);
-    const volumeOptions = { ...own, keys, cacheBytes, protect, onDamage: options.onDamage };
+    const { onDamage, acceptMissing } = options;
+    const volumeOptions = { ...own, keys, cacheBytes, protect, onDamage, acceptMissing };
     const opened = openVolume(volumeOptions, readOnly ? "read" : "write");
     return new Vault(own, opened, keys, options);
   } catch (error) {

@@ -1,4 +1,10 @@
+/**
+ * What a vault to be made will be like: sizes of its members, of its blocks, its redundancy.
+ *
+ * @module
+ */
 import { headerSegments } from "../block/kept_segments.ts";
+import type { MemberSize } from "../block/member_space.ts";
 import { VaultError } from "../errors.ts";
 import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
 import {
@@ -8,10 +14,9 @@ import {
   type Redundancy,
   UNPROTECTED,
 } from "../format/redundancy.ts";
-import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
+import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MEMBERS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
-import type { CreateVaultOptions } from "./vault.ts";
 
 /** Bytes of a data block where nothing is said: measured, see core/README.md. */
 export const BLOCK_BYTES = 16384;
@@ -26,6 +31,15 @@ const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
 export const MEDIUM_BYTES_MAX: number = MEMBER_SEGMENTS_MAX * SEGMENT_BYTES;
 /** Bytes that all places of a block may take: they are in memory at once. */
 const STORED_BYTES_MAX = 8 * MIB;
+
+/** What sizes are made of. */
+export interface ShapeOptions {
+  readonly dense?: boolean;
+  readonly sizeBytes?: number;
+  readonly blockBytes?: number;
+  readonly redundancy?: Redundancy;
+}
+
 /** Checks the size of a data block. */
 export function blockBytesOf(blockBytes: number = BLOCK_BYTES): number {
   const isPower = (blockBytes & (blockBytes - 1)) === 0;
@@ -36,16 +50,34 @@ export function blockBytesOf(blockBytes: number = BLOCK_BYTES): number {
   );
 }
 
-/** Size and shape of the vault that is wanted on a medium; refuses what cannot be. */
+/** The shape of a vault on these media; every one of them gets the size that is asked for. */
 export async function shapeOf(
-  medium: StorageBackend,
-  options: CreateVaultOptions,
+  media: readonly StorageBackend[],
+  options: ShapeOptions,
 ): Promise<TreeStoreShape> {
   const { dense = false, redundancy = UNPROTECTED } = options;
   const blockBytes = blockBytesOf(options.blockBytes);
   checkRedundancy(redundancy, blockBytes);
+  if (media.length > MEMBERS_MAX) {
+    throw new VaultError(
+      "invalid",
+      `Cannot create a vault on ${media.length} media: want ${MEMBERS_MAX} or fewer`,
+    );
+  }
+  const members: MemberSize[] = [];
+  for (const medium of media) {
+    members.push({ number: members.length, ...await sizeOf(medium, { ...options, dense }) });
+  }
+  return { members, blockBytes, dense, redundancy };
+}
+
+/** How many segments a medium gets, and up to how many it may grow. */
+export async function sizeOf(
+  medium: StorageBackend,
+  { dense, sizeBytes }: { readonly dense: boolean; readonly sizeBytes?: number },
+): Promise<Omit<MemberSize, "number">> {
   const fixedBytes = medium.capabilities.resize ? undefined : await medium.size();
-  const wanted = options.sizeBytes ?? fixedBytes;
+  const wanted = sizeBytes ?? fixedBytes;
   if (wanted === undefined && dense) {
     throw new VaultError("invalid", "Cannot create a dense vault: say its size with --size");
   }
@@ -58,8 +90,7 @@ export async function shapeOf(
   }
   const grows = !dense && fixedBytes === undefined;
   const segments = grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax;
-  const members = [{ number: 0, segments, segmentsMax }];
-  return { members, blockBytes, dense, redundancy };
+  return { segments, segmentsMax };
 }
 
 function checkRedundancy(redundancy: Redundancy, blockBytes: number): void {

@@ -84,7 +84,6 @@ export interface OpenedHeader {
  */
 export async function createHeader(options: CreateHeaderOptions): Promise<{ keys: VaultKeys }> {
   const { runtime } = options;
-  await makeRoom(options);
   const keys = vaultKeys({
     vaultId: randomBytes(runtime, ID_BYTES),
     layoutKey: randomBytes(runtime, KEY_BYTES),
@@ -93,19 +92,29 @@ export async function createHeader(options: CreateHeaderOptions): Promise<{ keys
     hidden: options.hidden,
   });
   try {
-    const { medium } = ownParts(options, options.hidden);
-    const copies = [freshCopy(options), freshCopy(options)] as const;
-    const empty: SlotDirectory = { counter: 1, entries: Array(KEY_SLOTS).fill(null), copies };
-    const directory = await withSlot(options, keys, empty, { index: 0, order: options });
-    for (const copy of HEADER_COPIES) {
-      await medium.write(headerOffset(copy), buildCopy(options, keys, copy, directory));
-    }
-    await medium.sync();
+    await writeHeader(ownParts(options, options.hidden), keys, { index: 0, order: options });
     return { keys };
   } catch (error) {
     keys.wipe();
     throw error;
   }
+}
+
+/** Makes a header with salts of its own for keys that there are already, with one key slot. */
+export async function writeHeader(
+  context: HeaderContext,
+  keys: VaultKeys,
+  slot: { readonly index: number; readonly order: SlotOrder },
+): Promise<void> {
+  const { medium } = context;
+  await makeRoom(context);
+  const copies = [freshCopy(context), freshCopy(context)] as const;
+  const empty: SlotDirectory = { counter: 1, entries: Array(KEY_SLOTS).fill(null), copies };
+  const directory = await withSlot(context, keys, empty, slot);
+  for (const copy of HEADER_COPIES) {
+    await medium.write(headerOffset(copy), buildCopy(context, keys, copy, directory));
+  }
+  await medium.sync();
 }
 
 async function makeRoom({ medium }: HeaderContext): Promise<void> {
@@ -259,15 +268,23 @@ async function healHeader(
   context: HeaderContext,
   keys: VaultKeys,
   bytes: HeaderBytes,
-  found: FoundSlot,
+  found?: FoundSlot,
 ): Promise<void> {
   const { newest, settled } = readDirectory(context, keys, bytes);
   if (newest === null) return;
-  if (compare(newest.copies[found.copy].slots[found.index], found.image) !== 0) return;
+  const isListed = found === undefined ||
+    compare(newest.copies[found.copy].slots[found.index], found.image) === 0;
+  if (!isListed) return;
   const writes = differences(newest, bytes);
   if (settled && writes.length === 0) return;
   if (await context.medium.size() < HEADER_AREA_BYTES) return; // cut short: the engine reports that
   await applyDirectory(context, keys, { ...newest, counter: newest.counter + 1 }, writes);
+}
+
+/** Sets right the header of a further medium: the secret in hand has opened another one. */
+export async function healFurther(context: HeaderContext, keys: VaultKeys): Promise<void> {
+  if (!context.medium.capabilities.writable) return;
+  await healHeader(context, keys, await readHeaderBytes(context.medium));
 }
 
 async function otherDevice(

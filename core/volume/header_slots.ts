@@ -15,6 +15,7 @@ import { HEADER_COPIES } from "../format/header.ts";
 import { SLOT_IMAGE_BYTES, type SlotDescription } from "../format/key_slot.ts";
 import type { CopyImage, SlotDirectory } from "../format/key_slot_directory.ts";
 import { KEY_SLOTS } from "../limits.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
 import { type SlotOrder, withSlot } from "./header_area.ts";
 import { applyDirectory, type HeaderContext, requireDirectory, slotWrite } from "./header_cells.ts";
 
@@ -25,6 +26,28 @@ const USED_SLOTS_MAX = KEY_SLOTS - 1;
 export interface OpenHeaderContext extends HeaderContext {
   /** The opened keys. */
   readonly keys: VaultKeys;
+  /** Further media of the vault, whose headers change with this one. */
+  readonly others?: () => readonly StorageBackend[];
+  /** Throws where a medium of the vault is missing: what is removed must go everywhere. */
+  readonly complete?: () => void;
+}
+
+/** The header of one medium. */
+interface Header {
+  readonly context: OpenHeaderContext;
+  readonly directory: SlotDirectory;
+}
+
+/** All headers of the vault, that of the first medium first. */
+async function headersOf(context: OpenHeaderContext): Promise<[Header, ...Header[]]> {
+  context.complete?.();
+  const first = { context, directory: await requireDirectory(context, context.keys) };
+  const further: Header[] = [];
+  for (const medium of context.others?.() ?? []) {
+    const own = { ...context, medium };
+    further.push({ context: own, directory: await requireDirectory(own, own.keys) });
+  }
+  return [first, ...further];
 }
 
 /** A slot as it is listed. */
@@ -54,8 +77,8 @@ export async function listSlots(context: OpenHeaderContext): Promise<SlotInfo[]>
 
 /** Adds a key slot. */
 export async function addSlot(context: OpenHeaderContext, slot: NewSlot): Promise<AddedSlot> {
-  const directory = await requireDirectory(context, context.keys);
-  if (countUsed(directory) >= USED_SLOTS_MAX) {
+  const headers = await headersOf(context);
+  if (freeSlots(headers).length <= KEY_SLOTS - USED_SLOTS_MAX) {
     throw new VaultError(
       "conflict",
       `Cannot add a key slot to "${context.medium.name}": ${USED_SLOTS_MAX} of ${KEY_SLOTS} are used ` +
@@ -63,7 +86,7 @@ export async function addSlot(context: OpenHeaderContext, slot: NewSlot): Promis
       { operation: "add key slot", errno: "ENOSPC" },
     );
   }
-  return (await putSlot(context, directory, slot)).added;
+  return (await putSlot(headers, slot)).added;
 }
 
 /** Removes a key slot; the last one stays. The slot's bytes are overwritten everywhere before it resolves. */
@@ -71,16 +94,16 @@ export async function removeSlot(
   context: OpenHeaderContext,
   { slotIndex }: { readonly slotIndex: number },
 ): Promise<void> {
-  const directory = await requireDirectory(context, context.keys);
-  requireEntry(context, directory, slotIndex);
-  if (countUsed(directory) === 1) {
+  const headers = await headersOf(context);
+  requireEntry(headers[0], slotIndex);
+  if (headers.some(({ directory }) => isOnly(directory, slotIndex))) {
     throw new VaultError(
       "conflict",
       `Cannot remove key slot ${slotIndex} of "${context.medium.name}": it is the last; add another first`,
       { operation: "remove key slot" },
     );
   }
-  await dropSlot(context, directory, slotIndex);
+  await dropSlot(headers, slotIndex);
 }
 
 /**
@@ -91,26 +114,42 @@ export async function changeSlot(
   context: OpenHeaderContext,
   { slotIndex, slot }: { readonly slotIndex: number; readonly slot: NewSlot },
 ): Promise<AddedSlot> {
-  const directory = await requireDirectory(context, context.keys);
-  const old = requireEntry(context, directory, slotIndex);
+  const headers = await headersOf(context);
+  const old = requireEntry(headers[0], slotIndex);
   const kept = { ...slot, label: slot.label ?? old.label };
-  const { added, directory: both } = await putSlot(context, directory, kept);
-  await dropSlot(context, both, slotIndex);
+  const { added, headers: both } = await putSlot(headers, kept);
+  await dropSlot(both, slotIndex);
   return added;
 }
 
+/** Indexes that are free in every header. */
+function freeSlots(headers: readonly Header[]): number[] {
+  const indexes = Array.from({ length: KEY_SLOTS }, (_, index) => index);
+  return indexes.filter((index) =>
+    headers.every(({ directory }) => directory.entries[index] === null)
+  );
+}
+
+/** True where a header has no other slot: one that was made for a medium later may have fewer than the first. */
+function isOnly({ entries }: SlotDirectory, index: number): boolean {
+  return entries[index] !== null && entries.every((entry, i) => entry === null || i === index);
+}
+
 async function putSlot(
-  context: OpenHeaderContext,
-  directory: SlotDirectory,
+  headers: readonly Header[],
   slot: NewSlot,
-): Promise<{ added: AddedSlot; directory: SlotDirectory }> {
-  const index = directory.entries.indexOf(null);
-  const { order, recoveryCode } = orderOf(context, slot);
-  const next = await withSlot(context, context.keys, directory, { index, order });
-  const writes = HEADER_COPIES.map((copy) => slotWrite(next, copy, index));
-  const counter = directory.counter + 1;
-  const settled = await applyDirectory(context, context.keys, { ...next, counter }, writes);
-  return { added: { slotIndex: index, recoveryCode }, directory: settled };
+): Promise<{ added: AddedSlot; headers: Header[] }> {
+  const [slotIndex] = freeSlots(headers);
+  const { order, recoveryCode } = orderOf(headers[0].context, slot);
+  const done: Header[] = [];
+  for (const { context, directory } of headers) {
+    const next = await withSlot(context, context.keys, directory, { index: slotIndex, order });
+    const writes = HEADER_COPIES.map((copy) => slotWrite(next, copy, slotIndex));
+    const counter = directory.counter + 1;
+    const settled = await applyDirectory(context, context.keys, { ...next, counter }, writes);
+    done.push({ context, directory: settled });
+  }
+  return { added: { slotIndex, recoveryCode }, headers: done };
 }
 
 function orderOf(
@@ -125,7 +164,13 @@ function orderOf(
   return { order: { ...slot, secret: { recoveryCode } }, recoveryCode };
 }
 
-async function dropSlot(
+async function dropSlot(headers: readonly Header[], index: number): Promise<void> {
+  for (const { context, directory } of headers) {
+    if (directory.entries[index] !== null) await dropFrom(context, directory, index);
+  }
+}
+
+async function dropFrom(
   context: OpenHeaderContext,
   directory: SlotDirectory,
   index: number,
@@ -164,13 +209,8 @@ async function forgetDevice(
   if (!used) await removeDeviceSecret(platform, copies.map((copy) => copy.salt));
 }
 
-function countUsed({ entries }: SlotDirectory): number {
-  return entries.filter((entry) => entry !== null).length;
-}
-
 function requireEntry(
-  { medium }: HeaderContext,
-  { entries }: SlotDirectory,
+  { context: { medium }, directory: { entries } }: Header,
   index: number,
 ): SlotDescription {
   const entry = entries[index];

@@ -135,3 +135,17 @@ export function memberStates(
     return [number, stale ? "stale" : "current"];
   }));
 }
+
+/** Refuses what has to be done on every member, where one is missing. */
+export function requireAll(
+  open: { readonly store: TreeStore; readonly media: JoinedMedia },
+): void {
+  for (const [number, state] of memberStates(open)) {
+    if (state !== "missing") continue;
+    throw new VaultError(
+      "unavailable",
+      `Cannot change the keys of a vault whose member ${number} is missing: bring it back, or remove it`,
+      { operation: "change key slots" },
+    );
+  }
+}

@@ -62,12 +62,8 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
   shape.members.forEach(({ number }, i) => media.join(number, requireDirect(given[i])));
   const { parts, keyRing } = assemble(options, media, "create");
   const store = TreeStore.create(parts, shape);
-<<<<<<< HEAD
   store.damage.observer = options.onDamage ?? null;
-  const engine = engineOver(options, { store, medium, readOnly: false });
-=======
   const engine = engineOver(options, { store, media, readOnly: false });
->>>>>>> 5861363 (A vault's media are joined under one range of offsets; places are spread over members, roots name their member)
   const volumes = new Volumes(engine);
   volumes.createVolume(MAIN_VOLUME);
   const wipe = () => wipeAll(engine, parts, keyRing);

@@ -31,6 +31,8 @@ interface Promised {
 
 /** A recorded workload: the media, and what the tree held after each group. */
 interface Recording {
+  /** What the media held before. */
+  readonly bases: readonly SparseBytes[];
   readonly log: CrashLog<Promised>;
   /** Index 0: before the first group. */
   readonly states: string[];
@@ -155,7 +157,7 @@ async function record(plan: Plan): Promise<Recording> {
   const vault = openOn(bases.map((content) => new CrashMedium<Promised>({ content, log })));
   const workload = new Workload(vault, log, seed);
   await workload.run(groups);
-  return { log, states: workload.states };
+  return { bases, log, states: workload.states };
 }
 
 function openOn(media: readonly StorageBackend[], kernel = writerArena): Vault {
@@ -181,17 +183,18 @@ function mediaOf(image: CrashImage<Promised>): MemoryStorage[] {
 async function verify(
   media: readonly StorageBackend[],
   recording: Recording,
-  access: "write" | "read" = "write",
+  access: "write" | "read" | "either" = "write",
 ): Promise<number> {
   readerArena.reset();
   const vault = openOn(media, readerArena);
-  assert.equal(vault.readOnly, access === "read");
+  if (access !== "either") assert.equal(vault.readOnly, access === "read");
   assert.deepEqual(vault.opened.skippedRoots, [], "no root was named before it was durable");
   const { volume } = vault.opened;
   const state = dump(volume);
   const group = recording.states.lastIndexOf(state);
   assert.ok(group >= 0, "the tree is as it was after some group");
   checkBlocks(volume);
+  if (access === "either") return group;
   const report = await checkVault(vault);
   const problems = report.problems.filter(({ kind }) => kind !== "record");
   if (access === "write") assert.deepEqual(problems, []);
@@ -221,7 +224,7 @@ function checkBlocks(volume: Volume): void {
 }
 
 /** The recovered vault takes changes, and holds them when it is opened again. */
-async function goOn(media: readonly StorageBackend[]): Promise<void> {
+async function goOn(media: readonly MemoryStorage[]): Promise<void> {
   readerArena.reset();
   const { volume } = openOn(media, readerArena).opened;
   const workload = new Workload(
@@ -263,6 +266,34 @@ async function loseMember(image: CrashImage<Promised>, recording: Recording): Pr
   assert.ok(group >= (image.mark?.groups ?? 0), `what was promised is there without ${lost}`);
 }
 
+/** What is synced after the crash is on either member, whichever of them had the newest root. */
+function syncThenLose(image: CrashImage<Promised>): void {
+  readerArena.reset();
+  const media = mediaOf(image);
+  const { volume } = openOn(media, readerArena).opened;
+  volume.tree.put(new Uint8Array([PLAIN_KEY, 255, 0, 0, 0, 0, 0]), new Uint8Array(10).fill(1));
+  volume.endGroup();
+  volume.sync();
+  const expected = dump(volume);
+  for (const { content } of media) {
+    readerArena.reset();
+    const left = openOn([new MemoryStorage({ content: content.fork() })], readerArena);
+    assert.equal(dump(left.opened.volume), expected, "what was synced is on either member");
+  }
+}
+
+/** A member may be as it was before: what was promised is there all the same. */
+async function setBack(image: CrashImage<Promised>, recording: Recording): Promise<void> {
+  const older = image.point % image.contents.length;
+  const media = mediaOf(image);
+  media[older] = new MemoryStorage({ content: recording.bases[older].fork() });
+  const group = await verify(media, recording, "either");
+  assert.ok(
+    group >= (image.mark?.groups ?? 0),
+    `what was promised is there with ${older} set back`,
+  );
+}
+
 async function survive(plan: Plan): Promise<number> {
   const recording = await record(plan);
   const { seed, every } = plan;
@@ -274,7 +305,11 @@ async function survive(plan: Plan): Promise<number> {
       assert.ok(group >= (image.mark?.groups ?? 0), "what was promised is there");
       if (images % (13 * every) === 0) await goOn(mediaOf(image));
       if (images % (97 * every) === 0) await crashAgain(image.contents, recording, group);
-      if (image.contents.length > 1) await loseMember(image, recording);
+      if (image.contents.length > 1) {
+        await loseMember(image, recording);
+        await setBack(image, recording);
+        syncThenLose(image);
+      }
     } catch (error) {
       const where = `seed ${seed}, point ${image.point}, ${image.description}`;
       throw new Error(`${where}: ${error instanceof Error ? error.message : error}`, {

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
+import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
+import type { Redundancy } from "../format/redundancy.ts";
+import { MIB } from "../limits.ts";
+import { addSlot, changeSlot, listSlots, removeSlot } from "../volume/header_slots.ts";
+import { memberStates } from "../volume/member_set.ts";
+import { checkVault } from "./check.ts";
+import { createVault, openVault, type OpenVaultOptions, type Vault } from "./vault.ts";
+
+const arena = new ArenaKernel(64 * MIB);
+const kdf = { memoryKib: 8, passes: 1, parallelism: 1 };
+const secret = { passphrase: new TextEncoder().encode("first") };
+const second = { passphrase: new TextEncoder().encode("second") };
+
+/** Media in memory that can be closed and opened again. */
+function fresh(count: number): MemoryStorage[] {
+  return Array.from({ length: count }, (_, i) => new MemoryStorage({ name: `memory:${i}` }));
+}
+
+function copies(media: readonly MemoryStorage[]): MemoryStorage[] {
+  return media.map(({ name, content }) => new MemoryStorage({ name, content: content.fork() }));
+}
+
+async function made(
+  media: readonly MemoryStorage[],
+  redundancy: Redundancy = { k: 1, m: 1 },
+  seed = 1,
+): Promise<Vault> {
+  arena.reset();
+  const [medium, ...members] = media;
+  const parts = { medium, members, kernel: arena, runtime: new FakeRuntime(seed) };
+  return await createVault(parts, { secret, kdf, redundancy, blockBytes: 16384 });
+}
+
+async function opened(
+  media: readonly MemoryStorage[],
+  options: Partial<OpenVaultOptions> = {},
+): Promise<Vault> {
+  arena.reset();
+  const [medium, ...members] = media;
+  const parts = { medium, members, kernel: arena, runtime: new FakeRuntime(3) };
+  return await openVault(parts, { secret, profiles: [kdf], ...options });
+}
+
+function fill(seed: number, length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, i) => (seed * 31 + i * 7 + (i >> 8)) & 255);
+}
+
+function states({ opened: { volume } }: Vault): string[] {
+  return [...memberStates(volume.engine).values()];
+}
+
+Deno.test("members: they are opened in any order, and nothing on one is found on another", async () => {
+  const media = fresh(3);
+  const vault = await made(media, { k: 2, m: 1 });
+  await vault.files.writeFile("/a", fill(1, 300_000));
+  await vault.close();
+  const again = await opened(copies([media[2], media[0], media[1]]));
+  assert.equal(again.readOnly, false);
+  assert.deepEqual(await again.files.readFile("/a"), fill(1, 300_000));
+  const report = await checkVault(again);
+  assert.deepEqual([report.problems, report.uncovered], [[], 0]);
+  await again.close();
+  const salts = media.map(({ content }) => {
+    const salt = new Uint8Array(32);
+    content.read(0, salt);
+    return salt.toHex();
+  });
+  assert.equal(new Set(salts).size, 3);
+});
+
+Deno.test("members: of two one may be lost; what is left can be read", async () => {
+  const media = fresh(2);
+  const vault = await made(media);
+  await vault.files.writeFile("/a", fill(2, 200_000));
+  await vault.close();
+  for (const left of media) {
+    const again = await opened(copies([left]));
+    assert.equal(again.readOnly, true);
+    assert.deepEqual(await again.files.readFile("/a"), fill(2, 200_000));
+    await assert.rejects(() => again.files.writeFile("/b", "x"), { errno: "EROFS" });
+    const { problems } = await checkVault(again);
+    assert.deepEqual(problems.map(({ kind }) => kind), ["member"]);
+    await again.close();
+  }
+});
+
+Deno.test("members: of three one may be lost, and the vault goes on", async () => {
+  const media = fresh(3);
+  const vault = await made(media);
+  await vault.files.writeFile("/a", fill(3, 200_000));
+  await vault.close();
+  const two = copies(media.slice(1));
+  const degraded = await opened(two);
+  assert.equal(degraded.readOnly, false);
+  assert.deepEqual(states(degraded), ["missing", "current", "current"]);
+  assert.deepEqual(await degraded.files.readFile("/a"), fill(3, 200_000));
+  await degraded.files.writeFile("/b", fill(4, 200_000));
+  await degraded.close();
+  // The one that was away does not count any more, alone or with one of the others.
+  const all = await opened([...copies(media.slice(0, 1)), ...copies(two)]);
+  assert.deepEqual(states(all), ["stale", "current", "current"]);
+  assert.deepEqual(await all.files.readFile("/b"), fill(4, 200_000));
+  const { problems } = await checkVault(all);
+  assert.deepEqual(problems.map(({ kind }) => kind), ["member"]);
+  await all.close();
+  const pair = await opened([...copies(media.slice(0, 1)), ...copies(two.slice(0, 1))]);
+  assert.equal(pair.readOnly, true);
+  assert.deepEqual(await pair.files.readFile("/b"), fill(4, 200_000));
+  await pair.close();
+});
+
+Deno.test("members: one that was set back is not relied on, and none of the newer state is lost", async () => {
+  const media = fresh(2);
+  const vault = await made(media);
+  await vault.files.writeFile("/a", fill(1, 100_000));
+  await vault.commit();
+  const [, older] = copies(media);
+  for (let i = 0; i < 5; i++) {
+    await vault.files.writeFile("/a", fill(10 + i, 100_000));
+    await vault.commit();
+  }
+  await vault.close();
+  const again = await opened([...copies(media.slice(0, 1)), older]);
+  assert.deepEqual(states(again), ["current", "stale"]);
+  assert.equal(again.readOnly, true);
+  assert.deepEqual(await again.files.readFile("/a"), fill(14, 100_000));
+  await again.close();
+});
+
+Deno.test("members: another vault's medium and a copy of a member are refused", async () => {
+  const media = fresh(2);
+  await (await made(media)).close();
+  const others = fresh(2);
+  await (await made(others, { k: 1, m: 1 }, 2)).close();
+  await assert.rejects(() => opened(copies([media[0], others[1]])), {
+    kind: "invalid",
+    message: /"memory:1" is no member of it/,
+  });
+  await assert.rejects(() => opened(copies([media[0], media[0]])), {
+    kind: "conflict",
+    message: /are both its member 0/,
+  });
+});
+
+Deno.test("members: changed apart from each other, they are refused together", async () => {
+  const media = fresh(2);
+  await (await made(media)).close();
+  const [left, right] = copies(media);
+  for (const [i, side] of [left, right].entries()) {
+    const alone = await opened([side], { acceptMissing: true });
+    assert.equal(alone.readOnly, false);
+    await alone.files.writeFile("/a", fill(i, 1000));
+    await alone.close();
+  }
+  await assert.rejects(() => opened(copies([left, right])), { kind: "conflict" });
+  const one = await opened(copies([right]));
+  assert.equal(one.readOnly, false);
+  assert.deepEqual(await one.files.readFile("/a"), fill(1, 1000));
+  await one.close();
+});
+
+Deno.test("members: key slots are those of all, and change on all", async () => {
+  const media = fresh(2);
+  const vault = await made(media);
+  const { slotIndex } = await addSlot(vault.header, { mode: "user", secret: second, kdf });
+  await changeSlot(vault.header, { slotIndex: 0, slot: { mode: "user", secret, kdf } });
+  assert.equal((await listSlots(vault.header)).length, 2);
+  await vault.close();
+  for (const left of media) {
+    const again = await opened(copies([left]), { secret: second });
+    await assert.rejects(() => removeSlot(again.header, { slotIndex }), { kind: "unavailable" });
+    await again.close();
+  }
+  const both = await opened(copies(media));
+  const kept = [both.medium, ...both.header.others!()] as MemoryStorage[];
+  await removeSlot(both.header, { slotIndex });
+  await both.close();
+  for (const left of kept) {
+    await assert.rejects(() => opened(copies([left]), { secret: second }), { kind: "denied" });
+    await (await opened(copies([left]))).close();
+  }
+});
+
+Deno.test("members: a dense vault fills all of them", async () => {
+  const media = fresh(2);
+  arena.reset();
+  const [medium, ...members] = media;
+  const parts = { medium, members, kernel: arena, runtime: new FakeRuntime() };
+  const sizeBytes = 32 * MIB;
+  const options = { secret, kdf, redundancy: { k: 1, m: 1 }, dense: true, sizeBytes };
+  const vault = await createVault(parts, options);
+  await vault.files.writeFile("/a", fill(1, 100_000));
+  await vault.close();
+  for (const { content } of media) {
+    assert.equal(content.length, sizeBytes);
+    assert.equal(content.bytesToAllocate(0, sizeBytes), 0);
+  }
+  const again = await opened(copies(media));
+  assert.deepEqual((await checkVault(again)).problems, []);
+  await again.close();
+});
