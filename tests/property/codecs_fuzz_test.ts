@@ -37,6 +37,7 @@ interface Decoder {
 const text = new TextEncoder();
 const seal = { nonce: new Uint8Array(24).fill(3), tag: new Uint8Array(16).fill(4) };
 
+const named = { sequence: 4, rootBytes: 300, memberEpoch: 2, member: 3 };
 const entry: mapEntry.MapEntry = {
   kind: 1,
   level: 0,
@@ -273,14 +274,7 @@ const decoders: Record<string, Decoder> = {
   readPendingKey: { decode: freeing.readPendingKey, valid: () => freeing.pendingKey(9) },
   decodeSuperblock: {
     decode: superblock.decodeSuperblock,
-    valid: () =>
-      superblock.encodeSuperblock({
-        sequence: 4,
-        root: pointerBytes(),
-        rootBytes: 300,
-        memberEpoch: 2,
-        member: 3,
-      }),
+    valid: () => superblock.encodeSuperblock({ ...named, root: pointerBytes() }),
   },
   ...furtherDecoders,
   checkXattr: {
@@ -354,8 +348,8 @@ Deno.test("codecs: what is encoded is decoded", () => {
   assert.deepEqual(rootRecord.decodeRootRecord(rootRecord.encodeRootRecord(root)), root);
   const read = pointer.readPointer(pointerBytes(), 0);
   assert.deepEqual(read, { cells: 2, epoch: 1, copies: [{ cell: 99, ...seal }] });
-  const named = { sequence: 4, root: paddedPointer(), rootBytes: 300, memberEpoch: 2, member: 3 };
-  assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(named)), named);
+  const padded = { ...named, root: paddedPointer() };
+  assert.deepEqual(superblock.decodeSuperblock(superblock.encodeSuperblock(padded)), padded);
   assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, { cells: 16, firsts: [900] });
   assert.deepEqual(catalog.decodeVolume(catalog.encodeVolume(volume)), volume);
   assert.deepEqual(catalog.decodeBranch(catalog.encodeBranch(branch)), branch);
