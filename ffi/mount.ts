@@ -98,10 +98,11 @@ class WorkerMount implements MountedVault {
 
   async start(): Promise<void> {
     const { medium, secret, profiles, readOnly, noatime } = this.options;
-    const { cryptoLane, workers, cacheBytes, scrubEveryMs } = this.options;
+    const { cryptoLane, workers, cacheBytes, scrubEveryMs, listSnapshots } = this.options;
     const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
     const protect = this.options.protect && new Uint8Array(this.options.protect);
-    const order = { ...vault, protect, cryptoLane, workers, cacheBytes, scrubEveryMs };
+    const serving = { cryptoLane, workers, cacheBytes, scrubEveryMs, listSnapshots };
+    const order = { ...vault, protect, ...serving };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
     this.worker.postMessage(
       { type: "open", order } satisfies ToServer,

@@ -17,6 +17,7 @@ import { MIB, VIEW_BYTES_MAX } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
 import { DamageNews } from "../core/vault/damage_news.ts";
+import { MountedViews } from "../core/vault/mounted_views.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
@@ -37,8 +38,8 @@ import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "./open_rehearsal.ts";
 import { PostedKernelCache } from "./posted_kernel_cache.ts";
 import { toPosted } from "./posted_error.ts";
 
-/** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes. Untouched pages cost nothing. */
-const KERNEL_BYTES = 72 * MIB + VIEW_BYTES_MAX;
+/** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes and snapshots. Untouched pages cost nothing. */
+const KERNEL_BYTES = 72 * MIB + 2 * VIEW_BYTES_MAX;
 /** Blocks of deleted files that one idle step frees. */
 const RECLAIM_BLOCKS = 256;
 const PROGRESS_STEPS = 1000;
@@ -49,6 +50,7 @@ const post = (message: FromServer, moved: ArrayBuffer[] = []) => scope.postMessa
 interface Server {
   readonly vault: Vault;
   readonly transaction: MountTransaction;
+  readonly views: MountedViews;
   readonly kernel: WasmKernel;
   readonly lane: OpenLane;
   readonly scrubEveryMs?: number;
@@ -94,6 +96,7 @@ async function open(order: ServeOrder): Promise<Server> {
     return {
       vault,
       transaction: new MountTransaction(vault, kernelCache),
+      views: new MountedViews(vault, { kernel, listSnapshots: order.listSnapshots }),
       kernel,
       lane,
       scrubEveryMs,
@@ -126,7 +129,7 @@ function turn(): Promise<void> {
 }
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {
-  const { vault, kernel, lane, scrubEveryMs } = serving;
+  const { vault, views, kernel, lane, scrubEveryMs } = serving;
   const { fileSystem } = vault;
   const upkeep = new Upkeep(vault);
   const scrubs = scrubEveryMs === undefined
@@ -148,7 +151,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
       return false;
     }
   };
-  await serveSession(session, fileSystem, {
+  await serveSession(session, views.fileSystem, {
     kernel,
     handles,
     writebackCache: false,
@@ -157,6 +160,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     round: (empty) => kernelCache.served(empty),
     tick: () => {
       tellDamage();
+      views.tick();
       void upkeep.tick().catch(failed);
       void scrubs?.tick().catch(failed);
     },
@@ -227,6 +231,7 @@ async function end(failure?: unknown): Promise<void> {
   stopping.abort(new VaultError("unavailable", "Cannot finish: the vault is being unmounted"));
   await Promise.all(running);
   try {
+    ending?.views.close();
     if (failure instanceof AssertionError) await ending?.vault.abandon();
     else await ending?.vault.close();
     tellDamage();

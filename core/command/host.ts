@@ -64,6 +64,8 @@ export interface MountOrder {
   readonly noatime: boolean;
   /** Scrub so often; undefined: never by itself. */
   readonly scrubEveryMs?: number;
+  /** `.snapshots` shows in listings of the root directory. */
+  readonly listSnapshots: boolean;
   readonly cryptoLane: CryptoLaneName;
   /** More options as mount(8) takes them. */
   readonly extra: readonly string[];

@@ -29,6 +29,7 @@ export interface ParsedMountOptions {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;
+  readonly listSnapshots: boolean;
   readonly passphraseFile?: string;
   readonly recoveryCodeFile?: string;
   readonly device: boolean;
@@ -48,12 +49,13 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     all.findLast((option) => option.replaceAll("-", "_").startsWith(`${name}=`))
       ?.slice(name.length + 1);
   const own =
-    /^(ro|noatime|allow_other|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub)=.*)$/;
+    /^(ro|noatime|allow_other|list[-_]snapshots|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub)=.*)$/;
   const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
   return {
     readOnly: has("ro"),
     allowOther: has("allow_other"),
     noatime: has("noatime"),
+    listSnapshots: has("list_snapshots") || has("list-snapshots"),
     passphraseFile: value("passphrase_file"),
     recoveryCodeFile: value("recovery_code_file"),
     device: has("device"),

@@ -24,6 +24,7 @@ interface MountFlags extends SecretOptions, ProtectOptions, PrintOptions {
   readonly noatime?: boolean;
   /** Milliseconds from one to the next. */
   readonly scrub?: number;
+  readonly listSnapshots?: boolean;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
   readonly reportReady?: boolean;
@@ -88,6 +89,7 @@ function mountFlags(command: Command): Command {
     .option("--allow-other", "other users may enter")
     .option("--noatime", "reading does not change access times")
     .option("--scrub <often>", "daily, weekly, monthly, or a time like 36h", scrubEveryArgument)
+    .option("--list-snapshots", "show .snapshots in listings; it is there in any case")
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
     .addOption(command.createOption("--report-ready").hideHelp())
@@ -114,6 +116,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     readOnly: call.flags.readOnly === true || shared.readOnly,
     allowOther: call.flags.allowOther === true || shared.allowOther,
     noatime: call.flags.noatime === true || shared.noatime,
+    listSnapshots: call.flags.listSnapshots === true || shared.listSnapshots,
     device: call.flags.device ?? (shared.device || undefined),
     passphraseFile: call.flags.passphraseFile ?? shared.passphraseFile,
     recoveryCodeFile: call.flags.recoveryCodeFile ?? shared.recoveryCodeFile,
@@ -208,6 +211,7 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.allowOther) args.push("--allow-other");
   if (order.noatime) args.push("--noatime");
   if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
+  if (order.listSnapshots) args.push("--list-snapshots");
   for (const option of order.extra) args.push("-o", option);
   args.push(...handoverArguments(order));
   const bytes = handoverBytes(order);

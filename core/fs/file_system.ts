@@ -16,6 +16,8 @@ export interface FileSystem {
    * fifo, a working directory, O_PATH). False where it is not.
    */
   getattrRemoved?(ino: number, out: Attributes): boolean;
+  /** True where entries of a directory come and go without anybody asking here: they must not be remembered. */
+  entriesChange?(ino: number): boolean;
   setattr(caller: Caller, ino: number, change: AttributeChange, out: Attributes): void;
   /** Creates any node but a symlink: the type is in `mode` (S_IFREG, S_IFDIR, S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK). */
   mknod(caller: Caller, place: Place, node: NewNode, out: Attributes): void;

@@ -24,6 +24,7 @@ const MEANING: Record<ErrnoName, readonly [VaultErrorKind, string]> = {
   EINVAL: ["invalid", "not possible for this file, or a bad argument"],
   EFBIG: ["invalid", "files are at most 16 TiB long"],
   ENOSPC: ["unavailable", "the vault is full; remove something or make it larger"],
+  EMFILE: ["unavailable", "too many volumes and snapshots are in use"],
   EROFS: ["denied", "the vault is open read-only"],
   EMLINK: ["invalid", "it has too many links"],
   ERANGE: ["invalid", "the name is too long"],

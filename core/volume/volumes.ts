@@ -27,7 +27,8 @@ const BLOCKS_PER_STEP = 4096;
 export class Volumes {
   private readonly engine: Engine;
   private readonly open = new Map<number, Volume>();
-  private readonly openSnapshots = new Set<SnapshotStore>();
+  /** With how to take them away from whoever reads them; null: their readers must close them. */
+  private readonly openSnapshots = new Map<SnapshotStore, (() => void) | null>();
 
   /** Over the engine of a vault. */
   constructor(engine: Engine) {
@@ -66,7 +67,7 @@ export class Volumes {
   }
 
   /** All snapshots in all branches of a volume, hidden ones too, in the order they were made. */
-  private snapshotsOf(volume: number): PlacedSnapshot[] {
+  snapshotsOf(volume: number): PlacedSnapshot[] {
     const snapshots: PlacedSnapshot[] = [];
     for (const branch of this.catalog.branches()) {
       if (branch.volume !== volume) continue;
@@ -260,17 +261,25 @@ export class Volumes {
 
   /** Opens a snapshot for reading. Close it: it cannot be deleted meanwhile. */
   openSnapshot(volumeName: string, name: SnapshotName): SnapshotStore {
-    const snapshot = this.findSnapshot(this.recordOf(volumeName), name);
+    return this.read(this.findSnapshot(this.recordOf(volumeName), name), null);
+  }
+
+  /** Opens a snapshot for reading until `revoke` is called, which closes it: it is about to be deleted. */
+  read(snapshot: PlacedSnapshot, revoke: (() => void) | null): SnapshotStore {
     const closed = (store: SnapshotStore) => void this.openSnapshots.delete(store);
     const opened = new SnapshotStore(this.engine, snapshot, closed);
-    this.openSnapshots.add(opened);
+    this.openSnapshots.set(opened, revoke);
     return opened;
   }
 
+  /** True where somebody reads a snapshot who cannot be stopped; the others are. */
   private isOpen({ branch, sequence }: PlacedSnapshot): boolean {
-    return [...this.openSnapshots].some(({ snapshot }) =>
+    const readers = [...this.openSnapshots].filter(([{ snapshot }]) =>
       snapshot.branch === branch && snapshot.sequence === sequence
     );
+    if (readers.some(([, revoke]) => revoke === null)) return true;
+    for (const [, revoke] of readers) revoke!();
+    return false;
   }
 
   /** Deletes a snapshot. What only it had comes free in the background; with clones, when the last of them is gone. */

@@ -30,6 +30,9 @@ export function timeoutOf(seconds: number): Timeout {
   return { seconds: whole, nanoseconds: Math.round((seconds - whole) * 1e9) };
 }
 
+/** For what changes without a request: nothing is to be believed for any time. */
+export const NO_TIMEOUTS = { entry: timeoutOf(0), attr: timeoutOf(0), negative: timeoutOf(0) };
+
 /** Sends replies on their way. Both functions return 0 or the errno. */
 export interface ReplyChannel {
   /** Sends the first `length` bytes of the reply's memory. */

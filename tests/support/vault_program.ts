@@ -24,6 +24,7 @@ export interface VaultOrder {
   readonly readOnly?: boolean;
   readonly workers?: number;
   readonly cacheBytes?: number;
+  readonly listSnapshots?: boolean;
   /** How the crypto worker fails, as a query of `failing_worker.ts`. */
   readonly failingWorker?: string;
 }
@@ -62,6 +63,7 @@ function report(error: Error): void {
 
 async function main(order: VaultOrder): Promise<void> {
   const { path, mountpoint, readOnly = false, workers = 1, cacheBytes, failingWorker } = order;
+  const { listSnapshots = false } = order;
   if (!exists(path)) await makeVault(order);
   const mount = await mountVault({
     medium: path,
@@ -73,6 +75,7 @@ async function main(order: VaultOrder): Promise<void> {
     cryptoLane: "wasm",
     workers,
     cacheBytes,
+    listSnapshots,
     allowOther: true,
     extra: ["suid", "dev"],
     cryptoWorker: failingWorker === undefined

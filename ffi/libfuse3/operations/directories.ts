@@ -1,5 +1,6 @@
 import type { Exchange, Operation } from "../exchange.ts";
 import { READ_IN } from "../protocol.ts";
+import { NO_TIMEOUTS } from "../reply.ts";
 import { malformed } from "../request.ts";
 
 function list({ fileSystem, request, directory }: Exchange, plus: boolean): number {
@@ -16,7 +17,9 @@ export const readdir: Operation = (exchange) => list(exchange, false);
 
 export const readdirplus: Operation = (exchange) => {
   const length = list(exchange, true);
-  const { directory, fileSystem, attributes, settings } = exchange;
-  if (length > 0) directory.addAttributes(fileSystem, attributes, settings.timeouts);
+  const { directory, fileSystem, attributes, settings, request } = exchange;
+  const changes = fileSystem.entriesChange?.(request.nodeId) === true;
+  const timeouts = changes ? NO_TIMEOUTS : settings.timeouts;
+  if (length > 0) directory.addAttributes(fileSystem, attributes, timeouts);
   return length;
 };

@@ -12,6 +12,7 @@ import {
   RENAME_NOREPLACE,
   S_IFDIR,
 } from "../protocol.ts";
+import { NO_TIMEOUTS } from "../reply.ts";
 import { isDots } from "../request.ts";
 
 const DOT_DOT_BYTES = 2;
@@ -30,6 +31,8 @@ function parentOf(fileSystem: FileSystem, ino: number): number {
 
 export const lookup: Operation = ({ fileSystem, settings, request, reply, attributes }) => {
   const name = request.lookupName(0);
+  const changes = fileSystem.entriesChange?.(request.nodeId) === true;
+  const timeouts = changes ? NO_TIMEOUTS : settings.timeouts;
   try {
     // "." and ".." are asked for by handles that outlived the kernel's memory (NFS, open_by_handle_at).
     if (isDots(name)) {
@@ -40,11 +43,11 @@ export const lookup: Operation = ({ fileSystem, settings, request, reply, attrib
     }
   } catch (error) {
     const absent = error instanceof PosixError && error.errno === ERRNO.ENOENT;
-    const { negative } = settings.timeouts;
+    const { negative } = timeouts;
     if (!absent || (negative.seconds === 0 && negative.nanoseconds === 0)) throw error;
     return reply.negativeEntry(negative);
   }
-  return reply.entry(0, attributes, settings.timeouts);
+  return reply.entry(0, attributes, timeouts);
 };
 
 /** Makes a node for the caller, with the umask that came with the request. */
