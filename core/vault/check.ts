@@ -323,10 +323,10 @@ class VaultCheck {
   }
 
   private report(counts: { files: number; directories: number }): CheckReport {
-    const { volume } = this.vault.opened;
-    const paths = findPaths(volume, this.badIds);
+    const paths = findPaths(this.vault.opened.volume.engine, this.badIds);
     for (const id of this.badIds) {
-      this.problems.add("damaged", `block ${id} does not open`, paths.get(id));
+      const { path, where = "" } = paths.get(id) ?? {};
+      this.problems.add("damaged", `block ${id}${where} does not open`, path);
     }
     const { blocks, places, bytes, members: { uncovered }, problems: { list, more } } = this;
     const problems: readonly Problem[] = list;

@@ -1,3 +1,4 @@
+import { Tree } from "../btree/tree.ts";
 import { VaultError } from "../errors.ts";
 import { DIRENT_NAME_AT, direntIno } from "../format/dirent.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
@@ -12,35 +13,68 @@ import {
   keyIno,
   NODE_KEY_BYTES,
 } from "../format/volume_key.ts";
-import type { VolumeStore } from "../volume/volume_store.ts";
+import type { Engine } from "../volume/engine.ts";
+import { datasets, type NamedTree } from "./lost_datasets.ts";
 
 const ROOT_INO = 1;
 /** Directories above one another that a path is followed through. */
 const DEPTH_MAX = 4096;
 
-/** The path of the file that each of these blocks belongs to, as far as the tree can be read. */
-export function findPaths(volume: VolumeStore, ids: readonly number[]): Map<number, string> {
-  const paths = new Map<number, string>();
-  if (ids.length === 0) return paths;
+/** A file, and where it is. */
+export interface PlacedPath {
+  readonly path: string;
+  /** In words; empty for the first volume as it is. */
+  readonly where: string;
+}
+
+/** The file that each of these blocks belongs to, in one of the volumes and snapshots that have it, as far as trees can be read. */
+export function findPaths(engine: Engine, ids: readonly number[]): Map<number, PlacedPath> {
+  const paths = new Map<number, PlacedPath>();
+  for (const dataset of ids.length === 0 ? [] : readable(() => datasets(engine), [])) {
+    const left = ids.filter((id) => !paths.has(id));
+    if (left.length === 0) break;
+    const pages = engine.store.readPages();
+    const found = readable(() => pathsIn(new Tree(pages, pages.page(dataset.root)), left), []);
+    const where = whereOf(engine, dataset);
+    for (const [id, path] of found) paths.set(id, { path, where });
+    engine.store.trim();
+  }
+  return paths;
+}
+
+/** Without a readable tree there are no names. */
+function readable<T>(read: () => T, otherwise: T): T {
   try {
-    const owners = ownersOf(volume, ids);
-    const names = namesOf(volume, new Set(owners.values()));
-    for (const [id, ino] of owners) {
-      const name = names.get(ino);
-      if (name !== undefined) paths.set(id, pathOf(volume, name));
-    }
+    return read();
   } catch (error) {
-    if (!(error instanceof VaultError)) throw error; // without a readable tree there are no names
+    if (error instanceof VaultError) return otherwise;
+    throw error;
+  }
+}
+
+function whereOf({ store: { catalog } }: Engine, { volume, snapshot }: NamedTree): string {
+  const isFirst = readable(() => catalog.volumes()[0]?.name === volume, false);
+  if (snapshot !== null) return ` of volume "${volume}", snapshot "${snapshot}",`;
+  return isFirst ? "" : ` of volume "${volume}"`;
+}
+
+function pathsIn(tree: Tree, ids: readonly number[]): [number, string][] {
+  const owners = ownersOf(tree, ids);
+  const names = namesOf(tree, new Set(owners.values()));
+  const paths: [number, string][] = [];
+  for (const [id, ino] of owners) {
+    const name = names.get(ino);
+    if (name !== undefined) paths.push([id, pathOf(tree, name)]);
   }
   return paths;
 }
 
 /** Block id → inode. */
-function ownersOf(volume: VolumeStore, ids: readonly number[]): Map<number, number> {
+function ownersOf(tree: Tree, ids: readonly number[]): Map<number, number> {
   const owners = new Map<number, number>();
   const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
   const from = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), 0, 0);
-  volume.tree.scan(from, (key, value) => {
+  tree.scan(from, (key, value) => {
     if (key[0] !== KEY_TYPE.extent) return false;
     decodeExtent(value, extent);
     for (const id of ids) {
@@ -57,10 +91,10 @@ interface Name {
 }
 
 /** Inode → one of its names. */
-function namesOf(volume: VolumeStore, inos: ReadonlySet<number>): Map<number, Name> {
+function namesOf(tree: Tree, inos: ReadonlySet<number>): Map<number, Name> {
   const names = new Map<number, Name>();
   const text = new TextDecoder();
-  volume.tree.scan(new Uint8Array([KEY_TYPE.entry]), (key, value) => {
+  tree.scan(new Uint8Array([KEY_TYPE.entry]), (key, value) => {
     if (key[0] !== KEY_TYPE.entry) return false;
     const ino = direntIno(value);
     if (inos.has(ino)) {
@@ -71,11 +105,11 @@ function namesOf(volume: VolumeStore, inos: ReadonlySet<number>): Map<number, Na
   return names;
 }
 
-function pathOf(volume: VolumeStore, last: Name): string {
+function pathOf(tree: Tree, last: Name): string {
   const parts = [last.name];
   let directory = last.directory;
   for (let depth = 0; directory !== ROOT_INO && depth < DEPTH_MAX; depth++) {
-    const above = nameOfDirectory(volume, directory);
+    const above = nameOfDirectory(tree, directory);
     if (above === null) return `?/${parts.join("/")}`;
     parts.unshift(above.name);
     directory = above.directory;
@@ -83,8 +117,8 @@ function pathOf(volume: VolumeStore, last: Name): string {
   return `/${parts.join("/")}`;
 }
 
-function nameOfDirectory(volume: VolumeStore, ino: number): Name | null {
-  const record = volume.tree.get(
+function nameOfDirectory(tree: Tree, ino: number): Name | null {
+  const record = tree.get(
     encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino),
   );
   if (record === null) return null;
@@ -92,7 +126,7 @@ function nameOfDirectory(volume: VolumeStore, ino: number): Name | null {
   decodeInode(record, inode);
   let found: Name | null = null;
   const from = encodeEntryKey(new Uint8Array(ENTRY_KEY_BYTES), inode.parent, 0);
-  volume.tree.scan(from, (key, value) => {
+  tree.scan(from, (key, value) => {
     if (key[0] !== KEY_TYPE.entry || keyIno(key) !== inode.parent) return false;
     if (direntIno(value) !== ino) return true;
     const name = new TextDecoder().decode(value.slice(DIRENT_NAME_AT));

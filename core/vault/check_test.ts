@@ -98,6 +98,34 @@ Deno.test("check: a damaged block is found and its file named; a damaged node to
   assert.ok(again.problems.some(({ what }) => /tree node \d+ does not open/.test(what)));
 });
 
+Deno.test("check: a damaged block is named by the volume or the snapshot that has it", async () => {
+  const { vault, medium } = await smallWorld();
+  const damage = async (name: string, change: () => Promise<unknown>) => {
+    const { nextId } = vault.opened.volume.store.blocks;
+    await change();
+    await vault.commit();
+    const cells: number[] = [];
+    vault.opened.volume.store.blocks.entries((id, entry) => {
+      if (id >= nextId && entry.kind === 1) cells.push(entry.places[0].cell);
+    });
+    assert.equal(cells.length, 1, name);
+    medium.flipBit(cells[0] * CELL_BYTES + 7, 3);
+  };
+  await vault.volumes.create("other");
+  await using other = await vault.volumes.open("other");
+  const content = new Uint8Array(4000).fill(1);
+  await damage("other", () => other.files.writeFile("/there", content));
+  await damage("main", () => vault.files.writeFile("/old", content));
+  await vault.snapshots.create("main", "monday");
+  await vault.files.remove("/old");
+  const { problems } = await checkVault(vault);
+  const named = problems.map(({ what, path }) => `${what.replace(/ \d+/, "")}: ${path}`);
+  assert.deepEqual(named.sort(), [
+    'block of volume "main", snapshot "monday", does not open: /old',
+    'block of volume "other" does not open: /there',
+  ]);
+});
+
 Deno.test("check: what the map has and nothing reaches is found, and what is missing", async () => {
   const { vault } = await smallWorld();
   const { blocks } = vault.opened.volume.store;

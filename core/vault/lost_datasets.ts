@@ -40,13 +40,17 @@ export function describeLost(engine: Engine, hurt: LostIds, lost: number): LostR
   return { lost, files, more };
 }
 
-interface NamedTree {
+/** A tree with the names of what it is. */
+export interface NamedTree {
   readonly volume: string;
+  /** Name or sequence of a snapshot; null: the volume as it is. */
   readonly snapshot: string | null;
+  /** Block id of its root node. */
   readonly root: number;
 }
 
-function datasets({ store: { catalog } }: Engine): NamedTree[] {
+/** What all volumes are in the newest root, and their snapshots. */
+export function datasets({ store: { catalog } }: Engine): NamedTree[] {
   const volumes = new Map(catalog.volumes().map(({ id, name }) => [id, name]));
   const found: NamedTree[] = [];
   for (const branch of catalog.branches()) {
