@@ -11,7 +11,7 @@ import { addFileVerbs } from "./program_files.ts";
 import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
 import { addMountVerbs } from "./program_mount.ts";
-import { addScrubVerb } from "./program_scrub.ts";
+import { addScrubVerbs } from "./program_scrub.ts";
 import { addTransactionVerbs } from "./program_transaction.ts";
 import { addVaultVerbs } from "./program_vault.ts";
 import { addVolumeVerbs } from "./program_volumes.ts";
@@ -66,7 +66,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addVaultVerbs(program, parts);
   addMountVerbs(program, parts);
   addTransactionVerbs(program, parts.host);
-  addScrubVerb(program, parts.host);
+  addScrubVerbs(program, parts.host);
   addFileVerbs(program, parts.host);
   addKeyVerbs(program, parts.host);
   addHiddenVerbs(program, parts.host);

@@ -1,10 +1,20 @@
-import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { KDF_ORDER } from "../crypto/argon2.ts";
 import { VaultError } from "../errors.ts";
 import { parseDuration } from "./durations.ts";
 import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
-import { examples, opening, printing, protecting, sizeArgument } from "./program_options.ts";
+import {
+  cryptoLane,
+  examples,
+  opening,
+  parseDescriptor,
+  printing,
+  protecting,
+  sizeArgument,
+  takingNew,
+} from "./program_options.ts";
+import type { RecoverOrder } from "./recover.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 interface ScrubFlags extends OpenOptions, PrintOptions {
@@ -13,8 +23,9 @@ interface ScrubFlags extends OpenOptions, PrintOptions {
   readonly background?: boolean;
 }
 
-/** scrub. */
-export function addScrubVerb(program: Command, host: Host): void {
+/** scrub, recover. */
+export function addScrubVerbs(program: Command, host: Host): void {
+  addRecover(program, host);
   examples(
     printing(protecting(opening(program.command("scrub <medium>"))))
       .description("read every shard and copy, repair what is bad, name the files that are lost")
@@ -32,6 +43,34 @@ export function addScrubVerb(program: Command, host: Host): void {
     }
     await print(host, flags, report, scrubText);
     requireNothingLost(medium, report);
+  });
+}
+
+interface RecoverFlags extends RecoverOrder, PrintOptions {}
+
+function addRecover(program: Command, host: Host): void {
+  examples(
+    printing(takingNew(program.command("recover <medium>")))
+      .description("make a vault anew whose header is gone, on another medium, from a key export")
+      .requiredOption("--key-export <file>", "what key export has saved")
+      .requiredOption("--to <medium>", "where it is made; the old one is only read")
+      .option("--passphrase-file <file>", "read the passphrase of the export from a file")
+      .addOption(
+        new Option("--passphrase-fd <n>", "the same from an open descriptor")
+          .argParser(parseDescriptor),
+      )
+      .addOption(new Option("--kdf <profile>", "of the export, where known").choices(KDF_ORDER))
+      .addOption(
+        new Option("--new-kdf <profile>", "how costly guessing the new passphrase shall be")
+          .choices(KDF_ORDER),
+      )
+      .addOption(cryptoLane()),
+    ["recover broken.sv --key-export vault.keys --to whole.sv"],
+  ).action(async (medium: string, flags: RecoverFlags) => {
+    const { recover, recoverText, requireAllRecovered } = await import("./recover.ts");
+    const report = await recover(host, medium, flags);
+    await print(host, flags, report, recoverText);
+    requireAllRecovered(medium, report);
   });
 }
 

@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { type ScrubReport, scrubVault } from "../vault/scrub.ts";
+import type { LostReport } from "../vault/lost_datasets.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { printable, type Style } from "./terminal/colours.ts";
@@ -68,15 +69,21 @@ const LOSSES = {
   attributes: "extended attributes may be lost",
 } as const;
 
-/** For people. */
-export function scrubText(report: ScrubReport, style: Style): string {
-  const { files, more, lost, places, bytes, bad, repaired, badHeaders, resumed } = report;
+/** A line for each file that is lost or not whole. */
+export function lossLines({ lost, files, more }: LostReport, style: Style): string {
   let text = files.map(({ path, volume, snapshot, loss }) => {
     const where = snapshot === null ? volume : `${volume}, snapshot ${snapshot}`;
     return `${style.red(LOSSES[loss])}: ${printable(path)} (${printable(where)})\n`;
   }).join("");
   if (more > 0) text += `and ${more} more\n`;
   if (lost > 0) text += `${style.red("lost")}: ${plural(lost, "block")}\n`;
+  return text;
+}
+
+/** For people. */
+export function scrubText(report: ScrubReport, style: Style): string {
+  const { places, bytes, bad, repaired, badHeaders, resumed } = report;
+  let text = lossLines(report, style);
   const found = bad + badHeaders;
   if (found > 0) {
     const done = repaired ? style.green("repaired") : style.red("damaged and not all repaired");

@@ -56,6 +56,15 @@ export async function hiddenSecretFor(
   return { passphrase: await askSecret(host, `Passphrase of the hidden vault in "${medium}": `) };
 }
 
+/** A passphrase from a file or a descriptor, else typed. The caller wipes it. */
+export async function readPassphrase(
+  host: Host,
+  source: string | number | undefined,
+  question: string,
+): Promise<Uint8Array> {
+  return source === undefined ? await askSecret(host, question) : await readSecret(host, source);
+}
+
 /** The secret that opens a vault. The caller wipes it with {@linkcode wipeSecret}. */
 export async function secretFor(
   host: Host,

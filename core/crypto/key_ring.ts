@@ -50,6 +50,11 @@ export class KeyRing {
     this.#places.delete(epoch);
   }
 
+  /** The epochs whose keys are here. */
+  epochs(): number[] {
+    return [...this.#places.keys()];
+  }
+
   /** True where the epoch's keys are here: an epoch read from a medium is asked about first. */
   has(epoch: number): boolean {
     return this.#places.has(epoch);

@@ -38,6 +38,19 @@ export function vaultKeys(parts: Omit<VaultKeys, "wipe">): VaultKeys {
   };
 }
 
+/** The same keys in memory of their own, to be wiped on their own. */
+export function copyOfKeys(
+  { vaultId, layoutKey, epochs, featureBits, hidden }: VaultKeys,
+): VaultKeys {
+  return vaultKeys({
+    vaultId: vaultId.slice(),
+    layoutKey: layoutKey.slice(),
+    epochs: epochs.map(({ epoch, masterKey }) => ({ epoch, masterKey: masterKey.slice() })),
+    featureBits,
+    hidden: hidden && { ...hidden, orderKey: hidden.orderKey.slice() },
+  });
+}
+
 /** The epoch of new writes. */
 export function currentEpoch(keys: VaultKeys): EpochKey {
   return keys.epochs[keys.epochs.length - 1];
