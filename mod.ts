@@ -71,6 +71,7 @@ export type {
   DeviceFingerprint,
   FilesystemDriver,
   Platform,
+  RootMemory,
   SecureStorage,
 } from "./core/crypto/platform.ts";
 export type { HiddenPlace } from "./core/format/hidden_place.ts";

@@ -102,7 +102,8 @@ class WorkerMount implements MountedVault {
     const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
     const protect = this.options.protect && new Uint8Array(this.options.protect);
     const serving = { cryptoLane, workers, cacheBytes, scrubEveryMs, listSnapshots };
-    const order = { ...vault, protect, ...serving };
+    const { acceptRollback, memory } = this.options;
+    const order = { ...vault, protect, ...serving, acceptRollback, memory };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
     this.worker.postMessage(
       { type: "open", order } satisfies ToServer,

@@ -28,6 +28,10 @@ export interface ServeOrder {
   readonly workers: number;
   /** Bytes of tree pages kept in memory. */
   readonly cacheBytes?: number;
+  /** Take what is found as the newest, whatever this device remembers. */
+  readonly acceptRollback?: boolean;
+  /** False: nothing is remembered. */
+  readonly memory?: boolean;
 }
 
 /** A verb for the running mount, from the control socket. Bytes are moved, not cloned, and wiped by the receiver. */

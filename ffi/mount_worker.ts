@@ -90,7 +90,10 @@ async function open(order: ServeOrder): Promise<Server> {
     };
     const stretch = takingAhead(ahead.promise);
     const protect = order.protect && decodeHiddenPlace(order.protect);
-    const opening = { secret, protect, profiles, stretch, readOnly };
+    const { acceptRollback, memory = true } = order;
+    const rootMemory = memory ? parts.platform.rootMemory?.() : undefined;
+    const remembering = { rootMemory, acceptRollback };
+    const opening = { secret, protect, profiles, stretch, readOnly, ...remembering };
     const options = { ...opening, noatime, cacheBytes, onDamage: damage.onDamage };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
     return {
@@ -199,16 +202,27 @@ async function scrubNow({ vault, transaction }: Server): Promise<void> {
     if (report.ok) return;
     const names = report.files.slice(0, 10).map(({ path }) => `"${path}"`).join(", ");
     const text = `the scrub found ${report.lost} lost blocks: ${names}; run "sigmavault scrub"`;
-    post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
+    warn(text);
   } catch (error) {
     if (!signal.aborted) throw error; // unmounted: the next one goes on
   }
 }
 
+function warn(text: string): void {
+  post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
+}
+
+/** Says once why less is remembered than should be. */
+function warnOfMemory({ opened: { memory } }: Vault): void {
+  if (memory === undefined || memory.warning === null) return;
+  warn(memory.warning);
+  memory.warning = null;
+}
+
 /** Says once a second what was repaired: a dying disk gives thousands of findings. */
 function tellDamage(): void {
   const text = damage.take();
-  if (text !== null) post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
+  if (text !== null) warn(text);
 }
 
 /** Tells of the first step and of each further thousandth: every message wakes a thread. */
@@ -234,6 +248,7 @@ async function end(failure?: unknown): Promise<void> {
     ending?.views.close();
     if (failure instanceof AssertionError) await ending?.vault.abandon();
     else await ending?.vault.close();
+    if (ending) warnOfMemory(ending.vault);
     tellDamage();
     await ending?.lane.close();
   } catch (closing) {
@@ -251,10 +266,8 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
       const { vault } = server;
       const { replayed, skippedRoots } = vault.opened;
       post({ type: "opened", readOnly: vault.readOnly, replayed });
-      if (skippedRoots.length > 0) {
-        const text = olderStateText(message.order.medium, skippedRoots);
-        post({ type: "report", error: toPosted(new VaultError("corrupt", text)) });
-      }
+      if (skippedRoots.length > 0) warn(olderStateText(message.order.medium, skippedRoots));
+      warnOfMemory(vault);
     } else if (message.type === "stretched") {
       ahead.resolve(message.stretched);
     } else if (message.type === "serve") {

@@ -82,7 +82,6 @@ export class DirectoryObjects implements ObjectAccess {
 
   sync(): void {
     this.#checkOpen("sync");
-    if (!this.writable) return;
     if (this.#syncFailure !== undefined) throw syncedNoMore(this.name, this.#syncFailure);
     try {
       this.#attempt("sync", () => syncPath(this.name));

@@ -7,6 +7,7 @@ import { createVault } from "../vault/vault.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { NodeKind } from "./file_tree.ts";
 import type { CryptoLaneName, Host } from "./host.ts";
+import { rootMemoryOf } from "./open.ts";
 import { blockBytesFor } from "./redundancy_option.ts";
 import { newPassphrase } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
@@ -28,6 +29,8 @@ export interface CreateOptions {
   readonly passphraseFile?: string;
   readonly passphraseFd?: number;
   readonly cryptoLane: CryptoLaneName;
+  /** False: this device does not remember the vault. */
+  readonly memory?: boolean;
 }
 
 /** A symlink is followed. */
@@ -65,6 +68,7 @@ export async function create(
       const root = { ...host.owner(), mode: 0o755 };
       const progress = (done: number, total: number) => bar.show(done, total, "noise");
       await using vault = await createVault(parts, {
+        rootMemory: rootMemoryOf(parts, options),
         secret,
         mode,
         kdf,

@@ -8,6 +8,7 @@ import {
   type VolumeSnapshotRow,
   volumeSnapshotRows,
 } from "./dataset_rows.ts";
+import { isoTime } from "./times.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** What `info` says about an open vault. */
@@ -39,6 +40,8 @@ export interface VaultDescription {
   readonly replayed: number;
   /** Newer roots that did not open. */
   readonly skippedRoots: readonly number[];
+  /** The newest root that this device remembers, and when it noted it; null where it does not. */
+  readonly remembered: { readonly sequence: number; readonly seen: string } | null;
   readonly volumes: readonly VolumeRow[];
   /** Of all volumes. */
   readonly snapshots: readonly VolumeSnapshotRow[];
@@ -67,7 +70,14 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     readOnly: vault.readOnly,
     replayed,
     skippedRoots,
+    remembered: rememberedBy(vault),
     volumes: volumeRows(vault),
     snapshots: volumeSnapshotRows(vault),
   };
+}
+
+function rememberedBy({ opened: { memory } }: Vault): VaultDescription["remembered"] {
+  if (memory === undefined || memory.remembered === null) return null;
+  const { sequence, seen } = memory.remembered;
+  return { sequence, seen: isoTime(seen) };
 }

@@ -67,6 +67,10 @@ export interface MountOrder {
   /** `.snapshots` shows in listings of the root directory. */
   readonly listSnapshots: boolean;
   readonly cryptoLane: CryptoLaneName;
+  /** Take what is found as the newest, whatever this device remembers. */
+  readonly acceptRollback?: boolean;
+  /** False: nothing is remembered. */
+  readonly memory?: boolean;
   /** More options as mount(8) takes them. */
   readonly extra: readonly string[];
 }

@@ -69,6 +69,7 @@ export function infoText(
     ["block size", formatSize(report.blockBytes)],
     ["redundancy", redundancyText(report.redundancy)],
     ["root", `sequence ${report.sequence}, key epoch ${report.epoch}`],
+    ["this device", rememberedText(report)],
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
   ];
   if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
@@ -90,4 +91,9 @@ export function infoText(
     : style.bold("snapshots\n") + snapshotsText(report.snapshots, { style, now });
   return facts + style.bold("volumes\n") + volumesText(report.volumes, style) + snapshots +
     style.bold("key slots\n") + rowsOfSlots(report.keySlots);
+}
+
+function rememberedText({ remembered }: InfoReport): string {
+  if (remembered === null) return "remembers nothing of it";
+  return `has seen root ${remembered.sequence}, noted ${remembered.seen}`;
 }

@@ -1,6 +1,7 @@
 import { wipe } from "../bytes.ts";
 import type { KdfChoice, KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
+import type { RootMemory } from "../crypto/platform.ts";
 import { VaultError } from "../errors.ts";
 import { openHeader } from "../volume/header_area.ts";
 import { ownParts } from "../volume/hidden_place.ts";
@@ -25,8 +26,16 @@ import { proofOf } from "./slot_verbs.ts";
 import { splitVaultName } from "./vault_name.ts";
 
 /** What verbs on a vault are told about opening it. */
-export interface OpenOptions extends SecretOptions, ProtectOptions {
+export interface OpenOptions extends SecretOptions, ProtectOptions, MemoryOptions {
   readonly cryptoLane?: CryptoLaneName;
+}
+
+/** What verbs are told about what this device remembers. */
+export interface MemoryOptions {
+  /** What is found is the newest from now on. */
+  readonly acceptRollback?: boolean;
+  /** False: nothing is compared, and nothing remembered. */
+  readonly memory?: boolean;
 }
 
 /** Reading verbs leave the medium as it is. */
@@ -51,7 +60,10 @@ export async function withVault<T>(
     const readOnly = access === "read";
     const news = new DamageNews();
     const { onDamage } = news;
-    const options = { secret, readOnly, owner: host.owner(), profiles, trying, protect, onDamage };
+    const { acceptRollback } = target.options;
+    const rootMemory = rootMemoryOf(parts, target.options);
+    const opening = { secret, readOnly, profiles, trying, protect, rootMemory, acceptRollback };
+    const options = { ...opening, owner: host.owner(), onDamage };
     const vault = await waiting(() => openVault(parts, options));
     wipeSecret(secret);
     try {
@@ -61,6 +73,7 @@ export async function withVault<T>(
     } finally {
       await vault.close();
       await tell(host, news);
+      await tellWarning(host, vault.opened.memory?.warning);
     }
   });
 }
@@ -68,6 +81,19 @@ export async function withVault<T>(
 async function tell({ err }: Host, news: DamageNews): Promise<void> {
   const text = news.take();
   if (text !== null) await err.write(`sigmavault: ${text}\n`);
+}
+
+/** Says why less is remembered than should be. */
+export async function tellWarning({ err }: Host, warning: string | null = null): Promise<void> {
+  if (warning !== null) await err.write(`sigmavault: warning: ${warning}\n`);
+}
+
+/** Where this device remembers roots, unless it shall not. */
+export function rootMemoryOf(
+  { platform }: OpenedParts,
+  { memory = true }: MemoryOptions,
+): RootMemory | undefined {
+  return memory ? platform?.rootMemory?.() : undefined;
 }
 
 /** What opening a vault or its header takes. */

@@ -3,14 +3,14 @@ import { KDF_ORDER } from "../crypto/argon2.ts";
 import type { CreateHiddenOptions } from "./hidden.ts";
 import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
-import { examples, opening, printing, sizeArgument, takingNew } from "./program_options.ts";
+import { examples, printing, sizeArgument, takingNew, unlocking } from "./program_options.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 /** hidden. */
 export function addHiddenVerbs(program: Command, host: Host): void {
   const hidden = program.command("hidden").description("a second vault that nobody can see");
   examples(
-    printing(takingNew(opening(hidden.command("create <medium>"))))
+    printing(takingNew(unlocking(hidden.command("create <medium>"))))
       .description("make a hidden vault in what a dense vault has never used")
       .addOption(
         new Option("--size <size>", "of the hidden vault").argParser(sizeArgument)

@@ -3,7 +3,7 @@ import { KDF_ORDER } from "../crypto/argon2.ts";
 import type { Host } from "./host.ts";
 import type { NewKeyOptions, NewKeyReport } from "./keys.ts";
 import type { OpenOptions } from "./open.ts";
-import { examples, opening, parseSlot, printing, takingNew } from "./program_options.ts";
+import { examples, parseSlot, printing, takingNew, unlocking } from "./program_options.ts";
 import type { NewSecretOptions } from "./secrets.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
@@ -17,7 +17,7 @@ const newKdf = () =>
 /** passwd, key, header. */
 export function addKeyVerbs(program: Command, host: Host): void {
   examples(
-    printing(takingNew(opening(program.command("passwd <medium>"))))
+    printing(takingNew(unlocking(program.command("passwd <medium>"))))
       .description("change the passphrase that opens the vault")
       .addOption(newKdf()),
     ["passwd vault.sv", "passwd vault.sv --passphrase-file old --new-passphrase-file new"],
@@ -32,14 +32,14 @@ export function addKeyVerbs(program: Command, host: Host): void {
 
 function addKey(key: Command, host: Host): void {
   examples(
-    printing(opening(key.command("list <medium>"))).description("list the key slots"),
+    printing(unlocking(key.command("list <medium>"))).description("list the key slots"),
     ["key list vault.sv", "key list /mnt/vault --json"],
   ).action(async (medium: string, options: Options) => {
     const { listKeys, rowsOfSlots } = await keys();
     await print(host, options, await listKeys({ host, medium, options }), rowsOfSlots);
   });
   examples(
-    printing(takingNew(opening(key.command("add <medium>"))))
+    printing(takingNew(unlocking(key.command("add <medium>"))))
       .description("add a passphrase, this device, or a recovery code")
       .addOption(
         new Option("--mode <mode>", "what the new slot takes")
@@ -53,7 +53,7 @@ function addKey(key: Command, host: Host): void {
     await print(host, options, report, addedText);
   });
   examples(
-    printing(opening(key.command("remove <medium>")))
+    printing(unlocking(key.command("remove <medium>")))
       .description("remove a key slot; the last one stays")
       .addOption(
         new Option("--slot <n>", "which one, as listed").argParser(parseSlot).makeOptionMandatory(),
@@ -64,7 +64,7 @@ function addKey(key: Command, host: Host): void {
     await print(host, options, report, ({ slot }) => `removed key slot ${slot}\n`);
   });
   examples(
-    printing(takingNew(opening(key.command("export <medium> <file>"))))
+    printing(takingNew(unlocking(key.command("export <medium> <file>"))))
       .description("save the keys under a passphrase of their own, for when the header is lost")
       .option("--force", "overwrite the file"),
     ["key export vault.sv vault.keys"],
@@ -87,7 +87,7 @@ function addedText({ slot, mode, recoveryCode }: NewKeyReport): string {
 
 function addHeader(header: Command, host: Host): void {
   examples(
-    printing(opening(header.command("backup <medium> <file>")))
+    printing(unlocking(header.command("backup <medium> <file>")))
       .description("save the key slots to a file; it is noise without a secret")
       .option("--force", "overwrite the file"),
     ["header backup vault.sv vault.header"],
@@ -97,7 +97,7 @@ function addHeader(header: Command, host: Host): void {
     await print(host, options, report, (made) => `saved ${made.bytes} bytes to ${made.file}\n`);
   });
   examples(
-    printing(opening(header.command("restore <medium> <file>")))
+    printing(unlocking(header.command("restore <medium> <file>")))
       .description("write saved key slots back; takes a secret that the backup knows"),
     ["header restore vault.sv vault.header"],
   ).action(async (medium: string, file: string, options: Options) => {

@@ -8,6 +8,7 @@ import type { MountReport } from "./mount.ts";
 import { handoverArguments, handoverBytes, takePlace } from "./mount_handover.ts";
 import type { ProgramParts } from "./program.ts";
 import { scrubEvery, scrubEveryArgument } from "./program_scrub.ts";
+import type { MemoryOptions } from "./open.ts";
 import { examples, opening, printing, protecting } from "./program_options.ts";
 import {
   type ProtectOptions,
@@ -18,7 +19,7 @@ import {
 } from "./secrets.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
-interface MountFlags extends SecretOptions, ProtectOptions, PrintOptions {
+interface MountFlags extends SecretOptions, ProtectOptions, MemoryOptions, PrintOptions {
   readonly readOnly?: boolean;
   readonly allowOther?: boolean;
   readonly noatime?: boolean;
@@ -212,6 +213,8 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.noatime) args.push("--noatime");
   if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
   if (order.listSnapshots) args.push("--list-snapshots");
+  if (order.acceptRollback === true) args.push("--accept-rollback");
+  if (order.memory === false) args.push("--no-memory");
   for (const option of order.extra) args.push("-o", option);
   args.push(...handoverArguments(order));
   const bytes = handoverBytes(order);

@@ -31,6 +31,13 @@ export function sizeArgument(text: string): number {
 
 /** Options of every verb that opens a vault. */
 export function opening(command: Command): Command {
+  return unlocking(command)
+    .option("--accept-rollback", "take what is there as the newest, although it is older")
+    .option("--no-memory", "neither compare with what this device has seen nor remember it");
+}
+
+/** Options of verbs that open key slots only: they look at no root. */
+export function unlocking(command: Command): Command {
   return command
     .option(
       "--passphrase-file <file>",

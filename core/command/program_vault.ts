@@ -117,7 +117,7 @@ function addShows(program: Command, host: Host): void {
 }
 
 interface CreateFlags
-  extends PrintOptions, Pick<CreateOptions, "mode" | "kdf" | "label" | "cryptoLane"> {
+  extends PrintOptions, Pick<CreateOptions, "mode" | "kdf" | "label" | "cryptoLane" | "memory"> {
   readonly passphraseFile?: string;
   readonly passphraseFd?: number;
   readonly dense?: boolean;
@@ -154,6 +154,7 @@ function createFlags(command: Command): Command {
         new Option("--passphrase-fd <n>", "read the passphrase from an open descriptor")
           .argParser(parseDescriptor),
       )
+      .option("--no-memory", "this device shall not remember the vault's newest root")
       .addOption(cryptoLane()),
     [
       "create vault.sv",

@@ -27,6 +27,7 @@ export type LayoutLabel =
   | "segment-order"
   | "slot-shuffle"
   | "name-hash"
+  | "root-memory"
   | "object-seal"
   | "object-name";
 

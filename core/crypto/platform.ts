@@ -25,6 +25,17 @@ export interface SecureStorage {
   remove(label: string): Promise<void>;
 }
 
+/**
+ * Keeps a small sealed record on this device for each vault that it has opened: the newest root that was seen. Losing one
+ * loses a protection, never a vault; who may not read or write there finds nothing and keeps nothing, silently.
+ */
+export interface RootMemory {
+  /** The record, or null where none has this label. A label is up to 64 hexadecimal digits. */
+  get(label: string): Promise<Uint8Array | null>;
+  /** Keeps a record in place of the one before. After a crash it is there whole, or the one before is. */
+  set(label: string, record: Uint8Array): Promise<void>;
+}
+
 /** The filesystem drivers that can mount a vault. */
 export type FilesystemDriver = "libfuse3" | "macfuse" | "winfsp";
 
@@ -34,6 +45,8 @@ export interface Platform {
   deviceFingerprint(): Promise<DeviceFingerprint>;
   /** Where this device keeps its secrets. */
   secureStorage(): SecureStorage;
+  /** What this device remembers of the vaults that it has opened. */
+  rootMemory?(): RootMemory;
   /** Bytes of memory that programs can still take, where the system says it. */
   freeMemoryBytes?(): number;
   /** The driver that mounts here. */

@@ -13,6 +13,7 @@ export const CATALOG_KEY = {
   snapshot: 3,
   deadRun: 4,
   pending: 5,
+  session: 6,
   scrub: 16,
 } as const;
 

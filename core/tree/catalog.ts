@@ -32,6 +32,13 @@ import {
   readPendingKey,
 } from "../format/freeing_record.ts";
 import { decodeScrub, encodeScrub, type ScrubRecord } from "../format/scrub_record.ts";
+import {
+  decodeSession,
+  encodeSession,
+  type Session,
+  sessionKey,
+  SESSIONS_MAX,
+} from "../format/session_record.ts";
 
 /** A volume and its number. */
 export interface NumberedVolume extends VolumeRecord {
@@ -264,6 +271,42 @@ export class Catalog {
   /** Notes how far the scrub is. */
   putScrub(record: ScrubRecord): void {
     this.tree.put(SCRUB_KEY, encodeScrub(record));
+  }
+
+  /** Adds a session behind the others; the oldest is forgotten where there are too many. */
+  addSession(session: Omit<Session, "number">): void {
+    const number = (this.sessionAt(Number.MAX_SAFE_INTEGER)?.number ?? 0) + 1;
+    this.tree.put(sessionKey(session.first), encodeSession({ ...session, number }));
+    const oldest = this.sessionFrom(0);
+    if (oldest === null || oldest.number > number - SESSIONS_MAX) return;
+    this.tree.delete(sessionKey(oldest.first));
+  }
+
+  /** The session that wrote the root of a sequence, if that root is part of this history; null before the first known. */
+  sessionAt(sequence: number): Session | null {
+    let found: Session | null = null;
+    this.tree.floor(sessionKey(sequence), (key, value) => {
+      if (key[0] === CATALOG_KEY.session) found = decodeSession(key, value);
+    });
+    return found;
+  }
+
+  /** The first session that begins with this sequence or a later one. */
+  sessionFrom(sequence: number): Session | null {
+    let found: Session | null = null;
+    this.scan(sessionKey(sequence), 1, (key, value) => {
+      found = decodeSession(key, value);
+      return false;
+    });
+    return found;
+  }
+
+  /** Visits all sessions that are kept, in order. */
+  sessions(visit: (session: Session) => void): void {
+    this.scan(sessionKey(0), 1, (key, value) => {
+      visit(decodeSession(key, value));
+      return true;
+    });
   }
 
   /** Visits records whose keys agree with `from` in the first `same` bytes. */

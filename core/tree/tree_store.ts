@@ -72,8 +72,9 @@ export class TreeStore {
   readonly storageRate: number;
   /** What reads have found bad, and read around. */
   readonly damage: Damage = new Damage();
-  /** Sequence of the newest durable root. */
+  /** Of the newest durable root. */
   sequence: number;
+  rootHash: Uint8Array;
   nextObjectId: number;
   private readonly parts: TreeStoreParts;
   private readonly nodes: NodeIo;
@@ -86,7 +87,6 @@ export class TreeStore {
   private readonly spaceTree: Tree;
   private readonly catalogTree: Tree;
   readonly branches: Map<number, Branch> = new Map();
-  private rootHash: Uint8Array;
   /** Where the copies of the newest root record lie: given up with the next one. */
   private rootRuns: readonly number[];
   private nextSequence: number;

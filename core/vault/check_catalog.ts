@@ -40,6 +40,7 @@ export class CatalogCheck {
       await this.checkBranch(branch, `volume "${names.get(branch.volume) ?? "(deleted)"}"`);
     }
     await this.checkPending();
+    this.checkSessions();
     if (this.counts.lostNodes === 0) this.checkRuns();
     return this.counts;
   }
@@ -90,6 +91,16 @@ export class CatalogCheck {
       if (work.kind === "tree") await this.claimTree(work, work.root);
       else this.claimRuns(work);
     }
+  }
+
+  private checkSessions(): void {
+    let before = 0;
+    this.catalog.sessions(({ number }) => {
+      if (before > 0 && number !== before + 1) {
+        this.parts.problems.add("catalog", `session ${number} comes after session ${before}`);
+      }
+      before = number;
+    });
   }
 
   private claimRuns(work: PendingRuns): void {

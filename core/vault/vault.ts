@@ -3,7 +3,7 @@ import type { KdfChoice, Stretch } from "../crypto/argon2.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import type { SlotMode } from "../format/key_slot.ts";
-import type { Platform } from "../crypto/platform.ts";
+import type { Platform, RootMemory } from "../crypto/platform.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
@@ -16,6 +16,7 @@ import type { StorageBackend } from "../storage/storage_backend.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import { createHeaders, openHeaders } from "../volume/member_headers.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
+import { DeviceMemory } from "../volume/device_memory.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
 import { requireAll } from "../volume/member_set.ts";
 import { VaultFiles } from "./files.ts";
@@ -48,7 +49,7 @@ export interface VaultParts {
 }
 
 /** How to make a vault. */
-export interface CreateVaultOptions {
+export interface CreateVaultOptions extends Pick<OpenVaultOptions, "rootMemory"> {
   /** What will open it. */
   readonly secret: Secret;
   /** What its first key slot wants: `user` unless given. */
@@ -78,6 +79,34 @@ export interface CreateVaultOptions {
 
 /** How to open one. */
 export interface OpenVaultOptions {
+  /**
+   * Where this device keeps the newest root that it has seen of each vault: an older medium, or a copy that was written
+   * elsewhere, is then refused as `conflict`, and nothing of it is changed. Nothing is remembered unless given, nor of a
+   * hidden vault, which must leave no trace.
+   *
+   * @example
+   * ```ts
+   * import { createVault, MemoryStorage, openVault } from "@sigmavault/sigmavault";
+   * import assert from "node:assert/strict";
+   *
+   * const kept = new Map<string, Uint8Array>(); // a real one outlives the program
+   * const rootMemory = {
+   *   get: (label: string) => Promise.resolve(kept.get(label) ?? null),
+   *   set: (label: string, record: Uint8Array) => Promise.resolve(void kept.set(label, record)),
+   * };
+   * const medium = new MemoryStorage();
+   * const passphrase = new TextEncoder().encode("correct horse battery");
+   * const vault = await createVault({ medium, passphrase, rootMemory });
+   * const older = new MemoryStorage({ content: medium.content.fork() });
+   * await vault.files.writeFile("/note", "newer");
+   * await vault.close();
+   *
+   * await assert.rejects(openVault({ medium: older, passphrase, rootMemory }), { kind: "conflict" });
+   * ```
+   */
+  readonly rootMemory?: RootMemory;
+  /** Take what is found as the newest from now on, whatever `rootMemory` says. */
+  readonly acceptRollback?: boolean;
   /** What opens it. */
   readonly secret: Secret;
   /** Change nothing, not even what a crash left to be finished. */
@@ -246,6 +275,7 @@ export class Vault implements AsyncDisposable {
         this.freeSome();
         await this.fileSystem.syncAll();
         this.opened.volume.engine.discardReleased();
+        await this.opened.memory?.settle();
       }
     } finally {
       await this.release();
@@ -270,6 +300,7 @@ export class Vault implements AsyncDisposable {
 
   /** Wipes the keys and gives the medium back. */
   private async release(): Promise<void> {
+    this.opened.memory?.wipe();
     this.opened.wipe();
     this.header.keys.wipe();
     for (const medium of this.opened.volume.engine.media.all) await medium.close();
@@ -292,7 +323,8 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const { secret, mode = "user", kdf, label } = options;
   const header = { kernel, runtime, platform, secret, mode, kdf, label };
   const keys = await createHeaders(header, media);
-  const opened = createVolume({ ...parts, keys, onDamage: options.onDamage }, shape);
+  const memory = await recall(parts, keys, options);
+  const opened = createVolume({ ...parts, keys, onDamage: options.onDamage, memory }, shape);
   const vault = new Vault(parts, opened, keys, options);
   await vault.commit();
   return vault;
@@ -320,25 +352,44 @@ export async function openVault(parts: VaultParts, options: OpenVaultOptions): P
   const { secret, profiles, stretch, trying } = options;
   const header = { kernel, runtime, platform, secret, profiles, stretch, trying };
   const keys = await openHeaders(header, [medium, ...members]);
-  return openVaultWithKeys(parts, keys, options);
+  return await openVaultWithKeys(parts, keys, options);
 }
 
-/** Opens a vault whose header was opened elsewhere, for example in the thread that asked for the passphrase. */
-export function openVaultWithKeys(
+async function openVaultWithKeys(
   parts: VaultParts,
   keys: VaultKeys,
-  options: Omit<OpenVaultOptions, "secret" | "profiles" | "stretch" | "trying">,
-): Vault {
+  options: OpenVaultOptions,
+): Promise<Vault> {
   const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
   const { cacheBytes, protect } = options;
   try {
     const own = ownParts(parts, keys.hidden);
+    const memory = await recall(parts, keys, options);
     const { onDamage, acceptMissing } = options;
-    const volumeOptions = { ...own, keys, cacheBytes, protect, onDamage, acceptMissing };
+    const remembering = { onDamage, acceptMissing, memory };
+    const volumeOptions = { ...own, keys, cacheBytes, protect, ...remembering };
     const opened = openVolume(volumeOptions, readOnly ? "read" : "write");
+    await memory?.keepFound();
     return new Vault(own, opened, keys, options);
   } catch (error) {
     keys.wipe();
     throw error;
   }
+}
+
+/** What this device remembers of a vault: of a hidden one nothing, which would prove that it is there. */
+async function recall(
+  { medium, members = [], kernel, runtime }: VaultParts,
+  keys: VaultKeys,
+  { rootMemory, acceptRollback }: Pick<OpenVaultOptions, "rootMemory" | "acceptRollback">,
+): Promise<DeviceMemory | undefined> {
+  if (rootMemory === undefined || keys.hidden !== undefined) return undefined;
+  return await DeviceMemory.recall({
+    rootMemory,
+    media: [medium, ...members],
+    kernel,
+    runtime,
+    keys,
+    acceptRollback,
+  });
 }

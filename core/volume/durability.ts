@@ -22,6 +22,8 @@ export interface DurabilityParts {
   inTransaction(): boolean;
   /** Told of each run of cells that became usable. */
   released(run: number): void;
+  /** Told of each root that has become durable. */
+  rootDurable(): void;
 }
 
 /** Changes one root may make to the catalog; they must not fail. */
@@ -243,9 +245,9 @@ export class Durability {
   }
 
   private writeRoot(change?: CatalogChange): void {
-    const { store, log, sync, released } = this.parts;
+    const { store, log, sync, released, rootDurable: durable } = this.parts;
     this.root = this.failing(() =>
-      new RootWrite({ store, sync, prepared: store.prepare(change), released })
+      new RootWrite({ store, sync, prepared: store.prepare(change), released, durable })
     );
     // From here on, changes are the next root's: the log waits for this one.
     log.clear();

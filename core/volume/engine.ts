@@ -75,6 +75,8 @@ export class Engine {
   readonly names: NameHash;
   /** Run by {@linkcode wipe}: whoever keeps clear text in kernel memory overwrites it. */
   readonly wipers: (() => void)[] = [];
+  /** Told of each root that has become durable. */
+  onRoot: () => void = () => {};
   private readonly released: ReleasedCells | null;
   /** What a root released is discarded with the next one. */
   private readonly discardsAtCommit: boolean;
@@ -121,6 +123,7 @@ export class Engine {
       kept: () => this.admission.kept(),
       inTransaction: () => this.inTransaction,
       released: (run) => this.released?.add(run),
+      rootDurable: () => this.onRoot(),
     });
     this.names = new NameHash(this.kernel, parts.layoutKey);
     store.blocks.observer = {

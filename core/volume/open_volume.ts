@@ -11,12 +11,14 @@ import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
 import { memberOf } from "../format/place.ts";
+import { SESSION_ID_BYTES } from "../format/session_record.ts";
 import type { Runtime } from "../runtime.ts";
 import { JoinedMedia } from "../storage/joined_media.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { replayLog } from "../tree/replay.ts";
 import { TreeStore } from "../tree/tree_store.ts";
 import type { TreeStoreParts, TreeStoreShape } from "../tree/tree_store_parts.ts";
+import type { DeviceMemory } from "./device_memory.ts";
 import { Engine } from "./engine.ts";
 import { identify, requireDirect, Standing } from "./member_set.ts";
 import type { Volume } from "./volume.ts";
@@ -41,6 +43,8 @@ export interface VolumeOptions {
   readonly protect?: HiddenPlace;
   /** Told of damage that redundancy has made good. */
   readonly onDamage?: DamageObserver;
+  /** What this device remembers of the vault: roots are compared with it, and told to it. */
+  readonly memory?: DeviceMemory;
 }
 
 /** A vault's first volume, opened with all that it shares with others, and what opening it found. */
@@ -53,6 +57,8 @@ export interface OpenedVolume {
   readonly replayed: number;
   /** Sequences of newer roots that do not open. */
   readonly skippedRoots: readonly number[];
+  /** What this device remembers of the vault, where it does. */
+  readonly memory?: DeviceMemory;
 }
 
 /** Makes a vault with one empty volume and writes its first root. */
@@ -64,10 +70,12 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
   const store = TreeStore.create(parts, shape);
   store.damage.observer = options.onDamage ?? null;
   const engine = engineOver(options, { store, media, readOnly: false });
+  beginSession(options, engine);
   const volumes = new Volumes(engine);
   volumes.createVolume(MAIN_VOLUME);
   const wipe = () => wipeAll(engine, parts, keyRing);
-  return { volume: volumes.openFirst(), volumes, wipe, replayed: 0, skippedRoots: [] };
+  const { memory } = options;
+  return { volume: volumes.openFirst(), volumes, wipe, replayed: 0, skippedRoots: [], memory };
 }
 
 /**
@@ -89,15 +97,31 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const store = TreeStore.open(parts, opened);
   goOnWithout(store, standing);
   store.damage.observer = options.onDamage ?? null;
+  const { memory } = options;
+  memory?.admit(opened, store, isHeld(opened));
   const replayed = replayLog(store);
   protect(options, store);
   const engine = engineOver(options, { store, media, readOnly });
+  if (!readOnly) beginSession(options, engine);
   const isSettled = replayed === 0 && opened.skipped.length === 0 && standing.lost.length === 0 &&
     isHeld(opened);
   if (!readOnly && !isSettled) engine.recover();
   const volumes = new Volumes(engine);
   const wipe = () => wipeAll(engine, parts, keyRing);
-  return { volume: volumes.openFirst(), volumes, wipe, replayed, skippedRoots: opened.skipped };
+  const skippedRoots = opened.skipped;
+  return { volume: volumes.openFirst(), volumes, wipe, replayed, skippedRoots, memory };
+}
+
+/** Whoever writes roots says so with the first of them: later ones show by it what they came from. */
+function beginSession({ runtime, memory }: VolumeOptions, engine: Engine): void {
+  const { store, store: { catalog, blocks, sequence: base, rootHash: baseHash } } = engine;
+  const id = new Uint8Array(SESSION_ID_BYTES);
+  runtime.random(id);
+  catalog.addSession({ first: blocks.birth, base, baseHash, id });
+  if (memory === undefined) return;
+  engine.onRoot = () => {
+    memory.rootDurable({ sequence: store.sequence, hash: store.rootHash, session: id });
+  };
 }
 
 function mediaOf({ medium, members = [] }: VolumeOptions): readonly StorageBackend[] {

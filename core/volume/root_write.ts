@@ -9,6 +9,8 @@ export interface RootWriteParts {
   readonly prepared: PreparedRoot;
   /** Called with each run of cells that became usable when it is durable. */
   released(run: number): void;
+  /** Called when it counts. */
+  durable(): void;
 }
 
 /**
@@ -81,6 +83,7 @@ export class RootWrite {
   private finish(): void {
     this.parts.store.finish(this.parts.prepared, this.parts.released);
     this.step = "durable";
+    this.parts.durable();
   }
 }
 

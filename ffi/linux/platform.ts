@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { DeviceFingerprint, Platform, SecureStorage } from "../../core/crypto/platform.ts";
 import { VaultError } from "../../core/errors.ts";
+import { memoryFiles } from "./memory_files.ts";
 import { secretFiles } from "./secret_files.ts";
 
 const FINGERPRINT_LABEL = "sigmavault 1 device fingerprint";
@@ -29,6 +30,7 @@ export function linuxPlatform(options: LinuxPlatformOptions = {}): Platform {
     deviceFingerprint: () => fingerprint(identityFiles),
     // Late: a platform that is never asked for secrets needs no home directory.
     secureStorage: () => storage ??= secretFiles(join(stateDirectory(), "device")),
+    rootMemory: () => memoryFiles(memoryDirectory()),
     freeMemoryBytes,
     filesystemDriver: () => "libfuse3",
   };
@@ -46,6 +48,16 @@ export function stateDirectory(): string {
     "invalid",
     'Cannot find a place for device secrets: set "HOME" or "XDG_STATE_HOME"',
   );
+}
+
+/** Where roots are remembered; null where there is no place, or no permission to look for one. */
+function memoryDirectory(): string | null {
+  try {
+    return join(stateDirectory(), "memory");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || error instanceof VaultError) return null;
+    throw error;
+  }
 }
 
 /** 0 without permission to ask. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { SecureStorage } from "../../core/crypto/platform.ts";
 import { VaultError } from "../../core/errors.ts";
 import { KEY_BYTES } from "../../core/limits.ts";
+import { replaceFile } from "./replace_file.ts";
 
 const OTHERS = 0o077; // permission bits of group and everybody else
 
@@ -54,33 +55,14 @@ async function readSecret(path: string): Promise<Uint8Array | null> {
   }
 }
 
-/** Complete and durable under a temporary name first, so that a crash never leaves half a secret. */
 async function writeSecret(directory: string, label: string, secret: Uint8Array): Promise<void> {
   const path = join(directory, label);
-  const temporary = `${path}.${crypto.randomUUID()}.new`;
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
     checkPrivate(directory, await Deno.stat(directory));
-    {
-      using file = await Deno.open(temporary, { write: true, createNew: true, mode: 0o600 });
-      for (let at = 0; at < secret.length;) at += await file.write(secret.subarray(at));
-      await file.sync();
-    }
-    await Deno.rename(temporary, path);
-    // The rename is durable only when the directory is.
-    using folder = await Deno.open(directory, { read: true });
-    await folder.sync();
+    await replaceFile(directory, path, secret);
   } catch (error) {
-    await removeLeftover(temporary);
     throw error instanceof VaultError ? error : failed("write", path, error);
-  }
-}
-
-async function removeLeftover(temporary: string): Promise<void> {
-  try {
-    await Deno.remove(temporary);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

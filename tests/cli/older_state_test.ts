@@ -39,9 +39,14 @@ Deno.test({
   sanitizeResources: false, // the library keeps libc open for the whole process
   async fn() {
     await using world = await damagedWorld();
-    const { code, stderr } = await world.run("ls", world.medium, ...world.opens);
-    assert.equal(code, 0, stderr);
-    assert.match(stderr, WARNING);
+    const refused = await world.run("ls", world.medium, ...world.opens);
+    assert.equal(refused.code, 5, "this device has seen the newer one");
+    assert.match(refused.stderr, /went back in time: .* newer roots are there and damaged: \d+/);
+    for (const accepted of [["--no-memory"], ["--accept-rollback"], []]) {
+      const { code, stderr } = await world.run("ls", world.medium, ...world.opens, ...accepted);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, WARNING);
+    }
   },
 });
 
@@ -53,7 +58,7 @@ Deno.test({
     await using world = await damagedWorld();
     const mountpoint = world.path("mnt");
     await Deno.mkdir(mountpoint);
-    const args = ["mount", world.medium, mountpoint, ...world.opens];
+    const args = ["mount", world.medium, mountpoint, "--accept-rollback", ...world.opens];
     const child = world.command(["--allow-all"], args).spawn();
     const [out, err] = [child.stdout.getReader(), child.stderr.getReader()];
     try {

@@ -60,6 +60,23 @@ Deno.test("permissions: volumes and snapshots with the flags of the table", asyn
   await allowed(world, both, ["volume", "delete", medium, "other", "--yes", ...opens]);
 });
 
+Deno.test("permissions: a device remembers with the flags of the table, and is silent without them", async () => {
+  await using world = await CliWorld.open();
+  const { medium, passphraseFile, opens } = world;
+  const state = world.path("state/sigmavault");
+  const memory = join(state, "memory");
+  const read = `--allow-read=${medium},${passphraseFile},${state}`;
+  const write = `--allow-write=${medium}`;
+  const env = "--allow-env=HOME,XDG_STATE_HOME";
+  const create = ["create", medium, "--passphrase-file", passphraseFile];
+  await allowed(world, [read, write, env], create);
+  await assert.rejects(Deno.stat(memory), Deno.errors.NotFound);
+  const flags = [read, `${write},${memory}`, env];
+  await allowed(world, flags, ["ls", medium, ...opens]);
+  assert.equal(Array.from(Deno.readDirSync(memory)).length, 1);
+  await allowed(world, [read, write, env], ["mkdir", medium, "/d", ...opens]);
+});
+
 Deno.test("permissions: hidden create with the flags of the table", async () => {
   await using world = await CliWorld.open();
   const { medium, passphraseFile, opens } = world;

@@ -1,4 +1,6 @@
 import type { Kernel, ReedSolomonCode } from "../../core/crypto/kernel.ts";
+import { blake3Keyed } from "../../core/crypto/sealed_bytes.ts";
+import { MIB } from "../../core/limits.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 
 const SYSTEM_PAGE_BYTES = 4096;
@@ -7,16 +9,20 @@ const LINE_BYTES = 64;
 /** A kernel whose reserved memory can be taken back, so that a test can open thousands of vaults one after another. */
 export class ArenaKernel implements Kernel {
   readonly #kernel: Kernel;
-  readonly #base: number;
-  readonly #size: number;
+  #base: number;
+  #size: number;
   #next: number;
 
   /** An arena of `size` bytes. */
   constructor(size: number) {
-    this.#kernel = createKernel({ memoryBytes: size + 1024 * 1024 });
-    this.#base = this.#kernel.reserve(size);
-    this.#size = size;
+    this.#kernel = createKernel({ memoryBytes: size + 2 * MIB });
+    this.#base = this.#kernel.reserve(size + MIB);
+    this.#size = size + MIB;
     this.#next = this.#base;
+    // The scratch of `sealed_bytes.ts` is reserved once for each kernel: it must not be taken back.
+    blake3Keyed(this, new Uint8Array(32));
+    this.#base = this.#next;
+    this.#size = size;
   }
 
   get bytes(): Uint8Array<SharedArrayBuffer> {

@@ -262,7 +262,8 @@ export class WriteOnceMedium implements StorageBackend {
 
   #sync(): void {
     this.#checkOpen("sync");
-    if (!this.#isDirty) return;
+    // Whoever wrote what was found may have died before it was durable.
+    if (!this.#isDirty) return this.#access.sync();
     if (this.#header.isChanged) this.#header.save();
     const log = this.#log;
     if (log === null) return;
