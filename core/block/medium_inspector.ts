@@ -25,6 +25,8 @@ export interface PlacedBlock {
 export interface WalkVisitor {
   /** The cells of one copy of a node, before it is read; false where they cannot be and the node is to be left out. */
   node(cell: number, cells: number, copy: number): boolean;
+  /** The epoch that a node is sealed under. */
+  sealed?(epoch: number): void;
   /** Copies of a node that do not open, where another one does, and a key that lies in it. */
   degraded(bad: number, key: Uint8Array): void;
   /** A node that does not open: what lies below it is not visited. */
@@ -71,6 +73,7 @@ export class MediumInspector {
       const place = readPointer(pointer, 0);
       const isPlaced = place.copies.map(({ cell }, i) => visitor.node(cell, place.cells, i));
       if (isPlaced.includes(false)) return null;
+      visitor.sealed?.(place.epoch);
       const at = { ...place, kind, id: 0, level: 0 };
       const { bytes } = this.nodes.read(at);
       const page = new Page(bytes, place.copies[0].cell, readNodeHeader(bytes).level, false);

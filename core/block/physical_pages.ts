@@ -28,7 +28,8 @@ export interface PhysicalPagesOptions {
   readonly io: NodeIo;
   readonly tree: TreeKind;
   readonly kind: Kind;
-  readonly epoch: number;
+  /** Epoch of what is sealed now. */
+  epoch(): number;
   /** Copies of every node. */
   readonly copies: number;
   readonly cacheBytes: number;
@@ -172,7 +173,7 @@ export class PhysicalPages implements PageSource {
   }
 
   private point(bytes: Uint8Array, at: number, place: Placed): void {
-    writePointer(bytes, at, { ...place, epoch: this.options.epoch });
+    writePointer(bytes, at, { ...place, epoch: this.options.epoch() });
   }
 
   private settle(page: Page, place: Placed): void {

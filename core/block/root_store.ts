@@ -98,6 +98,11 @@ export class RootStore {
     throw new VaultError("corrupt", "Cannot open vault: no root can be read", { cause: failure });
   }
 
+  /** True where an older root can still be found by whoever has the keys of one of these epochs. */
+  isNamedUnder(epochs: readonly number[]): boolean {
+    return this.media.all.some(({ direct }) => this.readRing(direct, epochs) !== null);
+  }
+
   private ring(member: number, epochs: readonly number[]): Ring {
     const ring = this.readRing(this.media.medium(member)!.direct, epochs);
     return ring?.member === member ? ring : { member, superblocks: [] };

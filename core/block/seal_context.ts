@@ -31,8 +31,8 @@ export class SealContext {
   readonly runtime: Runtime;
   readonly vaultId: Uint8Array;
   readonly nonces: Nonces;
-  /** Epoch of new writes. */
-  readonly epoch: number;
+  /** Epoch of new writes: the newest root's. `Engine.useEpoch` changes it. */
+  epoch: number;
   /** True where a cell lies on a member that is missing: what cannot be read there is not damaged. */
   readonly isAway: (cell: number) => boolean;
   private readonly view: DataView<SharedArrayBuffer>;

@@ -85,9 +85,10 @@ export class Tree {
     this.pages.writePointer(child, parent.bytes, parent.valueOffset(index));
   }
 
-  /** Makes the pages on the way to a key writable, so that the next root stores them elsewhere. */
-  rewritePath(key: Uint8Array): void {
-    this.descendToWrite(key);
+  /** Makes the pages on the way to a key writable, so that the next root stores them elsewhere. Returns the leaf's last key. */
+  rewritePath(key: Uint8Array): Uint8Array {
+    const leaf = this.descendToWrite(key);
+    return leaf.count === 0 ? key : leaf.key(leaf.count - 1).slice();
   }
 
   /** Inserts or replaces. */

@@ -4,7 +4,7 @@ import { VaultError } from "../errors.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
 import type { Vault } from "../vault/vault.ts";
 import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
-import { readHeaderBytes } from "../volume/header_cells.ts";
+import { addOlderEpochs, readHeaderBytes } from "../volume/header_cells.ts";
 import { listSlots } from "../volume/header_slots.ts";
 import { findSlot } from "../volume/slot_search.ts";
 import { DATASET_CONTROL_VERBS } from "./dataset_verbs.ts";
@@ -88,6 +88,7 @@ async function prove(vault: Vault, options: ControlOptions): Promise<ProvenHeade
     );
   }
   const keys = vaultKeys(found.payload);
+  addOlderEpochs(context, keys, bytes);
   const isOurs = holdsAllOf(keys, context.keys);
   keys.wipe();
   if (isOurs) return { context, slotIndex: found.index };

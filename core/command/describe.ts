@@ -1,7 +1,6 @@
 import { type ScrubRow, scrubRow } from "./scrub_row.ts";
 import { type RedundancyReport, redundancyReport } from "./redundancy_report.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
-import { currentEpoch } from "../crypto/vault_keys.ts";
 import {
   type VolumeRow,
   volumeRows,
@@ -34,7 +33,10 @@ export interface VaultDescription {
   readonly segmentsMax: number;
   /** The root in force. */
   readonly sequence: number;
+  /** Of new writes. */
   readonly epoch: number;
+  /** While keys are rotated: the epochs that something may still be under. */
+  readonly olderEpochs: readonly number[];
   readonly readOnly: boolean;
   /** Transactions that opening took over from the intent log. */
   readonly replayed: number;
@@ -66,7 +68,8 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     segments: space.segments,
     segmentsMax: space.segmentsMax,
     sequence: volume.store.sequence,
-    epoch: currentEpoch(vault.header.keys).epoch,
+    epoch: volume.store.context.epoch,
+    olderEpochs: olderEpochs(vault),
     readOnly: vault.readOnly,
     replayed,
     skippedRoots,
@@ -80,4 +83,9 @@ function rememberedBy({ opened: { memory } }: Vault): VaultDescription["remember
   if (memory === undefined || memory.remembered === null) return null;
   const { sequence, seen } = memory.remembered;
   return { sequence, seen: isoTime(seen) };
+}
+
+function olderEpochs({ opened: { volume }, header: { keys } }: Vault): number[] {
+  const { epoch } = volume.store.context;
+  return keys.epochs.map((each) => each.epoch).filter((each) => each !== epoch);
 }

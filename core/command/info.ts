@@ -72,6 +72,9 @@ export function infoText(
     ["this device", rememberedText(report)],
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
   ];
+  if (report.olderEpochs.length > 0) {
+    rows.push(["keys", `being rotated; "key rotate" ends it`]);
+  }
   if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
   if (report.transaction !== null) {
     rows.push(["transaction", `open since ${report.transaction.since}`]);

@@ -54,28 +54,40 @@ export async function withVault<T>(
   access: Access,
   use: (vault: Vault) => Promise<T>,
 ): Promise<T> {
-  const { host, medium } = target;
-  return await withSecret(target, access, async ({ parts, secret, profiles, trying, waiting }) => {
-    const protect = await placeToProtect(host, parts, target.options);
-    const readOnly = access === "read";
-    const news = new DamageNews();
-    const { onDamage } = news;
-    const { acceptRollback } = target.options;
-    const rootMemory = rootMemoryOf(parts, target.options);
-    const opening = { secret, readOnly, profiles, trying, protect, rootMemory, acceptRollback };
-    const options = { ...opening, owner: host.owner(), onDamage };
-    const vault = await waiting(() => openVault(parts, options));
-    wipeSecret(secret);
-    try {
-      requireWritable(vault, access, medium);
-      await warnOfOlderState(host, medium, vault);
-      return await use(vault);
-    } finally {
-      await vault.close();
-      await tell(host, news);
-      await tellWarning(host, vault.opened.memory?.warning);
-    }
+  return await withSecret(target, access, async (opening) => {
+    return await withOpened(target, access, opening, (vault) => {
+      wipeSecret(opening.secret);
+      return use(vault);
+    });
   });
+}
+
+/** The same with a secret that is there already and is not wiped. */
+export async function withOpened<T>(
+  target: VaultTarget,
+  access: Access,
+  { parts, secret, profiles, trying, waiting }: SecretParts,
+  use: (vault: Vault) => Promise<T>,
+): Promise<T> {
+  const { host, medium } = target;
+  const protect = await placeToProtect(host, parts, target.options);
+  const readOnly = access === "read";
+  const news = new DamageNews();
+  const { onDamage } = news;
+  const { acceptRollback } = target.options;
+  const rootMemory = rootMemoryOf(parts, target.options);
+  const opening = { secret, readOnly, profiles, trying, protect, rootMemory, acceptRollback };
+  const options = { ...opening, owner: host.owner(), onDamage };
+  const vault = await waiting(() => openVault(parts, options));
+  try {
+    requireWritable(vault, access, medium);
+    await warnOfOlderState(host, medium, vault);
+    return await use(vault);
+  } finally {
+    await vault.close();
+    await tell(host, news);
+    await tellWarning(host, vault.opened.memory?.warning);
+  }
 }
 
 async function tell({ err }: Host, news: DamageNews): Promise<void> {

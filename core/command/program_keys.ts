@@ -3,8 +3,17 @@ import { KDF_ORDER } from "../crypto/argon2.ts";
 import type { Host } from "./host.ts";
 import type { NewKeyOptions, NewKeyReport } from "./keys.ts";
 import type { OpenOptions } from "./open.ts";
-import { examples, parseSlot, printing, takingNew, unlocking } from "./program_options.ts";
-import type { NewSecretOptions } from "./secrets.ts";
+import type { RotateOptions } from "./key_rotate.ts";
+import {
+  examples,
+  opening,
+  parseSlot,
+  printing,
+  protecting,
+  takingNew,
+  unlocking,
+} from "./program_options.ts";
+import type { NewSecretOptions, ProtectOptions } from "./secrets.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
@@ -26,7 +35,9 @@ export function addKeyVerbs(program: Command, host: Host): void {
     const report = await changePassphrase({ host, medium, options }, options);
     await print(host, options, report, ({ slot }) => `changed: key slot ${slot} opens now\n`);
   });
-  addKey(program.command("key").description("list and change what opens the vault"), host);
+  const key = program.command("key").description("list and change what opens the vault");
+  addKey(key, host);
+  addRotate(key, host);
   addHeader(program.command("header").description("save and restore the key slots"), host);
 }
 
@@ -71,6 +82,32 @@ function addKey(key: Command, host: Host): void {
   ).action(async (medium: string, file: string, options: Options & Forced & NewSecretOptions) => {
     const report = await (await keys()).exportKey({ host, medium, options }, file, options);
     await print(host, options, report, (made) => `exported to ${made.file}\n`);
+  });
+}
+
+function addRotate(key: Command, host: Host): void {
+  const files = (file: string, before: readonly string[] = []) => [...before, file];
+  examples(
+    printing(protecting(opening(key.command("rotate <medium>"))))
+      .description(
+        "move everything to fresh keys; what was copied with the old ones stays readable there",
+      )
+      .option(
+        "--keep-passphrase-file <file>",
+        "a passphrase that shall stay valid; repeatable",
+        files,
+      )
+      .option("--keep-recovery-code-file <file>", "a recovery code that shall; repeatable", files)
+      .option("--yes", "do not ask: drop the key slots whose secrets are not presented")
+      .addHelpText(
+        "after",
+        "\nAll is written anew and free cells are overwritten. Interrupted, it goes on when it is run again.",
+      ),
+    ["key rotate vault.sv", "key rotate vault.sv --keep-passphrase-file anna --yes"],
+  ).action(async (medium: string, options: Options & ProtectOptions & RotateOptions) => {
+    const { rotateKey, rotateText } = await import("./key_rotate.ts");
+    const report = await rotateKey({ host, medium, options }, options);
+    await print(host, options, report, rotateText);
   });
 }
 

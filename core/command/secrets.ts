@@ -109,8 +109,8 @@ export function profilesOf({ kdf }: SecretOptions): readonly KdfProfileName[] {
   return kdf === undefined ? KDF_ORDER : [kdf];
 }
 
-/** One newline at the end belongs to the editor that wrote the file, not to the secret. */
-async function readSecret(host: Host, source: string | number): Promise<Uint8Array> {
+/** The secret in a file or an open descriptor; one newline at the end belongs to the editor that wrote it. The caller wipes it. */
+export async function readSecret(host: Host, source: string | number): Promise<Uint8Array> {
   if (typeof source === "string") await warnOfReaders(host, source);
   const bytes = await host.readSmall(source, SECRET_FILE_BYTES_MAX);
   const length = bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;

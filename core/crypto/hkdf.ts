@@ -15,7 +15,14 @@ export function expandKey(
 }
 
 /** Subkeys of the master key of one epoch. They change with the epoch. */
-export type MasterLabel = "block" | "node" | "log" | "root" | "superblock" | "directory";
+export type MasterLabel =
+  | "block"
+  | "node"
+  | "log"
+  | "root"
+  | "superblock"
+  | "directory"
+  | "older-epochs";
 
 /**
  * Subkeys of the layout key. They never change, so that what they place or name stays findable:

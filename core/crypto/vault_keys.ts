@@ -1,14 +1,7 @@
 import { assert } from "../assert.ts";
 import { wipe } from "../bytes.ts";
+import type { EpochKey } from "../format/key_slot.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
-
-/** One epoch's master key. */
-export interface EpochKey {
-  /** 1 or more; a rotation adds one. */
-  readonly epoch: number;
-  /** 32 random bytes. */
-  readonly masterKey: Uint8Array;
-}
 
 /** The opened key material of a vault: everything that a key slot wraps. Wipe it after use. */
 export interface VaultKeys {
@@ -16,24 +9,43 @@ export interface VaultKeys {
   readonly vaultId: Uint8Array;
   /** 32 random bytes; never rotates; places things but opens no content. */
   readonly layoutKey: Uint8Array;
-  /** In ascending order; the last one is the epoch of new writes. */
+  /** In ascending order. The last one is in the key slots; those before it only while a rotation is under way. */
   readonly epochs: readonly EpochKey[];
   /** Features that a program must know to open this vault. */
   readonly featureBits: number;
   /** Where a hidden vault lies; of any other, nothing. */
   readonly hidden?: HiddenPlace;
+  /** Takes a newer epoch over, or those that a rotation has left behind. */
+  addEpochs(epochs: readonly EpochKey[]): void;
+  /** Forgets all epochs but the last one. */
+  dropOlder(): void;
   /** Overwrites every key. The object is of no use afterwards. */
   wipe(): void;
 }
 
 /** Builds {@linkcode VaultKeys}; takes the arrays over, does not copy them. */
-export function vaultKeys(parts: Omit<VaultKeys, "wipe">): VaultKeys {
-  assert(parts.epochs.length > 0, "a vault has an epoch");
+export function vaultKeys(
+  parts: Pick<VaultKeys, "vaultId" | "layoutKey" | "epochs" | "featureBits" | "hidden">,
+): VaultKeys {
+  const { vaultId, layoutKey, featureBits, hidden } = parts;
+  const epochs = [...parts.epochs];
+  assert(epochs.length > 0, "a vault has an epoch");
   return {
-    ...parts,
+    vaultId,
+    layoutKey,
+    featureBits,
+    epochs,
+    ...(hidden && { hidden }),
+    addEpochs(more) {
+      epochs.push(...more);
+      epochs.sort((a, b) => a.epoch - b.epoch);
+    },
+    dropOlder() {
+      for (const { masterKey } of epochs.splice(0, epochs.length - 1)) wipe(masterKey);
+    },
     wipe() {
-      wipe(parts.layoutKey, ...parts.epochs.map((epoch) => epoch.masterKey));
-      if (parts.hidden !== undefined) wipe(parts.hidden.orderKey);
+      wipe(layoutKey, ...epochs.map((epoch) => epoch.masterKey));
+      if (hidden !== undefined) wipe(hidden.orderKey);
     },
   };
 }
@@ -51,7 +63,7 @@ export function copyOfKeys(
   });
 }
 
-/** The epoch of new writes. */
-export function currentEpoch(keys: VaultKeys): EpochKey {
-  return keys.epochs[keys.epochs.length - 1];
+/** The epoch that the key slots hold. */
+export function currentEpoch({ epochs }: Pick<VaultKeys, "epochs">): EpochKey {
+  return epochs[epochs.length - 1];
 }

@@ -66,11 +66,11 @@ export function ringCells(stream: Uint8Array): number[] {
 }
 
 /** What a header seal is for; part of its AAD, so that none can stand for another. */
-export const HEADER_PURPOSE = { slot: 1, directory: 2, keyExport: 3 } as const;
+export const HEADER_PURPOSE = { slot: 1, directory: 2, keyExport: 3, older: 4 } as const;
 
 /** What an AAD binds a header seal to. */
 export interface HeaderPlace {
-  readonly purpose: 1 | 2 | 3;
+  readonly purpose: 1 | 2 | 3 | 4;
   readonly copy: HeaderCopy;
   /** Key slot, or directory buffer. */
   readonly index: number;

@@ -37,7 +37,8 @@ const LABEL_AT = 72;
 const DEVICE_NAME_AT = 136;
 const DEVICE_ID_AT = 200;
 const EPOCHS_AT = 224;
-const EPOCH_BYTES = 4 + KEY_BYTES;
+/** Bytes of an epoch's number and master key. */
+export const EPOCH_BYTES: number = 4 + KEY_BYTES;
 const HIDDEN_AT = EPOCHS_AT + SLOT_EPOCHS_MAX * EPOCH_BYTES;
 const NO_DEVICE = new Uint8Array(ID_BYTES);
 
@@ -53,6 +54,14 @@ export interface SlotDescription {
   readonly device: { readonly name: string; readonly id: Uint8Array } | null;
 }
 
+/** One epoch's master key. */
+export interface EpochKey {
+  /** 1 or more; a rotation adds one. */
+  readonly epoch: number;
+  /** 32 random bytes. */
+  readonly masterKey: Uint8Array;
+}
+
 /** What a slot wraps. */
 export interface SlotPayload extends SlotDescription {
   /** 16 bytes. */
@@ -62,7 +71,7 @@ export interface SlotPayload extends SlotDescription {
   /** u32. */
   readonly featureBits: number;
   /** 1 to 32, ascending. */
-  readonly epochs: readonly { readonly epoch: number; readonly masterKey: Uint8Array }[];
+  readonly epochs: readonly EpochKey[];
   /** Of a hidden vault. */
   readonly hidden?: HiddenPlace;
 }
@@ -105,13 +114,30 @@ export function encodeSlotPayload(payload: SlotPayload): Uint8Array<ArrayBuffer>
   bytes.set(payload.layoutKey, 32);
   view.setUint32(64, payload.featureBits, true);
   bytes.set(payload.device?.id ?? NO_DEVICE, DEVICE_ID_AT);
-  payload.epochs.forEach(({ epoch, masterKey }, i) => {
-    assert(masterKey.length === KEY_BYTES, "a key has 32 bytes");
-    view.setUint32(EPOCHS_AT + i * EPOCH_BYTES, epoch, true);
-    bytes.set(masterKey, EPOCHS_AT + i * EPOCH_BYTES + 4);
-  });
+  putEpochs(bytes, EPOCHS_AT, payload.epochs);
   bytes.set(encodeHiddenPlace(payload.hidden), HIDDEN_AT);
   return bytes;
+}
+
+/** Writes epochs one behind another. */
+export function putEpochs(bytes: Uint8Array, at: number, epochs: readonly EpochKey[]): void {
+  epochs.forEach(({ epoch, masterKey }, i) => {
+    assert(masterKey.length === KEY_BYTES, "a key has 32 bytes");
+    viewOf(bytes).setUint32(at + i * EPOCH_BYTES, epoch, true);
+    bytes.set(masterKey, at + i * EPOCH_BYTES + 4);
+  });
+}
+
+/** Reads so many epochs; copies their keys. Throws `corrupt` where they do not ascend. */
+export function epochsIn(bytes: Uint8Array, from: number, count: number): EpochKey[] {
+  const epochs: EpochKey[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = from + i * EPOCH_BYTES;
+    const epoch = viewOf(bytes).getUint32(at, true);
+    if (i > 0 && epoch <= epochs[i - 1].epoch) throw badRecord("key slot", "its epochs");
+    epochs.push({ epoch, masterKey: bytes.slice(at + 4, at + EPOCH_BYTES) });
+  }
+  return epochs;
 }
 
 /** Reads a payload; copies its keys. Throws `corrupt` where it is none. */
@@ -121,13 +147,7 @@ export function decodeSlotPayload(bytes: Uint8Array): SlotPayload {
   if (view.getUint16(0, true) !== LAYOUT) throw badRecord("key slot", "its layout");
   const count = bytes[5];
   if (count < 1 || count > SLOT_EPOCHS_MAX) throw badRecord("key slot", "its epochs");
-  const epochs = [];
-  for (let i = 0; i < count; i++) {
-    const at = EPOCHS_AT + i * EPOCH_BYTES;
-    const epoch = view.getUint32(at, true);
-    if (i > 0 && epoch <= epochs[i - 1].epoch) throw badRecord("key slot", "its epochs");
-    epochs.push({ epoch, masterKey: bytes.slice(at + 4, at + EPOCH_BYTES) });
-  }
+  const epochs = epochsIn(bytes, EPOCHS_AT, count);
   const hidden = decodeHiddenPlace(bytes.subarray(HIDDEN_AT, HIDDEN_AT + HIDDEN_PLACE_BYTES));
   return {
     ...readDescription(bytes, { mode: 2, label: 3, name: 4, created: 8, texts: LABEL_AT }),

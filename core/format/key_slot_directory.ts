@@ -14,6 +14,11 @@ import {
   decodeDescription,
   DESCRIPTION_BYTES,
   encodeDescription,
+  EPOCH_BYTES,
+  type EpochKey,
+  epochsIn,
+  putEpochs,
+  SLOT_EPOCHS_MAX,
   SLOT_IMAGE_BYTES,
   type SlotDescription,
 } from "./key_slot.ts";
@@ -26,6 +31,12 @@ const ENTRIES_AT = 16;
 const SALTS_AT = ENTRIES_AT + KEY_SLOTS * DESCRIPTION_BYTES;
 const IMAGES_AT = SALTS_AT + 2 * SALT_BYTES;
 const COPY_IMAGES_BYTES = KEY_SLOTS * SLOT_IMAGE_BYTES;
+const OLDER_AT = IMAGES_AT + 2 * COPY_IMAGES_BYTES;
+
+/** Bytes of the older epochs inside their seal: their number u32le, then up to 31 of them. */
+export const OLDER_EPOCHS_BYTES: number = 4 + (SLOT_EPOCHS_MAX - 1) * EPOCH_BYTES;
+/** The same sealed: nonce, ciphertext, tag. */
+export const OLDER_SEAL_BYTES: number = NONCE_BYTES + OLDER_EPOCHS_BYTES + TAG_BYTES;
 
 /** What one header copy should hold at its fixed cells. */
 export interface CopyImage {
@@ -41,12 +52,37 @@ export interface SlotDirectory {
   /** 16 entries; null for a free slot. */
   readonly entries: readonly (SlotDescription | null)[];
   readonly copies: readonly [CopyImage, CopyImage];
+  /** While a rotation is under way: the keys of older epochs, sealed under the slots' own; else zeros. */
+  readonly older: Uint8Array;
+}
+
+/** There are no older epochs. */
+export function noOlderEpochs(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(OLDER_SEAL_BYTES);
+}
+
+/** Writes the older epochs. The caller wipes them. */
+export function encodeOlderEpochs(epochs: readonly EpochKey[]): Uint8Array<ArrayBuffer> {
+  assert(epochs.length < SLOT_EPOCHS_MAX, "at most 31 epochs are older");
+  const bytes = new Uint8Array(OLDER_EPOCHS_BYTES);
+  viewOf(bytes).setUint32(0, epochs.length, true);
+  putEpochs(bytes, 4, epochs);
+  return bytes;
+}
+
+/** Reads them; copies their keys. Throws `corrupt` where they are none. */
+export function decodeOlderEpochs(bytes: Uint8Array): EpochKey[] {
+  if (bytes.length !== OLDER_EPOCHS_BYTES) throw badRecord("slot directory", "its epochs");
+  const count = viewOf(bytes).getUint32(0, true);
+  if (count >= SLOT_EPOCHS_MAX) throw badRecord("slot directory", "its epochs");
+  return epochsIn(bytes, 4, count);
 }
 
 /** Writes a directory. */
 export function encodeSlotDirectory(directory: SlotDirectory): Uint8Array<ArrayBuffer> {
   assert(directory.entries.length === KEY_SLOTS, "a directory has 16 entries");
-  assert(IMAGES_AT + 2 * COPY_IMAGES_BYTES <= DIRECTORY_PAYLOAD_BYTES, "a directory fits");
+  assert(OLDER_AT + OLDER_SEAL_BYTES <= DIRECTORY_PAYLOAD_BYTES, "a directory fits");
+  assert(directory.older.length === OLDER_SEAL_BYTES, "the older epochs are sealed, or zeros");
   const bytes = new Uint8Array(DIRECTORY_PAYLOAD_BYTES);
   const view = viewOf(bytes);
   view.setUint32(0, LAYOUT, true);
@@ -62,6 +98,7 @@ export function encodeSlotDirectory(directory: SlotDirectory): Uint8Array<ArrayB
       bytes.set(image, IMAGES_AT + copy * COPY_IMAGES_BYTES + slot * SLOT_IMAGE_BYTES);
     });
   });
+  bytes.set(directory.older, OLDER_AT);
   return bytes;
 }
 
@@ -76,7 +113,8 @@ export function decodeSlotDirectory(bytes: Uint8Array): SlotDirectory {
     const at = ENTRIES_AT + slot * DESCRIPTION_BYTES;
     return decodeDescription(bytes.subarray(at, at + DESCRIPTION_BYTES));
   });
-  return { counter, entries, copies: [readCopyImage(bytes, 0), readCopyImage(bytes, 1)] };
+  const older = bytes.slice(OLDER_AT, OLDER_AT + OLDER_SEAL_BYTES);
+  return { counter, entries, copies: [readCopyImage(bytes, 0), readCopyImage(bytes, 1)], older };
 }
 
 function readCopyImage(bytes: Uint8Array, copy: number): CopyImage {

@@ -17,6 +17,8 @@ import {
   decodeSlotDirectory,
   DIRECTORY_PAYLOAD_BYTES,
   encodeSlotDirectory,
+  noOlderEpochs,
+  OLDER_SEAL_BYTES,
 } from "./key_slot_directory.ts";
 
 const fixed = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -116,7 +118,8 @@ Deno.test("slot directory: reads back; bad bytes are corrupt", () => {
       fc.array(fc.option(description), { minLength: 16, maxLength: 16 }),
       fc.maxSafeNat(),
       (entries, counter) => {
-        const value = { counter, entries, copies: [copy(1), copy(100)] as const };
+        const older = new Uint8Array(OLDER_SEAL_BYTES).fill(counter);
+        const value = { counter, entries, copies: [copy(1), copy(100)] as const, older };
         const bytes = encodeSlotDirectory(value as Parameters<typeof encodeSlotDirectory>[0]);
         assert.equal(bytes.length, DIRECTORY_PAYLOAD_BYTES);
         assert.deepEqual(decodeSlotDirectory(bytes), value);
@@ -127,7 +130,12 @@ Deno.test("slot directory: reads back; bad bytes are corrupt", () => {
   const entries = Array(16).fill(null);
   checkDecoder(
     decodeSlotDirectory,
-    encodeSlotDirectory({ counter: 1, entries, copies: [copy(1), copy(2)] }),
+    encodeSlotDirectory({
+      counter: 1,
+      entries,
+      copies: [copy(1), copy(2)],
+      older: noOlderEpochs(),
+    }),
   );
 });
 

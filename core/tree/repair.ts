@@ -13,7 +13,7 @@ export function repairFound(store: TreeStore): void {
     else damage.leaveBlock(id, bad);
   }
   for (const node of found.nodes) {
-    store.rewritePath(node);
+    store.physical.find(({ name }) => name === node.tree)?.tree.rewritePath(node.key);
     damage.tell({ what: node.tree, bad: node.bad, repaired: true });
   }
 }

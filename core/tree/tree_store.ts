@@ -7,6 +7,7 @@ import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells } from "../block/root_store.ts";
 import { headerSegments } from "../block/kept_segments.ts";
+import type { SealContext } from "../block/seal_context.ts";
 import { Space } from "../block/space.ts";
 import { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
@@ -25,6 +26,7 @@ import { Growth } from "./growth.ts";
 import { IdPages } from "./id_pages.ts";
 import { IntentLog } from "./intent_log.ts";
 import { HEAD, Lineage } from "./lineage.ts";
+import type { PhysicalTree } from "./physical_trees.ts";
 import type { PreparedRoot, TreeStoreParts, TreeStoreShape } from "./tree_store_parts.ts";
 
 /** Memory for tree pages, shared out between the trees. */
@@ -64,6 +66,8 @@ export class TreeStore {
   readonly growth: Growth;
   /** Counts the changes of the set of members: raised with each, before the root that writes it down. */
   memberEpoch: number;
+  /** What seals. */
+  readonly context: SealContext;
   readonly blockBytes: number;
   /** Free cells hold noise and are never given back. */
   readonly dense: boolean;
@@ -96,6 +100,7 @@ export class TreeStore {
     const { context, cacheBytes = 32 * MIB } = parts;
     const record = opened?.record;
     this.parts = parts;
+    this.context = context;
     this.blockBytes = shape.blockBytes;
     this.dense = shape.dense ?? false;
     this.nodes = new NodeIo(context);
@@ -167,7 +172,7 @@ export class TreeStore {
       io: this.nodes,
       tree: treeKind,
       kind,
-      epoch: this.parts.context.epoch,
+      epoch: () => this.context.epoch,
       copies: this.copies,
       cacheBytes,
       damaged: (key, bad) => this.damage.foundNode({ tree, key, bad }),
@@ -277,7 +282,7 @@ export class TreeStore {
     const record: RootRecord = {
       features: 0,
       sequence,
-      time: this.parts.context.runtime.now(),
+      time: this.context.runtime.now(),
       nextBlockId: this.blocks.nextId,
       nextObjectId: this.nextObjectId,
       members: members.map(({ number, stale, segments, segmentsMax }) => {
@@ -287,7 +292,7 @@ export class TreeStore {
       redundancy: this.redundancy,
       blockBytes: this.blockBytes,
       dense: this.dense,
-      epoch: this.parts.context.epoch,
+      epoch: this.context.epoch,
       map,
       space,
       catalog,
@@ -370,12 +375,13 @@ export class TreeStore {
     return places.reduce((sum, { cell }) => isAway(cell) ? sum + 1 : sum, 0);
   }
 
-  /** Makes every node of map, space and catalog with a copy in cells `from` to `end` go elsewhere with the next root. */
-  rewriteNodesWithin({ from, end }: { from: number; end: number }): void {
-    const isWithin = (cell: number) => cell >= from && cell < end;
-    this.map.rewrite((page) => this.mapPages.cellsOf(page).some(isWithin));
-    this.spaceTree.rewrite((page) => this.spacePages.cellsOf(page).some(isWithin));
-    this.catalogTree.rewrite((page) => this.catalogPages.cellsOf(page).some(isWithin));
+  /** The trees whose nodes are named by place. */
+  get physical(): readonly PhysicalTree[] {
+    return [
+      { name: "block map", tree: this.map, pages: this.mapPages },
+      { name: "space map", tree: this.spaceTree, pages: this.spacePages },
+      { name: "catalog", tree: this.catalogTree, pages: this.catalogPages },
+    ];
   }
 
   /** Adopts what was acknowledged after the root: chunks of the log are taken from now on. */
@@ -385,11 +391,5 @@ export class TreeStore {
       for (const first of firsts) this.growth.reserve(first, cells);
     }
     this.log.adopt(chunks);
-  }
-
-  /** Makes the path to a damaged node go elsewhere with the next root. */
-  rewritePath({ tree, key }: DamagedNode): void {
-    const { map, spaceTree, catalogTree: catalog } = this;
-    ({ "block map": map, "space map": spaceTree, catalog })[tree].rewritePath(key);
   }
 }

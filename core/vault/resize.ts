@@ -4,6 +4,8 @@ import type { Space } from "../block/space.ts";
 import { VaultError } from "../errors.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { ROOTS_TO_RELEASE } from "../volume/passes.ts";
+import { rewriteNodesWithin } from "../tree/physical_trees.ts";
 import type { Volume } from "../volume/volume.ts";
 import { freeRuns } from "../block/segment_bitmap.ts";
 import { fillWithNoise } from "./noise.ts";
@@ -12,8 +14,6 @@ import { requirePossible, SEGMENTS_MIN } from "./vault_shape.ts";
 
 /** Blocks moved before a root makes it durable and lets their old cells rest. */
 const MOVES_PER_ROOT = 512;
-/** Roots until everything that rests has come free. */
-const ROOTS_TO_RELEASE = 4;
 /** Cells that must stay free below a cut, for trees, logs and resting cells. */
 const SLACK_CELLS = 512;
 /** A compacted vault keeps this share free, so that writing does not grow it at once. */
@@ -153,7 +153,7 @@ function moveOut(
     for (const id of ids) blocks.move(id);
     moved += ids.length;
     progress?.(moved);
-    if (ids.length < MOVES_PER_ROOT) volume.store.rewriteNodesWithin(cells);
+    if (ids.length < MOVES_PER_ROOT) rewriteNodesWithin(volume.store.physical, cells);
     commitRoot(volume);
     if (ids.length < MOVES_PER_ROOT) return moved;
     from = ids[ids.length - 1] + 1;

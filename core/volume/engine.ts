@@ -238,6 +238,24 @@ export class Engine {
     return this.durability.commit();
   }
 
+  /** Seals everything from now on under another epoch, which all key slots hold; durable when it returns. */
+  useEpoch(epoch: number): void {
+    this.checkNoTransaction();
+    this.checkWritable();
+    assert(!this.durability.isBusy, "no root is being written");
+    this.commitNow(); // so that nothing is left that could fail before the root of the new epoch
+    const { store, durability } = this;
+    const before = store.context.epoch;
+    store.blocks.absorb();
+    store.context.epoch = epoch;
+    try {
+      durability.changes++;
+      this.commitNow();
+    } finally {
+      if (durability.changes > 0) store.context.epoch = before;
+    }
+  }
+
   /** Says that the next commit has something to write that no mutation told of. */
   markChanged(): void {
     this.checkWritable();

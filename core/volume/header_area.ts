@@ -8,7 +8,7 @@ import { deriveAll, type KdfChoice } from "../crypto/argon2.ts";
 import { provideDeviceSecret } from "../crypto/device_secret.ts";
 import { deriveKek, type Secret } from "../crypto/key_encryption.ts";
 import { randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
-import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
+import { currentEpoch, type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import {
   HEADER_AREA_BYTES,
@@ -28,9 +28,10 @@ import {
   type SlotMode,
   type SlotPayload,
 } from "../format/key_slot.ts";
-import type { CopyImage, SlotDirectory } from "../format/key_slot_directory.ts";
+import { type CopyImage, noOlderEpochs, type SlotDirectory } from "../format/key_slot_directory.ts";
 import { KEY_BYTES, KEY_SLOTS } from "../limits.ts";
 import {
+  addOlderEpochs,
   applyDirectory,
   buildCopy,
   differences,
@@ -109,7 +110,8 @@ export async function writeHeader(
   const { medium } = context;
   await makeRoom(context);
   const copies = [freshCopy(context), freshCopy(context)] as const;
-  const empty: SlotDirectory = { counter: 1, entries: Array(KEY_SLOTS).fill(null), copies };
+  const entries = Array(KEY_SLOTS).fill(null);
+  const empty: SlotDirectory = { counter: 1, entries, copies, older: noOlderEpochs() };
   const directory = await withSlot(context, keys, empty, slot);
   for (const copy of HEADER_COPIES) {
     await medium.write(headerOffset(copy), buildCopy(context, keys, copy, directory));
@@ -150,15 +152,13 @@ export async function withSlot(
     const image = sealKeySlot(context, keks[copy], slotPlace(copy, index, salt), {
       ...description,
       ...keys,
+      epochs: [currentEpoch(keys)],
     });
     return { salt, slots: slots.with(index, image) };
   });
   wipe(...keks);
-  return {
-    counter: directory.counter,
-    entries: directory.entries.with(index, description),
-    copies: [copies[0], copies[1]],
-  };
+  const entries = directory.entries.with(index, description);
+  return { ...directory, entries, copies: [copies[0], copies[1]] };
 }
 
 function refuseDevice({ medium }: HeaderContext, { mode }: SlotOrder): void {
@@ -192,7 +192,8 @@ async function describe(
   return { mode, label, created, device: { name: cutLabel(name), id } };
 }
 
-async function deriveBothKeks(
+/** The keys that wrap a slot, for both copies. The caller wipes them. */
+export async function deriveBothKeks(
   { platform, runtime }: HeaderContext,
   directory: SlotDirectory,
   { mode, secret, kdf = "interactive" }: SlotOrder,
@@ -233,6 +234,7 @@ export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHead
     if (options.medium.capabilities.writable) {
       await healHeader(ownParts(options, keys.hidden), keys, areas[found.area], found);
     }
+    addOlderEpochs(options, keys, areas[found.area]);
     const { index: slotIndex, payload } = found;
     const movedFrom = await otherDevice(options, payload);
     return { keys, slotIndex, mode: payload.mode, movedFrom };

@@ -9,6 +9,7 @@ import { vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { FIXED_BYTES, HEADER_COPIES, headerOffset } from "../format/header.ts";
 import {
+  addOlderEpochs,
   buildCopy,
   type HeaderContext,
   readDirectory,
@@ -61,6 +62,7 @@ export async function restoreHeader(options: RestoreHeaderOptions): Promise<{ ke
     const { medium } = ownParts(options, keys.hidden);
     const { newest } = readDirectory(options, keys, [backup, null]);
     if (newest === null) throw refused(options, "corrupt", "the backup is damaged; use another");
+    addOlderEpochs(options, keys, [backup, null]);
     if (!await options.verifyRoot(keys)) {
       throw refused(
         options,

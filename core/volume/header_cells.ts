@@ -9,10 +9,10 @@
  * @module
  */
 import { compare } from "../bytes.ts";
-import { openDirectory, sealDirectory } from "../crypto/directory_seal.ts";
+import { openDirectory, openOlderEpochs, sealDirectory } from "../crypto/directory_seal.ts";
 import { randomBytes, type SealTools } from "../crypto/key_slot.ts";
 import type { Platform } from "../crypto/platform.ts";
-import type { VaultKeys } from "../crypto/vault_keys.ts";
+import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import {
   DIRECTORY_BYTES,
@@ -103,6 +103,17 @@ export function readDirectory(
   return { newest, settled: found.length === 4 && found.every(same) };
 }
 
+/** Completes keys that a slot gave by those of older epochs, while a rotation is under way. */
+export function addOlderEpochs(
+  context: Pick<HeaderContext, "kernel">,
+  keys: VaultKeys,
+  bytes: HeaderBytes,
+): void {
+  const { newest } = readDirectory(context, keys, bytes);
+  if (newest === null) return;
+  keys.addEpochs(openOlderEpochs(context.kernel, currentEpoch(keys), newest.older));
+}
+
 /** {@linkcode readDirectory} from the medium; throws `corrupt` where none opens. */
 export async function requireDirectory(
   context: HeaderContext,
@@ -142,7 +153,8 @@ export function slotWrite(directory: SlotDirectory, copy: HeaderCopy, slot: numb
  * 1. `next` goes to the older directory buffer of both copies: torn, the newer buffers still hold the old state, and no
  *    slot has changed. After the sync `next` is what counts, and opening writable finishes step 2 from it.
  * 2. Only cells of slots that come or go are written, never one of a slot that stays, so every secret that opens
- *    before and after opens in between. A slot that comes is listed before it can open.
+ *    before and after opens in between. A slot that comes is listed before it can open. One copy is durable before
+ *    the other is touched, because healing may have to write the same slot in both.
  * 3. `next` again, to the other buffers: from here no buffer holds the old state, so damage can
  *    never bring back a removed slot, and its sealed image is gone from the medium.
  */
@@ -155,12 +167,15 @@ export async function applyDirectory(
   const { medium, runtime } = context;
   await writeDirectory(context, keys, next);
   await medium.sync();
-  for (const { offset, image } of writes) {
-    const cell = randomBytes(runtime, CELL_BYTES);
-    cell.set(image);
-    await medium.write(offset, cell);
+  for (const copy of HEADER_COPIES) {
+    for (const { offset, image } of writes) {
+      if (offset < headerOffset(1) !== (copy === 0)) continue;
+      const cell = randomBytes(runtime, CELL_BYTES);
+      cell.set(image);
+      await medium.write(offset, cell);
+    }
+    await medium.sync();
   }
-  await medium.sync();
   const settled = { ...next, counter: next.counter + 1 };
   await writeDirectory(context, keys, settled);
   await medium.sync();

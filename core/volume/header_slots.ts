@@ -176,6 +176,7 @@ async function dropFrom(
   index: number,
 ): Promise<void> {
   const next = {
+    ...directory,
     counter: directory.counter + 1,
     entries: directory.entries.with(index, null),
     copies: [
@@ -186,26 +187,24 @@ async function dropFrom(
   const writes = HEADER_COPIES.map((copy) => slotWrite(next, copy, index));
   await applyDirectory(context, context.keys, next, writes);
   // Last of all: a crash before leaves a device secret that opens nothing.
-  await forgetDevice(context, directory, index);
+  await forgetDevice(context, next, directory.entries[index]);
 }
 
 function withoutSlot({ runtime }: HeaderContext, image: CopyImage, index: number): CopyImage {
   return { ...image, slots: image.slots.with(index, randomBytes(runtime, SLOT_IMAGE_BYTES)) };
 }
 
-/** Removes this device's secret when the slot that went was its last one. */
-async function forgetDevice(
+/** Removes this device's secret when a slot that went was its last one. */
+export async function forgetDevice(
   { platform }: HeaderContext,
   { entries, copies }: SlotDirectory,
-  index: number,
+  gone: SlotDescription | null,
 ): Promise<void> {
-  const gone = entries[index]?.device;
-  if (!gone || platform === undefined) return;
+  const device = gone?.device;
+  if (!device || platform === undefined) return;
   const here = await platform.deviceFingerprint();
-  if (compare(here.id, gone.id) !== 0) return;
-  const used = entries.some((entry, other) =>
-    other !== index && entry?.device && compare(entry.device.id, here.id) === 0
-  );
+  if (compare(here.id, device.id) !== 0) return;
+  const used = entries.some((entry) => entry?.device && compare(entry.device.id, here.id) === 0);
   if (!used) await removeDeviceSecret(platform, copies.map((copy) => copy.salt));
 }
 

@@ -53,6 +53,10 @@ export interface OpenedVolume {
   readonly volumes: Volumes;
   /** Overwrites the keys, and clear text in kernel memory. */
   wipe(): void;
+  /** The subkeys in use. */
+  readonly keyRing: KeyRing;
+  /** Its superblocks and root records. */
+  readonly roots: RootStore;
   /** Transactions taken over from the intent log: the vault was not closed. */
   readonly replayed: number;
   /** Sequences of newer roots that do not open. */
@@ -75,7 +79,9 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
   volumes.createVolume(MAIN_VOLUME);
   const wipe = () => wipeAll(engine, parts, keyRing);
   const { memory } = options;
-  return { volume: volumes.openFirst(), volumes, wipe, replayed: 0, skippedRoots: [], memory };
+  const { roots } = parts;
+  const volume = volumes.openFirst();
+  return { volume, volumes, wipe, keyRing, roots, replayed: 0, skippedRoots: [], memory };
 }
 
 /**
@@ -94,6 +100,10 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const isWritable = given.every(({ capabilities }) => capabilities.writable);
   const mayWrite = standing.mayWrite || options.acceptMissing === true;
   const readOnly = mode === "read" || !isWritable || !mayWrite;
+  const { epoch } = opened.record;
+  if (!keyRing.has(epoch)) throw new VaultError("corrupt", "Cannot open vault: bad key epoch");
+  // A rotation that has given the slots another epoch goes on under the root's until it writes a root itself.
+  parts.context.epoch = epoch;
   const store = TreeStore.open(parts, opened);
   goOnWithout(store, standing);
   store.damage.observer = options.onDamage ?? null;
@@ -109,7 +119,9 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const volumes = new Volumes(engine);
   const wipe = () => wipeAll(engine, parts, keyRing);
   const skippedRoots = opened.skipped;
-  return { volume: volumes.openFirst(), volumes, wipe, replayed, skippedRoots, memory };
+  const { roots } = parts;
+  const volume = volumes.openFirst();
+  return { volume, volumes, wipe, keyRing, roots, replayed, skippedRoots, memory };
 }
 
 /** Whoever writes roots says so with the first of them: later ones show by it what they came from. */

@@ -52,6 +52,8 @@ export interface FoundSlot {
   readonly index: number;
   readonly image: Uint8Array;
   readonly payload: SlotPayload;
+  /** What the secret was stretched with, where it is a passphrase. */
+  readonly kdf: KdfChoice;
 }
 
 /** Where a slot lies, for its seal. */
@@ -95,7 +97,7 @@ export async function findSlot(
         return whole === null ? [] : [() => tryCopy(search, kdf, { area, copy }, copyImage(whole))];
       });
       const done = await deriveAll(runs, kdf, platform?.freeMemoryBytes?.());
-      const [first = null, ...others] = done.filter((slot) => slot !== null);
+      const [first = null, ...others] = done.flat();
       for (const { payload } of others) vaultKeys(payload).wipe();
       if (first !== null) return first;
     }
@@ -103,15 +105,39 @@ export async function findSlot(
   return null;
 }
 
+/** A slot that a secret opens, and what it takes to seal it anew. */
+export interface ProvenSlot {
+  readonly index: number;
+  readonly secret: Secret;
+  readonly kdf: KdfChoice;
+}
+
+/** Every slot that the secret opens, of whatever mode and profile, of a header that was opened: its copies agree. */
+export async function provenSlots(search: SlotSearch, bytes: HeaderBytes): Promise<ProvenSlot[]> {
+  const { secret, profiles = KDF_ORDER } = search;
+  const proven = new Map<number, ProvenSlot>();
+  const copy = bytes[0] === null ? 1 : 0;
+  const whole = bytes[copy];
+  if (whole === null) return [];
+  for (const kdf of "passphrase" in secret ? profiles : profiles.slice(0, 1)) {
+    if ("passphrase" in secret) search.trying?.(kdf);
+    for (const found of await tryCopy(search, kdf, { area: 0, copy }, copyImage(whole))) {
+      vaultKeys(found.payload).wipe();
+      proven.set(found.index, { index: found.index, secret, kdf });
+    }
+  }
+  return [...proven.values()];
+}
+
 async function tryCopy(
   { kernel, platform, secret, stretch }: SlotSearch,
   kdf: KdfChoice,
   at: Pick<FoundSlot, "area" | "copy">,
   { salt, slots }: CopyImage,
-): Promise<FoundSlot | null> {
+): Promise<FoundSlot[]> {
   const needsDevice = !("recoveryCode" in secret) && platform !== undefined;
   const deviceSecret = needsDevice ? await readDeviceSecret(platform.secureStorage(), salt) : null;
-  let found: FoundSlot | null = null;
+  const found: FoundSlot[] = [];
   try {
     const keks = await candidateKeks({ secret, salt, kdf, deviceSecret, stretch });
     try {
@@ -119,7 +145,7 @@ async function tryCopy(
         // No way out in between: which slot it was must not show either.
         for (let index = 0; index < KEY_SLOTS; index++) {
           const payload = openKeySlot(kernel, kek, slotPlace(at.copy, index, salt), slots[index]);
-          if (payload !== null) found = { ...at, index, image: slots[index], payload };
+          if (payload !== null) found.push({ ...at, index, image: slots[index], payload, kdf });
         }
       }
       return found;

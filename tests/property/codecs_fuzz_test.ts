@@ -23,6 +23,7 @@ import * as superblock from "../../core/format/superblock.ts";
 import * as xattr from "../../core/format/xattr.ts";
 import { Page } from "../../core/btree/page.ts";
 import { concat, viewOf } from "../../core/bytes.ts";
+import { directoryBytes, olderEpochsBytes, slot } from "../support/header_records.ts";
 import { padded, placeBytes } from "../support/place_bytes.ts";
 import { furtherDecoders } from "../support/further_records.ts";
 
@@ -72,17 +73,6 @@ const root: rootRecord.RootRecord = {
   givenUpLate: [space.packRun(14, 1)],
 };
 
-const slot: keySlot.SlotPayload = {
-  mode: "user",
-  label: "laptop",
-  created: 5,
-  device: null,
-  vaultId: new Uint8Array(16).fill(1),
-  layoutKey: new Uint8Array(32).fill(2),
-  featureBits: 0,
-  epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(3) }],
-};
-
 function pointerBytes(): Uint8Array {
   const bytes = new Uint8Array(pointer.pointerBytes(1));
   pointer.writePointer(bytes, 0, { cells: 2, epoch: 1, copies: [{ cell: 99, ...seal }] });
@@ -119,13 +109,6 @@ function logHead(): Uint8Array {
 function mutations(): Uint8Array {
   const one = [logRecord.MUTATION.put, 2, 3, 0, 1, 2, 7, 8, 9];
   return new Uint8Array([...one, logRecord.MUTATION.delete, 2, 0, 0, 1, 2, ...one]);
-}
-
-function directory(): Uint8Array {
-  const slots = Array.from({ length: 16 }, () => new Uint8Array(keySlot.SLOT_IMAGE_BYTES));
-  const copy = { salt: new Uint8Array(32), slots };
-  const entries = [slot, ...Array.from({ length: 15 }, () => null)];
-  return slotDirectory.encodeSlotDirectory({ counter: 3, entries, copies: [copy, copy] });
 }
 
 function extentBytes(): Uint8Array {
@@ -230,7 +213,8 @@ const decoders: Record<string, Decoder> = {
     decode: keySlot.decodeDescription,
     valid: () => keySlot.encodeDescription(slot),
   },
-  decodeSlotDirectory: { decode: slotDirectory.decodeSlotDirectory, valid: directory },
+  decodeSlotDirectory: { decode: slotDirectory.decodeSlotDirectory, valid: directoryBytes },
+  decodeOlderEpochs: { decode: slotDirectory.decodeOlderEpochs, valid: olderEpochsBytes },
   readLogHead: { decode: logRecord.readLogHead, valid: logHead },
   decodeMutations: { decode: (bytes) => [...logRecord.decodeMutations(bytes)], valid: mutations },
   readCell: { decode: (bytes) => place.readCell(padded(bytes), 0), valid: placeBytes },

@@ -1,0 +1,65 @@
+import { freeRuns } from "../block/segment_bitmap.ts";
+import { isHole, wipe } from "../bytes.ts";
+import { runCell, runCount } from "../format/space_record.ts";
+import { CELL_BYTES, KEY_BYTES, SEGMENT_CELLS, SLOT_CELLS } from "../limits.ts";
+import type { Engine } from "./engine.ts";
+
+/** Where free cells lie, and what may be done with them. */
+export interface FreeCellsOptions {
+  readonly engine: Engine;
+  /** Overwritten cells are given back to the storage below: the vault is sparse. */
+  readonly discards: boolean;
+}
+
+/**
+ * Overwrites with random bytes what is free in segments that were ever used, so that nothing is left of what lay there.
+ * Segments that were never used are left alone: a hidden vault may lie in them. Holes are left, too. Yields the bytes that
+ * were written, after each segment.
+ */
+export function* overwriteFreeCells(options: FreeCellsOptions): Generator<number> {
+  const { space, context: { kernel, runtime } } = options.engine.store;
+  const address = kernel.reserve(SLOT_CELLS * CELL_BYTES);
+  const seedAt = kernel.reserve(KEY_BYTES);
+  const seed = new Uint8Array(KEY_BYTES);
+  const noise = (length: number) => {
+    runtime.random(seed);
+    kernel.bytes.set(seed, seedAt);
+    kernel.fillRandom(address, length, seedAt);
+    return kernel.bytes.subarray(address, address + length);
+  };
+  try {
+    for (const { first, segments } of space.members) {
+      for (let segment = first; segment < first + segments; segment++) {
+        if (!space.isUnused(segment)) yield overwriteSegment(options, segment, noise);
+      }
+    }
+  } finally {
+    kernel.wipe(seedAt, KEY_BYTES);
+    wipe(seed);
+  }
+}
+
+function overwriteSegment(
+  { engine: { store: { space }, media }, discards }: FreeCellsOptions,
+  segment: number,
+  noise: (length: number) => Uint8Array,
+): number {
+  const runs: { offset: number; length: number }[] = [];
+  const present = new Uint8Array(SLOT_CELLS * CELL_BYTES);
+  for (const run of freeRuns(space.bitmap(segment))) {
+    const offset = (segment * SEGMENT_CELLS + runCell(run)) * CELL_BYTES;
+    const length = runCount(run) * CELL_BYTES;
+    const bytes = present.subarray(0, length);
+    media.read(offset, bytes);
+    if (isHole(bytes)) continue;
+    media.write(offset, noise(length));
+    runs.push({ offset, length });
+  }
+  if (runs.length === 0) return 0;
+  if (discards) {
+    // Else the noise may never arrive where the old bytes lie.
+    media.sync();
+    for (const { offset, length } of runs) media.discard(offset, length);
+  }
+  return runs.reduce((sum, { length }) => sum + length, 0);
+}

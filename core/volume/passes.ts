@@ -1,0 +1,101 @@
+/**
+ * Passes over everything that a vault holds, in bounded steps: each `yield` is a moment at which others may run, nothing is
+ * half done, and the pass may be given up. Whoever runs one says how fast.
+ *
+ * @module
+ */
+import { VaultError } from "../errors.ts";
+import { contentCells, type MapEntry, placeCells } from "../format/map_entry.ts";
+import { CELL_BYTES } from "../limits.ts";
+import { rewriteLeaves } from "../tree/physical_trees.ts";
+import type { Engine } from "./engine.ts";
+
+/** Blocks that one step looks at. */
+const BLOCKS_PER_STEP = 32;
+/** Moved cells until a root makes them durable and lets their old places rest. */
+const CELLS_PER_ROOT = 2048;
+/** Leaves of a physical tree that go with one root. */
+const LEAVES_PER_ROOT = 256;
+/** Roots until everything that rests has come free. */
+export const ROOTS_TO_RELEASE = 4;
+
+/** What a step did. */
+export interface PassStep {
+  /** Bytes of content that it came past. */
+  readonly seenBytes: number;
+  /** Bytes that it wrote. */
+  readonly writtenBytes: number;
+  readonly movedBlocks: number;
+}
+
+/** Where a pass begins and what it is about. */
+export interface MoveOrder {
+  /** The first block id. */
+  readonly from: number;
+  chooses(entry: MapEntry): boolean;
+  /** Told of the id up to which all is done, before a root that makes it durable. */
+  passed?(id: number): void;
+}
+
+/** Moves every block that is chosen, in the order of their ids. Blocks that are put meanwhile have higher ones. */
+export function* movePass(engine: Engine, order: MoveOrder): Generator<PassStep> {
+  const { blocks } = engine.store;
+  let waitingCells = 0;
+  for (let from = order.from;;) {
+    const found = blocks.entriesFrom(from, BLOCKS_PER_STEP);
+    let [seen, written, movedBlocks] = [0, 0, 0];
+    for (const { id, entry } of found) {
+      seen += contentCells(entry);
+      if (!order.chooses(entry)) continue;
+      moveOne(engine, id);
+      written += placeCells(entry) * entry.places.length;
+      movedBlocks++;
+    }
+    const isLast = found.length < BLOCKS_PER_STEP;
+    if (!isLast) from = found[found.length - 1].id + 1;
+    waitingCells += written;
+    if (waitingCells >= CELLS_PER_ROOT || (isLast && waitingCells > 0)) {
+      order.passed?.(from);
+      writeRoot(engine);
+      waitingCells = 0;
+    }
+    yield { seenBytes: seen * CELL_BYTES, writtenBytes: written * CELL_BYTES, movedBlocks };
+    if (isLast) return;
+  }
+}
+
+/** Moves a block, whose old places may have to come free first. */
+function moveOne(engine: Engine, id: number): void {
+  try {
+    engine.move(id);
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.errno !== "ENOSPC") throw error;
+    releaseResting(engine);
+    engine.move(id);
+  }
+}
+
+/** Writes every node of the trees that are named by place anew; those of the map go with the blocks that move. */
+export function* rewritePass(engine: Engine, mapToo = false): Generator<PassStep> {
+  for (const { name, tree } of engine.store.physical) {
+    if (name === "block map" && !mapToo) continue;
+    for (let from: Uint8Array | null = new Uint8Array(0); from !== null;) {
+      from = rewriteLeaves(tree, from, LEAVES_PER_ROOT);
+      const writtenBytes = engine.store.dirtyBytes;
+      writeRoot(engine);
+      yield { seenBytes: 0, writtenBytes, movedBlocks: 0 };
+    }
+  }
+}
+
+/** Writes a root, whether anything has changed or not. */
+export function writeRoot(engine: Engine): void {
+  engine.markChanged();
+  engine.commitNow();
+}
+
+/** Ends the rest of everything that has been given up by now. False while a reader of an older root holds it. */
+export function releaseResting(engine: Engine): boolean {
+  for (let i = 0; i < ROOTS_TO_RELEASE; i++) writeRoot(engine);
+  return engine.store.space.holds === 0;
+}
