@@ -54,6 +54,7 @@ function addRecover(program: Command, host: Host): void {
       .description("make a vault anew whose header is gone, on another medium, from a key export")
       .requiredOption("--key-export <file>", "what key export has saved")
       .requiredOption("--to <medium>", "where it is made; the old one is only read")
+      .option("--salvage", "take what is whole of the newest state, not all of an older one")
       .option("--passphrase-file <file>", "read the passphrase of the export from a file")
       .addOption(
         new Option("--passphrase-fd <n>", "the same from an open descriptor")

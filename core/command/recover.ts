@@ -18,6 +18,7 @@ export interface RecoverOrder extends NewSecretOptions {
   /** Of the export. */
   readonly passphraseFile?: string;
   readonly passphraseFd?: number;
+  readonly salvage?: boolean;
   readonly kdf?: KdfProfileName;
   readonly newKdf?: KdfProfileName;
   readonly cryptoLane: CryptoLaneName;
@@ -47,6 +48,7 @@ export async function recover(
         source,
         target,
         keys,
+        salvage: order.salvage,
         slot: { mode: "user", secret: { passphrase }, kdf },
         progress: (stage, done, total) => bar.show(done, total, stage),
       });
@@ -91,7 +93,10 @@ async function requireFresh(host: Host, to: string): Promise<void> {
 export function recoverText(report: RecoverReport, style: Style): string {
   const { how, sequence, time, skipped, replayed, volumes, lost, files, more } = report;
   let text = lossLines({ lost, files, more }, style);
-  if (skipped > 0) text += `${plural(skipped, "newer root")} could not be read whole\n`;
+  if (skipped > 0) {
+    text += `${plural(skipped, "newer root")} could not be read whole; --salvage takes what is ` +
+      "whole of the newest\n";
+  }
   const state = time === null ? "" : `, as of ${isoTime(time)} (root ${sequence})`;
   const log = replayed > 0 ? `, and ${plural(replayed, "transaction")} from its log` : "";
   const names = volumes.map(printable).join(", ");

@@ -65,6 +65,7 @@ export async function scrubInBackground(
 const LOSSES = {
   data: "lost",
   inode: "lost: only its name is left",
+  name: "its name is lost, it is in lost+found",
   names: "names in it are lost",
   attributes: "extended attributes may be lost",
 } as const;

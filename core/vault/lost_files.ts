@@ -15,6 +15,7 @@ const DEPTH_MAX = 65_536;
 export type Loss =
   | "data" // blocks, or where they are
   | "inode" // a name leads to it, nothing else is known
+  | "name" // its own: it is in lost+found
   | "names" // of a directory: some or all of its entries
   | "attributes"; // of a file that is whole otherwise: maybe some extended ones
 
@@ -34,9 +35,14 @@ interface Name {
 /** Names, one by one, the files of a tree that lost blocks or holes of the tree have hurt. */
 export function findLostFiles(tree: TolerantTree, lost: LostIds): LostFile[] {
   const losses = lossesOf(tree, lost);
+  return nameLosses(tree, losses);
+}
+
+/** The same for losses that are known. */
+export function nameLosses(tree: TolerantTree, losses: ReadonlyMap<number, Loss>): LostFile[] {
   if (losses.size === 0) return [];
   const names = new Names(tree, losses);
-  return [...losses].map(([ino, loss]) => ({ path: names.path(ino), ino, loss }))
+  return [...losses].flatMap(([ino, loss]) => names.paths(ino).map((path) => ({ path, ino, loss })))
     .sort((a, b) => a.path < b.path ? -1 : 1);
 }
 
@@ -99,7 +105,8 @@ function addNameless(tree: TolerantTree, holes: HoleInodes, losses: Map<number, 
 
 /** The names of some inodes, and of all directories above them: two passes over the entries. */
 class Names {
-  readonly #names = new Map<number, Name>();
+  /** A file may have several. */
+  readonly #names = new Map<number, Name[]>();
   readonly #tree: TolerantTree;
   readonly #key = new Uint8Array(NODE_KEY_BYTES);
 
@@ -107,12 +114,8 @@ class Names {
     this.#tree = tree;
     this.#find(inos);
     const above = new Set<number>();
-    for (
-      const ino of [
-        ...inos.keys(),
-        ...[...this.#names.values()].map((name) => name.directory),
-      ]
-    ) {
+    const directories = [...this.#names.values()].flat().map(({ directory }) => directory);
+    for (const ino of [...inos.keys(), ...directories]) {
       for (let at = ino; at !== ROOT_INO && at !== 0 && !above.has(at);) {
         above.add(at);
         at = this.#parent(at);
@@ -128,31 +131,38 @@ class Names {
     this.#tree.scan(new Uint8Array([KEY_TYPE.entry]), (key, value) => {
       if (key[0] !== KEY_TYPE.entry) return false;
       const ino = direntIno(value);
-      if (inos.has(ino)) {
-        const name = text.decode(value.slice(DIRENT_NAME_AT));
-        this.#names.set(ino, { directory: keyIno(key), name });
-      }
+      if (!inos.has(ino)) return true;
+      const name = { directory: keyIno(key), name: text.decode(value.slice(DIRENT_NAME_AT)) };
+      const known = this.#names.get(ino);
+      if (known === undefined) this.#names.set(ino, [name]);
+      else known.push(name);
       return true;
     });
   }
 
   #parent(ino: number): number {
     const record = this.#tree.get(encodeNodeKey(this.#key, KEY_TYPE.inode, ino));
-    if (record === null) return 0;
+    if (record === null) return this.#names.get(ino)?.[0].directory ?? 0;
     const inode = emptyInode();
     decodeInode(record, inode);
     return inode.parent;
   }
 
-  path(ino: number): string {
-    const parts: string[] = [];
-    for (let at = ino; at !== ROOT_INO; at = this.#names.get(at)!.directory) {
-      const named = this.#names.get(at);
-      if (named === undefined || parts.length === DEPTH_MAX) {
-        parts.unshift(parts.length === 0 ? `? (inode ${ino})` : "?");
-        return parts.join("/");
-      }
+  /** Every path of an inode. */
+  paths(ino: number): string[] {
+    if (ino === ROOT_INO) return ["/"];
+    const names = this.#names.get(ino);
+    if (names === undefined) return [`? (inode ${ino})`];
+    return names.map(({ directory, name }) => this.#below(directory, name));
+  }
+
+  #below(directory: number, name: string): string {
+    const parts = [name];
+    for (let at = directory; at !== ROOT_INO;) {
+      const named = this.#names.get(at)?.[0];
+      if (named === undefined || parts.length === DEPTH_MAX) return ["?", ...parts].join("/");
       parts.unshift(named.name);
+      at = named.directory;
     }
     return `/${parts.join("/")}`;
   }

@@ -5,6 +5,7 @@ import type { SlotOrder } from "../volume/header_area.ts";
 import { BrokenMedium } from "./broken_medium.ts";
 import type { LostReport } from "./lost_datasets.ts";
 import { copyRoot, findWholeRoot } from "./recover_root.ts";
+import { salvageVault } from "./salvage.ts";
 import type { VaultParts } from "./vault.ts";
 
 /** What recovering is doing. */
@@ -20,6 +21,8 @@ export interface RecoverOptions {
   readonly keys: VaultKeys;
   /** What opens the new vault. */
   readonly slot: SlotOrder;
+  /** Where newer roots have holes, take what is whole of the newest one, not all of an older one. */
+  readonly salvage?: boolean;
   /** Told how far a stage is, in bytes; a stage may be begun again. */
   readonly progress?: (stage: RecoverStage, doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
@@ -62,10 +65,8 @@ export async function recoverVault(options: RecoverOptions): Promise<RecoverRepo
       await turns.give("verify", (done += next.value) * CELL_BYTES, bytes);
     }
     const { whole, skipped } = next.value;
-    if (whole === null) {
-      const { name } = source.medium;
-      throw new VaultError("corrupt", `Cannot recover "${name}": no state of it is whole`);
-    }
+    const isWanted = whole === null || (skipped > 0 && options.salvage === true);
+    if (isWanted) return await salvageVault(broken, options, turns);
     const copying = copyRoot(broken, whole, options);
     let step = await copying.next();
     for (; step.done !== true; step = await copying.next()) {

@@ -87,6 +87,22 @@ Deno.test("permissions: hidden create with the flags of the table", async () => 
   await allowed(world, flags, [...order, "--new-passphrase-file", hidden]);
 });
 
+Deno.test("permissions: scrub, key export and recover with the flags of the table", async () => {
+  await using world = await CliWorld.open();
+  const { medium, passphraseFile, opens } = world;
+  await world.create("--redundancy", "1+1", "--size", "64M");
+  const read = `--allow-read=${medium},${passphraseFile}`;
+  await allowed(world, [read, `--allow-write=${medium}`], ["scrub", medium, ...opens]);
+  const [keys, to] = [world.path("keys"), world.path("recovered.sv")];
+  const exporting = ["key", "export", medium, keys, ...opens];
+  const newPassphrase = ["--new-passphrase-file", passphraseFile];
+  await allowed(world, [read, `--allow-write=${keys}`], [...exporting, ...newPassphrase]);
+  const recovering = ["recover", medium, "--key-export", keys, "--to", to, "--kdf", "moderate"];
+  const flags = [`${read},${keys},${to}`, `--allow-write=${to}`];
+  const secrets = ["--passphrase-file", passphraseFile, ...newPassphrase];
+  await allowed(world, flags, [...recovering, ...secrets]);
+});
+
 Deno.test("permissions: a vault in a directory takes the same flags, and is not made over another", async () => {
   await using world = await CliWorld.open();
   const { passphraseFile } = world;

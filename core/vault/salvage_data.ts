@@ -1,0 +1,130 @@
+import { decodeExtent, encodeExtent, type Extent, EXTENT_BYTES } from "../format/extent.ts";
+import { cellsFor } from "../format/map_entry.ts";
+import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
+import { CELL_BYTES } from "../limits.ts";
+import type { Kernel } from "../crypto/kernel.ts";
+import type { Volume } from "../volume/volume.ts";
+import type { SalvageSource } from "./salvage_source.ts";
+import type { TolerantTree } from "./tolerant_tree.ts";
+
+/** What copying the data of a tree has found. */
+export interface CopiedData {
+  /** Cells of the extents of each file, as many as there are records of. */
+  readonly cells: ReadonlyMap<number, number>;
+  /** Files with blocks that are lost: nothing of them was copied. */
+  readonly lost: ReadonlySet<number>;
+  /** Blocks that are lost. */
+  readonly blocks: number;
+}
+
+interface CopiedExtent {
+  readonly key: Uint8Array;
+  readonly extent: Extent;
+}
+
+/** Copies the extents of a tree, file by file, with their blocks under ids of the volume. Yields after each extent. */
+export class DataCopy {
+  readonly #source: SalvageSource;
+  readonly #kernel: Kernel;
+  readonly #from: number;
+  readonly #to: number;
+  readonly #volume: Volume;
+  readonly #cells = new Map<number, number>();
+  readonly #lost = new Set<number>();
+  #blocks = 0;
+  /** Of the file that is being copied. */
+  #ino = 0;
+  #extents: CopiedExtent[] = [];
+
+  /** Reads to memory of one kernel and writes from that of the volume's. */
+  constructor(parts: {
+    readonly source: SalvageSource;
+    readonly kernel: Kernel;
+    readonly from: number;
+    readonly to: number;
+    readonly volume: Volume;
+  }) {
+    this.#source = parts.source;
+    this.#kernel = parts.kernel;
+    this.#from = parts.from;
+    this.#to = parts.to;
+    this.#volume = parts.volume;
+  }
+
+  /** Copies all extents but those of inodes in `without`; yields the blocks done. */
+  *run(tree: TolerantTree, without: ReadonlySet<number>): Generator<number, CopiedData> {
+    const { blockBytes } = this.#volume;
+    for (const { key, extent } of extentsOf(tree)) {
+      const ino = keyIno(key);
+      if (ino !== this.#ino) this.#next(ino);
+      if (without.has(ino)) continue;
+      const blockCells = blockBytes / CELL_BYTES;
+      const tail = extent.tailCells === 0 ? 0 : blockCells - extent.tailCells;
+      const cells = extent.count * blockCells - tail;
+      this.#cells.set(ino, (this.#cells.get(ino) ?? 0) + cells);
+      if (extent.unwritten) this.#extents.push({ key, extent });
+      else if (!this.#lost.has(ino)) yield* this.#copy(key, extent);
+    }
+    this.#next(0);
+    return { cells: this.#cells, lost: this.#lost, blocks: this.#blocks };
+  }
+
+  *#copy(key: Uint8Array, extent: Extent): Generator<number> {
+    const { count, firstId } = extent;
+    const { blockBytes } = this.#volume;
+    this.#volume.admit(count * blockBytes / CELL_BYTES, "write");
+    const first = this.#volume.allocateIds(count);
+    for (let i = 0; i < count; i++) {
+      const length = this.#source.read(firstId + i, this.#from);
+      if (length === null) {
+        this.#lost.add(this.#ino);
+        this.#blocks++;
+        if (i > 0) this.#volume.drop(first, i);
+        return;
+      }
+      const bytes = this.#kernel.bytes.subarray(this.#from, this.#from + blockBytes);
+      this.#volume.kernel.bytes.set(bytes, this.#to);
+      const run = { firstId: first + i, count: 1, address: this.#to, lastLength: length };
+      this.#volume.settle(this.#volume.put(run));
+      yield cellsFor(length);
+    }
+    this.#extents.push({ key, extent: { ...extent, firstId: first } });
+  }
+
+  /** The file before is done: its records go into the tree, or its blocks come free. */
+  #next(ino: number): void {
+    const isLost = this.#lost.has(this.#ino);
+    for (const { key, extent } of this.#extents) {
+      if (!isLost) {
+        const value = new Uint8Array(EXTENT_BYTES);
+        encodeExtent(extent, value);
+        this.#volume.tree.put(key, value);
+      } else if (!extent.unwritten) this.#volume.drop(extent.firstId, extent.count);
+    }
+    this.#volume.endGroup();
+    this.#ino = ino;
+    this.#extents = [];
+  }
+}
+
+/** A few at a time: what is visited must not be changed meanwhile. */
+function* extentsOf(tree: TolerantTree): Generator<CopiedExtent> {
+  let from: Uint8Array | null = new Uint8Array([KEY_TYPE.extent]);
+  while (from !== null) {
+    const found: CopiedExtent[] = [];
+    let next: Uint8Array | null = null;
+    tree.scan(from, (key, value) => {
+      if (key[0] !== KEY_TYPE.extent) return false;
+      if (found.length === 256) {
+        next = key.slice();
+        return false;
+      }
+      const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      decodeExtent(value, extent);
+      found.push({ key: key.slice(), extent });
+      return true;
+    });
+    yield* found;
+    from = next;
+  }
+}
