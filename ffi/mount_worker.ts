@@ -40,8 +40,6 @@ import { toPosted } from "./posted_error.ts";
 
 /** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes and snapshots. Untouched pages cost nothing. */
 const KERNEL_BYTES = 72 * MIB + 2 * VIEW_BYTES_MAX;
-/** Blocks of deleted files that one idle step frees. */
-const RECLAIM_BLOCKS = 256;
 const PROGRESS_STEPS = 1000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -158,7 +156,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     kernel,
     handles,
     writebackCache: false,
-    idle: () => lane.help() || (!vault.readOnly && fileSystem.reclaim(RECLAIM_BLOCKS)) || free(),
+    idle: () => lane.help() || free(),
     busy: () => running.size > 0,
     round: (empty) => kernelCache.served(empty),
     tick: () => {

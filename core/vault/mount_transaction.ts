@@ -1,5 +1,5 @@
 import { VaultError } from "../errors.ts";
-import type { KernelCache } from "../fs/kernel_cache.ts";
+import type { KernelCache, Outdated } from "../fs/kernel_cache.ts";
 import { checkInteger } from "../runtime.ts";
 import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import type { HeldTransaction } from "./transactions.ts";
@@ -136,8 +136,12 @@ export class MountTransaction {
   async #undo(why: string): Promise<void> {
     const { held } = this.#current!;
     await this.#kernel.takeIn();
-    const outdated = held.rollBack();
-    this.#over(why);
+    let outdated: Outdated;
+    try {
+      outdated = held.rollBack();
+    } finally {
+      this.#over(why);
+    }
     await this.#kernel.drop(outdated);
   }
 

@@ -6,6 +6,7 @@ import { FileActions } from "../../tests/support/file_actions.ts";
 import { slowRuntime } from "../../tests/support/fake_runtime.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { emptyAttributes, named } from "../../tests/support/open_memory_volume.ts";
+import { ERRNO } from "../fs/errno.ts";
 import { PosixError } from "../fs/file_system.ts";
 import type { KernelCache, Outdated } from "../fs/kernel_cache.ts";
 import { MIB } from "../limits.ts";
@@ -244,15 +245,26 @@ Deno.test("a file without a name that was closed inside is freed after the rollb
   await vault.close();
 });
 
-Deno.test("too much for one transaction is ENOSPC to the writer, and can be rolled back", async () => {
+Deno.test("too much for one transaction is ENOSPC to the writer, and can be rolled back or committed", async () => {
   const { vault, transaction, actions } = await mounted();
-  await transaction.begin(null);
-  const { tree } = vault.opened.volume;
-  tree.undoBytes = 1e9;
-  assert.throws(() => actions.create("more"), { name: "PosixError", errno: 28 });
-  await transaction.rollback(null);
-  actions.create("after");
-  assert.equal(await namesOf(vault), "after");
+  const { fileSystem } = vault;
+  const { engine } = vault.opened.volume;
+  actions.create("before");
+  for (const end of ["rollback", "commit"] as const) {
+    engine.transactionBytesMax = MIB / 4;
+    await transaction.begin(null);
+    let made = 0;
+    const makeMany = () => {
+      for (; made < 5000; made++) actions.create(`${end}${made}`);
+    };
+    assert.throws(makeMany, { name: "PosixError", errno: ERRNO.ENOSPC });
+    assert.ok(made > 300, `${made} files`);
+    assert.throws(() => fileSystem.unlink(1, named("before")), { errno: ERRNO.ENOSPC });
+    await transaction[end](null);
+    const names = (await namesOf(vault)).split(",");
+    assert.equal(names.length, end === "commit" ? made + 1 : 1);
+  }
+  assert.deepEqual((await checkVault(vault)).problems, []);
   await vault.close();
 });
 

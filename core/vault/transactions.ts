@@ -101,19 +101,28 @@ export class Transactions {
     const transaction = this.#begin(true);
     return {
       keep: () => this.#keepHeld(transaction),
-      rollBack: () => {
-        const outdated = this.#undo();
-        this.#ended(transaction);
-        return outdated;
-      },
+      rollBack: () => this.#undoHeld(transaction),
       get open() {
         return transaction.open;
       },
     };
   }
 
+  #undoHeld(transaction: OpenTransaction): Outdated {
+    try {
+      return this.#undo();
+    } finally {
+      this.#ended(transaction);
+    }
+  }
+
   async #keepHeld(transaction: OpenTransaction): Promise<void> {
-    this.#keep();
+    try {
+      this.#keep();
+    } catch (error) {
+      if (!this.#parts.volume.inTransaction) this.#ended(transaction);
+      throw error;
+    }
     transaction.open = false;
     try {
       await this.#parts.volume.sync();
@@ -125,9 +134,7 @@ export class Transactions {
   /** Rolls back what is held: the vault is being closed. */
   giveUpHeld(): void {
     const transaction = this.#current;
-    if (transaction?.held !== true || !transaction.open) return;
-    this.#undo();
-    this.#ended(transaction);
+    if (transaction?.held === true && transaction.open) this.#undoHeld(transaction);
   }
 
   #ended(transaction: OpenTransaction): void {

@@ -4,6 +4,8 @@ import type { Vault } from "./vault.ts";
 const COMMIT_SECONDS = 5;
 /** A vault that nobody has changed for so long is tidied. */
 const TIDY_SECONDS = 10;
+/** Blocks of deleted files that one idle step frees. */
+const RECLAIM_BLOCKS = 256;
 /** Blocks of deleted volumes and snapshots that one idle step frees. */
 const BLOCKS_PER_IDLE = 256;
 /** Roots until given-up cells can be used. */
@@ -41,14 +43,14 @@ export class Upkeep {
   }
 
   /**
-   * Frees some of what deleted volumes and snapshots held; true where more can be done. After a failure, which it throws once, the
-   * rest is left to whoever opens the vault next.
+   * Frees some of what deleted files, volumes and snapshots held; true where more can be done. Inside a transaction it waits: what
+   * undoing needs stays in memory. After a failure, which it throws once, the rest is left to whoever opens the vault next.
    */
   idle(): boolean {
-    const { opened: { volume, volumes } } = this.#vault;
+    const { fileSystem, opened: { volume, volumes } } = this.#vault;
     if (this.#freeingFailed || this.#busy || volume.inTransaction) return false;
     try {
-      return volumes.destroyStep(BLOCKS_PER_IDLE);
+      return fileSystem.reclaim(RECLAIM_BLOCKS) || volumes.destroyStep(BLOCKS_PER_IDLE);
     } catch (error) {
       this.#freeingFailed = true;
       throw error;

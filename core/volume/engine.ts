@@ -18,7 +18,7 @@ import { NameHash } from "./name_hash.ts";
 import { ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
 import { SpaceAdmission } from "./space_admission.ts";
-import { requireTransactionRoom } from "./transaction_room.ts";
+import { requireTransactionRoom, TRANSACTION_BYTES_MAX } from "./transaction_room.ts";
 import type { BlockRun } from "./volume_store.ts";
 
 /** Mutations beyond this are made durable by a root instead of the log. */
@@ -86,6 +86,8 @@ export class Engine {
   private readonly durability: Durability;
   private readonly count = new Uint8Array(4);
   private transaction: OpenTransaction | null = null;
+  /** Of changed tree pages, and of what undoing needs: what one transaction may keep in memory of each. Tests lower it. */
+  transactionBytesMax: number = TRANSACTION_BYTES_MAX;
 
   constructor(parts: EngineParts) {
     const { store } = parts;
@@ -189,7 +191,7 @@ export class Engine {
   admit(cells: number, purpose: "write" | "delete"): void {
     if (this.transaction !== null) {
       const { dirtyBytes, copies } = this.store;
-      requireTransactionRoom(dirtyBytes * copies, this.undoBytes());
+      requireTransactionRoom([dirtyBytes * copies, this.undoBytes()], this.transactionBytesMax);
     }
     this.admission.admit(cells, purpose);
   }
@@ -308,7 +310,10 @@ export class Engine {
   keepTransaction(): void {
     const { drops } = this.endTransaction();
     for (const { tree } of this.trees) tree.keep();
-    for (const { firstId, count, owner } of drops) this.drop(firstId, count, owner);
+    // Half of it must not become durable.
+    this.durability.failing(() => {
+      for (const { firstId, count, owner } of drops) this.drop(firstId, count, owner);
+    });
     this.endGroup();
   }
 
@@ -318,15 +323,18 @@ export class Engine {
    */
   rollbackTransaction(told?: LoggedTree, undone?: UndoneVisitor): void {
     const { puts } = this.endTransaction();
-    for (const { tree } of this.trees) tree.rollback(tree === told ? undone : undefined);
-    if (!this.durability.hasFailed) {
-      this.settle();
-      for (const { firstId, count, owner } of puts) {
-        this.store.blocks.drop(firstId, count, owner);
-      }
-    }
-    this.endGroup();
-    for (const tree of this.trees) tree.reset();
+    // What is half undone, or half forgotten, must not become durable.
+    this.durability.failing(() => {
+      for (const { tree } of this.trees) tree.rollback(tree === told ? undone : undefined);
+      if (!this.durability.hasFailed) this.dropAll(puts);
+      this.endGroup();
+      for (const tree of this.trees) tree.reset();
+    });
+  }
+
+  private dropAll(puts: readonly OwnedRun[]): void {
+    this.settle();
+    for (const { firstId, count, owner } of puts) this.store.blocks.drop(firstId, count, owner);
   }
 
   private endTransaction(): OpenTransaction {

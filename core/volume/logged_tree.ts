@@ -2,19 +2,10 @@ import type { Tree } from "../btree/tree.ts";
 import { MUTATION } from "../format/log_record.ts";
 import type { Branch } from "../tree/branch.ts";
 import type { MutationBuffer } from "../tree/mutation_buffer.ts";
+import { UndoLog } from "./undo_log.ts";
 import type { KeyValueTree } from "./volume_store.ts";
 
 const NO_VALUE = new Uint8Array(0);
-
-/** Memory that remembering one key takes beside its bytes, about. */
-const UNDO_BYTES = 256;
-
-/** What undoes one mutation. */
-interface Undo {
-  readonly key: Uint8Array;
-  /** The value before, or null where there was none. */
-  readonly value: Uint8Array | null;
-}
 
 /** Told of a key that a rollback took back, with its values inside the transaction and now; views, valid during the call. */
 export type UndoneVisitor = (
@@ -30,10 +21,8 @@ export class LoggedTree implements KeyValueTree {
   private readonly log: MutationBuffer;
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
-  private undo: Map<string, Undo> | null = null;
+  private undo: UndoLog | null = null;
   private readonly watchers: ((key: Uint8Array | null) => void)[] = [];
-  /** Bytes that undoing needs, about. */
-  undoBytes = 0;
 
   constructor({ tree, branch }: Branch, log: MutationBuffer, checkWritable: () => void) {
     this.tree = tree;
@@ -75,12 +64,12 @@ export class LoggedTree implements KeyValueTree {
 
   private remember(key: Uint8Array): void {
     for (const changing of this.watchers) changing(key);
-    if (this.undo === null) return;
-    const name = String.fromCharCode(...key);
-    if (this.undo.has(name)) return;
-    const value = this.tree.get(key)?.slice() ?? null;
-    this.undo.set(name, { key: key.slice(), value });
-    this.undoBytes += UNDO_BYTES + key.length + (value?.length ?? 0);
+    this.undo?.add(key, () => this.tree.get(key));
+  }
+
+  /** Memory that undoing needs, about. */
+  get undoBytes(): number {
+    return this.undo?.bytes ?? 0;
   }
 
   scan(from: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
@@ -93,8 +82,7 @@ export class LoggedTree implements KeyValueTree {
 
   /** From now on, mutations can be undone. */
   begin(): void {
-    this.undo = new Map();
-    this.undoBytes = 0;
+    this.undo = new UndoLog();
   }
 
   /** Keeps what was done since `begin`. */
@@ -104,9 +92,9 @@ export class LoggedTree implements KeyValueTree {
 
   /** Undoes what was done since `begin`, even where no more changes are taken. */
   rollback(undone?: UndoneVisitor): void {
-    const undo = this.undo ?? new Map<string, Undo>();
+    const undo = this.undo ?? new UndoLog();
     this.undo = null;
-    for (const { key, value } of undo.values()) {
+    for (const [key, value] of undo.entries()) {
       undone?.(key, this.tree.get(key), value);
       if (value === null) {
         if (this.tree.delete(key)) this.log.addTo(this.branch, MUTATION.delete, key, NO_VALUE);
