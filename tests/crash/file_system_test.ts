@@ -9,12 +9,13 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { PosixError } from "../../core/fs/file_system.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
+import { MountTransaction } from "../../core/vault/mount_transaction.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import type { Volume } from "../../core/volume/volume.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { FileActions } from "../support/file_actions.ts";
-import { FileWorkload } from "../support/file_workload.ts";
+import { FileWorkload, type WorkloadObserver } from "../support/file_workload.ts";
 import {
   createKeyedVault,
   openKeyedVault,
@@ -29,6 +30,8 @@ const FIRST_SEED = Number(Deno.env.get("SIGMAVAULT_FIRST_SEED") ?? 1);
 const FILE_BYTES_MAX = 2 * MIB + 65536;
 const writerArena = new ArenaKernel(16 * MIB);
 const readerArena = new ArenaKernel(24 * MIB);
+
+const NOTHING_CACHED = { takeIn: () => Promise.resolve(), drop: () => Promise.resolve() };
 
 /** A file as it was when it was promised. */
 interface PromisedFile {
@@ -67,16 +70,41 @@ function contentOf(actions: FileActions, ino: number): string {
   return hash.update(actions.read(ino, 0, size)).digest("base64") + size;
 }
 
-/** Keeps the state after every group that ends. */
+/** Keeps the state after every group that ends; what is inside a transaction is none. */
 function recordGroups(volume: Volume): string[] {
   const states = [dump(volume)];
   const endGroup = volume.endGroup.bind(volume);
   volume.endGroup = () => {
     endGroup();
-    const state = dump(volume);
-    if (state !== states.at(-1)) states.push(state);
+    if (!volume.inTransaction) keepState(volume, states);
   };
   return states;
+}
+
+function keepState(volume: Volume, states: string[]): void {
+  const state = dump(volume);
+  if (state !== states.at(-1)) states.push(state);
+}
+
+/** Begins a transaction of a mount, or ends it one way or the other; true where all is promised then. */
+async function changeTransaction(
+  { opened: { volume } }: Vault,
+  transaction: MountTransaction,
+  { states, stream }: { readonly states: string[]; readonly stream: RandomStream },
+): Promise<boolean> {
+  if (transaction.state === null) {
+    await transaction.begin(null);
+    assert.equal(dump(volume), states.at(-1));
+    return true;
+  }
+  if (stream.chance(0.5)) {
+    await transaction.rollback(null);
+    assert.equal(dump(volume), states.at(-1), "all of it is undone");
+    return false;
+  }
+  await transaction.commit(null);
+  keepState(volume, states);
+  return true;
 }
 
 async function emptyVault(segments: number): Promise<SparseBytes> {
@@ -86,11 +114,14 @@ async function emptyVault(segments: number): Promise<SparseBytes> {
   return medium.content;
 }
 
-async function record(seed: number, steps: number): Promise<Recording> {
+async function record(
+  { seed, steps, transactions = 0 }: Omit<Plan, "every">,
+): Promise<Recording> {
   const content = await emptyVault(4);
   writerArena.reset();
   const medium = new CrashMedium<Promised>({ content });
   const vault = openKeyedVault({ medium, kernel: writerArena });
+  const transaction = new MountTransaction(vault, NOTHING_CACHED);
   const states = recordGroups(vault.opened.volume);
   const changes = new Map<number, number[]>();
   const files = new Map<number, PromisedFile>();
@@ -107,17 +138,28 @@ async function record(seed: number, steps: number): Promise<Recording> {
       files.delete(ino);
     }
   };
-  const workload: FileWorkload = new FileWorkload(vault.fileSystem, writerArena, {
-    stream: new RandomStream(seed),
-    observer: {
-      changed: (ino) => changes.set(ino, [...changes.get(ino) ?? [], group() + 1]),
-      promised: (ino) => {
-        for (const one of ino === 0 ? workload.files : [ino]) promise(one);
-        medium.mark({ group: group(), files: [...files.values()] });
-      },
+  const promised = (inos: readonly number[]) => {
+    for (const ino of inos) promise(ino);
+    medium.mark({ group: group(), files: [...files.values()] });
+  };
+  const observer: WorkloadObserver = {
+    changed: (ino) => changes.set(ino, [...changes.get(ino) ?? [], group() + 1]),
+    // Inside a transaction nothing is.
+    promised: (ino) => {
+      if (transaction.state === null) promised(ino === 0 ? workload.files : [ino]);
     },
+  };
+  const stream = new RandomStream(seed);
+  const workload: FileWorkload = new FileWorkload(vault.fileSystem, writerArena, {
+    stream,
+    observer,
   });
-  for (let step = 0; step < steps; step++) await workload.step();
+  for (let step = 0; step < steps; step++) {
+    await workload.step();
+    if (!stream.chance(transactions)) continue;
+    const isPromised = await changeTransaction(vault, transaction, { states, stream });
+    if (isPromised) promised(workload.files);
+  }
   return { medium, states, changes };
 }
 
@@ -171,9 +213,18 @@ async function goOn(medium: MemoryStorage): Promise<void> {
   assert.deepEqual((await checkVault(again)).problems, []);
 }
 
-async function survive(plan: { seed: number; steps: number; every: number }): Promise<number> {
-  const { seed, steps, every } = plan;
-  const recording = await record(seed, steps);
+interface Plan {
+  readonly seed: number;
+  readonly steps: number;
+  /** Looks at so many of the images. */
+  readonly every: number;
+  /** How likely a transaction begins or ends after a step. */
+  readonly transactions?: number;
+}
+
+async function survive(plan: Plan): Promise<number> {
+  const { seed, every } = plan;
+  const recording = await record(plan);
   let images = 0;
   for (const image of recording.medium.images(seed, { randomPerPoint: 1, missingMax: 2 })) {
     if (++images % every !== 0) continue;
@@ -193,6 +244,11 @@ async function survive(plan: { seed: number; steps: number; every: number }): Pr
 for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
   Deno.test(`files: every power cut of workload ${seed} leaves what was fsynced`, async () => {
     assert.ok(await survive({ seed, steps: 80, every: 1 }) > 50);
+  });
+
+  Deno.test(`files: every power cut of workload ${seed} leaves whole transactions of a mount`, async () => {
+    const plan = { seed: 2000 + seed, steps: 200, every: 9, transactions: 0.15 };
+    assert.ok(await survive(plan) > 50);
   });
 
   Deno.test(`files: power cuts of long workload ${seed}`, async () => {
