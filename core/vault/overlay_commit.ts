@@ -1,7 +1,11 @@
 import { decodeExtent, encodeExtent, type Extent, EXTENT_BYTES } from "../format/extent.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
+import { CELL_BYTES } from "../limits.ts";
 import type { Volume } from "../volume/volume.ts";
 import { type OverlayStore, OWN_IDS } from "./overlay_store.ts";
+
+/** Cells that the tree's nodes on the way to one record may take. */
+const RECORD_CELLS = 16;
 
 /** Puts what a transaction has in memory into the volume: inside a transaction of the volume, so that it is there as a whole or not. */
 export class OverlayCommit {
@@ -17,9 +21,17 @@ export class OverlayCommit {
     volume.wipers.push(() => volume.kernel.wipe(this.#block, volume.blockBytes));
   }
 
+  /** Cells that the transaction's blocks will take at most, where every one is stored as a whole. */
+  cellsOf(store: OverlayStore): number {
+    return store.blocks.count * this.#volume.blockBytes / CELL_BYTES;
+  }
+
+  /** Throws where the vault is full; the volume's transaction is then to be rolled back. */
   apply(store: OverlayStore): void {
     const { tree } = this.#volume;
     for (const [key, value] of store.tree.changes()) {
+      // Asked for before each change: what cannot be stored once it was changed would end the vault's use.
+      this.#volume.admit(RECORD_CELLS, value === null ? "delete" : "write");
       if (value === null) tree.delete(key);
       else tree.put(key, key[0] === KEY_TYPE.extent ? this.#settled(store, value) : value);
     }
@@ -31,7 +43,8 @@ export class OverlayCommit {
     const extent = this.#extent;
     decodeExtent(value, extent);
     if (extent.unwritten || extent.firstId < OWN_IDS) return value;
-    const { kernel } = this.#volume;
+    const { kernel, blockBytes } = this.#volume;
+    this.#volume.admit(extent.count * blockBytes / CELL_BYTES + RECORD_CELLS, "write");
     const firstId = this.#volume.allocateIds(extent.count);
     for (let i = 0; i < extent.count; i++) {
       const bytes = store.blocks.own(extent.firstId + i);

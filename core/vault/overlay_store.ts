@@ -101,6 +101,11 @@ export class OverlayBlocks implements DataBlocks {
     throw new VaultError("corrupt", `Cannot find block ${id} of the transaction`);
   }
 
+  /** How many blocks are in memory only. */
+  get count(): number {
+    return this.#own.size;
+  }
+
   allocateIds(count: number): number {
     const first = this.#nextId;
     this.#nextId += count;

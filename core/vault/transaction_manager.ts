@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
-import { CELL_BYTES, MIB } from "../limits.ts";
+import { MIB } from "../limits.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
 import { OverlayCommit } from "./overlay_commit.ts";
@@ -122,7 +122,7 @@ export class Transaction implements AsyncDisposable {
 }
 
 /**
- * Many transactions at once over one vault. Each works on a view of its own and keeps its changes in memory, at most 64 MiB. They
+ * Many transactions at once over a vault, on the files that `vault.files` shows. Each works on a view of its own and keeps its changes in memory, at most 64 MiB. They
  * are **serializable**: those that commit have the effect of running one after the other, in the order of their commits. Nobody waits
  * for anybody: the first to commit wins, and one that has read what another one, or `vault.files`, changed since is
  * refused with `conflict` from then on, so that none ever acts on a state that never was. Two that make or remove names
@@ -209,7 +209,8 @@ export class TransactionManager {
       fileSystem.flush();
       const lost = fileSystem.takeFailure();
       if (lost !== undefined) throw lost;
-      volume.admit(Math.ceil(store.blocks.bytes / CELL_BYTES), "write");
+      // Now a root may make room, which it may not inside the volume's transaction.
+      volume.admit(this.#committing.cellsOf(store), "write");
       await this.#vault.transaction(() => {
         transaction.requireOpen();
         // Its own changes do not make it lose, and no time-out does while they become durable.

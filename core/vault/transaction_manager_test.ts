@@ -268,3 +268,23 @@ Deno.test("what is asked of a transaction while it commits is refused, and no ti
   assert.deepEqual((await vault.files.list("/")).map(({ name }) => name), ["f"]);
   await vault.close();
 });
+
+Deno.test("a commit that the vault has no room for is rolled back, and the vault goes on", async () => {
+  for (const [size, count] of [[2000, 6000], [30_000, 400]]) {
+    arena.reset();
+    const medium = new MemoryStorage({});
+    const vault = await createKeyedVault({ medium, kernel: arena }, { segments: 6 });
+    const transactions = new TransactionManager(vault);
+    await vault.files.writeFile("/ballast", new Uint8Array(12 * MIB));
+    await using large = await transactions.begin();
+    for (let i = 0; i < count; i++) await large.files.writeFile(`/${i}`, new Uint8Array(size));
+    await assert.rejects(large.commit(), { errno: "ENOSPC" });
+    assert.equal((await vault.files.list("/")).length, 1);
+    await using small = await transactions.begin();
+    for (let i = 0; i < 5; i++) await small.files.writeFile(`/${i}`, new Uint8Array(size));
+    await small.commit();
+    assert.equal((await vault.files.list("/")).length, 6);
+    assert.deepEqual((await checkVault(vault)).problems, []);
+    await vault.close();
+  }
+});
