@@ -46,6 +46,16 @@ export class ViewFileSystem implements FileSystem {
     return this.#ids.idOf(view, ino);
   }
 
+  /** Only in the outermost one anything is removed. */
+  holdRemoved(): void {
+    this.#outermost.fileSystem.holdRemoved?.();
+  }
+
+  forget(id: number): void {
+    const view = this.#ids.viewOf(id);
+    if (view === this.#outermost) view.fileSystem.forget?.(this.#ids.inoOf(id));
+  }
+
   entriesChange(ino: number): boolean {
     return this.#ids.inoOf(ino) === ROOT_INO && this.#ids.viewOf(ino).changing;
   }
