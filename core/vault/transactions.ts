@@ -131,10 +131,16 @@ export class Transactions {
     }
   }
 
-  /** Rolls back what is held: the vault is being closed. */
-  giveUpHeld(): void {
+  /** Rolls back what is held: the vault is being closed. Where that fails, the medium has the state before. */
+  async giveUpHeld(abandon: () => Promise<void>): Promise<void> {
     const transaction = this.#current;
-    if (transaction?.held === true && transaction.open) this.#undoHeld(transaction);
+    if (transaction?.held !== true || !transaction.open) return;
+    try {
+      this.#undoHeld(transaction);
+    } catch (error) {
+      await abandon();
+      throw error;
+    }
   }
 
   #ended(transaction: OpenTransaction): void {

@@ -263,13 +263,7 @@ export class Vault implements AsyncDisposable {
 
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
-    try {
-      this.transactions.giveUpHeld();
-    } catch (error) {
-      // What is on the medium is the state before the transaction.
-      await this.abandon();
-      throw error;
-    }
+    await this.transactions.giveUpHeld(() => this.abandon());
     const { enter } = this.transactions;
     for (let wait = enter(); wait !== null; wait = enter()) await wait;
     if (this.closed) return;
