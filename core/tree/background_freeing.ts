@@ -26,14 +26,17 @@ export class BackgroundFreeing {
     return this.catalog.firstPending() !== null;
   }
 
-  /** Frees up to about `budget` blocks of what is first; false where nothing waited. */
+  /** Frees up to about `budget` blocks of what is first; false where nothing waited. Throws where something cannot be read. */
   step(budget: number): boolean {
     const first = this.catalog.firstPending();
     if (first === null) return false;
     const { number, work } = first;
-    const rest = work.kind === "tree" ? this.trees.step(work, budget) : this.runs(work, budget);
+    const { rest, failure } = work.kind === "tree"
+      ? this.trees.step(work, budget)
+      : { rest: this.runs(work, budget), failure: null };
     if (rest === null) this.catalog.deletePending(number);
     else this.catalog.putPending(number, rest);
+    if (failure !== null) throw failure;
     return true;
   }
 
@@ -83,16 +86,15 @@ export class BackgroundFreeing {
   private letGo(run: DeadRun, kind: "free" | "discard", budget: number): number {
     this.catalog.deleteDeadRun(run);
     if (kind === "discard") return budget - 1;
-    const count = Math.min(run.count, budget);
-    let cells = 0;
-    for (let id = run.firstId; id < run.firstId + count; id++) cells += this.blocks.free(id);
-    if (count === run.count) return budget - count;
-    this.catalog.putDeadRun({
-      ...run,
-      firstId: run.firstId + count,
-      count: run.count - count,
-      cells: run.cells - cells,
-    });
-    return -1;
+    const most = Math.min(run.count, budget);
+    let [count, cells] = [0, 0];
+    try {
+      for (; count < most; count++) cells += this.blocks.free(run.firstId + count);
+    } finally {
+      // What is left of it, also where a block cannot be freed.
+      const rest = { firstId: run.firstId + count, count: run.count - count };
+      if (rest.count > 0) this.catalog.putDeadRun({ ...run, ...rest, cells: run.cells - cells });
+    }
+    return count === run.count ? budget - count : -1;
   }
 }

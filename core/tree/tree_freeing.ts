@@ -1,6 +1,7 @@
 import type { BlockStore } from "../block/block_store.ts";
 import type { Page } from "../btree/page.ts";
-import { getU64, viewOf } from "../bytes.ts";
+import { compare, getU64, viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
 import type { PendingTree } from "../format/freeing_record.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
@@ -12,6 +13,16 @@ interface Step {
   budget: number;
   /** Where the next step goes on; null: it is done. */
   stop: { cursor: Uint8Array; skip: number } | null;
+  /** Blocks that are freed of the extent that is looked at. */
+  done: number;
+}
+
+/** How far a step came. */
+export interface FreedTree {
+  /** What is left; null: nothing. */
+  readonly rest: PendingTree | null;
+  /** What cannot be read, at the beginning of the rest. */
+  readonly failure: VaultError | null;
 }
 
 /**
@@ -29,11 +40,17 @@ export class TreeFreeing {
     this.pages = pages;
   }
 
-  /** Frees up to about `budget` blocks; returns what is left, or null. The root was born late enough to go. */
-  step(work: PendingTree, budget: number): PendingTree | null {
-    const step: Step = { budget, stop: null };
-    this.freeBelow(this.pages.page(work.root), work, step);
-    return step.stop === null ? null : { ...work, ...step.stop };
+  /** Frees up to about `budget` blocks. The root was born late enough to go. */
+  step(work: PendingTree, budget: number): FreedTree {
+    const step: Step = { budget, stop: null, done: 0 };
+    try {
+      this.freeBelow(this.pages.page(work.root), work, step);
+      return { rest: step.stop && { ...work, ...step.stop }, failure: null };
+    } catch (failure) {
+      if (!(failure instanceof VaultError)) throw failure;
+      // Nothing is freed twice: without a place to go on, nothing was freed at all.
+      return { rest: { ...work, ...step.stop }, failure };
+    }
   }
 
   /** Frees a node and what is below it from the cursor on; false where the budget ended first. */
@@ -57,9 +74,23 @@ export class TreeFreeing {
         step.stop = { cursor: page.key(index).slice(), skip: 0 };
         return false;
       }
-      if (!this.freeBelow(this.pages.load(pointer, 0), work, step)) return false;
+      if (!this.freeChild(pointer, page.key(index), { work, step })) return false;
     }
     return true;
+  }
+
+  private freeChild(
+    pointer: Uint8Array,
+    key: Uint8Array,
+    { work, step }: { readonly work: PendingTree; readonly step: Step },
+  ): boolean {
+    try {
+      return this.freeBelow(this.pages.load(pointer, 0), work, step);
+    } catch (error) {
+      // The first key of a page is empty: whoever is above knows where it begins. What is below the cursor is done.
+      if (compare(key, work.cursor) > 0) step.stop ??= { cursor: key.slice(), skip: 0 };
+      throw error;
+    }
   }
 
   private freeRecords(page: Page, work: PendingTree, step: Step): boolean {
@@ -68,34 +99,34 @@ export class TreeFreeing {
     for (let index = start; index < page.count; index++) {
       const key = page.key(index);
       if (key[0] !== KEY_TYPE.extent) continue;
-      const done = this.freeExtent(page.value(index), work, {
-        skip: index === found ? work.skip : 0,
-        step,
-      });
-      if (done === null) continue;
-      step.stop = { cursor: key.slice(), skip: done };
-      return false;
+      step.done = index === found ? work.skip : 0;
+      try {
+        if (this.freeExtent(page.value(index), work, step)) continue;
+        step.stop = { cursor: key.slice(), skip: step.done };
+        return false;
+      } catch (error) {
+        step.stop = { cursor: key.slice(), skip: step.done };
+        throw error;
+      }
     }
     return true;
   }
 
-  /** Frees the blocks of an extent; returns how many are done where the budget ended first, else null. */
-  private freeExtent(
-    value: Uint8Array,
-    work: PendingTree,
-    from: { skip: number; step: Step },
-  ): number | null {
+  /** Frees the blocks of an extent that are not done; false where the budget ended first. */
+  private freeExtent(value: Uint8Array, work: PendingTree, step: Step): boolean {
     const { extent } = this;
     decodeExtent(value, extent);
-    if (extent.unwritten) return null;
-    const { step } = from;
+    if (extent.unwritten) return true;
     // Ids ascend with births: below the first one, everything is older.
-    let done = Math.max(from.skip, work.firstId - extent.firstId);
-    for (; done < extent.count; done++) {
-      if (step.budget <= 0) return done;
-      this.blocks.free(extent.firstId + done);
+    for (
+      step.done = Math.max(step.done, work.firstId - extent.firstId);
+      step.done < extent.count;
+      step.done++
+    ) {
+      if (step.budget <= 0) return false;
+      this.blocks.free(extent.firstId + step.done);
       step.budget--;
     }
-    return null;
+    return true;
   }
 }

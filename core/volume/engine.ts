@@ -107,10 +107,7 @@ export class Engine {
         this.commitNow();
         this.discardReleased();
       },
-      freeSome: () => {
-        this.checkWritable();
-        return store.freeing.step(FREED_BLOCKS_PER_GROUP);
-      },
+      freeSome: () => this.freeSome(),
     });
     this.durability = new Durability({
       store,
@@ -132,6 +129,17 @@ export class Engine {
       entryPut: (id, entry, owner) => this.noteEntry(id, entry, owner),
       runDropped: (firstId, count, owner) => this.noteDrop(firstId, count, owner),
     };
+  }
+
+  /** Frees a few of the blocks that were deleted; false where there are none, or damage is in the way, which `check` names. */
+  private freeSome(): boolean {
+    this.checkWritable();
+    try {
+      return this.store.freeing.step(FREED_BLOCKS_PER_GROUP);
+    } catch (error) {
+      if (error instanceof VaultError) return false;
+      throw error;
+    }
   }
 
   /** Overwrites the key of names, and clear text, in kernel memory. */
