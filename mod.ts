@@ -85,6 +85,7 @@ export type {
   StorageBackend,
   StorageCapabilities,
 } from "./core/storage/storage_backend.ts";
+export type { MediumSeal } from "./core/storage/medium_seal.ts";
 export { type CheckOptions, checkVault } from "./core/vault/check.ts";
 export { type ScrubOptions, type ScrubReport, scrubVault } from "./core/vault/scrub.ts";
 export type { LostReport, PlacedLoss } from "./core/vault/lost_datasets.ts";
@@ -105,7 +106,7 @@ export type { FilePath } from "./core/vault/path_failure.ts";
 export { Transaction, TransactionManager } from "./core/vault/transaction_manager.ts";
 export type { TransactionOptions } from "./core/vault/transactions.ts";
 export { type CreateVaultOptions, type OpenVaultOptions, Vault } from "./core/vault/vault.ts";
-export { type PruneReport, VaultSnapshots } from "./core/vault/vault_snapshots.ts";
+export { type PruneReport, type UndoTarget, VaultSnapshots } from "./core/vault/vault_snapshots.ts";
 export { type FreeOptions, VaultVolumes } from "./core/vault/vault_volumes.ts";
 export type { AccessTimes } from "./core/format/catalog_record.ts";
 export {

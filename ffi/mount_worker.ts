@@ -21,6 +21,7 @@ import { MountedViews } from "../core/vault/mounted_views.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
+import { UndoHistory } from "../core/volume/undo_history.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
@@ -131,8 +132,9 @@ function turn(): Promise<void> {
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {
   const { vault, views, kernel, lane, scrubEveryMs } = serving;
-  const { fileSystem } = vault;
+  const { fileSystem, opened: { volumes, volume } } = vault;
   const upkeep = new Upkeep(vault);
+  const history = new UndoHistory(volume.engine, volumes, volume.id);
   const scrubs = scrubEveryMs === undefined
     ? null
     : new ScrubSchedule(vault, scrubEveryMs, () => tracked(scrubNow(serving)));
@@ -152,6 +154,13 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
       return false;
     }
   };
+  const keepHistory = () => {
+    try {
+      history.tick();
+    } catch (error) {
+      failed(error);
+    }
+  };
   await serveSession(session, views.fileSystem, {
     kernel,
     handles,
@@ -163,6 +172,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
       tellDamage();
       views.tick();
       void upkeep.tick().catch(failed);
+      keepHistory();
       void scrubs?.tick().catch(failed);
     },
     ready: () => post({ type: "ready" }),

@@ -1,6 +1,7 @@
 import type { AccessTimes } from "../format/catalog_record.ts";
 import type { FileChange } from "../vault/file_changes.ts";
 import type { Vault } from "../vault/vault.ts";
+import { DEFAULT_PROPERTIES } from "../volume/volume_properties.ts";
 import type { SnapshotStatus, VolumeStatus } from "../volume/volume_status.ts";
 import { formatAge } from "./durations.ts";
 import { pathText } from "./path_text.ts";
@@ -23,6 +24,9 @@ export interface VolumeRow {
   readonly quotaFiles: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
+  /** 0: no history to undo with. */
+  readonly historySeconds: number;
+  readonly historyPercent: number;
 }
 
 /** A snapshot in JSON. */
@@ -70,6 +74,7 @@ function volumeRow(
   volumes: Vault["opened"]["volumes"],
 ): VolumeRow {
   const { name, created, referencedBytes, quotaBytes, quotaFiles, readOnly, accessTimes } = status;
+  const { historySeconds, historyPercent } = status;
   return {
     name,
     isDefault: name === fallback,
@@ -80,6 +85,8 @@ function volumeRow(
     quotaFiles,
     readOnly,
     accessTimes,
+    historySeconds,
+    historyPercent,
   };
 }
 
@@ -92,7 +99,9 @@ export function snapshotRow({ time, ...status }: SnapshotStatus): SnapshotRow {
 /** The snapshots of all volumes of an open vault. */
 export function volumeSnapshotRows({ opened: { volumes } }: Vault): VolumeSnapshotRow[] {
   return volumes.listVolumes().flatMap(({ name: volume }) =>
-    volumes.listSnapshots(volume).map((status) => ({ volume, ...snapshotRow(status) }))
+    volumes.listSnapshots(volume)
+      .filter(({ history }) => !history)
+      .map((status) => ({ volume, ...snapshotRow(status) }))
   );
 }
 
@@ -133,6 +142,10 @@ function propertiesText(row: VolumeRow): string {
   if (row.readOnly) parts.push("readonly");
   if (row.accessTimes !== "relatime") parts.push(row.accessTimes);
   if (row.quotaBytes > 0) parts.push(`quota=${formatSize(row.quotaBytes)}`);
+  if (row.historySeconds !== DEFAULT_PROPERTIES.historySeconds) {
+    const length = row.historySeconds === 0 ? "off" : `${row.historySeconds}s`;
+    parts.push(`history=${length}`);
+  }
   if (row.quotaFiles > 0) parts.push(`quota-files=${row.quotaFiles}`);
   return parts.join(" ");
 }
@@ -157,7 +170,7 @@ export function snapshotsText(
 }
 
 function nameText({ history, name, sequence }: SnapshotRow): string {
-  return history ? `(undo ${sequence})` : name;
+  return history ? `@${sequence}` : name;
 }
 
 const MARKS: Readonly<Record<ChangeRow["kind"], string>> = {

@@ -5,6 +5,7 @@
  */
 import { VaultError } from "../errors.ts";
 import { ACCESS_TIMES } from "../format/catalog_record.ts";
+import type { UndoTarget } from "../vault/vault_snapshots.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
 import { parseRetention } from "../volume/retention.ts";
 import type { VolumeProperties } from "../volume/volume_properties.ts";
@@ -63,6 +64,11 @@ export const DATASET_VERBS: Readonly<Record<string, DatasetVerb>> = {
   /** Inside a transaction too, unlike `vault.snapshots`. */
   "snapshot list": (call) => {
     const list = call.vault.opened.volumes.listSnapshots(volumeOf(call));
+    return Promise.resolve(list.filter(({ history }) => !history).map(snapshotRow));
+  },
+  /** What can be undone: snapshots as well. */
+  "undo list": (call) => {
+    const list = call.vault.opened.volumes.listSnapshots(volumeOf(call));
     return Promise.resolve(list.map(snapshotRow));
   },
   "snapshot create": (call) =>
@@ -81,12 +87,37 @@ export const DATASET_VERBS: Readonly<Record<string, DatasetVerb>> = {
     const isShown = volume === shownVolume(call);
     if (transaction !== null && isShown) {
       await transaction.replaced("roll back", (differs) => {
-        vault.snapshots.replace(volume, snapshot, differs);
+        vault.snapshots.replace(volume, { name: snapshot, oldHead: "destroy" }, differs);
       });
     } else {
       await changing(call, () => vault.snapshots.rollback(volume, snapshot));
     }
     return { volume, snapshot };
+  },
+  /** Says which state it would be, too: without changing anything. */
+  "undo plan": (call) => {
+    const { vault, options } = call;
+    return Promise.resolve(
+      snapshotRow(vault.snapshots.stateAt(volumeOf(call), undoTarget(options))),
+    );
+  },
+  "undo": async (call) => {
+    const { vault, transaction, options } = call;
+    const volume = volumeOf(call);
+    const target = undoTarget(options);
+    if (transaction === null || volume !== shownVolume(call)) {
+      return await changing(
+        call,
+        async () => snapshotRow(await vault.snapshots.undo(volume, target)),
+      );
+    }
+    const state = await transaction.replaced("undo", (differs) => {
+      const found = vault.snapshots.stateAt(volume, target);
+      vault.snapshots.replace(volume, { name: found.sequence, oldHead: "keep" }, differs);
+      return found;
+    });
+    await changing(call, () => vault.snapshots.keep(volume));
+    return snapshotRow(state);
   },
   "snapshot clone": (call) =>
     changing(call, async ({ vault, options }) => {
@@ -123,6 +154,12 @@ function changing<T>(call: DatasetCall, work: (call: DatasetCall) => Promise<T>)
   return transaction.settled("change volumes or snapshots", () => work(call));
 }
 
+function undoTarget({ time, sequence }: ControlOptions): UndoTarget {
+  if (typeof sequence === "number") return { sequence };
+  if (typeof time === "number") return { time };
+  throw new VaultError("invalid", "Cannot undo: want a time or the number of a state");
+}
+
 /** The volume that the vault itself shows, to a kernel if it is mounted. */
 function shownVolume({ vault: { opened: { volumes, volume } } }: DatasetCall): string {
   return volumes.nameOf(volume.id);
@@ -142,10 +179,13 @@ function text(options: ControlOptions, name: string): string {
 
 function properties(options: ControlOptions): VolumeProperties {
   const { quotaBytes, quotaFiles, readOnly, accessTimes } = options;
+  const { historySeconds, historyPercent } = options;
   return {
     quotaBytes: typeof quotaBytes === "number" ? quotaBytes : undefined,
     quotaFiles: typeof quotaFiles === "number" ? quotaFiles : undefined,
     readOnly: typeof readOnly === "boolean" ? readOnly : undefined,
     accessTimes: ACCESS_TIMES.find((known) => known === accessTimes),
+    historySeconds: typeof historySeconds === "number" ? historySeconds : undefined,
+    historyPercent: typeof historyPercent === "number" ? historyPercent : undefined,
   };
 }

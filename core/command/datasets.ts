@@ -12,6 +12,7 @@ import { formatSize, plural } from "./sizes.ts";
 import { progressOn } from "./terminal/progress.ts";
 import { agree } from "./terminal/prompt.ts";
 import { splitVaultName } from "./vault_name.ts";
+import type { When } from "./when.ts";
 
 /** Runs a verb where the vault is. */
 interface Datasets {
@@ -120,6 +121,29 @@ export function listSnapshots(target: VaultTarget): Promise<SnapshotRow[]> {
     "read",
     async ({ call, volume }) => await call("snapshot list", { volume }) as SnapshotRow[],
   );
+}
+
+/** `undo --list`: what a volume can be taken back to. */
+export function listStates(target: VaultTarget): Promise<SnapshotRow[]> {
+  return withDatasets(
+    target,
+    "read",
+    async ({ call, volume }) => await call("undo list", { volume }) as SnapshotRow[],
+  );
+}
+
+/** `undo`: says what goes before it asks. */
+export function undo(
+  target: VaultTarget,
+  when: When,
+  { yes = false }: AgreeOptions,
+): Promise<SnapshotRow> {
+  return withDatasets(target, "write", async ({ call, volume }) => {
+    const { sequence, time } = await call("undo plan", { volume, ...when }) as SnapshotRow;
+    const question = `Take the volume back to ${time.slice(0, 19).replace("T", " ")} UTC?`;
+    await agree(target.host, question, yes);
+    return await call("undo", { volume, sequence }) as SnapshotRow;
+  });
 }
 
 /** What a verb on a snapshot did. */

@@ -14,6 +14,7 @@ import { addMountVerbs } from "./program_mount.ts";
 import { addScrubVerbs } from "./program_scrub.ts";
 import { addTransactionVerbs } from "./program_transaction.ts";
 import { addVaultVerbs } from "./program_vault.ts";
+import { addUndoVerb } from "./program_undo.ts";
 import { addVolumeVerbs } from "./program_volumes.ts";
 
 /** Text that commander prints itself is collected, so that the caller writes it in order. */
@@ -71,6 +72,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addKeyVerbs(program, parts.host);
   addHiddenVerbs(program, parts.host);
   addVolumeVerbs(program, parts.host);
+  addUndoVerb(program, parts.host);
   program.command("help [verb...]").description("print the help of a verb").action(
     (names: string[]) => helpOf(program, names).outputHelp(),
   );

@@ -6,6 +6,7 @@ import { parseRetention } from "../volume/retention.ts";
 import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
 import { examples, opening, printing, protecting } from "./program_options.ts";
+import { parseDuration } from "./durations.ts";
 import { parseSize } from "./sizes.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
@@ -208,12 +209,16 @@ function argument<T>(read: () => T): T {
   }
 }
 
+const PROPERTY_NAMES = "quota, quota-files, readonly, access-times, history or history-space";
+
 const PROPERTIES_TEXT = `
 Properties:
   quota=10G           bytes that it may take; quota=none for no limit
   quota-files=100000  files that it may have; quota-files=none for no limit
   readonly=on         nothing in it can be changed; readonly=off
-  access-times=${ACCESS_TIMES.join(" or ")}`;
+  access-times=${ACCESS_TIMES.join(" or ")}
+  history=1h          how far back undo reaches; history=off
+  history-space=10%   of the vault's space that it may take`;
 
 /** Reads `quota=10G,readonly=on`. */
 export function parseProperties(text: string): ControlOptions {
@@ -231,8 +236,13 @@ function parseProperty(part: string): ControlOptions {
   if (name === "readonly" && isSwitch) return { readOnly: value === "on" };
   const accessTimes = ACCESS_TIMES.find((known) => known === value);
   if (name === "access-times" && accessTimes !== undefined) return { accessTimes };
+  if (name === "history") {
+    return { historySeconds: value === "off" ? 0 : Math.ceil(parseDuration(value) / 1000) };
+  }
+  const [, percent] = /^(\d{1,3})%$/.exec(value) ?? [];
+  if (name === "history-space" && percent !== undefined) return { historyPercent: Number(percent) };
   throw new VaultError(
     "invalid",
-    `Cannot set "${part}": want quota, quota-files, readonly or access-times, as in "quota=10G"`,
+    `Cannot set "${part}": want ${PROPERTY_NAMES}, as in "quota=10G"`,
   );
 }

@@ -54,6 +54,10 @@ export interface VolumeRecord {
   readonly quotaFiles: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
+  /** How far back its undo history reaches; 0: it has none. */
+  readonly historySeconds: number;
+  /** Percent of the vault's space that the undo history may take. */
+  readonly historyPercent: number;
 }
 
 /** A line of datasets (snapshots, then maybe a head), each made from the one before. */
@@ -153,6 +157,8 @@ export function encodeVolume(volume: VolumeRecord): Uint8Array<ArrayBuffer> {
   setU64(view, 16, volume.created);
   setU64(view, 24, volume.quotaBytes);
   setU64(view, 32, volume.quotaFiles);
+  view.setUint32(40, volume.historySeconds, true);
+  bytes[44] = volume.historyPercent;
   return bytes;
 }
 
@@ -162,9 +168,8 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
   const view = viewOf(bytes);
   const flags = view.getUint16(4, true);
   const accessTimes = ACCESS_TIMES[bytes[6]];
-  if (flags > VOLUME_READ_ONLY || accessTimes === undefined || bytes[7] !== 0 || name === "") {
-    throw badCatalog("volume");
-  }
+  const isKnown = flags <= VOLUME_READ_ONLY && accessTimes !== undefined && bytes[7] === 0;
+  if (!isKnown || bytes[44] > 100 || name === "") throw badCatalog("volume");
   return {
     name,
     branch: view.getUint32(0, true),
@@ -174,6 +179,8 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
     quotaFiles: inRange(getU64(view, 32)),
     readOnly: flags === VOLUME_READ_ONLY,
     accessTimes,
+    historySeconds: view.getUint32(40, true),
+    historyPercent: bytes[44],
   };
 }
 

@@ -8,6 +8,7 @@ const FILES_MAX = 100_000;
 
 /** A lost file, and where it is lost. */
 export interface PlacedLoss extends LostFile {
+  /** The name of the volume. */
   readonly volume: string;
   /** Name or sequence of a snapshot; null: the volume as it is. */
   readonly snapshot: string | null;

@@ -23,7 +23,9 @@ export type Loss =
 export interface LostFile {
   /** As far as names can be read: `?` stands for a directory whose name is lost. */
   readonly path: string;
+  /** Its inode number. */
   readonly ino: number;
+  /** What of it is lost. */
   readonly loss: Loss;
 }
 

@@ -51,8 +51,9 @@ export interface ScrubOptions {
 export interface ScrubReport extends LostReport {
   /** Nothing is lost. */
   readonly ok: boolean;
-  /** Shards and copies that were read, and their bytes. */
+  /** Shards and copies that were read. */
   readonly places: number;
+  /** Their bytes. */
   readonly bytes: number;
   /** Shards and copies that did not open, of what can be read all the same. */
   readonly bad: number;

@@ -12,6 +12,12 @@ import type { TreeReader } from "./tree_names.ts";
 import { whenFree } from "./transactions.ts";
 import type { VolumesParts } from "./vault_volumes.ts";
 
+/** Dates beyond these milliseconds from 1970 have no calendar. */
+const DATE_MS_MAX = 8.64e15;
+
+/** Where to go back to: the newest state that is as old as a time in milliseconds since 1970, or one that a list shows. */
+export type UndoTarget = { readonly time: number } | { readonly sequence: number };
+
 /** What a rule of retention lets go. */
 export interface PruneReport {
   /** Deleted, or with `dryRun` to be deleted; oldest first. */
@@ -69,6 +75,61 @@ export class VaultSnapshots {
     return this.#step(() => this.#list(volume));
   }
 
+  /**
+   * The states that `undo` can take a volume back to, oldest first: its undo history, which a mount keeps, and its snapshots.
+   *
+   * @example
+   * ```ts
+   * import { createVault } from "../../mod.ts";
+   * import assert from "node:assert/strict";
+   * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
+   * await vault.files.writeFile("/plan", "first");
+   * await vault.snapshots.keep("main");
+   * await vault.files.remove("/plan");
+   * await vault.snapshots.undo("main", { time: Date.now() });
+   * assert.equal(await vault.files.readText("/plan"), "first");
+   * assert.equal((await vault.snapshots.history("main")).length, 3);
+   * ```
+   */
+  async history(volume: string): Promise<SnapshotStatus[]> {
+    return await this.list(volume);
+  }
+
+  /** Adds what a volume holds now to its undo history. */
+  keep(volume: string): Promise<void> {
+    return this.#step(() => void this.#parts.volumes.snapshot(volume, null));
+  }
+
+  /**
+   * Takes a volume back to the newest state of its history, or snapshot, that is as old as `time` (milliseconds since 1970), or
+   * to the one with a sequence. What it held becomes part of the history, so that this can be undone too. Throws `missing`
+   * where nothing is so old.
+   */
+  async undo(volume: string, to: UndoTarget): Promise<SnapshotStatus> {
+    const state = await this.#step(() => this.stateAt(volume, to));
+    await this.rollback(volume, state.sequence, "keep");
+    await this.keep(volume);
+    return state;
+  }
+
+  /**
+   * The state that `undo` would take a volume back to.
+   *
+   * @internal
+   */
+  stateAt(volume: string, to: UndoTarget): SnapshotStatus {
+    const states = this.#parts.volumes.listSnapshots(volume);
+    const found = "sequence" in to
+      ? states.find(({ sequence }) => sequence === to.sequence)
+      : states.findLast(({ time }) => time <= to.time);
+    if (found !== undefined) return found;
+    const oldest = states.length === 0 ? "" : `; the oldest is of ${dateOf(states[0].time)}`;
+    throw new VaultError(
+      "missing",
+      `Cannot take volume "${volume}" back so far: there is no such state${oldest}`,
+    );
+  }
+
   #list(volume: string): SnapshotStatus[] {
     this.#parts.views.flush();
     return this.#parts.volumes.listSnapshots(volume);
@@ -92,9 +153,13 @@ export class VaultSnapshots {
    *
    * @internal
    */
-  replace(volume: string, name: SnapshotName, differs: UndoneVisitor): void {
-    this.#differ([this.#treeOf(volume, undefined), this.#treeOf(volume, name)], differs);
-    this.#parts.volumes.rollback(volume, name, "destroy");
+  replace(
+    volume: string,
+    to: { readonly name: SnapshotName; readonly oldHead: OldHead },
+    differs: UndoneVisitor,
+  ): void {
+    this.#differ([this.#treeOf(volume, undefined), this.#treeOf(volume, to.name)], differs);
+    this.#parts.volumes.rollback(volume, to.name, to.oldHead);
   }
 
   #differ([before, after]: readonly [Tree, Tree], visit: DifferenceVisitor): void {
@@ -169,4 +234,8 @@ export class VaultSnapshots {
     const freedBytes = forecastRemoval(catalog, placed) * CELL_BYTES;
     return { deleted, kept: named.length - deleted.length, freedBytes };
   }
+}
+
+function dateOf(milliseconds: number): string {
+  return new Date(Math.min(milliseconds, DATE_MS_MAX)).toISOString();
 }

@@ -77,6 +77,8 @@ export class Engine {
   readonly wipers: (() => void)[] = [];
   /** Told of each root that has become durable. */
   onRoot: () => void = () => {};
+  /** Lets go what is kept only while there is room for it; false where there is nothing. */
+  giveWay: () => boolean = () => false;
   private readonly released: ReleasedCells | null;
   /** What a root released is discarded with the next one. */
   private readonly discardsAtCommit: boolean;
@@ -108,6 +110,7 @@ export class Engine {
         this.discardReleased();
       },
       freeSome: () => this.freeSome(),
+      giveWay: () => this.giveWay(),
     });
     this.durability = new Durability({
       store,

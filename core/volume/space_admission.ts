@@ -25,6 +25,8 @@ export interface SpaceAdmissionOptions {
   readonly commit: () => void;
   /** Frees a few of the blocks that were deleted but not freed yet; false where there are none. */
   readonly freeSome: () => boolean;
+  /** Deletes something that is kept only while there is room for it, by a root; false where there is nothing. */
+  readonly giveWay: () => boolean;
 }
 
 /** Says whether cells can be taken, so that nothing has to be refused when it is half done. */
@@ -32,6 +34,7 @@ export class SpaceAdmission {
   private readonly options: SpaceAdmissionOptions;
   private readonly room: Room;
   private promised = 0;
+  private isGivingWay = false;
 
   /** Over one vault. */
   constructor(options: SpaceAdmissionOptions) {
@@ -61,7 +64,7 @@ export class SpaceAdmission {
     if (this.holds(cells, purpose)) return;
     this.room.askAgain();
     while (!this.makeRoom(cells, purpose)) {
-      if (this.freeDeleted(cells)) continue;
+      if (this.freeDeleted(cells) || this.giveWay()) continue;
       const least = this.promised + this.reserveCells("root");
       if (purpose === "delete" && this.room.has(least, purpose)) return;
       throw new VaultError("unavailable", "Cannot store data: the vault is full", {
@@ -90,6 +93,17 @@ export class SpaceAdmission {
     let isFreed = false;
     while (resting.cells < enough && this.holds(0, "delete") && freeSome()) isFreed = true;
     return isFreed;
+  }
+
+  private giveWay(): boolean {
+    // What it takes is admitted too.
+    if (this.isGivingWay || !this.options.mayCommit()) return false;
+    this.isGivingWay = true;
+    try {
+      return this.options.giveWay();
+    } finally {
+      this.isGivingWay = false;
+    }
   }
 
   /** True where so many cells of data can be written anew, which may use what is kept for deleting. */

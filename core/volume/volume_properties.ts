@@ -13,7 +13,14 @@ export interface VolumeProperties {
   readonly readOnly?: boolean;
   /** When reading a file notes the time. */
   readonly accessTimes?: AccessTimes;
+  /** How far back its undo history reaches while it is mounted; 0: it has none. An hour unless said. */
+  readonly historySeconds?: number;
+  /** Percent of the vault's space that the undo history may take: 10 unless said. */
+  readonly historyPercent?: number;
 }
+
+/** 136 years. */
+const HISTORY_SECONDS_MAX = 2 ** 32 - 1;
 
 /** Of a volume that was told nothing. */
 export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> = {
@@ -21,6 +28,8 @@ export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> 
   quotaFiles: 0,
   readOnly: false,
   accessTimes: "relatime",
+  historySeconds: 3600,
+  historyPercent: 10,
 };
 
 /** What is said of the properties of a volume, where a vault with blocks of this size can have it. */
@@ -41,10 +50,26 @@ export function checkedProperties(
   if (!ACCESS_TIMES.includes(accessTimes)) {
     throw unfit(name, `want access times ${ACCESS_TIMES.join(" or ")}`);
   }
+  checkHistory(name, properties);
   const given = Object.entries(properties).filter(([property, value]) =>
     property in DEFAULT_PROPERTIES && value !== undefined
   );
   return Object.fromEntries(given);
+}
+
+function checkHistory(
+  name: string,
+  { historySeconds = 0, historyPercent = 0 }: VolumeProperties,
+): void {
+  if (!Number.isInteger(historySeconds) || historySeconds < 0) {
+    throw unfit(name, "want a whole number of seconds of history, 0 for none");
+  }
+  if (historySeconds > HISTORY_SECONDS_MAX) {
+    throw unfit(name, `want ${HISTORY_SECONDS_MAX} seconds of history or fewer`);
+  }
+  if (!Number.isInteger(historyPercent) || historyPercent < 0 || historyPercent > 100) {
+    throw unfit(name, "want 0 to 100 percent of space for its history");
+  }
 }
 
 function unfit(name: string, wish: string): VaultError {

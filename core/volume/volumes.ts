@@ -33,6 +33,7 @@ export class Volumes {
   /** Over the engine of a vault. */
   constructor(engine: Engine) {
     this.engine = engine;
+    engine.giveWay = () => this.giveWay();
   }
 
   private get catalog() {
@@ -46,11 +47,16 @@ export class Volumes {
     throw new VaultError("missing", `Cannot find volume "${name}": there is none of this name`);
   }
 
-  /** The name of a volume that exists. */
-  nameOf(id: number): string {
+  /** The record of a volume that exists. */
+  recordAt(id: number): NumberedVolume {
     const found = this.catalog.volumes().find((volume) => volume.id === id);
     assert(found !== undefined, "whoever has a volume open keeps it");
-    return found.name;
+    return found;
+  }
+
+  /** The name of a volume that exists. */
+  nameOf(id: number): string {
+    return this.recordAt(id).name;
   }
 
   /** The record of a snapshot. */
@@ -76,10 +82,27 @@ export class Volumes {
     return snapshots.sort((a, b) => a.sequence - b.sequence);
   }
 
-  /** How many snapshots a volume has, but for hidden ones. */
+  /** How many snapshots a volume has that were made by hand. */
   countSnapshots(volumeName: string): number {
     const { id } = this.recordOf(volumeName);
-    return this.snapshotsOf(id).filter(({ hidden }) => !hidden).length;
+    return this.snapshotsOf(id).filter(({ hidden, history }) => !hidden && !history).length;
+  }
+
+  /** The undo history of a volume, oldest first. */
+  historyOf(volume: number): PlacedSnapshot[] {
+    return this.snapshotsOf(volume).filter(({ hidden, history }) => !hidden && history);
+  }
+
+  /** Deletes the oldest state of all undo histories, so that a vault can hold more; false where there is none. */
+  private giveWay(): boolean {
+    const states = this.catalog.volumes().flatMap(({ id }) => this.historyOf(id));
+    states.sort((a, b) => a.sequence - b.sequence);
+    const oldest = states.find((state) => !this.isOpen(state));
+    if (oldest === undefined) return false;
+    this.commit("delete", (sequence) => {
+      new DatasetRemoval(this.catalog, sequence).removeSnapshot(oldest);
+    });
+    return true;
   }
 
   private checkFree(name: string): void {
@@ -102,10 +125,8 @@ export class Volumes {
   /** All volumes, in the order they were made. */
   listVolumes(): VolumeStatus[] {
     return this.catalog.volumes().map(({ id, branch, ...volume }) => {
-      const { name, created, blockBytes, quotaBytes, quotaFiles, readOnly, accessTimes } = volume;
       const cells = this.open.get(id)?.referencedCells ?? this.catalog.branch(branch).cells;
-      const properties = { blockBytes, quotaBytes, quotaFiles, readOnly, accessTimes };
-      return { name, created, ...properties, referencedBytes: cells * CELL_BYTES };
+      return { ...volume, referencedBytes: cells * CELL_BYTES };
     });
   }
 

@@ -109,3 +109,26 @@ snapshotTest("inside a transaction snapshots are refused, and possible after it"
   await vault.control("snapshot create", { name: "one" });
   assert.equal(await vault.ok("cat file"), "one");
 });
+
+snapshotTest("undo takes a running mount back, and forward again", async (vault) => {
+  await vault.ok("mkdir d; echo first > d/file; sync .");
+  interface State {
+    readonly sequence: number;
+    readonly history: boolean;
+  }
+  const states = async () => await vault.control("undo list") as State[];
+  const deadline = Date.now() + 30_000;
+  // The mount keeps a state by itself once something has changed.
+  while ((await states()).length === 0) assert.ok(Date.now() < deadline, "no state was kept");
+  await vault.control("snapshot create", { name: "one" });
+  await vault.ok("rm -r d; echo second > other; sync .");
+  const [{ sequence }] = (await states()).filter(({ history }) => !history);
+  await vault.control("undo", { sequence });
+  assert.equal(await vault.ok("ls; cat d/file"), "d\nfirst");
+  const [before] = (await states()).filter((state) => state.history && state.sequence > sequence);
+  await vault.control("undo", { sequence: before.sequence });
+  assert.equal(await vault.ok("ls; cat other"), "other\nsecond");
+  await vault.kill();
+  await vault.mount();
+  assert.equal(await vault.ok("ls; cat other"), "other\nsecond");
+});

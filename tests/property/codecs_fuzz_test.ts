@@ -135,6 +135,8 @@ const volume: catalog.VolumeRecord = {
   quotaFiles: 1000,
   readOnly: true,
   accessTimes: "noatime",
+  historySeconds: 3600,
+  historyPercent: 10,
 };
 
 const branch: catalog.BranchRecord = {

@@ -1,0 +1,87 @@
+import { VaultError } from "../errors.ts";
+import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
+import { forecastRemoval } from "../tree/removal_forecast.ts";
+import type { Engine } from "./engine.ts";
+import type { Volumes } from "./volumes.ts";
+
+/** States lie at least so far apart. */
+const STEP_MS_MIN = 60_000;
+/** A history has this many states, and the one at its horizon. */
+const STATES_MAX = 60;
+/** States that one call lets go, at most. */
+const DROPS_MAX = 8;
+
+/**
+ * The undo history of a volume: unnamed snapshots of it, made while it changes. It always has a state from before its horizon, if
+ * the volume did not change since, so that everything younger can be undone. States go when they are too old, when they take
+ * more than their share of the space, and when the vault would be full otherwise (`Volumes.giveWay`).
+ */
+export class UndoHistory {
+  readonly #engine: Engine;
+  readonly #volumes: Volumes;
+  readonly #volume: number;
+  /** When there is something to do again, in milliseconds since 1970. */
+  #nextMs = -Infinity;
+  /** Root node of the newest state. */
+  #keptRoot: number | null = null;
+
+  /** Of the volume with this number. */
+  constructor(engine: Engine, volumes: Volumes, volume: number) {
+    this.#engine = engine;
+    this.#volumes = volumes;
+    this.#volume = volume;
+  }
+
+  /** Keeps what the volume holds if it has changed, and lets go what need not stay. To be called every second or so. */
+  tick(): void {
+    const now = this.#engine.runtime.now();
+    // A clock that was set back must not stop it.
+    if (now < this.#nextMs && now >= this.#nextMs - STEP_MS_MIN * STATES_MAX) return;
+    if (this.#engine.readOnly || this.#engine.inTransaction) return;
+    const { name, historySeconds } = this.#record();
+    const lengthMs = historySeconds * 1000;
+    this.#nextMs = now + Math.max(STEP_MS_MIN, lengthMs / STATES_MAX);
+    if (historySeconds > 0 && this.#hasChanged()) this.#keep(name);
+    this.#letGo(name, now - lengthMs);
+  }
+
+  #record(): NumberedVolume {
+    return this.#volumes.recordAt(this.#volume);
+  }
+
+  #hasChanged(): boolean {
+    const { root } = this.#engine.store.catalog.branch(this.#record().branch);
+    this.#keptRoot ??= this.#states().at(-1)?.root ?? 0;
+    return root !== this.#keptRoot;
+  }
+
+  #keep(name: string): void {
+    try {
+      this.#volumes.snapshot(name, null);
+      this.#keptRoot = this.#engine.store.catalog.branch(this.#record().branch).root;
+    } catch (error) {
+      // In a full vault there is nothing to undo with; it is tried again at the next step.
+      if (!(error instanceof VaultError) || error.kind !== "unavailable") throw error;
+    }
+  }
+
+  #states(): PlacedSnapshot[] {
+    return this.#volumes.historyOf(this.#volume);
+  }
+
+  #letGo(name: string, horizonMs: number): void {
+    const states = this.#states();
+    const isOff = this.#record().historySeconds === 0;
+    for (let left = DROPS_MAX; left > 0 && states.length > 0; left--) {
+      // The state that was there at the horizon is the newest one from before it.
+      const isOutdated = isOff || (states.length > 1 && states[1].time <= horizonMs);
+      if (!isOutdated && !this.#isTooLarge(states)) return;
+      this.#volumes.deleteSnapshot(name, states.shift()!.sequence);
+    }
+  }
+
+  #isTooLarge(states: readonly PlacedSnapshot[]): boolean {
+    const share = this.#engine.space().totalCells * this.#record().historyPercent / 100;
+    return forecastRemoval(this.#engine.store.catalog, states) > share;
+  }
+}
