@@ -132,7 +132,7 @@ function turn(): Promise<void> {
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {
   const { vault, views, kernel, lane, scrubEveryMs } = serving;
-  const { fileSystem, opened: { volumes, volume } } = vault;
+  const { volumes, volume } = vault.opened;
   const upkeep = new Upkeep(vault);
   const history = new UndoHistory(volume.engine, volumes, volume.id);
   const scrubs = scrubEveryMs === undefined
