@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import { CopiedLinks } from "./copied_links.ts";
 import { type FilePart, lengthOf } from "./file_parts.ts";
 import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
 import { isPlain } from "./path_text.ts";
@@ -44,7 +45,7 @@ export interface CopyOptions {
   readonly leaveOut?: string;
   /** What was copied before, to be added to, and where each thing with several names is. */
   readonly report?: CopyReport;
-  readonly linked?: Map<string, string>;
+  readonly links?: CopiedLinks;
   /** Told the bytes copied so far, and the file being copied. */
   progress?(doneBytes: number, path: string): void;
 }
@@ -83,8 +84,7 @@ class Copy {
   readonly #from: FileTree;
   readonly #to: FileTree;
   readonly #options: CopyOptions;
-  /** Where each thing with several names was copied to. */
-  readonly #linked: Map<string, string>;
+  readonly #links: CopiedLinks;
   readonly #entered = new EnteredDirectories();
 
   constructor(from: FileTree, to: FileTree, options: CopyOptions) {
@@ -92,7 +92,7 @@ class Copy {
     this.#to = to;
     this.#options = options;
     this.report = options.report ?? emptyReport();
-    this.#linked = options.linked ?? new Map();
+    this.#links = options.links ?? new CopiedLinks();
   }
 
   async node(from: string, to: string): Promise<void> {
@@ -104,10 +104,11 @@ class Copy {
     if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
       return void this.#skip(from, "the vault itself");
     }
-    const first = stat.links > 1 ? this.#linked.get(stat.identity) : undefined;
+    this.#links.replacing(to);
+    const first = this.#links.find(stat);
     if (first !== undefined) await this.#again(first, to, stat);
     else if (!await this.#single(from, to, stat)) return;
-    if (stat.links > 1 && stat.identity !== "") this.#linked.set(stat.identity, to);
+    this.#links.note(stat, to);
   }
 
   /** One more name of what was copied. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
+import { CopiedLinks } from "./copied_links.ts";
 import {
   bytesBelow,
   type CopyOptions,
@@ -196,11 +197,11 @@ async function transfer(
     for (const { from } of ends) total += await bytesBelow(from.tree, from.path);
   }
   const all = emptyReport();
-  const linked = new Map<string, string>();
+  const links = new CopiedLinks();
   try {
     for (const { from, to } of ends) {
       const progress = (done: number, path: string) => bar.show(done, total, path);
-      await copyTree(from, to, { ...options, progress, report: all, linked });
+      await copyTree(from, to, { ...options, progress, report: all, links });
     }
   } finally {
     await bar.clear();

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { AssertionError } from "../../core/assert.ts";
 import { getU64, viewOf } from "../../core/bytes.ts";
 import { Dispatched } from "../../tests/support/dispatched.ts";
+import type { Part } from "../../tests/support/request_maker.ts";
 import { ERRNO } from "../libc/errno.ts";
 import { OPERATIONS, UNANSWERED } from "./operations.ts";
 import { DIRENT, ENTRY_OUT, IN_HEADER, INIT_FLAG, O_EXCL, O_TRUNC, OPCODE } from "./protocol.ts";
@@ -217,4 +218,20 @@ Deno.test("dispatch: a header that lies about the length is refused", () => {
   assert.equal(dispatched.channel.sent[0].errno, ERRNO.EIO);
   dispatched.dispatcher.answer(buffer, 39);
   assert.equal(dispatched.channel.sent.length, 1, "nobody to answer to");
+});
+
+Deno.test("dispatch: what the kernel forgets is told, one or many, and never answered", () => {
+  const forgotten: number[] = [];
+  const dispatched = new Dispatched((fileSystem) =>
+    Object.assign(fileSystem, { forget: (ino: number) => forgotten.push(ino) })
+  );
+  const ask = (opcode: number, node: number, ...parts: Part[]) =>
+    assert.equal(dispatched.ask({ opcode, node }, ...parts), null);
+  ask(OPCODE.FORGET, 12, { u64: 3 });
+  const two = [{ u64: 13 }, { u64: 1 }, { u64: 2 ** 40 }, { u64: 5 }] as const;
+  ask(OPCODE.BATCH_FORGET, 0, 2, 0, ...two);
+  assert.deepEqual(forgotten, [12, 13, 2 ** 40]);
+  ask(OPCODE.BATCH_FORGET, 0, 0xffffffff, 0, ...two);
+  assert.deepEqual(forgotten.slice(3), [13, 2 ** 40], "no more than there are");
+  assert.deepEqual(dispatched.reports, []);
 });

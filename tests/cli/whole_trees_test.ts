@@ -164,6 +164,13 @@ libcTest("links between the sources of one put are kept", async (world, calls) =
   const identity = (path: string) => calls.stat(c(world.path(`out/${path}`))).identity;
   assert.equal(identity("file"), identity("deep/same"));
   assert.equal(identity("same fifo"), identity("deep/fifo"));
+
+  // Two of one name: the later one stays, and what was linked to the earlier one is not linked to it.
+  await Deno.mkdir(world.path("other"));
+  await Deno.writeTextFile(world.path("other/file"), "another");
+  const twice = [world.path("tree/file"), world.path("other/file"), world.path("tree/deep/same")];
+  await world.ok("put", medium, ...twice, world.path("tree/deep/same"), "/", ...opens);
+  assert.equal(await world.ok("cat", medium, "/file", "/same", ...opens), "anothercontent");
 });
 
 libcTest("a socket is left out with its name", async (world) => {
