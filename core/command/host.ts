@@ -48,6 +48,8 @@ export interface RunningMount {
   readonly mountpoint: string;
   /** Runs a verb there; the caller wipes bytes in options and answer. */
   call(verb: string, options?: ControlOptions, progress?: ControlProgress): Promise<unknown>;
+  /** Resolves when the mount serves no more and has given everything back. */
+  ended(): Promise<void>;
   close(): void;
 }
 

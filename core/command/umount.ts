@@ -28,7 +28,10 @@ export async function umount(
     const { state } = await running.call("umount", { ...options }) as {
       state: "unmounted" | "busy";
     };
-    if (state === "unmounted") return { mountpoint, state };
+    if (state === "unmounted") {
+      await running.ended();
+      return { mountpoint, state };
+    }
     throw new VaultError(
       "conflict",
       `Cannot finish unmounting "${mountpoint}": a program still uses it; ` +

@@ -181,9 +181,10 @@ export async function serveControl(
     async close() {
       listener.close();
       await accepting;
+      // First: whoever waits for the end of a connection finds nothing left.
+      await Deno.remove(path).catch(ignoreMissing);
       for (const connection of open) connection.close();
       open.clear();
-      await Deno.remove(path).catch(ignoreMissing);
     },
   };
 }
@@ -220,6 +221,13 @@ export async function connectControl(mountpoint: string): Promise<RunningMount |
       if ("error" in answer) throw fromPosted(answer.error);
       const hasBytes = Object.keys(reply.bytes).length > 0;
       return hasBytes ? { ...answer.value as object, ...reply.bytes } : answer.value;
+    },
+    async ended() {
+      try {
+        while (await connection.read(new Uint8Array(1)) !== null);
+      } catch {
+        // However it ended.
+      }
     },
     close: () => connection.close(),
   };

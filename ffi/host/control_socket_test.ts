@@ -70,3 +70,16 @@ Deno.test("control socket: a verb is told when whoever asked has gone", async ()
     await gone.promise;
   });
 });
+
+Deno.test("control socket: whoever waits for the end of a mount finds no socket left", async () => {
+  const mountpoint = `/nowhere/${crypto.randomUUID()}`;
+  const server = await serveControl(mountpoint, () => Promise.resolve({ state: "unmounted" }));
+  const mount = await connectControl(mountpoint);
+  assert.ok(mount !== null);
+  await mount.call("umount");
+  const closed = server.close();
+  await mount.ended();
+  assert.equal(await connectControl(mountpoint), null);
+  await closed;
+  mount.close();
+});
