@@ -167,16 +167,6 @@ export class ViewFileSystem implements FileSystem {
     view.fileSystem.release(this.#ids.inoOf(id));
   }
 
-  /** Only of the outermost: nothing is removed in the others. */
-  holdRemoved(): void {
-    this.#outermost.fileSystem.holdRemoved?.();
-  }
-
-  forget(id: number): void {
-    if (this.#ids.viewOf(id) !== this.#outermost) return; // it need not be opened for that
-    this.#outermost.fileSystem.forget?.(this.#ids.inoOf(id));
-  }
-
   read(id: number, offset: number, size: number, out: ReadSpans): void {
     this.#ids.viewOf(id).fileSystem.read(this.#ids.inoOf(id), offset, size, out);
   }
