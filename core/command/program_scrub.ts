@@ -65,6 +65,7 @@ function addRecover(program: Command, host: Host): void {
         new Option("--new-kdf <profile>", "how costly guessing the new passphrase shall be")
           .choices(KDF_ORDER),
       )
+      .option("--no-memory", "this device shall not remember the vault's newest root")
       .addOption(cryptoLane()),
     ["recover broken.sv --key-export vault.keys --to whole.sv"],
   ).action(async (medium: string, flags: RecoverFlags) => {

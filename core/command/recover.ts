@@ -1,9 +1,11 @@
 import { importKeys, KEY_EXPORT_BYTES } from "../crypto/key_export.ts";
 import type { KdfProfileName } from "../crypto/argon2.ts";
+import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { type RecoverReport, recoverVault } from "../vault/recover.ts";
 import { statOrNull } from "./copy_tree.ts";
-import type { CryptoLaneName, Host } from "./host.ts";
+import type { CryptoLaneName, Host, OpenedParts } from "./host.ts";
+import { tellWarning } from "./open.ts";
 import { newPassphrase, type NewSecretOptions, profilesOf, readPassphrase } from "./secrets.ts";
 import { lossLines } from "./scrub.ts";
 import { plural } from "./sizes.ts";
@@ -22,6 +24,8 @@ export interface RecoverOrder extends NewSecretOptions {
   readonly kdf?: KdfProfileName;
   readonly newKdf?: KdfProfileName;
   readonly cryptoLane: CryptoLaneName;
+  /** False: this device does not remember the vault. */
+  readonly memory?: boolean;
 }
 
 /** Makes a vault anew, on another medium, whose header and superblocks are gone. */
@@ -44,7 +48,7 @@ export async function recover(
     );
     const target = await host.openParts(to, { access: "create", cryptoLane });
     try {
-      return await recoverVault({
+      const report = await recoverVault({
         source,
         target,
         keys,
@@ -52,6 +56,8 @@ export async function recover(
         slot: { mode: "user", secret: { passphrase }, kdf },
         progress: (stage, done, total) => bar.show(done, total, stage),
       });
+      await remember(host, target, keys, order);
+      return report;
     } finally {
       keys.wipe();
       passphrase.fill(0);
@@ -61,6 +67,20 @@ export async function recover(
     await bar.clear();
     await source.closeParts();
   }
+}
+
+/** Whoever recovers a vault knows that it may be older than it was. */
+async function remember(
+  host: Host,
+  { medium, kernel, runtime, platform }: OpenedParts,
+  keys: VaultKeys,
+  { memory = true }: RecoverOrder,
+): Promise<void> {
+  const rootMemory = memory ? platform?.rootMemory?.() : undefined;
+  if (rootMemory === undefined) return;
+  const { rememberRestored } = await import("../volume/restored_memory.ts");
+  const restored = { rootMemory, media: [medium], kernel, runtime, keys };
+  await tellWarning(host, await rememberRestored(restored));
 }
 
 async function keysOf(

@@ -30,7 +30,8 @@ export class Upkeep {
 
   /** A second has passed. Rejects with what a commit met. */
   async tick(): Promise<void> {
-    const { fileSystem, readOnly, opened: { volume } } = this.#vault;
+    const { fileSystem, readOnly, opened: { volume, memory } } = this.#vault;
+    memory?.tick();
     if (readOnly || this.#busy || volume.inTransaction) return;
     if (fileSystem.hasUncommitted) {
       this.#quiet = 0;

@@ -5,6 +5,7 @@
  * @module
  */
 import type { OpenedRoot } from "../block/root_store.ts";
+import { AssertionError } from "../assert.ts";
 import { concat, wipe } from "../bytes.ts";
 import { expandKey, subkey } from "../crypto/hkdf.ts";
 import type { Kernel } from "../crypto/kernel.ts";
@@ -68,14 +69,21 @@ export class DeviceMemory {
   /** Reads what the device remembers of the vault with these keys. */
   static async recall(parts: DeviceMemoryParts): Promise<DeviceMemory> {
     const memory = new DeviceMemory(parts);
-    try {
+    await memory.#daring("read", async () => {
       const record = await parts.rootMemory.get(memory.#label);
       if (record !== null) memory.remembered = memory.#unseal(record);
-    } catch (error) {
-      if (!(error instanceof VaultError)) throw error;
-      memory.#warn("read", error.message);
-    }
+    });
     return memory;
+  }
+
+  /** Whatever fails in a memory that somebody else wrote: the vault is as it should be. */
+  async #daring(verb: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      this.#warn(verb, error instanceof Error ? error.message : String(error));
+    }
   }
 
   /**
@@ -100,9 +108,14 @@ export class DeviceMemory {
   /** A root of this process is durable. Is remembered now and then, and by {@linkcode settle}. */
   rootDurable(root: RootPoint): void {
     this.#newest = root;
+    this.tick();
+  }
+
+  /** Notes what waits, if the last note is some seconds old. Whoever keeps a vault open calls it now and then. */
+  tick(): void {
     // Either way: a clock that was set back must not stop it.
     const waited = Math.abs(this.#parts.runtime.now() - this.#wroteAt);
-    if (this.#writing === null && waited >= INTERVAL_MS) void this.#write().catch(() => {});
+    if (this.#writing === null && waited >= INTERVAL_MS) void this.#write();
   }
 
   /** Remembers what opening has found. What was seen may have been written by one who died before it was durable. */
@@ -137,18 +150,12 @@ export class DeviceMemory {
     const { rootMemory, runtime } = this.#parts;
     const remembered = { ...root, seen: Math.floor(runtime.now()) };
     this.#wroteAt = remembered.seen;
-    this.#writing = this.#keep(rootMemory, remembered).finally(() => this.#writing = null);
-    return this.#writing;
-  }
-
-  async #keep(rootMemory: RootMemory, remembered: RememberedRoot): Promise<void> {
-    try {
-      await rootMemory.set(this.#label, this.#seal(remembered));
+    const record = this.#seal(remembered);
+    this.#writing = this.#daring("keep", async () => {
+      await rootMemory.set(this.#label, record);
       this.remembered = remembered;
-    } catch (error) {
-      if (!(error instanceof VaultError)) throw error;
-      this.#warn("keep", error.message);
-    }
+    }).finally(() => this.#writing = null);
+    return this.#writing;
   }
 
   #warn(verb: string, why: string): void {

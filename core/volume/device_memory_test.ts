@@ -5,11 +5,15 @@ import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { FAST_KDF, RecordedMedium, text } from "../../tests/support/header_world.ts";
 import { HIDDEN, hide, openWith, OUTER, outerImage } from "../../tests/support/hidden_world.ts";
+import { createKeyedVault, fixedKeys, openKeyedVolume } from "../../tests/support/keyed_vault.ts";
 import { HeldMemory } from "../../tests/support/remembered.ts";
 import type { RootMemory } from "../crypto/platform.ts";
 import { VaultError } from "../errors.ts";
 import { MIB } from "../limits.ts";
+import { Upkeep } from "../vault/upkeep.ts";
 import { createVault, openVault, type OpenVaultOptions, type Vault } from "../vault/vault.ts";
+import { DeviceMemory } from "./device_memory.ts";
+import { rememberRestored } from "./restored_memory.ts";
 
 const SECRET = { passphrase: text("remember me") };
 const arena = new ArenaKernel(24 * MIB);
@@ -196,4 +200,67 @@ Deno.test("device memory: of a hidden vault nothing is remembered", async () => 
   assert.equal(rootMemory.records.size, 0);
   await (await openWith(again(), OUTER, { rootMemory })).close();
   assert.equal(rootMemory.records.size, 1);
+});
+
+Deno.test("device memory: of a vault that stays open the last root is noted too, although none follows", async () => {
+  const rootMemory = new HeldMemory();
+  const content = await create(rootMemory);
+  const runtime = new FakeRuntime(4);
+  await using vault = await open(content, { rootMemory, runtime });
+  const { memory, volume: { store } } = vault.opened;
+  const upkeep = new Upkeep(vault);
+  await vault.files.writeFile("/a", "a");
+  await vault.commit();
+  runtime.advance(4000);
+  await upkeep.tick();
+  assert.notEqual(memory?.remembered?.sequence, store.sequence);
+  runtime.advance(1000);
+  await upkeep.tick();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.equal(memory?.remembered?.sequence, store.sequence);
+});
+
+Deno.test("device memory: a root that not every medium names is not noted by who only reads", async () => {
+  const rootMemory = new HeldMemory();
+  const media = [new MemoryStorage({ name: "a" }), new MemoryStorage({ name: "b" })];
+  const options = { secret: SECRET, kdf: FAST_KDF, redundancy: { k: 1, m: 1 } };
+  const [medium, ...members] = media;
+  const vault = await createVault({ ...partsOver(medium), members }, options);
+  const before = media.map(({ content }) => content.fork());
+  await vault.files.writeFile("/a", "a");
+  await vault.commit();
+  const reading = { secret: SECRET, profiles: [FAST_KDF], readOnly: true, rootMemory };
+  const read = async ([a, b]: readonly SparseBytes[]) => {
+    const parts = partsOver(new MemoryStorage({ content: a }));
+    const second = new MemoryStorage({ content: b });
+    await (await openVault({ ...parts, members: [second] }, reading)).close();
+    return rootMemory.records.size;
+  };
+  const after = media.map(({ content }) => content);
+  assert.equal(await read([after[0], before[1]]), 0);
+  assert.equal(await read(after), 1);
+});
+
+Deno.test("device memory: what a verb has put back on purpose alarms nobody", async () => {
+  const rootMemory = new HeldMemory();
+  const medium = new MemoryStorage();
+  arena.reset();
+  const keyed = { medium, kernel: arena, runtime: new FakeRuntime(5) };
+  await (await createKeyedVault(keyed)).close();
+  const older = medium.content.fork();
+  const media = [new MemoryStorage({ content: medium.content })];
+  const parts = { rootMemory, media, kernel: arena, runtime: keyed.runtime };
+  const remember = async (content: SparseBytes) => {
+    const given = [new MemoryStorage({ content })];
+    assert.equal(await rememberRestored({ ...parts, media: given, keys: fixedKeys() }), null);
+    const memory = await DeviceMemory.recall({ ...parts, keys: fixedKeys() });
+    return memory.remembered?.sequence ?? 0;
+  };
+  const newest = await remember(medium.content);
+  const { volume } = openKeyedVolume({ ...keyed, medium: media[0] });
+  volume.commitNow();
+  volume.tree.put(new Uint8Array([250, 0, 0, 0, 0, 0, 0]), new Uint8Array(1));
+  volume.commitNow();
+  assert.ok(await remember(medium.content) > newest);
+  assert.equal(await remember(older), newest);
 });
