@@ -15,6 +15,7 @@ export const CATALOG_KEY = {
   pending: 5,
   session: 6,
   scrub: 16,
+  rescatter: 17,
 } as const;
 
 /** Bytes of a name at most, in UTF-8. */

@@ -31,6 +31,11 @@ import {
   pendingKey,
   readPendingKey,
 } from "../format/freeing_record.ts";
+import {
+  decodeRescatter,
+  encodeRescatter,
+  type RescatterRecord,
+} from "../format/rescatter_record.ts";
 import { decodeScrub, encodeScrub, type ScrubRecord } from "../format/scrub_record.ts";
 import {
   decodeSession,
@@ -69,6 +74,7 @@ export interface DeathRange {
   readonly to: number;
 }
 
+const RESCATTER_KEY = new Uint8Array([CATALOG_KEY.rescatter]);
 const SCRUB_KEY = new Uint8Array([CATALOG_KEY.scrub]);
 
 type Visit<T> = (found: T) => boolean;
@@ -271,6 +277,17 @@ export class Catalog {
   /** Notes how far the scrub is. */
   putScrub(record: ScrubRecord): void {
     this.tree.put(SCRUB_KEY, encodeScrub(record));
+  }
+
+  /** How far re-scattering is; null where it never began. */
+  rescatter(): RescatterRecord | null {
+    const bytes = this.tree.get(RESCATTER_KEY);
+    return bytes === null ? null : decodeRescatter(bytes);
+  }
+
+  /** Notes how far re-scattering is. */
+  putRescatter(record: RescatterRecord): void {
+    this.tree.put(RESCATTER_KEY, encodeRescatter(record));
   }
 
   /** Adds a session behind the others; the oldest is forgotten where there are too many. */

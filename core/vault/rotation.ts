@@ -66,7 +66,7 @@ export async function* rotationSteps(vault: Vault): AsyncGenerator<RotationProgr
   const { opened: { volume: { engine } }, header: { keys } } = vault;
   const { epoch } = currentEpoch(keys);
   if (engine.store.context.epoch !== epoch) await useEpoch(vault, epoch);
-  hideOlderRoots(vault);
+  await hideOlderRoots(vault);
   for (let round = 1;; round++) {
     yield* carry(vault, epoch, round);
     while (!releaseResting(engine)) yield progress(vault, "moving");
@@ -76,7 +76,7 @@ export async function* rotationSteps(vault: Vault): AsyncGenerator<RotationProgr
     if (scan.left === 0) break;
     if (round === ROUNDS_MAX) throw unfinished(vault, `${scan.left} blocks and nodes are left`);
   }
-  hideOlderRoots(vault);
+  await hideOlderRoots(vault);
   yield* overwrite(vault);
   const older = keys.epochs.slice(0, -1).map((each) => each.epoch);
   await endRotation(vault.header);
@@ -91,9 +91,11 @@ async function useEpoch(vault: Vault, epoch: number): Promise<void> {
 }
 
 /** Writes roots until none is left in the rings that the older epochs find: a dropped secret would open an old state. */
-function hideOlderRoots({ opened: { volume: { engine }, roots }, header: { keys } }: Vault): void {
+async function hideOlderRoots(
+  { opened: { volume: { engine }, roots }, header: { keys } }: Vault,
+): Promise<void> {
   const older = keys.epochs.slice(0, -1).map(({ epoch }) => epoch);
-  for (let i = 0; i < RING_CELLS && roots.isNamedUnder(older); i++) writeRoot(engine);
+  for (let i = 0; i < RING_CELLS && roots.isNamedUnder(older); i++) await writeRoot(engine);
 }
 
 async function* carry(
@@ -105,7 +107,7 @@ async function* carry(
   let doneBytes = 0;
   const order = { from: 0, chooses: (entry: { epoch: number }) => entry.epoch !== epoch };
   for (const pass of [movePass(engine, order), rewritePass(engine, round > 1)]) {
-    for (const { seenBytes, writtenBytes } of pass) {
+    for await (const { seenBytes, writtenBytes } of pass) {
       doneBytes += seenBytes;
       yield { ...progress(vault, "moving"), doneBytes, writtenBytes };
     }

@@ -32,17 +32,20 @@ export interface PassStep {
 export interface MoveOrder {
   /** The first block id. */
   readonly from: number;
+  /** The id behind the last one; to the end unless given. */
+  readonly end?: number;
   chooses(entry: MapEntry): boolean;
   /** Told of the id up to which all is done, before a root that makes it durable. */
   passed?(id: number): void;
 }
 
 /** Moves every block that is chosen, in the order of their ids. Blocks that are put meanwhile have higher ones. */
-export function* movePass(engine: Engine, order: MoveOrder): Generator<PassStep> {
+export async function* movePass(engine: Engine, order: MoveOrder): AsyncGenerator<PassStep> {
   const { blocks } = engine.store;
   let waitingCells = 0;
   for (let from = order.from;;) {
-    const found = blocks.entriesFrom(from, BLOCKS_PER_STEP);
+    const all = blocks.entriesFrom(from, BLOCKS_PER_STEP);
+    const found = all.filter(({ id }) => id < (order.end ?? Infinity));
     let [seen, written, movedBlocks] = [0, 0, 0];
     for (const { id, entry } of found) {
       seen += contentCells(entry);
@@ -56,7 +59,7 @@ export function* movePass(engine: Engine, order: MoveOrder): Generator<PassStep>
     waitingCells += written;
     if (waitingCells >= CELLS_PER_ROOT || (isLast && waitingCells > 0)) {
       order.passed?.(from);
-      writeRoot(engine);
+      await writeRoot(engine);
       waitingCells = 0;
     }
     yield { seenBytes: seen * CELL_BYTES, writtenBytes: written * CELL_BYTES, movedBlocks };
@@ -76,26 +79,31 @@ function moveOne(engine: Engine, id: number): void {
 }
 
 /** Writes every node of the trees that are named by place anew; those of the map go with the blocks that move. */
-export function* rewritePass(engine: Engine, mapToo = false): Generator<PassStep> {
+export async function* rewritePass(engine: Engine, mapToo = false): AsyncGenerator<PassStep> {
   for (const { name, tree } of engine.store.physical) {
     if (name === "block map" && !mapToo) continue;
     for (let from: Uint8Array | null = new Uint8Array(0); from !== null;) {
       from = rewriteLeaves(tree, from, LEAVES_PER_ROOT);
       const writtenBytes = engine.store.dirtyBytes;
-      writeRoot(engine);
+      await writeRoot(engine);
       yield { seenBytes: 0, writtenBytes, movedBlocks: 0 };
     }
   }
 }
 
-/** Writes a root, whether anything has changed or not. */
-export function writeRoot(engine: Engine): void {
+/** Writes a root, whether anything has changed or not; a slow medium is waited for aside. */
+export async function writeRoot(engine: Engine): Promise<void> {
+  engine.markChanged();
+  await engine.commit();
+}
+
+function writeRootNow(engine: Engine): void {
   engine.markChanged();
   engine.commitNow();
 }
 
 /** Ends the rest of everything that has been given up by now. False while a reader of an older root holds it. */
 export function releaseResting(engine: Engine): boolean {
-  for (let i = 0; i < ROOTS_TO_RELEASE; i++) writeRoot(engine);
+  for (let i = 0; i < ROOTS_TO_RELEASE; i++) writeRootNow(engine);
   return engine.store.space.holds === 0;
 }

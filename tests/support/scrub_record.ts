@@ -1,3 +1,4 @@
+import { decodeRescatter, encodeRescatter } from "../../core/format/rescatter_record.ts";
 import { decodeScrub, encodeScrub, type ScrubRecord } from "../../core/format/scrub_record.ts";
 
 /** A scrub that is under way. */
@@ -8,7 +9,11 @@ export const someScrub: ScrubRecord = {
   counts: { places: 12, cells: 40, bad: 2, lost: 1 },
 };
 
-/** Its decoder, with what it decodes. */
+/** Decoders of what is noted about passes, with what they decode. */
 export const scrubDecoder = {
+  decodeRescatter: {
+    decode: decodeRescatter,
+    valid: () => encodeRescatter({ next: 7, until: 90, started: 1, finished: 0, seenBytes: 4096 }),
+  },
   decodeScrub: { decode: decodeScrub, valid: () => encodeScrub(someScrub) },
 };
