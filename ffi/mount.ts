@@ -98,10 +98,12 @@ class WorkerMount implements MountedVault {
 
   async start(): Promise<void> {
     const { medium, secret, profiles, readOnly, noatime } = this.options;
-    const { cryptoLane, workers, cacheBytes, scrubEveryMs, listSnapshots } = this.options;
+    const { cryptoLane, workers, cacheBytes, listSnapshots } = this.options;
+    const { scrubEveryMs, rescatterBytes } = this.options;
     const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
     const protect = this.options.protect && new Uint8Array(this.options.protect);
-    const serving = { cryptoLane, workers, cacheBytes, scrubEveryMs, listSnapshots };
+    const upkeep = { scrubEveryMs, rescatterBytes };
+    const serving = { cryptoLane, workers, cacheBytes, listSnapshots, ...upkeep };
     const { acceptRollback, memory } = this.options;
     const order = { ...vault, protect, ...serving, acceptRollback, memory };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.

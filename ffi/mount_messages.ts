@@ -21,6 +21,8 @@ export interface ServeOrder {
   readonly noatime: boolean;
   /** Milliseconds from one scrub to the next; undefined: never by itself. */
   readonly scrubEveryMs?: number;
+  /** Bytes in a second that are re-scattered while nobody uses it; undefined: none. */
+  readonly rescatterBytes?: number;
   /** The directory of snapshots shows in listings. */
   readonly listSnapshots: boolean;
   readonly cryptoLane: "wasm" | "native";

@@ -19,6 +19,7 @@ import { type ControlProgress, runControlVerb, splitMessage } from "../core/vaul
 import { DamageNews } from "../core/vault/damage_news.ts";
 import { MountedViews } from "../core/vault/mounted_views.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
+import { BackgroundRescatter } from "../core/vault/background_rescatter.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
 import { UndoHistory } from "../core/volume/undo_history.ts";
@@ -53,6 +54,7 @@ interface Server {
   readonly kernel: WasmKernel;
   readonly lane: OpenLane;
   readonly scrubEveryMs?: number;
+  readonly rescatterBytes?: number;
 }
 
 let server: Server | null = null;
@@ -63,8 +65,10 @@ const kernelCache = new PostedKernelCache(handles, (order) => post({ type: "forg
 
 const verbs = controlVerbs();
 const damage = new DamageNews();
-/** Verbs of the control socket that have not ended; the vault is not closed before they have. */
+/** Work that has not ended; the vault is not closed before it has. */
 const running = new Set<Promise<void>>();
+/** Verbs of the control socket that have not ended. */
+const taking = new Set<number>();
 const stopping = new AbortController();
 
 /** Has the main thread start a crypto worker. It ends with the ring; nobody has to wait for it. */
@@ -102,6 +106,7 @@ async function open(order: ServeOrder): Promise<Server> {
       kernel,
       lane,
       scrubEveryMs,
+      rescatterBytes: order.rescatterBytes,
     };
   } catch (error) {
     await medium.close();
@@ -131,13 +136,19 @@ function turn(): Promise<void> {
 }
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {
-  const { vault, views, kernel, lane, scrubEveryMs } = serving;
+  const { vault, views, kernel, lane, scrubEveryMs, rescatterBytes } = serving;
   const { volumes, volume } = vault.opened;
   const upkeep = new Upkeep(vault);
   const history = new UndoHistory(volume.engine, volumes, volume.id);
   const scrubs = scrubEveryMs === undefined
     ? null
     : new ScrubSchedule(vault, scrubEveryMs, () => tracked(scrubNow(serving)));
+  let served = 0;
+  const rescatter = rescatterBytes === undefined ? null : new BackgroundRescatter(vault, {
+    rateBytes: rescatterBytes,
+    used: () => served,
+    isTaken: () => taking.size > 0,
+  });
   const reported = new Set<string>();
   const failed = (error: unknown) => {
     if (error instanceof AssertionError) return end(error);
@@ -167,13 +178,17 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     writebackCache: false,
     idle: () => lane.help() || free(),
     busy: () => running.size > 0,
-    round: (empty) => kernelCache.served(empty),
+    round: (empty, answered) => {
+      served = answered;
+      kernelCache.served(empty);
+    },
     tick: () => {
       tellDamage();
       views.tick();
       void upkeep.tick().catch(failed);
       keepHistory();
       void scrubs?.tick().catch(failed);
+      if (rescatter !== null) void tracked(rescatter.tick()).catch(failed);
     },
     ready: () => post({ type: "ready" }),
     report: (error) => post({ type: "report", error: toPosted(error) }),
@@ -186,12 +201,15 @@ async function control(
 ): Promise<void> {
   const progress = inSteps((done, total) => post({ type: "progress", id, done, total }));
   try {
+    taking.add(id);
     const call = { vault, transaction, options, signal: stopping.signal, progress };
     const value = await runControlVerb(verbs, verb, call);
     const moved = Object.values(splitMessage(value).bytes).map(({ buffer }) => buffer);
     post({ type: "reply", id, value }, moved);
   } catch (error) {
     post({ type: "reply", id, error: toPosted(error) });
+  } finally {
+    taking.delete(id);
   }
 }
 

@@ -154,7 +154,20 @@ export class BlockStore {
    */
   getLater(firstId: number, count: number, address: number): PendingBlocks | null {
     if (!this.reader.canReadLater || count > READ_BLOCKS_MAX) return null;
-    return this.reader.readLater(this.located(firstId, count), address);
+    const pending = this.reader.readLater(this.located(firstId, count), address);
+    if (pending === null) return null;
+    return {
+      settled: () => pending.settled(),
+      finish: () => {
+        try {
+          pending.finish();
+        } catch (error) {
+          if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
+          // Moved meanwhile, and so long ago that its old places are used again.
+          this.get(firstId, count, address);
+        }
+      },
+    };
   }
 
   private located(firstId: number, count: number): LocatedBlock[] {

@@ -1,3 +1,4 @@
+import { type RescatterRow, rescatterRow } from "./rescatter_row.ts";
 import { type ScrubRow, scrubRow } from "./scrub_row.ts";
 import { type RedundancyReport, redundancyReport } from "./redundancy_report.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
@@ -25,6 +26,8 @@ export interface VaultDescription {
   readonly redundancy: RedundancyReport;
   /** What scrubs have found; null: there was none. */
   readonly scrub: ScrubRow | null;
+  /** How far re-scattering is; null: it never began. */
+  readonly rescatter: RescatterRow | null;
   /** Free cells hold noise. */
   readonly dense: boolean;
   /** It is a hidden vault itself; whether one is in it, nobody can tell. */
@@ -63,6 +66,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     blockBytes: volume.blockBytes,
     redundancy: redundancyReport(vault),
     scrub: scrubRow(vault),
+    rescatter: rescatterRow(vault),
     dense: volume.store.dense,
     hidden: vault.header.keys.hidden !== undefined,
     segments: space.segments,

@@ -66,6 +66,8 @@ export interface MountOrder {
   readonly noatime: boolean;
   /** Scrub so often; undefined: never by itself. */
   readonly scrubEveryMs?: number;
+  /** Re-scatter so many bytes in a second while nobody uses it; undefined: never by itself. */
+  readonly rescatterBytes?: number;
   /** `.snapshots` shows in listings of the root directory. */
   readonly listSnapshots: boolean;
   readonly cryptoLane: CryptoLaneName;

@@ -5,6 +5,7 @@ import type { VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
+import { rescatterRowText } from "./rescatter_row.ts";
 import { scrubRowText } from "./scrub_row.ts";
 import { redundancyText, repairsText } from "./redundancy_report.ts";
 import type { TransactionRow } from "./transaction_verbs.ts";
@@ -83,6 +84,7 @@ export function infoText(
     rows.push(["recovered", `${plural(report.replayed, "transaction")}: it was not closed`]);
   }
   rows.push(["scrub", scrubRowText(report.scrub)]);
+  if (report.rescatter !== null) rows.push(["re-scatter", rescatterRowText(report.rescatter)]);
   const repairs = repairsText(report.redundancy);
   if (repairs !== null) rows.push(["repairs", repairs]);
   if (report.skippedRoots.length > 0) {

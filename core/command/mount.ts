@@ -35,6 +35,7 @@ export interface ParsedMountOptions {
   readonly device: boolean;
   readonly cryptoLane?: string;
   readonly scrub?: string;
+  readonly rescatter?: string;
   readonly extra: readonly string[];
 }
 
@@ -49,7 +50,7 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     all.findLast((option) => option.replaceAll("-", "_").startsWith(`${name}=`))
       ?.slice(name.length + 1);
   const own =
-    /^(ro|noatime|allow_other|list[-_]snapshots|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub)=.*)$/;
+    /^(ro|noatime|allow_other|list[-_]snapshots|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub|rescatter)=.*)$/;
   const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
   return {
     readOnly: has("ro"),
@@ -61,6 +62,7 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     device: has("device"),
     cryptoLane: value("crypto_lane"),
     scrub: value("scrub"),
+    rescatter: value("rescatter"),
     extra: has("noatime") ? [...extra, "noatime"] : extra,
   };
 }

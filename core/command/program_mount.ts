@@ -9,7 +9,8 @@ import { handoverArguments, handoverBytes, takePlace } from "./mount_handover.ts
 import type { ProgramParts } from "./program.ts";
 import { scrubEvery, scrubEveryArgument } from "./program_scrub.ts";
 import type { MemoryOptions } from "./open.ts";
-import { examples, opening, printing, protecting } from "./program_options.ts";
+import { examples, opening, printing, protecting, sizeArgument } from "./program_options.ts";
+import { parseSize } from "./sizes.ts";
 import {
   type ProtectOptions,
   secretFor,
@@ -25,6 +26,8 @@ interface MountFlags extends SecretOptions, ProtectOptions, MemoryOptions, Print
   readonly noatime?: boolean;
   /** Milliseconds from one to the next. */
   readonly scrub?: number;
+  /** Bytes in a second. */
+  readonly rescatter?: number;
   readonly listSnapshots?: boolean;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
@@ -90,6 +93,7 @@ function mountFlags(command: Command): Command {
     .option("--allow-other", "other users may enter")
     .option("--noatime", "reading does not change access times")
     .option("--scrub <often>", "daily, weekly, monthly, or a time like 36h", scrubEveryArgument)
+    .option("--rescatter <size>", "bytes written anew elsewhere in each idle second", sizeArgument)
     .option("--list-snapshots", "show .snapshots in listings; it is there in any case")
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
@@ -130,6 +134,8 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
   const order: MountOrder = {
     ...flags,
     scrubEveryMs: flags.scrub,
+    rescatterBytes: call.flags.rescatter ??
+      (shared.rescatter === undefined ? undefined : parseSize(shared.rescatter)),
     medium: host.absolute(call.medium),
     mountpoint,
     extra: given.extra,
@@ -212,6 +218,7 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.allowOther) args.push("--allow-other");
   if (order.noatime) args.push("--noatime");
   if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
+  if (order.rescatterBytes !== undefined) args.push("--rescatter", `${order.rescatterBytes}`);
   if (order.listSnapshots) args.push("--list-snapshots");
   if (order.acceptRollback === true) args.push("--accept-rollback");
   if (order.memory === false) args.push("--no-memory");

@@ -12,6 +12,7 @@ import {
   opening,
   parseDescriptor,
   printing,
+  protecting,
   sizeArgument,
 } from "./program_options.ts";
 import { REDUNDANCY_HELP, redundancyArgument } from "./redundancy_option.ts";
@@ -19,7 +20,13 @@ import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
 
-/** create, info, check, resize, compact, demo, bench, completions. */
+interface RescatterFlags {
+  readonly all?: boolean;
+  readonly rate?: number;
+  readonly yes?: boolean;
+}
+
+/** create, info, check, resize, compact, rescatter, demo, bench, completions. */
 export function addVaultVerbs(program: Command, { host }: ProgramParts): void {
   createFlags(printing(program.command("create <medium>")))
     .action(async (medium: string, flags: CreateFlags) => {
@@ -73,6 +80,19 @@ function addMaintenance(program: Command, host: Host): void {
     const { resize, resizeText } = await import("./maintenance.ts");
     const order = { sizeBytes: options.size, yes: options.yes === true };
     await print(host, options, await resize({ host, medium, options }, order), resizeText);
+  });
+  examples(
+    printing(protecting(opening(program.command("rescatter <medium>"))))
+      .description("seal everything anew in other places; goes on with a pass that was stopped")
+      .option("--all", "begin anew, not where one before was stopped")
+      .option("--rate <size>", "bytes written in a second at most; on a mount 32M", sizeArgument)
+      .option("--yes", "do not ask in a dense vault"),
+    ["rescatter vault.sv --all", "rescatter /mnt/vault --rate 10M"],
+  ).action(async (medium: string, options: OpenOptions & PrintOptions & RescatterFlags) => {
+    const { rescatter, rescatterText } = await import("./rescatter.ts");
+    const { rate: rateBytes, all = false, yes = false } = options;
+    const report = await rescatter({ host, medium, options }, { rateBytes, restart: all, yes });
+    await print(host, options, report, rescatterText);
   });
   examples(
     printing(opening(program.command("compact <medium>")))

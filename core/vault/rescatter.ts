@@ -24,7 +24,8 @@ export interface RescatterReport {
   readonly resumed: boolean;
 }
 
-interface RescatterStep {
+/** What a step of a pass did. */
+export interface RescatterStep {
   readonly movedBlocks: number;
   readonly writtenBytes: number;
   readonly doneBytes: number;
@@ -52,7 +53,8 @@ export async function rescatterVault(
   return { movedBlocks, writtenBytes, resumed };
 }
 
-async function* rescatterSteps(vault: Vault, resumed: boolean): PassSteps<RescatterStep> {
+/** A pass, or the rest of one where `resumed` and one was stopped. */
+export async function* rescatterSteps(vault: Vault, resumed: boolean): PassSteps<RescatterStep> {
   const { opened: { volume: { engine } }, header: { runtime } } = vault;
   const { catalog, blocks } = engine.store;
   const before = catalog.rescatter();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
-import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
+import type { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { compare, isHole } from "../bytes.ts";
-import { CELL_BYTES, MIB } from "../limits.ts";
+import { CELL_BYTES, KIB, MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
 import { rescatterVault } from "./rescatter.ts";
 import type { Vault } from "./vault.ts";
@@ -103,27 +103,45 @@ Deno.test("rescatter: stopped, it goes on where it was after reopening", async (
   await assertWhole(again);
 });
 
-Deno.test("rescatter: below a rate by the clock, and never inside a transaction", async () => {
+Deno.test("rescatter: below a rate by the clock", async () => {
   const { vault } = await filled({});
   const clock = vault.header.runtime as FakeRuntime;
   const started = clock.now();
-  const used = () => clock.now() - started;
-  let open = true;
+  const rateBytes = 8 * MIB;
+  let [seen, isOver] = [0, false];
+  const progress = (done: number) => seen = done;
+  const pass = rescatterVault(vault, { rateBytes, progress }).then(() => isOver = true);
+  while (!isOver) {
+    clock.advance(16);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    const allowed = rateBytes * (clock.now() - started) / 1000 + 256 * KIB;
+    assert.ok(seen <= allowed, `${seen} bytes, ${allowed} allowed`);
+  }
+  await pass;
+  assert.ok(seen >= FILES * FILES * 2400, "all of it");
+});
+
+Deno.test("rescatter: never inside a transaction, and not while others shall have the vault", async () => {
+  const { vault } = await filled({});
+  const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
   const ended = vault.transaction(async (files) => {
     await files.writeFile("/inside", "x");
-    while (open) await new Promise((resolve) => setTimeout(resolve, 1));
+    await mayEnd;
   });
-  let written = 0;
-  const pass = rescatterVault(vault, {
-    isBusy: () => written > 0 && used() < 5,
-    progress: () => written++,
-  });
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  assert.equal(written, 0, "it waits for the transaction");
-  open = false;
+  let [steps, looks] = [0, 0];
+  const { promise: looked, resolve: look } = Promise.withResolvers<void>();
+  const isBusy = () => {
+    if (++looks === 3) look();
+    return looks < 5;
+  };
+  const pass = rescatterVault(vault, { isBusy, progress: () => steps++ });
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual([steps, looks], [0, 0], "it waits for the transaction");
+  end();
   await ended;
-  clock.advance(10);
+  await looked;
+  assert.equal(steps, 0, "busy");
   await pass;
-  assert.ok(written > 0);
+  assert.ok(steps > 0);
   await assertWhole(vault);
 });

@@ -39,8 +39,8 @@ export interface ServeOptions {
   readonly idle?: () => boolean;
   /** True while other work of this thread waits for promises: the thread then sleeps without blocking its event loop. */
   readonly busy?: () => boolean;
-  /** Called after each round of up to 64 requests, with whether there are no more; it must be cheap. */
-  readonly round?: (empty: boolean) => void;
+  /** Called after each round of up to 64 requests, with whether there are no more and how many there were so far; it must be cheap. */
+  readonly round?: (empty: boolean, answered: number) => void;
   /** Called at least once a second. */
   readonly tick?: () => void;
   /** Called once the kernel and the driver agreed: the mount is usable. */
@@ -117,6 +117,8 @@ class SessionLoop {
   readonly #readBytes: bigint;
   readonly #dispatcher: Dispatcher;
   readonly #wait: DescriptorWait;
+  /** Requests so far. */
+  #answered = 0;
   #misses = 0;
   #waits = 0;
   #hits = 0;
@@ -170,7 +172,7 @@ class SessionLoop {
     // First: a mount may begin and end within one batch.
     this.#announce();
     if (drained === "gone" || this.#dispatcher.broken !== null) return false;
-    this.#options.round?.(drained === "empty");
+    this.#options.round?.(drained === "empty", this.#answered);
     if (drained === "more") {
       await this.#tickIfDue(true);
       return true;
@@ -210,6 +212,7 @@ class SessionLoop {
     const { symbols } = this.#libc;
     const length = symbols.read(this.#descriptor, buffer.pointer, this.#readBytes);
     if (length > 0) {
+      this.#answered++;
       this.#dispatcher.answer(buffer, length);
       return "more";
     }
