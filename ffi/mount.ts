@@ -33,6 +33,8 @@ export interface MountVaultOptions extends ServeOrder {
   readonly stretched?: Promise<readonly Stretched[]>;
   /** The module of crypto workers, for tests of what happens when one fails. */
   readonly cryptoWorker?: URL;
+  /** Have the kernel forget names one by one, as Linux before 6.16 needs it: for tests. */
+  readonly namesOneByOne?: boolean;
   /** Told of failures that a program got as EIO. */
   report(error: Error): void;
 }
@@ -172,7 +174,8 @@ class WorkerMount implements MountedVault {
   private async forget({ id, inodes, names }: ForgetOrder): Promise<void> {
     const notices = this.session?.notices;
     if (notices !== undefined) {
-      const isDone = names.length === 0 || notices.forgetAllNames();
+      const oneByOne = this.options.namesOneByOne === true;
+      const isDone = names.length === 0 || (!oneByOne && notices.forgetAllNames());
       for (const place of isDone ? [] : names) await notices.forgetName(place);
       for (const ino of inodes) await notices.forgetInode(ino);
     }

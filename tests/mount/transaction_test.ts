@@ -6,18 +6,28 @@ import { PythonSession } from "../support/python_session.ts";
 
 const reason = whyNoMount();
 
-function transactionTest(name: string, body: (vault: MountedVault) => Promise<void>): void {
+function transactionTest(
+  name: string,
+  body: (vault: MountedVault) => Promise<void>,
+  order: Parameters<typeof MountedVault.create>[0] = {},
+): void {
   Deno.test({
     name: `mount: ${name}${reason && `: ${reason}`}`,
     ignore: reason !== "",
     async fn() {
-      await using vault = await MountedVault.create();
+      await using vault = await MountedVault.create(order);
       await body(vault);
     },
   });
 }
 
-transactionTest(
+/** The kernel is told of names in two ways. */
+function namesTest(name: string, body: (vault: MountedVault) => Promise<void>): void {
+  transactionTest(name, body);
+  transactionTest(`${name}; names one by one`, body, { namesOneByOne: true });
+}
+
+namesTest(
   "a rollback takes back what programs did, also from the kernel's memory",
   async (vault) => {
     await vault.ok(`mkdir d; echo old > d/changed; echo gone > d/removed; ln -s d link
@@ -133,7 +143,7 @@ again b'changed\\n'`,
   },
 );
 
-transactionTest(
+namesTest(
   "names that were looked up in vain inside are found after the rollback, and the other way round",
   async (vault) => {
     await vault.ok("echo x > there");
@@ -195,7 +205,7 @@ transactionTest("unmounting with a transaction open rolls it back", async (vault
   assert.deepEqual((await vault.control("check") as { problems: unknown[] }).problems, []);
 });
 
-transactionTest("no verb waits for ever while programs read, write and map", async (vault) => {
+namesTest("no verb waits for ever while programs read, write and map", async (vault) => {
   await vault.ok("head -c 400000 /dev/zero > mapped; mkdir d; echo x > d/file");
   await using python = new PythonSession(vault.mountpoint);
   await python.run(`

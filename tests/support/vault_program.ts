@@ -24,6 +24,8 @@ export interface VaultOrder {
   readonly readOnly?: boolean;
   readonly workers?: number;
   readonly cacheBytes?: number;
+  /** Have the kernel forget names as older ones need it. */
+  readonly namesOneByOne?: boolean;
   readonly listSnapshots?: boolean;
   /** How the crypto worker fails, as a query of `failing_worker.ts`. */
   readonly failingWorker?: string;
@@ -78,6 +80,7 @@ async function main(order: VaultOrder): Promise<void> {
     listSnapshots,
     allowOther: true,
     extra: ["suid", "dev"],
+    namesOneByOne: order.namesOneByOne,
     cryptoWorker: failingWorker === undefined
       ? undefined
       : new URL(`./failing_worker.ts?${failingWorker}`, import.meta.url),
