@@ -290,8 +290,9 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
     if (message.type === "open") {
       server = await open(message.order);
       const { vault } = server;
-      const { replayed, skippedRoots } = vault.opened;
+      const { replayed, skippedRoots, mediumDamage } = vault.opened;
       post({ type: "opened", readOnly: vault.readOnly, replayed });
+      for (const damage of mediumDamage) warn(damage);
       if (skippedRoots.length > 0) warn(olderStateText(message.order.medium, skippedRoots));
       warnOfMemory(vault);
     } else if (message.type === "stretched") {

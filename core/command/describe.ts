@@ -9,6 +9,7 @@ import {
   volumeSnapshotRows,
 } from "./dataset_rows.ts";
 import { isoTime } from "./times.ts";
+import type { ObjectUse } from "../storage/storage_backend.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** What `info` says about an open vault. */
@@ -16,6 +17,8 @@ export interface VaultDescription {
   readonly medium: string;
   /** Bytes from the start to the end of the medium. */
   readonly mediumBytes: number;
+  /** Of a vault in a directory: its files. */
+  readonly objects: ObjectUse | null;
   /** Bytes of cells in use by files, trees and the header. */
   readonly usedBytes: number;
   /** Bytes that files can take in all, and those that are free: a share is kept for deleting. */
@@ -60,6 +63,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
   return {
     medium: vault.medium.name,
     mediumBytes: await vault.medium.size(),
+    objects: vault.medium.objectUse?.() ?? null,
     usedBytes: (space.segments * SEGMENT_CELLS - space.freeCells) * CELL_BYTES,
     totalBytes: totalCells * CELL_BYTES,
     freeBytes: freeCells * CELL_BYTES,

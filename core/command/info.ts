@@ -1,3 +1,4 @@
+import type { ObjectUse } from "../storage/storage_backend.ts";
 import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
 import { VaultError } from "../errors.ts";
 import { snapshotsText, volumesText } from "./dataset_rows.ts";
@@ -76,6 +77,7 @@ export function infoText(
   if (report.olderEpochs.length > 0) {
     rows.push(["keys", `being rotated; "key rotate" ends it`]);
   }
+  if (report.objects !== null) rows.splice(3, 0, ["objects", objectsText(report.objects)]);
   if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
   if (report.transaction !== null) {
     rows.push(["transaction", `open since ${report.transaction.since}`]);
@@ -101,4 +103,9 @@ export function infoText(
 function rememberedText({ remembered }: InfoReport): string {
   if (remembered === null) return "remembers nothing of it";
   return `has seen root ${remembered.sequence}, noted ${remembered.seen}`;
+}
+
+function objectsText({ objects, liveBytes, objectBytes }: ObjectUse): string {
+  const live = objectBytes === 0 ? 100 : Math.round(100 * liveBytes / objectBytes);
+  return `${plural(objects, "object")} of ${formatSize(objectBytes)}, ${live} % of it in use`;
 }

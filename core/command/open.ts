@@ -147,7 +147,8 @@ export async function withSecret<T>(
 
 /** Never silent: somebody may have damaged the newest root on purpose. */
 async function warnOfOlderState(host: Host, medium: string, vault: Vault): Promise<void> {
-  const { skippedRoots } = vault.opened;
+  const { skippedRoots, mediumDamage } = vault.opened;
+  for (const damage of mediumDamage) await host.err.write(`sigmavault: warning: ${damage}\n`);
   if (skippedRoots.length === 0) return;
   await host.err.write(`sigmavault: warning: ${olderStateText(medium, skippedRoots)}\n`);
 }

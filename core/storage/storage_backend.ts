@@ -19,9 +19,13 @@ export interface StorageBackend {
 
   /**
    * Media that keep records of their own beside the bytes seal them with this. Called when the keys are known; until
-   * then only the fixed cells of the header can be used. `create` forgets what the medium holds but for those.
+   * then only the fixed cells of the header can be used. `create` forgets what the medium holds but for those. Returns what
+   * is damaged where a medium that is opened for reading only had to be put together from what is left; else null.
    */
-  unlock?(seal: MediumSeal, mode: "open" | "create"): void;
+  unlock?(seal: MediumSeal, mode: "open" | "create"): string | null;
+
+  /** What objects the medium is made of, where it is made of objects and they are known. */
+  objectUse?(): ObjectUse | null;
 
   /** Reads exactly `size` bytes at `offset`. Reading beyond the end is `invalid`. Safe under concurrency. */
   read(offset: number, size: number): Promise<Uint8Array<ArrayBuffer>>;
@@ -37,6 +41,14 @@ export interface StorageBackend {
   discard(offset: number, size: number): Promise<void>;
   /** Releases the lock and handles. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What the objects of a write-once medium amount to; those that only wait to be deleted are not counted. */
+export interface ObjectUse {
+  readonly objects: number;
+  /** Bytes of theirs that are of use. */
+  readonly liveBytes: number;
+  readonly objectBytes: number;
 }
 
 /** Declared abilities of a medium. */

@@ -159,7 +159,8 @@ class VaultCheck {
     try {
       const { root, inspector } = store.inspect();
       if (root === null) throw new VaultError("corrupt", "no root was found");
-      const { skippedRoots } = this.vault.opened;
+      const { skippedRoots, mediumDamage } = this.vault.opened;
+      for (const damage of mediumDamage) this.problems.add("root", damage);
       if (root.skipped.length > 0 || root.record.sequence < store.sequence) {
         this.problems.add("root", `the newest root cannot be read, only ${root.record.sequence}`);
       } else if (skippedRoots.length > 0) {

@@ -1,4 +1,5 @@
 import { wipe } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
 import { KEY_BYTES, MIB } from "../limits.ts";
 import type { VaultParts } from "./vault.ts";
 
@@ -14,6 +15,12 @@ export async function fillWithNoise(
   progress?: (doneBytes: number, totalBytes: number) => void,
 ): Promise<void> {
   const { medium, kernel, runtime } = parts;
+  if (!medium.capabilities.overwrite) {
+    throw new VaultError(
+      "invalid",
+      `Cannot fill "${medium.name}" with noise: what is written there is never overwritten; want no dense vault`,
+    );
+  }
   const buffer = kernel.reserve(CHUNK_BYTES);
   const seedAt = kernel.reserve(KEY_BYTES);
   const seed = new Uint8Array(KEY_BYTES);

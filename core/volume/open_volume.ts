@@ -63,7 +63,11 @@ export interface OpenedVolume {
   readonly skippedRoots: readonly number[];
   /** What this device remembers of the vault, where it does. */
   readonly memory?: DeviceMemory;
+  /** What is damaged where media had to be put together from what is left. */
+  readonly mediumDamage: readonly string[];
 }
+
+const NOTHING_FOUND = { replayed: 0, skippedRoots: [], mediumDamage: [] };
 
 /** Makes a vault with one empty volume and writes its first root. */
 export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
@@ -81,7 +85,7 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
   const { memory } = options;
   const { roots } = parts;
   const volume = volumes.openFirst();
-  return { volume, volumes, wipe, keyRing, roots, replayed: 0, skippedRoots: [], memory };
+  return { volume, volumes, wipe, keyRing, roots, memory, ...NOTHING_FOUND };
 }
 
 /**
@@ -90,7 +94,7 @@ export function createVolume(options: VolumeOptions, shape: TreeStoreShape): Ope
  */
 export function openVolume(options: VolumeOptions, mode: "write" | "read"): OpenedVolume {
   const media = new JoinedMedia();
-  const { parts, keyRing } = assemble(options, media, "open");
+  const { parts, keyRing, mediumDamage } = assemble(options, media, "open");
   const epochs = options.keys.epochs.map(({ epoch }) => epoch);
   const given = mediaOf(options);
   identify(parts, given, epochs);
@@ -121,7 +125,8 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const skippedRoots = opened.skipped;
   const { roots } = parts;
   const volume = volumes.openFirst();
-  return { volume, volumes, wipe, keyRing, roots, replayed, skippedRoots, memory };
+  const found = { replayed, skippedRoots, mediumDamage };
+  return { volume, volumes, wipe, keyRing, roots, memory, ...found };
 }
 
 /** Whoever writes roots says so with the first of them: later ones show by it what they came from. */
@@ -160,13 +165,16 @@ function protect({ keys, medium: { name }, protect }: VolumeOptions, store: Tree
 interface Assembly {
   readonly parts: TreeStoreParts;
   readonly keyRing: KeyRing;
+  readonly mediumDamage: readonly string[];
 }
 
 function assemble(options: VolumeOptions, media: JoinedMedia, mode: "open" | "create"): Assembly {
   const { kernel, runtime, keys, cacheBytes } = options;
   const given = mediaOf(options);
+  const mediumDamage: string[] = [];
   for (const medium of given) {
-    medium.unlock?.(new ObjectSeal(kernel, runtime, keys.layoutKey), mode);
+    const damage = medium.unlock?.(new ObjectSeal(kernel, runtime, keys.layoutKey), mode) ?? null;
+    if (damage !== null) mediumDamage.push(damage);
   }
   const keyRing = new KeyRing(kernel);
   for (const { epoch, masterKey } of keys.epochs) keyRing.addEpoch(epoch, masterKey);
@@ -183,7 +191,7 @@ function assemble(options: VolumeOptions, media: JoinedMedia, mode: "open" | "cr
   const order = given.every(({ capabilities }) => capabilities.overwrite)
     ? new SegmentOrder(kernel, keys.layoutKey)
     : ASCENDING_ORDER;
-  return { parts: { context, media, roots, order, cacheBytes }, keyRing };
+  return { parts: { context, media, roots, order, cacheBytes }, keyRing, mediumDamage };
 }
 
 function wipeAll(engine: Engine, parts: TreeStoreParts, keyRing: KeyRing): void {

@@ -44,8 +44,8 @@ async function record(seed: number): Promise<Recording> {
   for (let session = 0; session < SESSIONS; session++) {
     arena.reset();
     const runtime = new FakeRuntime(100 * seed + session);
-    const { volume } = openKeyedVolume({ medium, kernel: arena, runtime });
-    const { engine, store } = volume;
+    const opened = openKeyedVolume({ medium, kernel: arena, runtime });
+    const { engine, store } = opened.volume;
     const note = () => {
       // With a mark, the images of this point have one in which nothing arrived that was not synced.
       medium.mark(session);
@@ -53,7 +53,7 @@ async function record(seed: number): Promise<Recording> {
     };
     note();
     engine.onRoot = note;
-    await new EngineWorkload(volume, seed + session, () => {}).run(GROUPS);
+    await new EngineWorkload({ opened }, seed + session, () => {}).run(GROUPS);
   }
   return { medium, noted };
 }

@@ -3,12 +3,16 @@
  * `SIGMAVAULT_MODEL_STEPS` (1500 unless set) says how many operations each seed does: millions take hours.
  */
 import assert from "node:assert/strict";
+import { MemoryObjects } from "../../backends/memory/objects.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { PosixError } from "../../core/fs/file_system.ts";
-import { MIB } from "../../core/limits.ts";
+import { KIB, MIB } from "../../core/limits.ts";
+import type { StorageBackend } from "../../core/storage/storage_backend.ts";
+import { WriteOnceMedium } from "../../core/storage/write_once/write_once_medium.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
+import { FakeRuntime } from "../support/fake_runtime.ts";
 import { FileActions } from "../support/file_actions.ts";
 import { createKeyedVault, openKeyedVault } from "../support/keyed_vault.ts";
 import { emptyAttributes, named } from "../support/open_memory_volume.ts";
@@ -21,22 +25,43 @@ const NAMES = 30;
 const FILE_BYTES_MAX = 150_000;
 const arena = new ArenaKernel(24 * MIB);
 
+/** Opens the medium of a test, again and again. */
+type OpenAgain = () => StorageBackend;
+const MEDIA: Record<string, () => OpenAgain> = {
+  memory: () => {
+    const medium = new MemoryStorage({});
+    return () => medium;
+  },
+  "write-once": () => {
+    const { content } = new MemoryObjects();
+    const options = { objectBytesMax: 256 * KIB, graceSyncs: 0 };
+    return () => new WriteOnceMedium(new MemoryObjects({ content }), options);
+  },
+};
+/** Every opening draws other random numbers. */
+let openings = 0;
+
 /** A vault and what it should hold: name → content. */
 class Subject {
-  readonly medium = new MemoryStorage({});
   readonly model = new Map<string, Uint8Array>();
   vault!: Vault;
   #actions!: FileActions;
   readonly #stream: RandomStream;
+  readonly #openAgain: OpenAgain;
 
-  constructor(seed: number) {
+  constructor(seed: number, openAgain: OpenAgain) {
+    this.#openAgain = openAgain;
     this.#stream = new RandomStream(seed);
   }
 
   async create(): Promise<void> {
     arena.reset();
     const shape = { segments: 6, segmentsMax: 20, blockBytes: 4096 << this.#stream.below(3) };
-    this.#take(await createKeyedVault({ medium: this.medium, kernel: arena }, shape));
+    this.#take(await createKeyedVault(this.#parts(), shape));
+  }
+
+  #parts() {
+    return { medium: this.#openAgain(), kernel: arena, runtime: new FakeRuntime(++openings) };
   }
 
   #take(vault: Vault): void {
@@ -51,7 +76,7 @@ class Subject {
     await this.vault.fileSystem.fsync(1);
     arena.reset();
     const cacheBytes = this.#stream.chance(0.5) ? 64 * 1024 : undefined;
-    this.#take(openKeyedVault({ medium: this.medium, kernel: arena, cacheBytes }));
+    this.#take(openKeyedVault({ ...this.#parts(), cacheBytes }));
   }
 
   #ino(name: string): number {
@@ -139,9 +164,13 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-  Deno.test(`vault: ${STEPS} random operations of seed ${seed} do what the model does`, async () => {
-    const subject = new Subject(seed);
+const runs = Object.entries(MEDIA).flatMap(([name, open]) =>
+  Array.from({ length: SEEDS }, (_, i) => ({ name, open, seed: FIRST_SEED + i }))
+);
+
+for (const { name, open, seed } of runs) {
+  Deno.test(`vault: ${STEPS} random operations of seed ${seed} on ${name} do what the model does`, async () => {
+    const subject = new Subject(seed, open());
     await subject.create();
     for (let step = 1; step <= STEPS; step++) {
       await subject.step();

@@ -1,55 +1,77 @@
 import assert from "node:assert/strict";
-import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
-import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
+import { checkVault } from "../../core/vault/check.ts";
+import type { Vault } from "../../core/vault/vault.ts";
 import type { Volume } from "../../core/volume/volume.ts";
+import type { SnapshotStatus } from "../../core/volume/volume_status.ts";
+import { MAIN_VOLUME, type Volumes } from "../../core/volume/volumes.ts";
+import { createKeyedVault, type KeyedVaultOptions } from "./keyed_vault.ts";
 import { RandomStream } from "./random_stream.ts";
+import { assertBlocks, dumpTree, RUN_BLOCKS_MAX, TreeWorkload } from "./tree_workload.ts";
 
-/** Bytes of a full block of the vaults that the workload runs on. */
-export const BLOCK_BYTES = 4096;
-/** Keys that are no records of a filesystem: the check of those is not asked here. */
-const PLAIN_KEY = 250;
-const KEYS = 40;
-const FILES = 8;
+const BLOCK_BYTES = 4096;
+/** The volume beside the first one that is always there. */
+const SECOND_VOLUME = "second";
+const VALUE_BYTES = 900;
+const VOLUMES_MAX = 4;
+const SNAPSHOTS_MAX = 5;
 
 /** What was promised when a point was reached: groups up to this index. */
 export interface Promised {
   readonly groups: number;
 }
 
-/** Random puts, drops, groups, syncs, commits and transactions. */
+/** Makes the vault that the workload begins with. */
+export async function createEngineVault(
+  options: KeyedVaultOptions,
+  segments: number,
+): Promise<void> {
+  const shape = { segments, segmentsMax: 8, blockBytes: BLOCK_BYTES };
+  const vault = await createKeyedVault(options, shape);
+  vault.opened.volumes.createVolume(SECOND_VOLUME);
+}
+
+/** Random changes of two volumes and more, groups, syncs, commits, transactions, snapshots, clones and rollbacks. */
 export class EngineWorkload {
-  /** What the tree held after each group; index 0: before the first. */
+  /** What the vault held after each group; index 0: before the first. */
   readonly states: string[] = [];
-  private readonly volume: Volume;
+  private readonly first: Volume;
+  private readonly volumes: Volumes;
   private readonly stream: RandomStream;
-  private readonly address: number;
+  private readonly changes: TreeWorkload;
   private readonly mark: (promised: Promised) => void;
 
   /** `mark` is told what has become durable. */
-  constructor(volume: Volume, seed: number, mark: (promised: Promised) => void) {
-    this.volume = volume;
+  constructor(vault: Pick<Vault, "opened">, seed: number, mark: (promised: Promised) => void) {
+    this.first = vault.opened.volume;
+    this.volumes = vault.opened.volumes;
     this.mark = mark;
     this.stream = new RandomStream(seed);
-    this.address = volume.kernel.reserve(4 * BLOCK_BYTES);
-    this.states.push(dump(this.volume));
+    const address = this.first.kernel.reserve(RUN_BLOCKS_MAX * BLOCK_BYTES);
+    this.changes = new TreeWorkload(this.stream, address, VALUE_BYTES);
+    this.states.push(dumpVolumes(this.volumes));
   }
 
-  /** Runs so many groups. */
+  /** Runs so many groups, or changes of snapshots and clones. */
   async run(groups: number): Promise<void> {
     for (let group = 0; group < groups; group++) {
-      if (this.stream.chance(0.15)) this.transaction();
-      else {
-        for (let i = this.stream.below(5); i >= 0; i--) this.change(true);
-        this.volume.endGroup();
-      }
-      this.states.push(dump(this.volume));
-      if (this.stream.chance(0.35)) {
-        this.volume.sync();
-        this.promise();
-      } else if (this.stream.chance(0.2)) {
-        await this.volume.commit();
-        this.promise();
-      }
+      if (this.stream.chance(0.25)) this.changeDatasets();
+      else await this.group();
+    }
+  }
+
+  private async group(): Promise<void> {
+    if (this.stream.chance(0.15)) this.transaction();
+    else {
+      for (let i = this.stream.below(5); i >= 0; i--) this.change(true);
+      this.first.endGroup();
+    }
+    this.states.push(dumpVolumes(this.volumes));
+    if (this.stream.chance(0.35)) {
+      this.first.sync();
+      this.promise();
+    } else if (this.stream.chance(0.2)) {
+      await this.first.commit();
+      this.promise();
     }
   }
 
@@ -58,79 +80,82 @@ export class EngineWorkload {
   }
 
   private transaction(): void {
-    this.volume.beginTransaction();
+    this.first.beginTransaction();
     const keeps = this.stream.chance(0.6);
     for (let i = this.stream.below(5); i >= 0; i--) this.change(keeps);
-    if (keeps) this.volume.keepTransaction();
-    else this.volume.rollbackTransaction();
+    if (keeps) this.first.keepTransaction();
+    else this.first.rollbackTransaction();
   }
 
   private change(withBlocks: boolean): void {
-    const { tree } = this.volume;
-    if (withBlocks && this.stream.chance(0.4)) return this.rewriteFile();
-    const key = new Uint8Array([PLAIN_KEY, this.stream.below(KEYS), 0, 0, 0, 0, 0]);
-    if (this.stream.chance(0.3)) tree.delete(key);
-    else tree.put(key, new Uint8Array(this.stream.below(900)).fill(this.stream.below(256)));
+    const [volume] = this.pick(this.volumes.listVolumes());
+    const opened = this.volumes.openVolume(volume.name);
+    this.changes.change(opened, withBlocks);
+    opened.settle();
   }
 
-  /** Puts new blocks in place of an extent, or only drops it. */
-  private rewriteFile(): void {
-    const { tree } = this.volume;
-    const ino = 1000 + this.stream.below(FILES);
-    const key = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
-    const old = tree.get(key);
-    if (old !== null) {
-      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
-      decodeExtent(old, extent);
-      this.volume.drop(extent.firstId, extent.count);
+  /** One or none. */
+  private pick<T>(list: readonly T[]): T[] {
+    const at = this.stream.below(Math.max(1, list.length));
+    return list.slice(at, at + 1);
+  }
+
+  /** What is durable when it returns. */
+  private changeDatasets(): void {
+    const listed = this.volumes.listVolumes();
+    const [{ name }] = this.pick(listed);
+    const snapshots = this.volumes.listSnapshots(name);
+    const [snapshot] = this.pick(snapshots);
+    const action = this.stream.below(100);
+    if (action < 25) {
+      this.volumes.destroyStep(1 + this.stream.below(6));
+      return;
     }
-    if (this.stream.chance(0.2)) return void tree.delete(key);
-    const count = 1 + this.stream.below(4);
-    const firstId = this.volume.allocateIds(count);
-    for (let i = 0; i < count; i++) {
-      const at = this.address + i * BLOCK_BYTES;
-      this.volume.kernel.bytes.fill(fillOf(firstId + i), at, at + BLOCK_BYTES);
-    }
-    this.volume.put({ firstId, count, address: this.address, lastLength: BLOCK_BYTES });
-    const record = new Uint8Array(EXTENT_BYTES);
-    encodeExtent({ count, firstId, tailCells: 0, unwritten: false }, record);
-    tree.put(key, record);
+    if (action < 55 && snapshots.length < SNAPSHOTS_MAX) {
+      this.volumes.snapshot(name, `snapshot ${this.first.store.sequence}`);
+    } else if (snapshot === undefined) return;
+    else if (action < 65 && listed.length < VOLUMES_MAX) {
+      this.volumes.clone(name, snapshot.sequence, `clone ${this.first.store.sequence}`);
+    } else if (action < 75 && name !== MAIN_VOLUME && name !== SECOND_VOLUME) {
+      this.volumes.closeVolume(this.volumes.openVolume(name));
+      this.volumes.deleteVolume(name);
+    } else this.rollBackOrDelete(name, snapshot);
+    this.states.push(dumpVolumes(this.volumes));
+    this.promise();
+  }
+
+  private rollBackOrDelete(name: string, { sequence }: SnapshotStatus): void {
+    if (this.stream.chance(0.6)) return this.volumes.deleteSnapshot(name, sequence);
+    this.volumes.rollback(name, sequence, this.stream.chance(0.5) ? "keep" : "destroy");
   }
 }
 
-/** Every byte of a block, so that its content follows from its id. */
-function fillOf(id: number): number {
-  return id * 37 % 251;
-}
-
-/** Everything in the tree, as text. */
-export function dump(volume: Volume): string {
-  const lines: string[] = [];
-  volume.tree.scan(new Uint8Array(0), (key, value) => {
-    if (key[0] === PLAIN_KEY || key[0] === KEY_TYPE.extent) {
-      lines.push(`${key.toHex()}=${value.toHex()}`);
-    }
-    return true;
-  });
-  return lines.join("\n");
-}
-
-/** Every block that the tree names holds what its id says. */
-export function checkBlocks(volume: Volume): void {
-  const address = volume.kernel.reserve(4 * BLOCK_BYTES);
-  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
-  const runs: { firstId: number; count: number }[] = [];
-  volume.tree.scan(new Uint8Array([KEY_TYPE.extent]), (key, value) => {
-    if (key[0] !== KEY_TYPE.extent) return false;
-    decodeExtent(value, extent);
-    runs.push({ ...extent });
-    return true;
-  });
-  for (const { firstId, count } of runs) {
-    volume.get(firstId, count, address);
-    for (let i = 0; i < count * BLOCK_BYTES; i++) {
-      const expected = fillOf(firstId + Math.floor(i / BLOCK_BYTES));
-      if (volume.kernel.bytes[address + i] !== expected) assert.fail("a block has other bytes");
+/** Everything in all volumes and snapshots, as text. */
+export function dumpVolumes(volumes: Volumes): string {
+  const parts: string[] = [];
+  for (const { name } of volumes.listVolumes()) {
+    parts.push(`volume ${name}`, dumpTree(volumes.openVolume(name)));
+    for (const { sequence } of volumes.listSnapshots(name)) {
+      const snapshot = volumes.openSnapshot(name, sequence);
+      parts.push(`snapshot ${sequence}`, dumpTree(snapshot));
+      snapshot.close();
     }
   }
+  return parts.join("\n");
+}
+
+/** Every block has its content, and nothing is out of place. */
+export async function checkEngineVault(vault: Vault): Promise<void> {
+  const { volumes } = vault.opened;
+  const address = vault.opened.volume.kernel.reserve(RUN_BLOCKS_MAX * BLOCK_BYTES);
+  for (const { name } of volumes.listVolumes()) {
+    assertBlocks(volumes.openVolume(name), address);
+    for (const { sequence } of volumes.listSnapshots(name)) {
+      const snapshot = volumes.openSnapshot(name, sequence);
+      assertBlocks(snapshot, address);
+      snapshot.close();
+    }
+  }
+  const report = await checkVault(vault);
+  assert.deepEqual(report.problems.filter(({ kind }) => kind !== "record"), []);
 }

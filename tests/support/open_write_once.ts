@@ -9,9 +9,9 @@ import { createKernel } from "../../wasm/kernel.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 
 const kernel = createKernel({ memoryBytes: 1024 * 1024 });
-/** One for all: kernel memory is set aside for good. */
 const seal = new ObjectSeal(kernel, systemRuntime, new Uint8Array(32).fill(5));
-const lasting: MediumSeal = {
+/** One for all, always with the same key: kernel memory is set aside for good. */
+export const fixedSeal: MediumSeal = {
   seal: (plaintext, aad) => seal.seal(plaintext, aad),
   open: (cell, aad) => seal.open(cell, aad),
   name: (input) => seal.name(input),
@@ -22,6 +22,6 @@ const lasting: MediumSeal = {
 /** A write-once medium that is unlocked, always with the same key. */
 export function openWriteOnce(objects: ObjectAccess, options?: WriteOnceOptions): WriteOnceMedium {
   const medium = new WriteOnceMedium(objects, options);
-  medium.unlock(lasting, "open");
+  medium.unlock(fixedSeal, "open");
   return medium;
 }

@@ -33,10 +33,18 @@ export class Garbage {
     this.#fresh = [];
   }
 
-  /** A sync is done: deletes what has rested. */
+  /** A sync is done: deletes some of what has rested. */
   synced(): void {
     this.#syncs++;
-    const most = Math.max(DELETES_PER_SYNC, this.#resting.length * DELETED_SHARE);
+    this.#deleteDue(Math.max(DELETES_PER_SYNC, this.#resting.length * DELETED_SHARE));
+  }
+
+  /** Nothing will be synced any more: deletes all that has rested. */
+  ended(): void {
+    this.#deleteDue(Infinity);
+  }
+
+  #deleteDue(most: number): void {
     let count = 0;
     for (; count < most; count++) {
       const next = this.#resting[count];

@@ -15,6 +15,7 @@ import { listAll, type ObjectAccess } from "../object_access.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
 import { type LoadedEra, loadEra } from "./era.ts";
 import {
+  damaged,
   type EraContext,
   footerAad,
   objectName,
@@ -25,12 +26,15 @@ import {
 import { Garbage } from "./garbage.ts";
 import { asFenced, Generations } from "./generations.ts";
 import { DROPPED_RUNS_MAX, type ObjectSlab } from "./object_slab.ts";
+import { footerPlace, rebuildState } from "./rebuild.ts";
 import { StoredState } from "./stored_state.ts";
 
 /** An era ends after so many objects, and one more for each 64 that there are: opening reads that many footers. */
 const ERA_OBJECTS = 64;
 /** Or when objects that could be deleted then take so many cells (64 MiB), and an eighth of the whole. */
 const DEAD_CELLS = 16384;
+/** Or when they take at least so many (1 MiB), where there is no more room than that, or the medium is closed. */
+const DEAD_CELLS_LEAST = 256;
 /** Objects after which an era that could not begin for lack of room is tried again. */
 const TURN_AGAIN = 16;
 /** Dropped runs that wait for an object to be noted in; forgetting one costs space until its cells are written again. */
@@ -86,26 +90,43 @@ export class ObjectLog {
     return this.#isUnsynced;
   }
 
-  /** Finds the newest state; with `create`, forgets it: the next claim begins with nothing. */
-  load(mode: "open" | "create"): void {
+  /**
+   * Finds the newest state; with `create`, forgets it: the next claim begins with nothing. Who only reads gets what can be
+   * rebuilt of a damaged one, and is told.
+   */
+  load(mode: "open" | "create"): string | null {
     for (let attempt = 1;; attempt++) {
       try {
-        return this.#load(mode);
+        this.#load(mode);
+        return null;
       } catch (error) {
         // Another writer may have ended the era meanwhile, or added objects while they were listed.
         const mayPass = error instanceof VaultError && ["corrupt", "missing"].includes(error.kind);
-        if (!mayPass || attempt === LOAD_ATTEMPTS) throw error;
+        if (!mayPass) throw error;
+        if (attempt === LOAD_ATTEMPTS) return this.#rebuild(error);
       }
     }
+  }
+
+  #rebuild(damage: VaultError): string {
+    const state = this.#access.writable ? null : rebuildState(this.#context, this.#listSizes());
+    if (state === null) throw damage;
+    this.state = state;
+    return damage.message;
+  }
+
+  #listSizes(): Map<string, number> {
+    const sizes = new Map<string, number>();
+    for (const { name, size } of listAll(this.#access, "")) {
+      if (DATA_NAME.test(name)) sizes.set(name, size);
+    }
+    return sizes;
   }
 
   #load(mode: "open" | "create"): void {
     const claims = this.#claims.list();
     this.#claim = claims.at(-1) ?? 0;
-    const sizes = new Map<string, number>();
-    for (const { name, size } of listAll(this.#access, "")) {
-      if (DATA_NAME.test(name)) sizes.set(name, size);
-    }
+    const sizes = this.#listSizes();
     if (mode === "open" && this.#claim > 0) {
       const claim = readClaim(this.#context, this.#claims.nameOf(this.#claim), this.#claim);
       this.#found = loadEra(this.#context, claim, sizes);
@@ -117,8 +138,19 @@ export class ObjectLog {
     if (this.#found?.isFenced) {
       sizes.delete(objectName(this.#seal, this.#found.eraId, this.#found.gap));
     }
+    const isAtRisk = this.#access.writable || this.#claim === 0;
+    if (mode === "open" && isAtRisk) this.#checkNothingNewer(sizes);
     this.#garbage.add(sizes.keys());
     this.#garbage.add(claims.map((claim) => this.#claims.nameOf(claim)));
+  }
+
+  /** Objects of a claim that is not there are no garbage: the claim is lost, or has not arrived yet. */
+  #checkNothingNewer(unknown: ReadonlyMap<string, number>): void {
+    for (const [name, size] of unknown) {
+      const place = footerPlace(this.#context, name, size);
+      if (place === null || place.claim <= this.#claim) continue;
+      throw damaged(this.#access, "its newest claim is missing");
+    }
   }
 
   /** Notes that cells are of no use any more. */
@@ -130,18 +162,25 @@ export class ObjectLog {
     }
   }
 
-  /** Makes an object of what the slab holds, and empties it. Throws `conflict` where another writer took over. */
+  /** Makes objects of what the slab holds, and empties it. Throws `conflict` where another writer took over. */
   emit(slab: ObjectSlab, kind: "part" | "end"): void {
+    for (let cells = slab.nextCells; cells < slab.cells; cells = slab.nextCells) {
+      this.#emitFirst(slab, cells, "part");
+    }
+    this.#emitFirst(slab, slab.cells, kind);
+  }
+
+  #emitFirst(slab: ObjectSlab, cells: number, kind: "part" | "end"): void {
     assert(this.#eraId !== null, "what is emitted was changed after a claim");
     const name = objectName(this.#seal, this.#eraId, this.#next);
-    const object = slab.build((bytes) => this.#seal.random(bytes));
+    const object = slab.build(cells, (bytes) => this.#seal.random(bytes));
     const dropped = this.#takeDropped();
-    const footer = { ...this.#footer(kind, this.#next), dropped, held: slab.held };
+    const footer = { ...this.#footer(kind, this.#next), dropped, held: slab.heldIn(cells) };
     this.state.checkObjects(this.#access.name);
     this.#isUnsynced = true;
     this.#createObject(name, object, footer);
     this.state.apply(name, object.length / CELL_BYTES, footer);
-    slab.clear();
+    slab.removeFirst(cells);
     this.#next++;
     this.#groupIsOpen = kind === "part";
   }
@@ -179,21 +218,32 @@ export class ObjectLog {
     }
   }
 
-  /** Makes what was emitted durable, and tidies up: after the end of a group. */
-  sync(): void {
+  /**
+   * Makes what was emitted durable, and tidies up: after the end of a group. `freeBytes` are what the storage has left: the less,
+   * the sooner dead objects go.
+   */
+  sync(freeBytes: number): void {
     this.#access.sync();
     this.#isUnsynced = false;
     if (this.#eraId === null) return;
     this.#settled = this.#next;
-    if (this.#eraIsOver()) this.#turnWhereRoom();
+    if (this.#eraIsOver(freeBytes)) this.#turnWhereRoom();
     this.#garbage.synced();
   }
 
-  #eraIsOver(): boolean {
+  /** Everything is durable and the medium about to be closed: deletes what is of no use where it is worth a claim. */
+  end(): void {
+    if (this.#eraId === null) return;
+    if (this.state.deadCells() >= DEAD_CELLS_LEAST) this.#turnWhereRoom();
+    this.#garbage.ended();
+  }
+
+  #eraIsOver(freeBytes: number): boolean {
     const { objects, objectCells } = this.state;
     if (this.#next < this.#turnNotBefore) return false;
+    const deadMost = Math.min(DEAD_CELLS + objectCells / 8, freeBytes / CELL_BYTES);
     return this.#next - this.#eraStart >= ERA_OBJECTS + objects.size / 64 ||
-      this.state.deadCells() >= DEAD_CELLS + objectCells / 8;
+      this.state.deadCells() >= Math.max(DEAD_CELLS_LEAST, deadMost);
   }
 
   #turnWhereRoom(): void {

@@ -9,6 +9,7 @@ import type { ObjectAccess } from "../object_access.ts";
 import type {
   DirectAccess,
   MediumRoom,
+  ObjectUse,
   StorageBackend,
   StorageCapabilities,
 } from "../storage_backend.ts";
@@ -99,22 +100,23 @@ export class WriteOnceMedium implements StorageBackend {
   }
 
   /** See {@linkcode StorageBackend.unlock}. The seal is wiped when the medium is closed. */
-  unlock(seal: MediumSeal, mode: "open" | "create"): void {
+  unlock(seal: MediumSeal, mode: "open" | "create"): string | null {
     this.#checkOpen("unlock");
     this.#seal?.wipe();
     this.#seal = seal;
     const log = new ObjectLog({ access: this.#access, seal }, this.#options.graceSyncs ?? 32);
-    log.load(mode);
+    const damage = log.load(mode);
     if (mode === "create") log.state.resize(this.#lockedBytes);
     this.#log = log;
     const parts = { log, cache: this.#cache };
     this.#compaction = new Compaction(parts, (cell, bytes) => {
       if (this.#slab.find(cell) === null) this.#place(cell).set(bytes);
     });
+    return damage;
   }
 
-  /** What the objects amount to, for `info`; null before `unlock`. */
-  objectUse(): { objects: number; liveBytes: number; objectBytes: number } | null {
+  /** See {@linkcode StorageBackend.objectUse}; null before `unlock`. */
+  objectUse(): ObjectUse | null {
     if (this.#log === null) return null;
     const { objects, liveCells, objectCells } = this.#log.state;
     const [liveBytes, objectBytes] = [liveCells * CELL_BYTES, objectCells * CELL_BYTES];
@@ -161,6 +163,7 @@ export class WriteOnceMedium implements StorageBackend {
     if (this.#closed) return;
     try {
       if (this.#isDirty) this.#sync();
+      this.#log?.end();
     } finally {
       this.#closed = true;
       this.#seal?.wipe();
@@ -270,15 +273,18 @@ export class WriteOnceMedium implements StorageBackend {
     if (!this.#slab.isEmpty) this.#compact();
     this.#placed = 0;
     if (!this.#slab.isEmpty || this.#isResized || log.groupIsOpen) this.#emit(log, "end");
-    log.sync();
+    log.sync(this.#freeBytes);
+  }
+
+  get #freeBytes(): number {
+    return this.direct.room?.().freeBytes ?? Infinity;
   }
 
   #compact(): void {
-    const room = this.direct.room?.().freeBytes ?? Infinity;
     this.#compaction?.step({
       written: this.#placed,
       waiting: this.#slab.cells,
-      most: Math.floor(room / 2 / CELL_BYTES),
+      most: Math.floor(this.#freeBytes / 2 / CELL_BYTES),
     });
   }
 
