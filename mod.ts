@@ -20,6 +20,7 @@
 import { openMedium } from "./backends/open_medium.ts";
 import { DimensionalScatterEngine } from "./core/block/dimensional_scatter_engine.ts";
 import { wipe } from "./core/bytes.ts";
+import { importKeys } from "./core/crypto/key_export.ts";
 import { expandKey } from "./core/crypto/hkdf.ts";
 import type { Secret } from "./core/crypto/key_encryption.ts";
 import type { Platform } from "./core/crypto/platform.ts";
@@ -41,6 +42,11 @@ import {
   type Vault,
   type VaultParts,
 } from "./core/vault/vault.ts";
+import {
+  type LostVault,
+  type RecoverReport,
+  recoverVault as recoverOn,
+} from "./core/vault/recover.ts";
 import { createVolume, openVolume } from "./core/volume/open_volume.ts";
 import { libcFileIo } from "./ffi/libc/file_io.ts";
 import { createKernel } from "./wasm/kernel.ts";
@@ -87,6 +93,9 @@ export type {
 } from "./core/storage/storage_backend.ts";
 export type { MediumSeal } from "./core/storage/medium_seal.ts";
 export { type CheckOptions, checkVault } from "./core/vault/check.ts";
+export { exportKeys } from "./core/vault/key_export.ts";
+export type { ExportSecret } from "./core/crypto/key_export.ts";
+export type { LostVault, RecoverReport, RecoverStage } from "./core/vault/recover.ts";
 export { type ScrubOptions, type ScrubReport, scrubVault } from "./core/vault/scrub.ts";
 export type { LostReport, PlacedLoss } from "./core/vault/lost_datasets.ts";
 export type { Loss, LostFile } from "./core/vault/lost_files.ts";
@@ -246,6 +255,27 @@ export function createHiddenVault(options: NewHiddenVault): Promise<Vault> {
     opening,
     (parts, secret) => createHiddenVaultOn(parts, { ...options, secret }),
   );
+}
+
+/** Makes a vault anew whose header and superblocks are gone, as far as its medium holds it. */
+export async function recoverVault(options: LostVault): Promise<RecoverReport> {
+  const { medium, to, keyExport, exportPassphrase, passphrase, kdf } = options;
+  const part = (backend: StorageBackend): VaultParts => {
+    const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+    return { medium: backend, kernel, runtime: systemRuntime };
+  };
+  const source = part(await mediumOf(medium, { readOnly: true }));
+  try {
+    const keys = await importKeys(source, keyExport, { passphrase: exportPassphrase });
+    const target = part(await mediumOf(to, { create: true, exclusive: true }));
+    const slot = { mode: "user", secret: { passphrase }, kdf } as const;
+    return await recoverOn({ ...options, source, target, keys, slot }).finally(async () => {
+      keys.wipe();
+      await target.medium.close();
+    });
+  } finally {
+    await source.medium.close();
+  }
 }
 
 /** How to open a medium as a scatter engine. */

@@ -7,13 +7,17 @@ import {
   createVault,
   DimensionalCoordinate,
   EntropicMixer,
+  exportKeys,
   MemoryStorage,
   openScatterEngine,
   openVault,
+  recoverVault,
+  scrubVault,
   systemRuntime,
 } from "../mod.ts";
 
 const passphrase = "correct horse battery";
+const CHEAP = { memoryKib: 64, passes: 1, parallelism: 1 };
 
 Deno.test({
   name: "library: a vault in a file is made once, opened by its passphrase, and by no other",
@@ -138,6 +142,32 @@ Deno.test("library: mixing is fresh each time, bound to its id, and over after a
   assert.equal(indexOf(bytes, key), -1);
   assert.equal(indexOf(bytes, content.subarray(0, 32)), -1);
   assert.throws(() => mixer.unmix(one), { kind: "invalid" });
+});
+
+Deno.test("library: a vault without header comes back from exported keys", async () => {
+  const text = (words: string) => new TextEncoder().encode(words);
+  const medium = new MemoryStorage();
+  const vault = await createVault({ medium, passphrase: "gone", kdf: CHEAP });
+  await vault.files.writeFile("/note", "kept");
+  const exportPassphrase = text("apart");
+  const keyExport = await exportKeys(vault, { passphrase: exportPassphrase, kdf: "interactive" });
+  await vault.close();
+  medium.content.write(0, new Uint8Array(8 * 1024 * 1024));
+  const to = new MemoryStorage();
+  const passphrase = text("new");
+  const report = await recoverVault({
+    medium: new MemoryStorage({ content: medium.content }),
+    to,
+    keyExport,
+    exportPassphrase,
+    passphrase,
+    kdf: CHEAP,
+  });
+  assert.equal(report.how, "whole");
+  const again = new MemoryStorage({ content: to.content });
+  await using back = await openVault({ medium: again, passphrase, profiles: [CHEAP] });
+  assert.equal(await back.files.readText("/note"), "kept");
+  assert.equal((await scrubVault(back)).ok, true);
 });
 
 /** Where `part` lies in kernel memory, or -1. */

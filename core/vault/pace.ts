@@ -1,7 +1,8 @@
 import type { Runtime } from "../runtime.ts";
 
-/** Work that goes on without a pause: then others get a turn. */
+/** Work that goes on without a pause: then others get a turn. Longer where nobody waits but for this. */
 const TURN_MS = 2;
+const LONG_TURN_MS = 50;
 /** A pause is never longer than this: whoever wants to stop is heard. */
 const PAUSE_MS = 250;
 
@@ -11,12 +12,14 @@ export class Pace {
   readonly #bytesPerMs: number;
   #from: number;
   #bytes = 0;
+  readonly #turnMs: number;
   #turn: number;
 
   /** `rateBytes` in a second; infinity: only turns are given. */
   constructor(runtime: Pick<Runtime, "now">, rateBytes: number) {
     this.#runtime = runtime;
     this.#bytesPerMs = rateBytes / 1000;
+    this.#turnMs = rateBytes === Infinity ? LONG_TURN_MS : TURN_MS;
     this.#from = this.#turn = runtime.now();
   }
 
@@ -27,7 +30,7 @@ export class Pace {
     for (;;) {
       const now = this.#runtime.now();
       const ahead = this.#bytes / this.#bytesPerMs - (now - this.#from);
-      if (ahead <= 0 && now - this.#turn < TURN_MS) return;
+      if (ahead <= 0 && now - this.#turn < this.#turnMs) return;
       await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS, Math.max(0, ahead))));
       signal?.throwIfAborted();
       this.#turn = this.#runtime.now();

@@ -1,6 +1,8 @@
+import type { KdfChoice } from "../crypto/argon2.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
+import type { StorageBackend } from "../storage/storage_backend.ts";
 import type { SlotOrder } from "../volume/header_area.ts";
 import { BrokenMedium } from "./broken_medium.ts";
 import type { LostReport } from "./lost_datasets.ts";
@@ -25,6 +27,29 @@ export interface RecoverOptions {
   readonly salvage?: boolean;
   /** Told how far a stage is, in bytes; a stage may be begun again. */
   readonly progress?: (stage: RecoverStage, doneBytes: number, totalBytes: number) => void;
+  /** Stops it; what was made so far is of no use. */
+  readonly signal?: AbortSignal;
+}
+
+/** A vault to be made anew by those who have its key export. */
+export interface LostVault {
+  /** What is left of it: only read, and closed at the end. */
+  readonly medium: string | StorageBackend;
+  /** Where it is made anew; closed at the end. A file must not be there yet. */
+  readonly to: string | StorageBackend;
+  /** What `exportKeys` gave. */
+  readonly keyExport: Uint8Array;
+  /** The passphrase that it was given. */
+  readonly exportPassphrase: Uint8Array;
+  /** What shall open the new vault. */
+  readonly passphrase: Uint8Array;
+  /** What guessing that passphrase costs: `interactive` unless given. */
+  readonly kdf?: KdfChoice;
+  /** Where newer states have holes, take what is whole of the newest one, not all of an older one. */
+  readonly salvage?: boolean;
+  /** Told how far a stage is, in bytes. */
+  readonly progress?: (stage: RecoverStage, doneBytes: number, totalBytes: number) => void;
+  /** Stops it; what was made so far is of no use. */
   readonly signal?: AbortSignal;
 }
 

@@ -159,8 +159,11 @@ class Scrub {
   }
 
   #nodes(part: 1 | 2 | 3, key: Uint8Array): ScrubCursor {
-    const step = scrubTree(this.#vault.opened.volume.engine, TREES[part], key, STEP_NODES);
-    this.#count(step, step.holes.length);
+    const { engine } = this.#vault.opened.volume;
+    const step = scrubTree(engine, TREES[part], key, STEP_NODES);
+    if (step.badRoots > 0 && this.#mayWrite) engine.markChanged();
+    const badRoots = part === 1 && key.length === 0 ? step.badRoots : 0;
+    this.#count({ ...step, bad: step.bad + badRoots }, step.holes.length);
     if (part === 1) {
       for (const { low, high } of step.holes) {
         const from = low.length === 0 ? 0 : readMapKey(low);

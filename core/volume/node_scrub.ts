@@ -20,6 +20,8 @@ export interface NodeStep {
   readonly cells: number;
   /** Copies that did not open, of nodes that can be read all the same: these are written anew with the next root. */
   readonly bad: number;
+  /** Copies of the root record that do not open: the next root is whole. */
+  readonly badRoots: number;
   /** What lies in nodes that cannot be read. */
   readonly holes: readonly KeyRange[];
 }
@@ -41,14 +43,13 @@ export function scrubTree(
 ): NodeStep {
   const { store } = engine;
   const { root, inspector } = store.inspect();
-  if (root === null) return { next: null, places: 0, cells: 0, bad: 0, holes: [] };
-  if (root.badCopies > 0) engine.markChanged(); // the next root is whole
+  if (root === null) return { next: null, places: 0, cells: 0, bad: 0, badRoots: 0, holes: [] };
   const walk = new NodeWalk(inspector, { tree, from, most }, (key, bad) => {
     store.damage.foundNode({ tree, key, bad });
   });
   const step = walk.run(root.record);
   engine.repairFound();
-  return step;
+  return { ...step, badRoots: root.badCopies };
 }
 
 /** Keys from `low` up to, and without, `high`; null: to the end. */
@@ -89,7 +90,7 @@ class NodeWalk {
     this.damaged = damaged;
   }
 
-  run(record: RootRecord): NodeStep {
+  run(record: RootRecord): Omit<NodeStep, "badRoots"> {
     const [name] = TREES[this.range.tree];
     this.below(record[name], this.range.from, { low: FIRST_KEY, high: null, level: null });
     const { next, places, cells, bad, holes } = this;

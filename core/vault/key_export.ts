@@ -1,0 +1,7 @@
+import { exportKeys as exportKeysOf, type ExportSecret } from "../crypto/key_export.ts";
+import type { Vault } from "./vault.ts";
+
+/** Seals a vault's keys under a passphrase of their own: 4,096 bytes, for `recoverVault` when the header is gone. */
+export function exportKeys(vault: Vault, secret: ExportSecret): Promise<Uint8Array<ArrayBuffer>> {
+  return exportKeysOf(vault.header, vault.header.keys, secret);
+}
