@@ -19,6 +19,8 @@ export interface ServeOrder {
   readonly profiles?: readonly KdfChoice[];
   readonly readOnly: boolean;
   readonly noatime: boolean;
+  /** The volume that is shown; the first one unless given. */
+  readonly volume?: string;
   /** Milliseconds from one scrub to the next; undefined: never by itself. */
   readonly scrubEveryMs?: number;
   /** Bytes in a second that are re-scattered while nobody uses it; undefined: none. */

@@ -97,7 +97,8 @@ async function open(order: ServeOrder): Promise<Server> {
     const rootMemory = memory ? parts.platform.rootMemory?.() : undefined;
     const remembering = { rootMemory, acceptRollback };
     const opening = { secret, protect, profiles, stretch, readOnly, ...remembering };
-    const options = { ...opening, noatime, cacheBytes, onDamage: damage.onDamage };
+    const showing = { volume: order.volume, noatime };
+    const options = { ...opening, ...showing, cacheBytes, onDamage: damage.onDamage };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
     return {
       vault,

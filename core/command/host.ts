@@ -64,6 +64,8 @@ export interface MountOrder {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;
+  /** The volume that is shown; the first one unless given. */
+  readonly volume?: string;
   /** Scrub so often; undefined: never by itself. */
   readonly scrubEveryMs?: number;
   /** Re-scatter so many bytes in a second while nobody uses it; undefined: never by itself. */

@@ -11,6 +11,7 @@ import { scrubEvery, scrubEveryArgument } from "./program_scrub.ts";
 import type { MemoryOptions } from "./open.ts";
 import { examples, opening, printing, protecting, sizeArgument } from "./program_options.ts";
 import { parseSize } from "./sizes.ts";
+import { splitVaultName } from "./vault_name.ts";
 import {
   type ProtectOptions,
   secretFor,
@@ -54,6 +55,7 @@ export function addMountVerbs(program: Command, parts: ProgramParts): void {
     [
       "mount vault.sv /mnt/vault",
       "mount vault.sv /mnt/vault --background --passphrase-file pass.txt",
+      "mount vault.sv#photos /mnt/photos",
       "mount vault.sv /mnt/vault --read-only -o nodev,nosuid",
     ],
   ).action(async (medium: string, mountpoint: string, flags: MountFlags) => {
@@ -130,16 +132,18 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
   };
   const mountpoint = host.absolute(call.mountpoint);
   await prepareMount(host, mountpoint);
-  await requireMedium(host, host.absolute(call.medium));
+  const { medium, view } = await splitVaultName(host, call.medium);
+  await requireMedium(host, host.absolute(medium));
   const order: MountOrder = {
     ...flags,
     scrubEveryMs: flags.scrub,
     rescatterBytes: call.flags.rescatter ??
       (shared.rescatter === undefined ? undefined : parseSize(shared.rescatter)),
-    medium: host.absolute(call.medium),
+    medium: host.absolute(medium),
+    volume: view ?? undefined,
     mountpoint,
     extra: given.extra,
-    ...await secretsFor(host, call.medium, flags),
+    ...await secretsFor(host, medium, flags),
   };
   if (flags.background === true) {
     try {
@@ -211,7 +215,8 @@ function laneOf(name: string | undefined): CryptoLaneName | undefined {
 
 /** The same mount in a process of its own; the secret goes through its standard input. */
 async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unknown> {
-  const args = ["mount", order.medium, order.mountpoint, "--report-ready"];
+  const volume = order.volume === undefined ? "" : `#${order.volume}`;
+  const args = ["mount", order.medium + volume, order.mountpoint, "--report-ready"];
   args.push("--crypto-lane", order.cryptoLane);
   if (order.kdf !== undefined) args.push("--kdf", order.kdf);
   if (order.readOnly) args.push("--read-only");

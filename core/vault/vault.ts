@@ -128,6 +128,8 @@ export interface OpenVaultOptions {
   readonly stretch?: Stretch;
   /** Leave a hidden vault alone: what `findHiddenPlace` gave. Its space is then not there for this one. */
   readonly protect?: HiddenPlace;
+  /** The volume that `files` and a mount show, by its name; the first one unless given. */
+  readonly volume?: string;
   /** Bytes of tree pages kept in memory. */
   readonly cacheBytes?: number;
   /** Bytes of kernel memory for dirty and cached blocks. */
@@ -365,8 +367,8 @@ async function openVaultWithKeys(
   try {
     const own = ownParts(parts, keys.hidden);
     const memory = await recall(parts, keys, options);
-    const { onDamage, acceptMissing } = options;
-    const remembering = { onDamage, acceptMissing, memory };
+    const { onDamage, acceptMissing, volume } = options;
+    const remembering = { onDamage, acceptMissing, memory, volume };
     const volumeOptions = { ...own, keys, cacheBytes, protect, ...remembering };
     const opened = openVolume(volumeOptions, readOnly ? "read" : "write");
     await memory?.keepFound();

@@ -39,6 +39,8 @@ export interface VolumeOptions {
   readonly lane?: Lane;
   /** Bytes of clean tree pages kept in memory. */
   readonly cacheBytes?: number;
+  /** The name of the volume to open; the first one unless given. */
+  readonly volume?: string;
   /** A hidden vault whose segments are left alone. */
   readonly protect?: HiddenPlace;
   /** Told of damage that redundancy has made good. */
@@ -124,9 +126,16 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const wipe = () => wipeAll(engine, parts, keyRing);
   const skippedRoots = opened.skipped;
   const { roots } = parts;
+<<<<<<< HEAD
   const volume = volumes.openFirst();
   const found = { replayed, skippedRoots, mediumDamage };
   return { volume, volumes, wipe, keyRing, roots, memory, ...found };
+=======
+  const volume = options.volume === undefined
+    ? volumes.openFirst()
+    : volumes.openVolume(options.volume);
+  return { volume, volumes, wipe, keyRing, roots, replayed, skippedRoots, memory };
+>>>>>>> a71c50a (mount V#VOLUME: one of several volumes by its name)
 }
 
 /** Whoever writes roots says so with the first of them: later ones show by it what they came from. */

@@ -126,3 +126,17 @@ mountTest("what mount(8) passes: mount-helper with options, read-only", async (w
   await assert.rejects(written, /[Rr]ead-only/);
   await world.ok("umount", mnt);
 });
+
+mountTest("one of several volumes is mounted by its name", async (world, mnt) => {
+  const { medium, opens } = world;
+  await world.ok("volume", "create", medium, "photos", ...opens);
+  const missing = await world.run("mount", `${medium}#nothing`, mnt, "--background", ...opens);
+  assert.equal(missing.code, 4, missing.stderr);
+  await world.ok("mount", `${medium}#photos`, mnt, "--background", ...opens);
+  await Deno.writeTextFile(`${mnt}/inside`, "text");
+  await world.ok("snapshot", "create", mnt, "one");
+  assert.equal(await Deno.readTextFile(`${mnt}/.snapshots/one/inside`), "text");
+  await world.ok("umount", mnt);
+  assert.equal(await world.ok("ls", `${medium}#photos`, ...opens), "inside\n");
+  assert.equal(await world.ok("ls", medium, ...opens), "");
+});
