@@ -126,16 +126,11 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const wipe = () => wipeAll(engine, parts, keyRing);
   const skippedRoots = opened.skipped;
   const { roots } = parts;
-<<<<<<< HEAD
-  const volume = volumes.openFirst();
-  const found = { replayed, skippedRoots, mediumDamage };
-  return { volume, volumes, wipe, keyRing, roots, memory, ...found };
-=======
   const volume = options.volume === undefined
     ? volumes.openFirst()
     : volumes.openVolume(options.volume);
-  return { volume, volumes, wipe, keyRing, roots, replayed, skippedRoots, memory };
->>>>>>> a71c50a (mount V#VOLUME: one of several volumes by its name)
+  const found = { replayed, skippedRoots, mediumDamage };
+  return { volume, volumes, wipe, keyRing, roots, memory, ...found };
 }
 
 /** Whoever writes roots says so with the first of them: later ones show by it what they came from. */
