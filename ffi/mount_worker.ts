@@ -20,6 +20,7 @@ import { DamageNews } from "../core/vault/damage_news.ts";
 import { MountedViews } from "../core/vault/mounted_views.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { BackgroundRescatter } from "../core/vault/background_rescatter.ts";
+import { isRotating } from "../core/vault/rotation.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
 import { UndoHistory } from "../core/volume/undo_history.ts";
@@ -158,6 +159,14 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     if (!reported.has(posted.message)) post({ type: "report", error: posted });
     reported.add(posted.message);
   };
+  if (isRotating(vault) && !vault.readOnly) {
+    const call = { vault, transaction: serving.transaction, options: {}, signal: stopping.signal };
+    // Unmounted before it is done, it goes on with the next mount.
+    const carried = runControlVerb(verbs, "key carry", call).then(() => {});
+    void tracked(carried).catch((error) => {
+      if (!stopping.signal.aborted) failed(error);
+    });
+  }
   const free = () => {
     try {
       return upkeep.idle();

@@ -10,6 +10,7 @@ import { findSlot } from "../volume/slot_search.ts";
 import { DATASET_CONTROL_VERBS } from "./dataset_verbs.ts";
 import { describeVault } from "./describe.ts";
 import { slotRow } from "./keys.ts";
+import { rotateVerbs } from "./rotate_verbs.ts";
 import { rescatterVerb } from "./rescatter.ts";
 import { scrubVerb } from "./scrub_verbs.ts";
 import { type ProvenHeader, secretFrom, SLOT_VERBS, type SlotVerb } from "./slot_verbs.ts";
@@ -25,6 +26,7 @@ export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
     ...VERBS,
     scrub: scrubVerb(inTurn),
     rescatter: rescatterVerb(),
+    ...rotateVerbs(inTurn),
     ...Object.fromEntries(slotVerbs),
     "header restore": (call) => inTurn(() => restore(call)),
   };

@@ -3,9 +3,6 @@
  *
  * @module
  */
-import type { KdfProfileName } from "../crypto/argon2.ts";
-import type { Secret } from "../crypto/key_encryption.ts";
-import { VaultError } from "../errors.ts";
 import {
   isRotating,
   type RotationProgress,
@@ -14,23 +11,22 @@ import {
   startRotation,
 } from "../vault/rotation.ts";
 import type { Vault } from "../vault/vault.ts";
-import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
+import { listSlots } from "../volume/header_slots.ts";
 import type { ProvenSlot } from "../volume/slot_search.ts";
-import type { Host } from "./host.ts";
+import type { VaultDescription } from "./describe.ts";
+import type { Host, RunningMount } from "./host.ts";
+import { type SlotRow, slotRow } from "./keys.ts";
 import { type SecretParts, type VaultTarget, withOpened, withSecret } from "./open.ts";
 import { agreeToTouchFree } from "./protect.ts";
-import { profilesOf, readSecret, wantsProtection, wipeSecret } from "./secrets.ts";
-import { formatSize, plural } from "./sizes.ts";
-import { printable } from "./terminal/colours.ts";
+import { proofsOf, type RotatedMount } from "./rotate_verbs.ts";
+import { profilesOf, secretFor, wantsProtection, wipeSecret } from "./secrets.ts";
+import { formatSize } from "./sizes.ts";
+import { proofOf } from "./slot_verbs.ts";
+import { type KeptSecrets, StayingSlots } from "./staying_slots.ts";
 import { progressOn } from "./terminal/progress.ts";
-import { askSecret, confirm } from "./terminal/prompt.ts";
 
 /** What `key rotate` is told. */
-export interface RotateOptions {
-  /** Files with further passphrases that shall stay valid. */
-  readonly keepPassphraseFile?: readonly string[];
-  /** Files with recovery codes that shall stay valid. */
-  readonly keepRecoveryCodeFile?: readonly string[];
+export interface RotateOptions extends KeptSecrets {
   readonly yes?: boolean;
 }
 
@@ -46,7 +42,9 @@ export interface RotateReport {
   readonly writtenBytes: number;
 }
 
-/** `key rotate` on a medium that is not mounted. */
+const NO_SLOTS = { kept: [], dropped: [] };
+
+/** `key rotate`. */
 export async function rotateKey(
   target: VaultTarget,
   options: RotateOptions,
@@ -54,11 +52,11 @@ export async function rotateKey(
   const { host, medium } = target;
   const mount = await host.runningMount(medium);
   if (mount !== null) {
-    mount.close();
-    throw new VaultError(
-      "conflict",
-      `Cannot rotate the keys of "${medium}": it is mounted; unmount it first`,
-    );
+    try {
+      return await rotateMounted(target, mount, options);
+    } finally {
+      mount.close();
+    }
   }
   return await withSecret(target, "write", async (opening) => {
     return await withOpened(target, "write", opening, async (vault) => {
@@ -71,8 +69,6 @@ export async function rotateKey(
   });
 }
 
-const NO_SLOTS = { kept: [], dropped: [] };
-
 /** Settles which slots stay, and gives them the fresh epoch. */
 async function begin(
   { host, medium, options: how }: VaultTarget,
@@ -80,118 +76,72 @@ async function begin(
   options: SecretParts & RotateOptions,
 ): Promise<Pick<RotateReport, "kept" | "dropped">> {
   const { yes = false } = options;
-  const staying = new StayingSlots(host, vault, profilesOf(how));
+  const proven = new Map<number, ProvenSlot>();
+  const staying = new StayingSlots(host, {
+    list: async () => (await listSlots(vault.header)).map(slotRow),
+    proves: async (secret) => {
+      const found = await slotsOf(vault, { secret, profiles: profilesOf(how) });
+      for (const slot of found) proven.set(slot.index, slot);
+      return found.map(({ index }) => index);
+    },
+  });
   try {
-    await staying.present(options.secret);
-    await staying.askForOthers(options);
-    const dropped = staying.others();
-    await agreeToDrop(host, dropped, yes);
+    await staying.collect(options.secret, options);
+    await staying.agreeToDrop(yes);
     const { dense } = vault.opened.volume.store;
     if (dense && !wantsProtection(how)) await agreeToTouchFree(host, medium, yes);
-    const kept = staying.slots();
-    await startRotation(vault, kept);
-    return { kept: kept.map(({ index }) => index), dropped: dropped.map(({ index }) => index) };
+    await startRotation(vault, [...proven.values()]);
+    return staying.result;
   } finally {
     staying.wipe();
   }
 }
 
-/** The slots for which a secret was presented. */
-class StayingSlots {
-  private readonly host: Host;
-  private readonly vault: Vault;
-  private readonly profiles: readonly KdfProfileName[];
-  private readonly proven = new Map<number, ProvenSlot>();
-  private readonly secrets: Secret[] = [];
-  private listed: readonly SlotInfo[] = [];
-
-  constructor(host: Host, vault: Vault, profiles: readonly KdfProfileName[]) {
-    this.host = host;
-    this.vault = vault;
-    this.profiles = profiles;
+/** The same in the process that mounted the vault, which goes on serving. */
+async function rotateMounted(
+  target: VaultTarget,
+  mount: RunningMount,
+  options: RotateOptions,
+): Promise<RotateReport> {
+  const { host, medium, options: how } = target;
+  const { dense, olderEpochs } = await mount.call("info") as VaultDescription;
+  if (olderEpochs.length > 0) {
+    return { ...await call(host, mount, "key carry", {}), ...NO_SLOTS, finished: true };
   }
-
-  /** Notes what a secret opens; false where that is nothing. */
-  async present(secret: Secret): Promise<boolean> {
-    const found = await slotsOf(this.vault, { secret, profiles: this.profiles });
-    for (const slot of found) this.proven.set(slot.index, slot);
-    return found.length > 0;
-  }
-
-  /** Takes further secrets from files; on a terminal it asks for each slot that is left. */
-  async askForOthers({ keepPassphraseFile = [], keepRecoveryCodeFile = [] }: RotateOptions) {
-    this.listed = await listSlots(this.vault.header);
-    for (const file of keepPassphraseFile) {
-      await this.requireOpens({ passphrase: await readSecret(this.host, file) }, file);
-    }
-    for (const file of keepRecoveryCodeFile) {
-      await this.requireOpens({ recoveryCode: await readSecret(this.host, file) }, file);
-    }
-    if (this.others().some(({ mode }) => mode === "device")) await this.present({ device: true });
-    if (!this.host.keyboard.isTerminal) return;
-    for (const slot of this.others()) if (slot.mode !== "device") await this.askFor(slot);
-  }
-
-  private async requireOpens(secret: Secret, file: string): Promise<void> {
-    this.secrets.push(secret);
-    if (await this.present(secret)) return;
-    throw new VaultError("denied", `Cannot keep what is in "${file}": it opens no key slot`);
-  }
-
-  private async askFor(slot: SlotInfo): Promise<void> {
-    const isCode = slot.mode === "recovery";
-    const what = `${isCode ? "Recovery code" : "Passphrase"} of key slot ${nameOf(slot)}`;
-    while (!this.proven.has(slot.index)) {
-      const typed = await askSecret(this.host, `${what}, or nothing to drop it: `);
-      if (typed.length === 0) return;
-      const secret = isCode ? { recoveryCode: typed } : { passphrase: typed };
-      this.secrets.push(secret);
-      if (!await this.opens(secret, slot)) await this.host.err.write("it does not open the slot\n");
-    }
-  }
-
-  private async opens(secret: Secret, { index }: SlotInfo): Promise<boolean> {
-    try {
-      await this.present(secret);
-    } catch (error) {
-      // What was typed may not even look like a recovery code.
-      if (!(error instanceof VaultError) || error.kind !== "invalid") throw error;
-    }
-    return this.proven.has(index);
-  }
-
-  slots(): ProvenSlot[] {
-    return [...this.proven.values()].sort((a, b) => a.index - b.index);
-  }
-
-  /** Slots for which nothing was presented. */
-  others(): SlotInfo[] {
-    return this.listed.filter(({ index }) => !this.proven.has(index));
-  }
-
-  wipe(): void {
-    for (const secret of this.secrets) wipeSecret(secret);
+  const first = await secretFor(host, medium, how);
+  const staying = new StayingSlots(host, {
+    list: async () => await mount.call("key list") as SlotRow[],
+    proves: async (secret) => {
+      const proof = proofOf(secret, how.kdf);
+      return (await mount.call("key prove", proof) as { slots: number[] }).slots;
+    },
+  });
+  try {
+    await staying.collect(first, options);
+    await staying.agreeToDrop(options.yes === true);
+    if (dense) await agreeToTouchFree(host, medium, options.yes === true);
+    const proofs = proofsOf(staying.secrets, how.kdf);
+    const rotated = await call(host, mount, "key rotate", proofs);
+    return { ...rotated, ...staying.result, finished: false };
+  } finally {
+    staying.wipe();
+    wipeSecret(first);
   }
 }
 
-function nameOf({ index, mode, label, device }: SlotInfo): string {
-  const named = label === "" ? mode : `${mode} "${printable(label)}"`;
-  return device === null
-    ? `${index} (${named})`
-    : `${index} (${named} of ${printable(device.name)})`;
-}
-
-async function agreeToDrop(host: Host, dropped: readonly SlotInfo[], yes: boolean): Promise<void> {
-  if (dropped.length === 0) return;
-  const names = dropped.map(nameOf).join(", ");
-  const warning = `this drops ${plural(dropped.length, "key slot")}: ${names}`;
-  if (yes) return await host.err.write(`sigmavault: ${warning}\n`);
-  if (await confirm(host, `${warning}. Go on?`)) return;
-  throw new VaultError(
-    "conflict",
-    `Cannot go on: ${warning}; present their secrets with --keep-passphrase-file or ` +
-      "--keep-recovery-code-file, or use --yes",
-  );
+async function call(
+  host: Host,
+  mount: RunningMount,
+  verb: string,
+  options: Parameters<RunningMount["call"]>[1],
+): Promise<RotatedMount> {
+  const bar = progressOn(host.err, host.runtime);
+  try {
+    const progress = (done: number, total: number) => bar.show(done, total, "rotate keys");
+    return await mount.call(verb, options, progress) as RotatedMount;
+  } finally {
+    await bar.clear();
+  }
 }
 
 async function carry(host: Host, vault: Vault): Promise<number> {

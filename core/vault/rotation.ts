@@ -58,15 +58,21 @@ export async function startRotation(vault: Vault, kept: readonly ProvenSlot[]): 
   keyRing.addEpoch(epoch, masterKey);
 }
 
+/** Runs a change of the header when no other is under way. */
+type InTurn = (change: () => Promise<void>) => Promise<void>;
+
 /**
  * The rest of a rotation, from wherever it was when the vault was closed or a crash ended it. At each step nothing is half
- * done; a step may not run inside a transaction.
+ * done; a step may not begin inside a transaction.
  */
-export async function* rotationSteps(vault: Vault): AsyncGenerator<RotationProgress> {
+export async function* rotationSteps(
+  vault: Vault,
+  inTurn: InTurn = (change) => change(),
+): AsyncGenerator<RotationProgress, void> {
   const { opened: { volume: { engine } }, header: { keys } } = vault;
   const { epoch } = currentEpoch(keys);
-  if (engine.store.context.epoch !== epoch) await useEpoch(vault, epoch);
-  await hideOlderRoots(vault);
+  yield* useEpoch(vault, epoch);
+  yield* hideOlderRoots(vault);
   for (let round = 1;; round++) {
     yield* carry(vault, epoch, round);
     while (!releaseResting(engine)) yield progress(vault, "moving");
@@ -76,26 +82,35 @@ export async function* rotationSteps(vault: Vault): AsyncGenerator<RotationProgr
     if (scan.left === 0) break;
     if (round === ROUNDS_MAX) throw unfinished(vault, `${scan.left} blocks and nodes are left`);
   }
-  await hideOlderRoots(vault);
+  yield* hideOlderRoots(vault);
   yield* overwrite(vault);
   const older = keys.epochs.slice(0, -1).map((each) => each.epoch);
-  await endRotation(vault.header);
+  await inTurn(() => endRotation(vault.header));
   for (const each of older) vault.opened.keyRing.dropEpoch(each);
 }
 
-async function useEpoch(vault: Vault, epoch: number): Promise<void> {
-  if (!await isHeaderSettled(vault.header)) {
-    throw unfinished(vault, "a copy of its header is damaged; close it and open it again");
+async function* useEpoch(vault: Vault, epoch: number): AsyncGenerator<RotationProgress> {
+  const { engine } = vault.opened.volume;
+  while (engine.store.context.epoch !== epoch) {
+    if (!await isHeaderSettled(vault.header)) {
+      throw unfinished(vault, "a copy of its header is damaged; close it and open it again");
+    }
+    if (!engine.inTransaction) engine.useEpoch(epoch);
+    yield progress(vault, "moving");
   }
-  vault.opened.volume.engine.useEpoch(epoch);
 }
 
 /** Writes roots until none is left in the rings that the older epochs find: a dropped secret would open an old state. */
-async function hideOlderRoots(
-  { opened: { volume: { engine }, roots }, header: { keys } }: Vault,
-): Promise<void> {
+async function* hideOlderRoots(vault: Vault): AsyncGenerator<RotationProgress> {
+  const { opened: { volume: { engine }, roots }, header: { keys } } = vault;
   const older = keys.epochs.slice(0, -1).map(({ epoch }) => epoch);
-  for (let i = 0; i < RING_CELLS && roots.isNamedUnder(older); i++) await writeRoot(engine);
+  for (let roundsLeft = RING_CELLS; roots.isNamedUnder(older);) {
+    if (!engine.inTransaction && roundsLeft-- === 0) {
+      throw unfinished(vault, "a superblock of the older keys cannot be overwritten");
+    }
+    await writeRoot(engine);
+    yield progress(vault, "moving");
+  }
 }
 
 async function* carry(

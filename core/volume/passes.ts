@@ -28,6 +28,8 @@ export interface PassStep {
   readonly movedBlocks: number;
 }
 
+const NOTHING: PassStep = { seenBytes: 0, writtenBytes: 0, movedBlocks: 0 };
+
 /** Where a pass begins and what it is about. */
 export interface MoveOrder {
   /** The first block id. */
@@ -44,6 +46,10 @@ export async function* movePass(engine: Engine, order: MoveOrder): AsyncGenerato
   const { blocks } = engine.store;
   let waitingCells = 0;
   for (let from = order.from;;) {
+    if (engine.inTransaction) {
+      yield NOTHING;
+      continue;
+    }
     const all = blocks.entriesFrom(from, BLOCKS_PER_STEP);
     const found = all.filter(({ id }) => id < (order.end ?? Infinity));
     let [seen, written, movedBlocks] = [0, 0, 0];
@@ -83,6 +89,10 @@ export async function* rewritePass(engine: Engine, mapToo = false): AsyncGenerat
   for (const { name, tree } of engine.store.physical) {
     if (name === "block map" && !mapToo) continue;
     for (let from: Uint8Array | null = new Uint8Array(0); from !== null;) {
+      if (engine.inTransaction) {
+        yield NOTHING;
+        continue;
+      }
       from = rewriteLeaves(tree, from, LEAVES_PER_ROOT);
       const writtenBytes = engine.store.dirtyBytes;
       await writeRoot(engine);
@@ -91,8 +101,9 @@ export async function* rewritePass(engine: Engine, mapToo = false): AsyncGenerat
   }
 }
 
-/** Writes a root, whether anything has changed or not; a slow medium is waited for aside. */
+/** Writes a root, whether anything has changed or not; a slow medium is waited for aside. Not inside a transaction. */
 export async function writeRoot(engine: Engine): Promise<void> {
+  if (engine.inTransaction) return;
   engine.markChanged();
   await engine.commit();
 }
@@ -102,8 +113,9 @@ function writeRootNow(engine: Engine): void {
   engine.commitNow();
 }
 
-/** Ends the rest of everything that has been given up by now. False while a reader of an older root holds it. */
+/** Ends the rest of everything that has been given up by now. False while a reader of an older root holds it, or a transaction is open. */
 export function releaseResting(engine: Engine): boolean {
+  if (engine.inTransaction) return false;
   for (let i = 0; i < ROOTS_TO_RELEASE; i++) writeRootNow(engine);
   return engine.store.space.holds === 0;
 }
