@@ -19,6 +19,8 @@ export interface ServeOrder {
   readonly profiles?: readonly KdfChoice[];
   readonly readOnly: boolean;
   readonly noatime: boolean;
+  /** Snapshots are made by this rule of retention (`parseRetention`). */
+  readonly keep?: string;
   /** The volume that is shown; the first one unless given. */
   readonly volume?: string;
   /** Milliseconds from one scrub to the next; undefined: never by itself. */

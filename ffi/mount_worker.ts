@@ -23,6 +23,8 @@ import { BackgroundRescatter } from "../core/vault/background_rescatter.ts";
 import { isRotating } from "../core/vault/rotation.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
+import { AutoSnapshots } from "../core/volume/auto_snapshots.ts";
+import { parseRetention } from "../core/volume/retention.ts";
 import { UndoHistory } from "../core/volume/undo_history.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
@@ -55,6 +57,7 @@ interface Server {
   readonly kernel: WasmKernel;
   readonly lane: OpenLane;
   readonly scrubEveryMs?: number;
+  readonly keep?: string;
   readonly rescatterBytes?: number;
 }
 
@@ -108,6 +111,7 @@ async function open(order: ServeOrder): Promise<Server> {
       kernel,
       lane,
       scrubEveryMs,
+      keep: order.keep,
       rescatterBytes: order.rescatterBytes,
     };
   } catch (error) {
@@ -142,6 +146,10 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   const { volumes, volume } = vault.opened;
   const upkeep = new Upkeep(vault);
   const history = new UndoHistory(volume.engine, volumes, volume.id);
+  const keeping = { engine: volume.engine, volumes, volume: volume.id };
+  const auto = serving.keep === undefined
+    ? null
+    : new AutoSnapshots(keeping, parseRetention(serving.keep));
   const scrubs = scrubEveryMs === undefined
     ? null
     : new ScrubSchedule(vault, scrubEveryMs, () => tracked(scrubNow(serving)));
@@ -178,6 +186,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   const keepHistory = () => {
     try {
       history.tick();
+      auto?.tick();
     } catch (error) {
       failed(error);
     }

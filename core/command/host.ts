@@ -64,6 +64,8 @@ export interface MountOrder {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;
+  /** Make snapshots by this rule of retention. */
+  readonly keep?: string;
   /** The volume that is shown; the first one unless given. */
   readonly volume?: string;
   /** Scrub so often; undefined: never by itself. */

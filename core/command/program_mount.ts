@@ -10,6 +10,7 @@ import type { ProgramParts } from "./program.ts";
 import { scrubEvery, scrubEveryArgument } from "./program_scrub.ts";
 import type { MemoryOptions } from "./open.ts";
 import { examples, opening, printing, protecting, sizeArgument } from "./program_options.ts";
+import { ruleArgument } from "./program_volumes.ts";
 import { parseSize } from "./sizes.ts";
 import { splitVaultName } from "./vault_name.ts";
 import {
@@ -30,6 +31,7 @@ interface MountFlags extends SecretOptions, ProtectOptions, MemoryOptions, Print
   /** Bytes in a second. */
   readonly rescatter?: number;
   readonly listSnapshots?: boolean;
+  readonly keep?: string;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
   readonly reportReady?: boolean;
@@ -55,7 +57,7 @@ export function addMountVerbs(program: Command, parts: ProgramParts): void {
     [
       "mount vault.sv /mnt/vault",
       "mount vault.sv /mnt/vault --background --passphrase-file pass.txt",
-      "mount vault.sv#photos /mnt/photos",
+      "mount vault.sv#photos /mnt/photos --keep hourly=24,daily=7",
       "mount vault.sv /mnt/vault --read-only -o nodev,nosuid",
     ],
   ).action(async (medium: string, mountpoint: string, flags: MountFlags) => {
@@ -96,6 +98,12 @@ function mountFlags(command: Command): Command {
     .option("--noatime", "reading does not change access times")
     .option("--scrub <often>", "daily, weekly, monthly, or a time like 36h", scrubEveryArgument)
     .option("--rescatter <size>", "bytes written anew elsewhere in each idle second", sizeArgument)
+    .addOption(
+      command.createOption(
+        "--keep <rule>",
+        "make snapshots by itself, and keep hourly=24,daily=7,…",
+      ).argParser(ruleArgument),
+    )
     .option("--list-snapshots", "show .snapshots in listings; it is there in any case")
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
@@ -225,6 +233,7 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
   if (order.rescatterBytes !== undefined) args.push("--rescatter", `${order.rescatterBytes}`);
   if (order.listSnapshots) args.push("--list-snapshots");
+  if (order.keep !== undefined) args.push("--keep", order.keep);
   if (order.acceptRollback === true) args.push("--accept-rollback");
   if (order.memory === false) args.push("--no-memory");
   for (const option of order.extra) args.push("-o", option);

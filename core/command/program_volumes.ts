@@ -189,7 +189,8 @@ function addPrune(snapshot: Command, host: Host): void {
   });
 }
 
-function ruleArgument(text: string): string {
+/** A rule of retention, as it is typed. */
+export function ruleArgument(text: string): string {
   return argument(() => {
     parseRetention(text);
     return text;

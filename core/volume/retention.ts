@@ -46,6 +46,15 @@ export function parseRetention(text: string): Retention {
   return Object.fromEntries(parts);
 }
 
+/** How often a rule wants a snapshot, in milliseconds: each hour where it only says how many of the last. */
+export function shortestPeriodMs(rule: Retention): number {
+  if ((rule.hourly ?? 0) > 0 || PERIODS.every((period) => (rule[period] ?? 0) === 0)) {
+    return HOUR_MS;
+  }
+  // Longer periods begin with days, so that a day each is enough for all of them.
+  return DAY_MS;
+}
+
 /** The snapshots that a rule does not keep, oldest first. */
 export function outdatedSnapshots<T extends DatedSnapshot>(
   snapshots: readonly T[],
