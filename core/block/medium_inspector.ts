@@ -6,7 +6,7 @@ import { readNodeHeader } from "../format/node.ts";
 import { readPointer } from "../format/pointer.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
-import { type Extent, type LaneJob, readsWell } from "./lane.ts";
+import { addExtent, type Extent, type LaneJob, readsWell } from "./lane.ts";
 import type { NodeIo, NodePlace } from "./node_io.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
@@ -116,24 +116,35 @@ export class MediumInspector {
       waiting = [];
       room = this.bufferBytes;
     };
-    for (const { id, entry } of blocks) {
-      const bytes = placeCells(entry) * CELL_BYTES;
-      const isKnown = this.context.keys.has(entry.epoch) && bytes <= this.bufferBytes;
-      if (!isKnown) found.set(id, entry.places.length);
-      for (let index = 0; isKnown && index < entry.places.length; index++) {
-        if (waiting.length === JOB_PLACES || room < bytes) open();
-        waiting.push({ id, entry, index, address: this.buffer + this.bufferBytes - room });
-        room -= bytes;
-      }
+    // Places of successive blocks lie side by side: in this order they are read as one.
+    const places = blocks.flatMap((block) => this.knownPlaces(block, found))
+      .sort((a, b) => a.entry.places[a.index].cell - b.entry.places[b.index].cell);
+    for (const place of places) {
+      const bytes = placeCells(place.entry) * CELL_BYTES;
+      if (waiting.length === JOB_PLACES || room < bytes) open();
+      waiting.push({ ...place, address: this.buffer + this.bufferBytes - room });
+      room -= bytes;
     }
     if (waiting.length > 0) open();
     this.context.kernel.wipe(this.buffer, this.bufferBytes);
     return found;
   }
 
+  /** The places of a block; none, and all of them found bad, where it cannot be opened at all. */
+  private knownPlaces(
+    { id, entry }: PlacedBlock,
+    found: Map<number, number>,
+  ): Omit<Place, "address">[] {
+    const isKnown = this.context.keys.has(entry.epoch) &&
+      placeCells(entry) * CELL_BYTES <= this.bufferBytes;
+    if (!isKnown) found.set(id, entry.places.length);
+    return isKnown ? entry.places.map((_, index) => ({ id, entry, index })) : [];
+  }
+
   private badOfJob(places: readonly Place[]): Place[] {
     const { descriptors } = this;
-    const extents = places.map((place, i) => this.describe(i, place));
+    const extents: Extent[] = [];
+    places.forEach((place, i) => addExtent(extents, this.describe(i, place)));
     const job: LaneJob = {
       kind: "read-and-open",
       descriptors,

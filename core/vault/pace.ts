@@ -2,7 +2,7 @@ import type { Runtime } from "../runtime.ts";
 
 /** Work that goes on without a pause: then others get a turn. Longer where nobody waits but for this. */
 const TURN_MS = 2;
-const LONG_TURN_MS = 50;
+const LONG_TURN_MS = 200;
 /** A pause is never longer than this: whoever wants to stop is heard. */
 const PAUSE_MS = 250;
 
