@@ -88,6 +88,7 @@ export { type Runtime, systemRuntime } from "./core/runtime.ts";
 export type {
   DirectAccess,
   MediumRoom,
+  ObjectUse,
   StorageBackend,
   StorageCapabilities,
 } from "./core/storage/storage_backend.ts";
