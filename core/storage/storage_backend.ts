@@ -45,9 +45,11 @@ export interface StorageBackend {
 
 /** What the objects of a write-once medium amount to; those that only wait to be deleted are not counted. */
 export interface ObjectUse {
+  /** How many there are. */
   readonly objects: number;
   /** Bytes of theirs that are of use. */
   readonly liveBytes: number;
+  /** Their bytes, whole. */
   readonly objectBytes: number;
 }
 
