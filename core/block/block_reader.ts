@@ -15,6 +15,9 @@ const JOB_PLACES = EXTENTS_MAX;
 /** Calls that may read in the background at the same time. */
 const LATER_READS = 8;
 
+/** What was tried where members that hold a block are missing. */
+const READ_BLOCK = "read block";
+
 /** A block and where it lies. */
 export interface LocatedBlock {
   readonly id: number;
@@ -263,7 +266,7 @@ export class BlockReader {
     return new VaultError(
       "unavailable",
       `Cannot read block ${block.id}: members that hold it are missing`,
-      { errno: "EIO" },
+      { errno: "EIO", operation: READ_BLOCK },
     );
   }
 
@@ -273,6 +276,12 @@ export class BlockReader {
     }
     return this.work.address;
   }
+}
+
+/** True for the error of a block that cannot be read: nothing was changed. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof VaultError &&
+    (error.kind === "corrupt" || error.operation === READ_BLOCK);
 }
 
 /** The error of blocks whose tags are wrong. */

@@ -37,6 +37,7 @@ import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
 /** The newest root that opens, and what was seen on the way to it. */
 export interface OpenedRoot {
+  readonly superblock: NamedRoot;
   readonly record: RootRecord;
   readonly hash: Uint8Array;
   /** The next root's sequence: above everything seen. */
@@ -88,7 +89,13 @@ export class RootStore {
       try {
         const { root, read } = this.choose(rank, rings);
         const before = ranks.at(i + 1)?.[0];
-        return { ...read, ...standing(rings, root, before), nextSequence, skipped };
+        return {
+          superblock: root,
+          ...read,
+          ...standing(rings, root, before),
+          nextSequence,
+          skipped,
+        };
       } catch (error) {
         if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
         failure = error;

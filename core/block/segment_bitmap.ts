@@ -47,6 +47,12 @@ export function eachSlot(
   }
 }
 
+/** True where a run of `count` free cells is in a segment. */
+export function holdsRun(bitmap: Uint16Array, count: number): boolean {
+  if (count > SLOT_CELLS) return findFreeSlots(bitmap, Math.ceil(count / SLOT_CELLS)) >= 0;
+  return bitmap.some((bits) => findRun(bits, count) >= 0);
+}
+
 /** Free cells of a segment. */
 export function countFree(bitmap: Uint16Array): number {
   let taken = 0;

@@ -11,14 +11,20 @@ import {
   SPACE_KEY,
   spaceKey,
 } from "../format/space_record.ts";
-import type { LogChunk } from "../format/log_record.ts";
 import type { Redundancy } from "../format/redundancy.ts";
 import { MEMBER_SEGMENTS_MAX, SEGMENT_CELLS, SEGMENT_SLOTS, SLOT_CELLS } from "../limits.ts";
 import { FreeCounts } from "./free_counts.ts";
 import { KeptSegments } from "./kept_segments.ts";
 import { type MemberSize, MemberSpace, type MemberSpaceParts } from "./member_space.ts";
 import { Resting } from "./resting.ts";
-import { countFree, eachSlot, findFreeSlots, findRun, runMask } from "./segment_bitmap.ts";
+import {
+  countFree,
+  eachSlot,
+  findFreeSlots,
+  findRun,
+  holdsRun,
+  runMask,
+} from "./segment_bitmap.ts";
 import type { TakingOrder } from "./segment_order.ts";
 import { type Spread, spreadRoom, spreads } from "./spread.ts";
 import { type Cursor, Streams } from "./streams.ts";
@@ -77,7 +83,7 @@ export class Space {
       blockCells: options.blockCells ?? 1,
       isKept: (segment) => this.kept?.has(segment) === true,
       bitmap: (segment) => this.bitmap(segment),
-      mayHold: (segment, count) => this.mayHold(segment, count),
+      mayHold: (segment, count) => holdsRun(this.bitmap(segment), count),
     };
     this.streams = new Streams({
       order,
@@ -97,8 +103,15 @@ export class Space {
     return member;
   }
 
-  /** A member that is empty is no more. */
-  removeMember(member: MemberSpace): void {
+  /** Takes whole segments at the start of a member. */
+  reserveFirst({ first }: MemberSpace, segments: number): void {
+    for (let s = first; s < first + segments; s++) this.reserve(s * SEGMENT_CELLS, SEGMENT_CELLS);
+  }
+
+  /** A member in which nothing is taken but its first segments is no more. The next root makes it durable. */
+  removeMember(member: MemberSpace, first: number): void {
+    assert(this.isEmptyFrom(member, first), "only empty members are removed");
+    this.forgetFrom(member, 0);
     this.members = this.members.filter((other) => other !== member);
     this.streams.forget();
   }
@@ -204,6 +217,10 @@ export class Space {
   /** Forgets a member's segments from `from` on, which are empty. The next root makes it durable. */
   cut(member: MemberSpace, from: number): void {
     assert(this.isEmptyFrom(member, from), "only empty segments are cut off");
+    this.forgetFrom(member, from);
+  }
+
+  private forgetFrom(member: MemberSpace, from: number): void {
     for (let s = member.first + from; s < member.first + member.segments; s++) {
       this.tree.delete(spaceKey(SPACE_KEY.bitmap, s));
       this.bitmaps.delete(s);
@@ -234,21 +251,6 @@ export class Space {
       throw error;
     }
     return cells;
-  }
-
-  /** Takes up to `most` adjacent cells for each copy, a power of two: fewer where free ones lie apart. */
-  allocateChunk(most: number, copies: number, mark: "late" | "logged"): LogChunk {
-    for (let cells = most;; cells /= 2) {
-      try {
-        const firsts = mark === "late"
-          ? this.allocateLate(cells, copies)
-          : this.allocateApart(cells, copies);
-        return { cells, firsts };
-      } catch (error) {
-        const isFull = error instanceof VaultError && error.errno === "ENOSPC";
-        if (!isFull || cells === 1) throw error;
-      }
-    }
   }
 
   /** Takes cells for the copies of a node of map or space or of a root: written down in the root record. */
@@ -296,12 +298,6 @@ export class Space {
     this.counts.add(segment, freed);
     this.changed.add(segment);
     this.member(segment).changed(segment);
-  }
-
-  private mayHold(segment: number, count: number): boolean {
-    const bitmap = this.bitmap(segment);
-    if (count > SLOT_CELLS) return findFreeSlots(bitmap, Math.ceil(count / SLOT_CELLS)) >= 0;
-    return bitmap.some((bits) => findRun(bits, count) >= 0);
   }
 
   /** Gives cells up for the root under construction. */

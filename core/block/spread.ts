@@ -1,3 +1,4 @@
+import { memberOf } from "../format/place.ts";
 import type { Redundancy } from "../format/redundancy.ts";
 
 /** How the places of a thing are spread over members. */
@@ -17,6 +18,18 @@ export function spreads({ k, m }: Redundancy, members: number): readonly Spread[
     return { places, limit: Math.max(Math.ceil(places / members), m) };
   };
   return k === 1 ? [over(m + 1)] : [over(m + 1), over(k + m)];
+}
+
+/** Places of a thing on the member that has most of them. */
+export function crowding(cells: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const cell of cells) counts.set(memberOf(cell), (counts.get(memberOf(cell)) ?? 0) + 1);
+  return Math.max(...counts.values());
+}
+
+/** True where places lie as far apart as places do on so many members. */
+export function isSpread(cells: readonly number[], m: number, members: number): boolean {
+  return crowding(cells) <= Math.max(m, Math.ceil(cells.length / members));
 }
 
 /** True where any one member may be lost. */

@@ -1,3 +1,4 @@
+import { allocateChunk } from "../block/log_chunk.ts";
 import { LogSealer } from "../block/log_seal.ts";
 import type { SealContext } from "../block/seal_context.ts";
 import type { Space } from "../block/space.ts";
@@ -126,7 +127,7 @@ export class IntentLog {
   }
 
   private takeChunk(): LogChunk {
-    const chunk = this.space.allocateChunk(LOG_CHUNK_CELLS, this.copies, "logged");
+    const chunk = allocateChunk(this.space, this.copies, "logged");
     this.chunks.push(chunk);
     return chunk;
   }

@@ -12,15 +12,12 @@ export interface PhysicalTree {
   readonly pages: PhysicalPages;
 }
 
-/** Makes every node with a copy in cells `from` to `end` go elsewhere with the next root. */
-export function rewriteNodesWithin(
+/** Makes every node go elsewhere with the next root whose copies' first cells match. */
+export function rewriteNodes(
   trees: readonly PhysicalTree[],
-  { from, end }: { from: number; end: number },
+  matches: (cells: readonly number[]) => boolean,
 ): void {
-  const isWithin = (cell: number) => cell >= from && cell < end;
-  for (const { tree, pages } of trees) {
-    tree.rewrite((page: Page) => pages.cellsOf(page).some(isWithin));
-  }
+  for (const { tree, pages } of trees) tree.rewrite((page: Page) => matches(pages.cellsOf(page)));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isUnreadable } from "../block/block_reader.ts";
 import { VaultError } from "../errors.ts";
 import type { TreeStore } from "./tree_store.ts";
 
@@ -24,8 +25,8 @@ function rewrite({ blocks }: TreeStore, id: number): boolean {
     blocks.move(id);
     return true;
   } catch (error) {
-    if (!(error instanceof VaultError)) throw error;
-    if (error.kind !== "corrupt" && error.errno !== "ENOSPC") throw error;
+    const isFull = error instanceof VaultError && error.errno === "ENOSPC";
+    if (!isFull && !isUnreadable(error)) throw error;
     return false;
   }
 }

@@ -7,6 +7,7 @@ import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells } from "../block/root_store.ts";
 import { headerSegments } from "../block/kept_segments.ts";
+import { allocateChunk } from "../block/log_chunk.ts";
 import type { SealContext } from "../block/seal_context.ts";
 import { Space } from "../block/space.ts";
 import { PageCache } from "../btree/page_cache.ts";
@@ -78,7 +79,6 @@ export class TreeStore {
   readonly damage: Damage = new Damage();
   /** Of the newest durable root. */
   sequence: number;
-  rootHash: Uint8Array;
   nextObjectId: number;
   private readonly parts: TreeStoreParts;
   private readonly nodes: NodeIo;
@@ -91,8 +91,8 @@ export class TreeStore {
   private readonly spaceTree: Tree;
   private readonly catalogTree: Tree;
   readonly branches: Map<number, Branch> = new Map();
-  /** Where the copies of the newest root record lie: given up with the next one. */
-  private rootRuns: readonly number[];
+  /** The newest root record, whose copies are given up with the next one. */
+  private newest: Pick<PreparedRoot, "superblock" | "hash" | "runs"> | null;
   private nextSequence: number;
   private knownInspector: MediumInspector | null = null;
 
@@ -145,14 +145,18 @@ export class TreeStore {
     this.volumePages = new PageCache(cacheBytes * (1 - MAP_SHARE - SPACE_SHARE - CATALOG_SHARE));
     this.freeing = new BackgroundFreeing(this.catalog, this.blocks, this.readPages());
     this.nextObjectId = record?.nextObjectId ?? 2;
-    this.rootHash = opened?.hash ?? new Uint8Array(32);
-    this.rootRuns = opened?.runs ?? [];
+    this.newest = opened;
     this.log = new IntentLog({ context, media: parts.media, space: this.space }, {
       id: record?.logId ?? new Uint8Array(16),
       chunk: record?.logChunk ??
         { cells: LOG_CHUNK_CELLS, firsts: new Array(this.copies).fill(0) },
       base: this.sequence,
     });
+  }
+
+  /** Of the newest durable root record. */
+  get rootHash(): Uint8Array {
+    return this.newest?.hash ?? new Uint8Array(32);
   }
 
   /** Copies of everything that is kept whole. */
@@ -182,11 +186,8 @@ export class TreeStore {
   /** Makes an empty store. Nothing is on the medium before the first commit. */
   static create(parts: TreeStoreParts, shape: TreeStoreShape): TreeStore {
     const store = new TreeStore(parts, shape, null);
-    for (const { first } of store.space.members) {
-      for (let segment = first; segment < first + headerSegments(store.dense); segment++) {
-        store.space.reserve(segment * SEGMENT_CELLS, SEGMENT_CELLS);
-      }
-    }
+    const { space, dense } = store;
+    for (const member of space.members) space.reserveFirst(member, headerSegments(dense));
     return store;
   }
 
@@ -269,13 +270,13 @@ export class TreeStore {
     this.storeHeads();
     if (change !== undefined) this.changeCatalog(sequence, change);
     this.freeLog();
-    for (const run of this.rootRuns) this.space.free(runCell(run), runCount(run));
+    for (const run of this.newest?.runs ?? []) this.space.free(runCell(run), runCount(run));
     this.space.writeRecords(sequence);
     const map = this.storeTree(this.mapPages, this.map, sequence);
     const space = this.storeTree(this.spacePages, this.spaceTree, sequence);
     const catalog = this.storeTree(this.catalogPages, this.catalogTree, sequence);
     const { copies, space: { members } } = this;
-    const logChunk = this.space.allocateChunk(LOG_CHUNK_CELLS, copies, "late");
+    const logChunk = allocateChunk(this.space, copies, "late");
     const late = this.space.lateRuns().length + this.space.resting.late().length;
     const cells = rootCells({ members: members.length, copies, runs: late + copies });
     const places = this.space.allocateLate(cells, copies);
@@ -340,8 +341,7 @@ export class TreeStore {
   finish(prepared: PreparedRoot, released: (run: number) => void): void {
     const { sequence, record } = prepared;
     this.sequence = sequence;
-    this.rootHash = prepared.hash;
-    this.rootRuns = prepared.runs;
+    this.newest = prepared;
     this.log.restart({ id: record.logId, chunk: record.logChunk, base: sequence });
     this.space.rootDurable(sequence, released);
   }
@@ -373,6 +373,12 @@ export class TreeStore {
   placesAway({ places }: Pick<MapEntry, "places">): number {
     const { isAway } = this.parts.context;
     return places.reduce((sum, { cell }) => isAway(cell) ? sum + 1 : sum, 0);
+  }
+
+  /** Writes the newest root's superblock to a medium that is to be a member: the next root counts on it. */
+  introduce(member: number): void {
+    assert(this.newest !== null, "a vault has a root before it gets another member");
+    this.parts.roots.writeSuperblock(this.newest.superblock, [member]);
   }
 
   /** The trees whose nodes are named by place. */

@@ -1,6 +1,7 @@
-import type { MemberState } from "../volume/member_set.ts";
+import { crowding } from "../block/spread.ts";
 import type { MapEntry } from "../format/map_entry.ts";
 import { memberOf } from "../format/place.ts";
+import type { MemberState } from "../volume/member_set.ts";
 import type { Problems } from "./check_report.ts";
 
 /** How the places of blocks lie on the media of a vault. */
@@ -18,16 +19,12 @@ export class MemberCensus {
   /** Takes a block in. */
   add({ m, places }: Pick<MapEntry, "m" | "places">): void {
     if (this.states.size === 1) return;
-    const counts = new Map<number, number>();
     for (const { cell } of places) {
       const member = memberOf(cell);
-      counts.set(member, (counts.get(member) ?? 0) + 1);
-    }
-    for (const [member, count] of counts) {
       if (this.states.get(member) !== "missing") continue;
-      this.away.set(member, (this.away.get(member) ?? 0) + count);
+      this.away.set(member, (this.away.get(member) ?? 0) + 1);
     }
-    if (Math.max(...counts.values()) > m) this.uncovered++;
+    if (crowding(places.map(({ cell }) => cell)) > m) this.uncovered++;
   }
 
   /** Says which members are not as they should be. */

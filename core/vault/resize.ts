@@ -5,7 +5,7 @@ import { VaultError } from "../errors.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { ROOTS_TO_RELEASE } from "../volume/passes.ts";
-import { rewriteNodesWithin } from "../tree/physical_trees.ts";
+import { rewriteNodes } from "../tree/physical_trees.ts";
 import type { Volume } from "../volume/volume.ts";
 import { freeRuns } from "../block/segment_bitmap.ts";
 import { fillWithNoise } from "./noise.ts";
@@ -147,13 +147,15 @@ function moveOut(
   progress?: MoveProgress,
 ): number {
   const { blocks } = volume.store;
+  const isWithin = (places: readonly number[]) =>
+    places.some((cell) => cell >= cells.from && cell < cells.end);
   let moved = 0;
   for (let from = 0;;) {
     const ids = blocks.idsWithin(cells, MOVES_PER_ROOT, from);
     for (const id of ids) blocks.move(id);
     moved += ids.length;
     progress?.(moved);
-    if (ids.length < MOVES_PER_ROOT) rewriteNodesWithin(volume.store.physical, cells);
+    if (ids.length < MOVES_PER_ROOT) rewriteNodes(volume.store.physical, isWithin);
     commitRoot(volume);
     if (ids.length < MOVES_PER_ROOT) return moved;
     from = ids[ids.length - 1] + 1;
@@ -196,9 +198,10 @@ export async function compactVault(vault: Vault, progress?: MoveProgress): Promi
 
 async function discardFree(vault: Vault): Promise<void> {
   const { space } = vault.opened.volume.store;
+  const [{ first }] = space.members;
   if (!vault.medium.capabilities.discard) return;
   for (let segment = HEADER_SEGMENTS; segment < space.segments; segment++) {
-    for (const run of freeRuns(space.bitmap(segment))) {
+    for (const run of freeRuns(space.bitmap(first + segment))) {
       const offset = (segment * SEGMENT_CELLS + runCell(run)) * CELL_BYTES;
       await vault.medium.discard(offset, runCount(run) * CELL_BYTES);
     }

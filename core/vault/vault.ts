@@ -144,8 +144,6 @@ export interface OpenVaultOptions {
 
 /** An open vault: its medium, keys, volume and filesystem. Close it, or `await using`. */
 export class Vault implements AsyncDisposable {
-  /** Where everything lies, sealed. */
-  readonly medium: StorageBackend;
   /**
    * The filesystem, for drivers.
    *
@@ -198,13 +196,21 @@ export class Vault implements AsyncDisposable {
       & Pick<OpenVaultOptions, "blockMemoryBytes" | "noatime" | "owner">
       & Pick<CreateVaultOptions, "root">,
   ) {
-    const { medium, kernel, runtime, platform } = parts;
-    this.medium = medium;
+    const { kernel, runtime, platform } = parts;
     this.opened = opened;
     const { engine } = opened.volume;
-    const others = () => engine.media.all.filter((each) => each !== medium);
-    const complete = () => requireAll(engine);
-    this.header = { medium, others, complete, kernel, runtime, platform, keys };
+    const first = () => this.medium;
+    this.header = {
+      get medium() {
+        return first();
+      },
+      others: () => engine.media.all.slice(1),
+      complete: () => requireAll(engine),
+      kernel,
+      runtime,
+      platform,
+      keys,
+    };
     const { blockMemoryBytes, noatime, root } = options;
     this.fileSystem = openFileSystem(opened.volume, { blockMemoryBytes, noatime, root });
     const { fileSystem } = this;
@@ -224,10 +230,15 @@ export class Vault implements AsyncDisposable {
     const views = { opened, kernel, owner, noatime, enter, first: fileSystem, makeFiles };
     this.views = new OpenViews(views);
     const { volume: { id }, volumes } = opened;
-    const first = () => volumes.nameOf(id);
-    const volumesParts = { volumes, engine, views: this.views, enter, first };
+    const name = () => volumes.nameOf(id);
+    const volumesParts = { volumes, engine, views: this.views, enter, first: name };
     this.volumes = new VaultVolumes(volumesParts);
     this.snapshots = new VaultSnapshots(volumesParts);
+  }
+
+  /** Where everything lies, sealed: the member with the lowest number. */
+  get medium(): StorageBackend {
+    return this.opened.volume.engine.media.all[0];
   }
 
   /** Its files, by path. The first use sets 1 MiB of kernel memory aside. */

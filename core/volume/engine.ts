@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
+import { isUnreadable } from "../block/block_reader.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
@@ -375,7 +376,7 @@ export class Engine {
     try {
       this.store.blocks.move(id);
     } catch (error) {
-      if (!(error instanceof VaultError && error.kind === "corrupt")) this.durability.fail(error);
+      if (!isUnreadable(error)) this.durability.fail(error);
       throw error;
     }
   }

@@ -170,6 +170,25 @@ async function dropSlot(headers: readonly Header[], index: number): Promise<void
   }
 }
 
+/** Takes those slots from a medium that was away that the others have not, or have for another secret. */
+export async function alignSlots(
+  context: OpenHeaderContext,
+  medium: StorageBackend,
+): Promise<void> {
+  const truth = await requireDirectory(context, context.keys);
+  const own = { ...context, medium };
+  for (let index = 0; index < KEY_SLOTS; index++) {
+    const directory = await requireDirectory(own, own.keys);
+    const entry = directory.entries[index];
+    if (entry === null || isSameSlot(entry, truth.entries[index])) continue;
+    await dropFrom(own, directory, index);
+  }
+}
+
+function isSameSlot(a: SlotDescription, b: SlotDescription | null): boolean {
+  return b !== null && a.mode === b.mode && a.label === b.label;
+}
+
 async function dropFrom(
   context: OpenHeaderContext,
   directory: SlotDirectory,

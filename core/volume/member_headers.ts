@@ -5,9 +5,15 @@
  *
  * @module
  */
-import type { VaultKeys } from "../crypto/vault_keys.ts";
+import type { KdfChoice } from "../crypto/argon2.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import { randomBytes } from "../crypto/key_slot.ts";
+import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
+import { FIXED_BYTES, HEADER_COPIES, headerOffset } from "../format/header.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
+import { readHeaderBytes } from "./header_cells.ts";
+import type { OpenHeaderContext } from "./header_slots.ts";
 import {
   createHeader,
   type CreateHeaderOptions,
@@ -15,7 +21,7 @@ import {
   openHeader,
   writeHeader,
 } from "./header_area.ts";
-import type { OpenHeaderOptions } from "./slot_search.ts";
+import { findSlot, type OpenHeaderOptions } from "./slot_search.ts";
 
 /** Makes the header of an empty vault on every medium, each with the same key slot. The caller wipes the keys. */
 export async function createHeaders(
@@ -74,4 +80,46 @@ async function healOthers(
     keys.wipe();
     throw error;
   }
+}
+
+/** What opens the vault that a medium is added to. */
+export interface HeaderSecret {
+  readonly secret: Secret;
+  /** The profiles to try, where the caller knows. */
+  readonly profiles?: readonly KdfChoice[];
+}
+
+/**
+ * Makes the header of a medium that is added to a vault, with one key slot: for the secret at hand, in the place that it
+ * has in the other headers. Slots of others would take their secrets.
+ */
+export async function addHeader(
+  context: OpenHeaderContext,
+  medium: StorageBackend,
+  { secret, profiles }: HeaderSecret,
+): Promise<void> {
+  const search = { ...context, secret, profiles };
+  const found = await findSlot(search, [await readHeaderBytes(context.medium)]);
+  if (found === null || found.payload.mode === "export") {
+    throw new VaultError(
+      "denied",
+      `Cannot add a member to "${context.medium.name}": the secret does not open it`,
+      { operation: "add member" },
+    );
+  }
+  const { index, kdf, payload: { mode, label } } = found;
+  vaultKeys(found.payload).wipe();
+  const order = { mode, secret, kdf, label };
+  await writeHeader({ ...context, medium }, context.keys, { index, order });
+}
+
+/** Overwrites the header of a medium that is no member any more: no secret opens it. */
+export async function scrapHeader(
+  { runtime }: Pick<OpenHeaderContext, "runtime">,
+  medium: StorageBackend,
+): Promise<void> {
+  for (const copy of HEADER_COPIES) {
+    await medium.write(headerOffset(copy), randomBytes(runtime, FIXED_BYTES));
+  }
+  await medium.sync();
 }

@@ -90,7 +90,7 @@ export class Standing {
         "invalid",
         `Cannot open vault: "${
           media.medium(number)?.name
-        }" is no member of it any more; leave it out`,
+        }" is no member of it, or not any more; leave it out`,
         { operation: "open vault" },
       );
     }
