@@ -100,6 +100,19 @@ export type { LostVault, RecoverReport, RecoverStage } from "./core/vault/recove
 export { type ScrubOptions, type ScrubReport, scrubVault } from "./core/vault/scrub.ts";
 export type { LostReport, PlacedLoss } from "./core/vault/lost_datasets.ts";
 export type { Loss, LostFile } from "./core/vault/lost_files.ts";
+export {
+  addMember,
+  type MemberProgress,
+  type NewMember,
+  removeMember,
+  replaceMember,
+  resilver,
+  type ResilverReport,
+  spreadBlocks,
+} from "./core/vault/member_changes.ts";
+export { listMembers, type MemberStatus } from "./core/vault/member_status.ts";
+export type { MemberState } from "./core/volume/member_set.ts";
+export type { HeaderSecret } from "./core/volume/member_headers.ts";
 export type { CheckReport, Problem, ProblemKind } from "./core/vault/check_report.ts";
 export type { DirectoryEntry, OpenFileOptions } from "./core/vault/file_access.ts";
 export type { FileStatus, FileTime, FileType } from "./core/vault/file_status.ts";

@@ -149,9 +149,9 @@ export class Space {
     return this.roomOf((member) => member.freeCells() + member.grownCells()) - kept;
   }
 
-  /** Cells that are taken or rest. */
+  /** Cells that are taken, rest or are kept for a hidden vault. */
   get takenCells(): number {
-    return this.segments * SEGMENT_CELLS - this.counts.total;
+    return this.segments * SEGMENT_CELLS - this.counts.total + (this.kept?.cells ?? 0);
   }
 
   /** How much is free in runs that things fit into, of all members: at least `enough`, or all there is. */

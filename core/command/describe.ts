@@ -1,7 +1,7 @@
 import { type RescatterRow, rescatterRow } from "./rescatter_row.ts";
 import { type ScrubRow, scrubRow } from "./scrub_row.ts";
 import { type RedundancyReport, redundancyReport } from "./redundancy_report.ts";
-import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES } from "../limits.ts";
 import {
   type VolumeRow,
   volumeRows,
@@ -10,15 +10,18 @@ import {
 } from "./dataset_rows.ts";
 import { isoTime } from "./times.ts";
 import type { ObjectUse } from "../storage/storage_backend.ts";
+import { listMembers, type MemberStatus } from "../vault/member_status.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** What `info` says about an open vault. */
 export interface VaultDescription {
   readonly medium: string;
-  /** Bytes from the start to the end of the medium. */
+  /** Bytes from the start to the end of the medium, or of all. */
   readonly mediumBytes: number;
   /** Of a vault in a directory: its files. */
   readonly objects: ObjectUse | null;
+  /** The media that the vault lies on. */
+  readonly members: readonly MemberStatus[];
   /** Bytes of cells in use by files, trees and the header. */
   readonly usedBytes: number;
   /** Bytes that files can take in all, and those that are free: a share is kept for deleting. */
@@ -62,9 +65,10 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
   const { space } = volume.store;
   return {
     medium: vault.medium.name,
-    mediumBytes: await vault.medium.size(),
+    mediumBytes: await mediaBytes(vault),
     objects: vault.medium.objectUse?.() ?? null,
-    usedBytes: (space.segments * SEGMENT_CELLS - space.freeCells) * CELL_BYTES,
+    members: listMembers(vault),
+    usedBytes: space.takenCells * CELL_BYTES,
     totalBytes: totalCells * CELL_BYTES,
     freeBytes: freeCells * CELL_BYTES,
     blockBytes: volume.blockBytes,
@@ -96,4 +100,10 @@ function rememberedBy({ opened: { memory } }: Vault): VaultDescription["remember
 function olderEpochs({ opened: { volume }, header: { keys } }: Vault): number[] {
   const { epoch } = volume.store.context;
   return keys.epochs.map((each) => each.epoch).filter((each) => each !== epoch);
+}
+
+async function mediaBytes({ opened: { volume: { engine } } }: Vault): Promise<number> {
+  let bytes = 0;
+  for (const medium of engine.media.all) bytes += await medium.size();
+  return bytes;
 }

@@ -78,6 +78,12 @@ export function infoText(
     rows.push(["keys", `being rotated; "key rotate" ends it`]);
   }
   if (report.objects !== null) rows.splice(3, 0, ["objects", objectsText(report.objects)]);
+  if (report.members.length > 1) {
+    const texts = report.members.map(({ number, name, state, bytes }) =>
+      `${number} ${state}, ${formatSize(bytes)}${name === null ? "" : ` on ${printable(name)}`}`
+    );
+    texts.forEach((text, i) => rows.push([i === 0 ? "members" : "", text]));
+  }
   if (report.readOnly && report.mounted) rows.push(["access", "read-only"]);
   if (report.transaction !== null) {
     rows.push(["transaction", `open since ${report.transaction.since}`]);

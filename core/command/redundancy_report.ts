@@ -1,4 +1,5 @@
 import { headerSegments } from "../block/kept_segments.ts";
+import { bearsLoss } from "../block/spread.ts";
 import type { Vault } from "../vault/vault.ts";
 import { plural } from "./sizes.ts";
 
@@ -22,13 +23,14 @@ export interface RedundancyReport {
 export function redundancyReport(vault: Vault): RedundancyReport {
   const { redundancy: { k, m }, space, dense, damage } = vault.opened.volume.store;
   const { members, segments } = space;
+  const current = members.filter(({ takes }) => takes).length;
   const most = (parts: number) => Math.ceil((k + m) / Math.max(1, parts));
   const usable = segments - members.length * headerSegments(dense);
   return {
     k,
     m,
     coversSegment: m > 0 && most(usable) <= m,
-    coversMember: members.length > 1 && m > 0 && most(members.length) <= m,
+    coversMember: current > 1 && bearsLoss({ k, m }, current),
     repaired: damage.repaired,
     unrepaired: damage.unrepaired,
   };

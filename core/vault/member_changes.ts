@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { LocatedBlock } from "../block/block_reader.ts";
 import { headerSegments } from "../block/kept_segments.ts";
 import type { MemberSpace } from "../block/member_space.ts";
 import { isSpread } from "../block/spread.ts";
@@ -12,12 +13,11 @@ import { VaultError } from "../errors.ts";
 import { MEMBER_CELLS, MEMBER_SEGMENTS_MAX, MEMBERS_MAX, SEGMENT_BYTES } from "../limits.ts";
 import type { DirectMedium } from "../storage/joined_media.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
-import { rewriteNodes } from "../tree/physical_trees.ts";
 import type { Engine } from "../volume/engine.ts";
 import { alignSlots } from "../volume/header_slots.ts";
 import { addHeader, type HeaderSecret, scrapHeader } from "../volume/member_headers.ts";
 import { memberStates, requireDirect } from "../volume/member_set.ts";
-import { BLOCKS_PER_ROOT, moveBlocks } from "../volume/relocation.ts";
+import { BLOCKS_PER_ROOT, giveTurn, moveBlocks } from "../volume/relocation.ts";
 import { type NodeStep, type NodeTree, scrubTree } from "../volume/node_scrub.ts";
 import { scrubBlocks, type ScrubStep } from "../volume/scrub.ts";
 import { makeRoom, type Vault } from "./vault.ts";
@@ -42,8 +42,8 @@ export interface NewMember extends HeaderSecret {
 export type MemberProgress = (blocks: number) => void;
 
 /**
- * Adds a medium and returns its number. What the vault holds stays where it is; what is written from now on is spread
- * over all of them. Key slots of other secrets have to be made anew to open this one when it is all that is left.
+ * Adds a medium and returns its number. What the vault holds stays where it is, unless `spreadBlocks` follows; what is
+ * written from now on is spread over all of them. Key slots of other secrets have to be made anew to open this one when it is all that is left.
  */
 export async function addMember(vault: Vault, added: NewMember): Promise<number> {
   const { engine } = vault.opened.volume;
@@ -129,7 +129,7 @@ export async function removeMember(
   await vault.commit();
   space.confine(member, 0);
   try {
-    emptyMember(vault, member, progress);
+    await emptyMember(vault, member, progress);
     for (let i = 0; i < ROOTS_TO_RELEASE; i++) {
       if (space.isEmptyFrom(member, headerSegments(dense))) break;
       commitRoot(engine);
@@ -161,16 +161,20 @@ function checkOthers(vault: Vault, { number }: MemberSpace): void {
   );
 }
 
-function emptyMember(vault: Vault, member: MemberSpace, progress?: MemberProgress): void {
+async function emptyMember(
+  vault: Vault,
+  member: MemberSpace,
+  progress?: MemberProgress,
+): Promise<void> {
   const { engine } = vault.opened.volume;
   const from = member.number * MEMBER_CELLS;
   const isOn = (cell: number) => cell >= from && cell < from + MEMBER_CELLS;
-  const found = moveBlocks(
+  const found = await moveBlocks(
     engine,
     ({ entry }) => entry.places.some(({ cell }) => isOn(cell)),
     progress,
   );
-  rewriteNodes(engine.store.physical, (cells) => cells.some(isOn));
+  engine.store.rewriteNodes((cells) => cells.some(isOn));
   commitRoot(engine);
   if (found.lost === 0) return;
   throw new VaultError(
@@ -187,7 +191,7 @@ async function letGo(vault: Vault, number: number, medium: DirectMedium): Promis
   await medium.close();
 }
 
-/** Adds a medium and removes another, which may be missing, in its place. Returns the number of the one that was added. */
+/** Adds a medium and removes another, which may be missing, in its place; then spreads everything over all members. Returns the number of the one that was added. */
 export async function replaceMember(
   vault: Vault,
   number: number,
@@ -197,6 +201,7 @@ export async function replaceMember(
   memberOfVault(vault, number);
   const own = await addMember(vault, added);
   await removeMember(vault, number, progress);
+  await spreadBlocks(vault);
   return own;
 }
 
@@ -233,7 +238,7 @@ export async function resilver(
   await vault.commit();
   store.space.setStale(member, "filled");
   try {
-    const report = fillMember(vault, progress);
+    const report = await fillMember(vault, progress);
     await alignSlots(vault.header, medium);
     // It has to know the root before the one that counts on it: behind by more, it would be away again after a crash.
     store.introduce(number);
@@ -254,11 +259,10 @@ async function requireLength(medium: DirectMedium, { segments }: MemberSpace): P
 }
 
 /** Everything is read; what has bad places is repaired, and what lies too close together spread. */
-function fillMember(
+async function fillMember(
   { opened: { volume: { engine } } }: Vault,
   progress?: MemberProgress,
-): ResilverReport {
-  const { store } = engine;
+): Promise<ResilverReport> {
   let lost = 0;
   for (let from: number | null = 0, seen = 0; from !== null;) {
     const step: ScrubStep = scrubBlocks(engine, from, BLOCKS_PER_ROOT);
@@ -266,22 +270,42 @@ function fillMember(
     lost += step.lost.length;
     commitRoot(engine);
     progress?.(seen += step.blocks);
+    await giveTurn(engine);
   }
-  for (const tree of TREES) scrubWholeTree(engine, tree);
-  const members = store.space.members.filter(({ takes }) => takes).length;
-  const { moved } = moveBlocks(
-    engine,
-    ({ entry: { m, places } }) => !isSpread(places.map(({ cell }) => cell), m, members),
-  );
-  rewriteNodes(store.physical, (cells) => !isSpread(cells, store.redundancy.m, members));
-  commitRoot(engine);
-  return { moved, lost };
+  for (const tree of TREES) await scrubWholeTree(engine, tree);
+  return { lost, ...await spreadOver(engine) };
 }
 
-function scrubWholeTree(engine: Engine, tree: NodeTree): void {
+/** Writes anew what lies closer together than the members that cells are taken on allow. */
+async function spreadOver(
+  engine: Engine,
+  progress?: MemberProgress,
+): Promise<{ moved: number }> {
+  const { store } = engine;
+  const members = store.space.members.filter(({ takes }) => takes).length;
+  const isCrowded = ({ entry: { m, places } }: LocatedBlock) =>
+    !isSpread(places.map(({ cell }) => cell), m, members);
+  const { moved } = await moveBlocks(engine, isCrowded, progress);
+  store.rewriteNodes((cells) => !isSpread(cells, store.redundancy.m, members));
+  commitRoot(engine);
+  return { moved };
+}
+
+/**
+ * Spreads everything over the members again, so that the loss of one is borne where k + m allows it: after one was added,
+ * or while one was missing, some of it lies closer together. Returns how many blocks had to move.
+ */
+export async function spreadBlocks(vault: Vault, progress?: MemberProgress): Promise<number> {
+  checkChangeable(vault, "spread the blocks of");
+  await vault.commit();
+  return (await spreadOver(vault.opened.volume.engine, progress)).moved;
+}
+
+async function scrubWholeTree(engine: Engine, tree: NodeTree): Promise<void> {
   let from: Uint8Array | null = new Uint8Array(0);
   while (from !== null) {
     const step: NodeStep = scrubTree(engine, tree, from, NODES_PER_STEP);
     from = step.next;
+    await giveTurn(engine);
   }
 }

@@ -1,55 +1,24 @@
 import assert from "node:assert/strict";
-import { MemoryStorage } from "../../backends/memory/store.ts";
-import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
-import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
-import type { Redundancy } from "../format/redundancy.ts";
+import type { MemoryStorage } from "../../backends/memory/store.ts";
+import {
+  copies,
+  fill,
+  fresh,
+  kdf,
+  made,
+  opened,
+  secret,
+} from "../../tests/support/member_world.ts";
 import { MIB } from "../limits.ts";
 import { addSlot, changeSlot, listSlots, removeSlot } from "../volume/header_slots.ts";
-import { memberStates } from "../volume/member_set.ts";
 import { checkVault } from "./check.ts";
-import { createVault, openVault, type OpenVaultOptions, type Vault } from "./vault.ts";
+import { listMembers } from "./member_status.ts";
+import type { Vault } from "./vault.ts";
 
-const arena = new ArenaKernel(64 * MIB);
-const kdf = { memoryKib: 8, passes: 1, parallelism: 1 };
-const secret = { passphrase: new TextEncoder().encode("first") };
 const second = { passphrase: new TextEncoder().encode("second") };
 
-/** Media in memory that can be closed and opened again. */
-function fresh(count: number): MemoryStorage[] {
-  return Array.from({ length: count }, (_, i) => new MemoryStorage({ name: `memory:${i}` }));
-}
-
-function copies(media: readonly MemoryStorage[]): MemoryStorage[] {
-  return media.map(({ name, content }) => new MemoryStorage({ name, content: content.fork() }));
-}
-
-async function made(
-  media: readonly MemoryStorage[],
-  redundancy: Redundancy = { k: 1, m: 1 },
-  seed = 1,
-): Promise<Vault> {
-  arena.reset();
-  const [medium, ...members] = media;
-  const parts = { medium, members, kernel: arena, runtime: new FakeRuntime(seed) };
-  return await createVault(parts, { secret, kdf, redundancy, blockBytes: 16384 });
-}
-
-async function opened(
-  media: readonly MemoryStorage[],
-  options: Partial<OpenVaultOptions> = {},
-): Promise<Vault> {
-  arena.reset();
-  const [medium, ...members] = media;
-  const parts = { medium, members, kernel: arena, runtime: new FakeRuntime(3) };
-  return await openVault(parts, { secret, profiles: [kdf], ...options });
-}
-
-function fill(seed: number, length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, i) => (seed * 31 + i * 7 + (i >> 8)) & 255);
-}
-
-function states({ opened: { volume } }: Vault): string[] {
-  return [...memberStates(volume.engine).values()];
+function statesOf(vault: Vault): string[] {
+  return listMembers(vault).map(({ state }) => state);
 }
 
 Deno.test("members: they are opened in any order, and nothing on one is found on another", async () => {
@@ -95,13 +64,13 @@ Deno.test("members: of three one may be lost, and the vault goes on", async () =
   const two = copies(media.slice(1));
   const degraded = await opened(two);
   assert.equal(degraded.readOnly, false);
-  assert.deepEqual(states(degraded), ["missing", "current", "current"]);
+  assert.deepEqual(statesOf(degraded), ["missing", "current", "current"]);
   assert.deepEqual(await degraded.files.readFile("/a"), fill(3, 200_000));
   await degraded.files.writeFile("/b", fill(4, 200_000));
   await degraded.close();
   // The one that was away does not count any more, alone or with one of the others.
   const all = await opened([...copies(media.slice(0, 1)), ...copies(two)]);
-  assert.deepEqual(states(all), ["stale", "current", "current"]);
+  assert.deepEqual(statesOf(all), ["stale", "current", "current"]);
   assert.deepEqual(await all.files.readFile("/b"), fill(4, 200_000));
   const { problems } = await checkVault(all);
   assert.deepEqual(problems.map(({ kind }) => kind), ["member"]);
@@ -124,7 +93,7 @@ Deno.test("members: one that was set back is not relied on, and none of the newe
   }
   await vault.close();
   const again = await opened([...copies(media.slice(0, 1)), older]);
-  assert.deepEqual(states(again), ["current", "stale"]);
+  assert.deepEqual(statesOf(again), ["current", "stale"]);
   assert.equal(again.readOnly, true);
   assert.deepEqual(await again.files.readFile("/a"), fill(14, 100_000));
   await again.close();
@@ -134,7 +103,7 @@ Deno.test("members: another vault's medium and a copy of a member are refused", 
   const media = fresh(2);
   await (await made(media)).close();
   const others = fresh(2);
-  await (await made(others, { k: 1, m: 1 }, 2)).close();
+  await (await made(others, { k: 1, m: 1 }, { seed: 2 })).close();
   await assert.rejects(() => opened(copies([media[0], others[1]])), {
     kind: "invalid",
     message: /"memory:1" is no member of it/,
@@ -186,12 +155,8 @@ Deno.test("members: key slots are those of all, and change on all", async () => 
 
 Deno.test("members: a dense vault fills all of them", async () => {
   const media = fresh(2);
-  arena.reset();
-  const [medium, ...members] = media;
-  const parts = { medium, members, kernel: arena, runtime: new FakeRuntime() };
   const sizeBytes = 32 * MIB;
-  const options = { secret, kdf, redundancy: { k: 1, m: 1 }, dense: true, sizeBytes };
-  const vault = await createVault(parts, options);
+  const vault = await made(media, { k: 1, m: 1 }, { dense: true, sizeBytes });
   await vault.files.writeFile("/a", fill(1, 100_000));
   await vault.close();
   for (const { content } of media) {

@@ -2,7 +2,7 @@ import { VaultError } from "../errors.ts";
 import { MAP_KEY_BYTES, readMapKey, writeMapKey } from "../format/map_entry.ts";
 import type { ScrubCounts, ScrubCursor, ScrubRecord } from "../format/scrub_record.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
-import { type HeaderScrub, scrubHeader } from "../volume/header_scrub.ts";
+import { type HeaderScrub, scrubHeaders } from "../volume/header_scrub.ts";
 import { type NodeTree, scrubTree } from "../volume/node_scrub.ts";
 import { scrubBlocks } from "../volume/scrub.ts";
 import { describeLost, type LostReport } from "./lost_datasets.ts";
@@ -115,7 +115,7 @@ class Scrub {
     const { inTurn = (change) => change() } = this.#options;
     // The next root has fresh superblocks and an empty log.
     await this.#note();
-    const found = await inTurn(() => scrubHeader(header, this.#mayWrite));
+    const found = await inTurn(() => scrubHeaders(header, this.#mayWrite));
     try {
       while (this.#cursor !== null) await this.#next(this.#cursor);
     } finally {

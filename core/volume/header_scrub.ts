@@ -35,3 +35,18 @@ export async function scrubHeader(
   await applyDirectory(context, context.keys, next, writes);
   return { bad, repaired: true };
 }
+
+/** The same for every medium of the vault that is there. */
+export async function scrubHeaders(
+  context: OpenHeaderContext,
+  mayWrite: boolean,
+): Promise<HeaderScrub> {
+  const found = [await scrubHeader(context, mayWrite)];
+  for (const medium of context.others?.() ?? []) {
+    found.push(await scrubHeader({ ...context, medium }, mayWrite));
+  }
+  return {
+    bad: found.reduce((sum, { bad }) => sum + bad, 0),
+    repaired: found.every(({ repaired }) => repaired),
+  };
+}

@@ -11,14 +11,19 @@ export interface Relocation {
   readonly lost: number;
 }
 
+/** Lets others run, and a transaction of theirs end: no root is written inside of one. */
+export async function giveTurn(engine: Engine): Promise<void> {
+  do await new Promise((resolve) => setTimeout(resolve, 0)); while (engine.inTransaction);
+}
+
 /** Moves every block that `matches`, a root at a time. Throws `unavailable` (ENOSPC) where there is no room for them. */
-export function moveBlocks(
+export async function moveBlocks(
   engine: Engine,
   matches: (block: LocatedBlock) => boolean,
   progress?: (blocks: number) => void,
-): Relocation {
+): Promise<Relocation> {
   let [seen, moved, lost] = [0, 0, 0];
-  for (let from = 0;;) {
+  for (let from = 0;; await giveTurn(engine)) {
     const blocks = engine.store.blocks.entriesFrom(from, BLOCKS_PER_ROOT);
     for (const { id } of blocks.filter(matches)) {
       if (engine.store.blocks.entry(id) === null) continue; // freed by a root that made room
