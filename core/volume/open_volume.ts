@@ -119,8 +119,8 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   protect(options, store);
   const engine = engineOver(options, { store, media, readOnly });
   if (!readOnly) beginSession(options, engine);
-  const isSettled = replayed === 0 && opened.skipped.length === 0 && standing.lost.length === 0 &&
-    isHeld(opened);
+  if (!readOnly) tellAll(engine, opened);
+  const isSettled = replayed === 0 && opened.skipped.length === 0 && standing.lost.length === 0;
   if (!readOnly && !isSettled) engine.recover();
   const volumes = new Volumes(engine);
   const wipe = () => wipeAll(engine, parts, keyRing);
@@ -157,9 +157,21 @@ function goOnWithout(store: TreeStore, { states, lost }: Standing): void {
   if (lost.length > 0) store.memberEpoch++;
 }
 
-/** True where every member that a root counts on names it: only then may the intent log rely on it. */
+/** True where every member that a root counts on names it. */
 function isHeld({ record: { members }, holders }: OpenedRoot): boolean {
   return members.every(({ number, stale }) => stale || holders.includes(number));
+}
+
+/**
+ * Names the root to members that a crash has kept from knowing it: only then may the log rely on it, and a second crash
+ * leaves no member behind by two roots.
+ */
+function tellAll({ store, media }: Engine, { holders }: OpenedRoot): void {
+  const others = store.space.members.filter(({ number, stale }) =>
+    !stale && !holders.includes(number)
+  );
+  for (const { number } of others) store.introduce(number);
+  if (others.length > 0) media.sync();
 }
 
 function protect({ keys, medium: { name }, protect }: VolumeOptions, store: TreeStore): void {
