@@ -13,6 +13,7 @@ import { VaultError } from "../errors.ts";
 import { MEMBER_CELLS, MEMBER_SEGMENTS_MAX, MEMBERS_MAX, SEGMENT_BYTES } from "../limits.ts";
 import type { DirectMedium } from "../storage/joined_media.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
+import { rewriteNodes } from "../tree/physical_trees.ts";
 import type { Engine } from "../volume/engine.ts";
 import { alignSlots } from "../volume/header_slots.ts";
 import { addHeader, type HeaderSecret, scrapHeader } from "../volume/member_headers.ts";
@@ -174,7 +175,7 @@ async function emptyMember(
     ({ entry }) => entry.places.some(({ cell }) => isOn(cell)),
     progress,
   );
-  engine.store.rewriteNodes((cells) => cells.some(isOn));
+  rewriteNodes(engine.store.physical, (cells) => cells.some(isOn));
   commitRoot(engine);
   if (found.lost === 0) return;
   throw new VaultError(
@@ -286,7 +287,7 @@ async function spreadOver(
   const isCrowded = ({ entry: { m, places } }: LocatedBlock) =>
     !isSpread(places.map(({ cell }) => cell), m, members);
   const { moved } = await moveBlocks(engine, isCrowded, progress);
-  store.rewriteNodes((cells) => !isSpread(cells, store.redundancy.m, members));
+  rewriteNodes(store.physical, (cells) => !isSpread(cells, store.redundancy.m, members));
   commitRoot(engine);
   return { moved };
 }

@@ -10,6 +10,7 @@ import {
   secret,
 } from "../../tests/support/member_world.ts";
 import { RandomStream } from "../../tests/support/random_stream.ts";
+import { memberOf } from "../format/place.ts";
 import { MIB } from "../limits.ts";
 import { addSlot } from "../volume/header_slots.ts";
 import { checkVault } from "./check.ts";
@@ -190,6 +191,26 @@ Deno.test("members: of unequal ones only what can be mirrored is free, and all o
   };
   await assert.rejects(more, { errno: "ENOSPC" });
   assert.ok(written > 0.8 * freeBytes, `${written} of ${freeBytes}`);
-  assert.deepEqual((await checkVault(vault)).problems, []);
+  const { space } = vault.opened.volume.store;
+  const takeAll = () => {
+    for (;;) {
+      const [one, other] = space.allocateApart(1, 2).map(memberOf);
+      assert.notEqual(one, other);
+    }
+  };
+  assert.throws(takeAll, { errno: "ENOSPC" });
+  assert.equal(listMembers(vault)[0].freeBytes, 0);
+  await vault.abandon();
+});
+
+Deno.test("members: a full mirror of unequal halves is clean", async () => {
+  const vault = await made(fresh(1), { k: 1, m: 1 }, { sizeBytes: 24 * MIB });
+  await addMember(vault, { ...access, medium: fresh(1, 7)[0], sizeBytes: 48 * MIB });
+  await spreadBlocks(vault);
+  const more = async () => {
+    for (let i = 0;; i++) await vault.files.writeFile(`/${i}`, fill(i, 200_000));
+  };
+  await assert.rejects(more, { errno: "ENOSPC" });
+  await assertClean(vault);
   await vault.close();
 });

@@ -82,6 +82,7 @@ interface Change {
 async function verify(image: CrashImage<string>, change: Change): Promise<void> {
   const all = image.contents.map((_, i) => i);
   const { vault, numbers } = await openMembers(image, change, all);
+  assert.equal(vault.readOnly, false);
   await checkFiles(vault);
   const { problems } = await checkVault(vault);
   assert.deepEqual(problems.filter(({ kind }) => kind !== "member"), []);
@@ -99,11 +100,13 @@ async function verify(image: CrashImage<string>, change: Change): Promise<void> 
 /** Opens these media, without the one that comes or goes where it is no member. */
 async function openMembers(
   image: CrashImage<string>,
-  { changing }: Change,
+  { changing, given }: Change,
   numbers: readonly number[],
 ): Promise<{ vault: Vault; numbers: readonly number[] }> {
   const openThese = (these: readonly number[]) =>
-    open(these.map((i) => image.open(i)), { acceptMissing: true });
+    open(these.map((i) => image.open(i)), {
+      acceptMissing: given.length === 1 || these.length < given.length,
+    });
   try {
     return { vault: await openThese(numbers), numbers };
   } catch (error) {
