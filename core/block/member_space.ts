@@ -78,6 +78,12 @@ export class MemberSpace {
     this.usable.forget();
   }
 
+  /** What a root says of it. */
+  get size(): Required<MemberSize> {
+    const { number, stale, segments, segmentsMax } = this;
+    return { number, stale, segments, segmentsMax };
+  }
+
   /** True where cells are taken here at all. */
   get takes(): boolean {
     return (!this.stale || this.isFilled) && this.confinedTo > 0;

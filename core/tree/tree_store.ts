@@ -19,7 +19,7 @@ import { TREE } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { packRun, runCell, runCount } from "../format/space_record.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES, MIB, SEGMENT_BYTES } from "../limits.ts";
 import { BackgroundFreeing } from "./background_freeing.ts";
 import { Branch } from "./branch.ts";
 import { Catalog } from "./catalog.ts";
@@ -286,9 +286,7 @@ export class TreeStore {
       time: this.context.runtime.now(),
       nextBlockId: this.blocks.nextId,
       nextObjectId: this.nextObjectId,
-      members: members.map(({ number, stale, segments, segmentsMax }) => {
-        return { number, stale, segments, segmentsMax };
-      }),
+      members: members.map((member) => member.size),
       memberEpoch: this.memberEpoch,
       redundancy: this.redundancy,
       blockBytes: this.blockBytes,
@@ -331,7 +329,7 @@ export class TreeStore {
     }
   }
 
-  /** The prepared root is on the media, durably: names it in both rings of every member that it counts on. It counts when that is durable. */
+  /** The prepared root is durable: names it in the rings of every member that it counts on. It counts when that is durable. */
   publish({ superblock, record: { members } }: PreparedRoot): void {
     const current = members.filter(({ stale }) => !stale).map(({ number }) => number);
     this.parts.roots.writeSuperblock(superblock, current);

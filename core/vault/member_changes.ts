@@ -21,8 +21,8 @@ import { memberStates, requireDirect } from "../volume/member_set.ts";
 import { BLOCKS_PER_ROOT, giveTurn, moveBlocks } from "../volume/relocation.ts";
 import { type NodeStep, type NodeTree, scrubTree } from "../volume/node_scrub.ts";
 import { scrubBlocks, type ScrubStep } from "../volume/scrub.ts";
-import { makeRoom, type Vault } from "./vault.ts";
-import { sizeOf } from "./vault_shape.ts";
+import type { Vault } from "./vault.ts";
+import { makeRoom, sizeOf } from "./vault_shape.ts";
 
 /** Roots until everything that rests has come free. */
 const ROOTS_TO_RELEASE = 4;

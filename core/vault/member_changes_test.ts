@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MemoryStorage } from "../../backends/memory/store.ts";
+import type { MemoryStorage } from "../../backends/memory/store.ts";
 import {
   copies,
   fill,

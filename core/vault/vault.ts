@@ -10,7 +10,6 @@ import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts
 import type { DamageObserver } from "../block/damage.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
 import type { Redundancy } from "../format/redundancy.ts";
-import { SEGMENT_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { ownParts } from "../volume/hidden_place.ts";
@@ -24,8 +23,7 @@ import { type Enter, type TransactionOptions, Transactions } from "./transaction
 import { FileTransfer } from "./file_transfer.ts";
 import { OpenViews } from "./open_views.ts";
 import { asPathError } from "./path_failure.ts";
-import { fillWithNoise } from "./noise.ts";
-import { shapeOf } from "./vault_shape.ts";
+import { makeRoom, shapeOf } from "./vault_shape.ts";
 import { VaultSnapshots } from "./vault_snapshots.ts";
 import { VaultVolumes } from "./vault_volumes.ts";
 
@@ -341,22 +339,6 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const vault = new Vault(parts, opened, keys, options);
   await vault.commit();
   return vault;
-}
-
-/** Gives a medium its first size, and fills it where it is to be dense. */
-export async function makeRoom(
-  parts: Pick<VaultParts, "medium" | "kernel" | "runtime">,
-  { segments, segmentsMax }: { readonly segments: number; readonly segmentsMax: number },
-  options: Pick<CreateVaultOptions, "dense" | "sizeBytes" | "progress">,
-): Promise<void> {
-  const { medium } = parts;
-  const size = segments * SEGMENT_BYTES;
-  if (medium.capabilities.resize) {
-    // A filesystem that takes no file of the wanted size says so now, not when the vault has grown.
-    if (options.sizeBytes !== undefined) await medium.truncate(segmentsMax * SEGMENT_BYTES);
-    await medium.truncate(size);
-  }
-  if (options.dense === true) await fillWithNoise(parts, { from: 0, to: size }, options.progress);
 }
 
 /** Opens a vault with a secret: the one that is not hidden, or the hidden one. */

@@ -17,6 +17,7 @@ import {
 import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MEMBERS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
+import { fillWithNoise } from "./noise.ts";
 
 /** Bytes of a data block where nothing is said: measured, see core/README.md. */
 export const BLOCK_BYTES = 16384;
@@ -115,4 +116,24 @@ export function requirePossible(sizeBytes: number): void {
   if (sizeBytes <= MEDIUM_BYTES_MAX) return;
   const most = MEDIUM_BYTES_MAX / (1024 * 1024 * MIB);
   throw new VaultError("invalid", `Cannot use so large a vault: want ${most} TiB or less`);
+}
+
+/** Gives a medium its first size, and fills it where it is to be dense. */
+export async function makeRoom(
+  parts: Parameters<typeof fillWithNoise>[0],
+  { segments, segmentsMax }: { readonly segments: number; readonly segmentsMax: number },
+  options: {
+    readonly dense?: boolean;
+    readonly sizeBytes?: number;
+    readonly progress?: (doneBytes: number, totalBytes: number) => void;
+  },
+): Promise<void> {
+  const { medium } = parts;
+  const size = segments * SEGMENT_BYTES;
+  if (medium.capabilities.resize) {
+    // A filesystem that takes no file of the wanted size says so now, not when the vault has grown.
+    if (options.sizeBytes !== undefined) await medium.truncate(segmentsMax * SEGMENT_BYTES);
+    await medium.truncate(size);
+  }
+  if (options.dense === true) await fillWithNoise(parts, { from: 0, to: size }, options.progress);
 }

@@ -1,7 +1,7 @@
 /** A vault on media that come, go, come back outdated and are replaced: its files are what a plain map says. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryStorage } from "../../backends/memory/store.ts";
+import type { MemoryStorage } from "../../backends/memory/store.ts";
 import { bearsLoss } from "../../core/block/spread.ts";
 import type { Redundancy } from "../../core/format/redundancy.ts";
 import { checkVault } from "../../core/vault/check.ts";
@@ -57,8 +57,9 @@ class World {
       await this.vault.files.writeFile(name, fill(file.seed, file.length));
       this.files.set(name, file);
     }
-    if (this.stream.chance(0.3)) await this.vault.commit();
-    else if (this.stream.chance(0.3)) await this.vault.files.sync();
+    const durable = this.stream.below(4);
+    if (durable === 0) await this.vault.commit();
+    else if (durable === 1) await this.vault.files.sync();
   }
 
   private async moveMedia(): Promise<void> {
