@@ -50,6 +50,12 @@ export async function addMember(vault: Vault, added: NewMember): Promise<number>
   const { engine } = vault.opened.volume;
   const { store, media } = engine;
   checkChangeable(vault, "add a member to");
+  if (vault.header.keys.epochs.length > 1) {
+    throw new VaultError(
+      "conflict",
+      `Cannot add a member to "${vault.medium.name}": its keys are being rotated; end that first`,
+    );
+  }
   const medium = requireDirect(added.medium);
   const number = freeNumber(vault);
   const { dense } = store;
