@@ -1,5 +1,6 @@
 import { scrubDecoder } from "./scrub_record.ts";
+import { sessionDecoders } from "./session_records.ts";
 import { writeOnceDecoders } from "./write_once_records.ts";
 
 /** Decoders that have a file of their own. */
-export const furtherDecoders = { ...writeOnceDecoders, ...scrubDecoder };
+export const furtherDecoders = { ...writeOnceDecoders, ...scrubDecoder, ...sessionDecoders };
