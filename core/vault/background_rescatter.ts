@@ -67,6 +67,8 @@ export class BackgroundRescatter {
           return;
         }
         this.#budget -= value.writtenBytes;
+        // Only then requests are served, and it shows whether there are any.
+        await new Promise((resolve) => setTimeout(resolve, 0));
       }
     } catch (error) {
       this.#steps = null;

@@ -11,7 +11,7 @@ import { rewriteLeaves } from "../tree/physical_trees.ts";
 import type { Engine } from "./engine.ts";
 
 /** Blocks that one step looks at. */
-const BLOCKS_PER_STEP = 32;
+const BLOCKS_PER_STEP = 16;
 /** Moved cells until a root makes them durable and lets their old places rest. */
 const CELLS_PER_ROOT = 2048;
 /** Leaves of a physical tree that go with one root. */
@@ -37,7 +37,7 @@ export interface MoveOrder {
   /** The id behind the last one; to the end unless given. */
   readonly end?: number;
   chooses(entry: MapEntry): boolean;
-  /** Told of the id up to which all is done, before a root that makes it durable. */
+  /** Told of the id up to which all is done, as part of the next root. */
   passed?(id: number): void;
 }
 
@@ -62,9 +62,9 @@ export async function* movePass(engine: Engine, order: MoveOrder): AsyncGenerato
     }
     const isLast = found.length < BLOCKS_PER_STEP;
     if (!isLast) from = found[found.length - 1].id + 1;
+    order.passed?.(from);
     waitingCells += written;
     if (waitingCells >= CELLS_PER_ROOT || (isLast && waitingCells > 0)) {
-      order.passed?.(from);
       await writeRoot(engine);
       waitingCells = 0;
     }
