@@ -167,14 +167,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     if (!reported.has(posted.message)) post({ type: "report", error: posted });
     reported.add(posted.message);
   };
-  if (isRotating(vault) && !vault.readOnly) {
-    const call = { vault, transaction: serving.transaction, options: {}, signal: stopping.signal };
-    // Unmounted before it is done, it goes on with the next mount.
-    const carried = runControlVerb(verbs, "key carry", call).then(() => {});
-    void tracked(carried).catch((error) => {
-      if (!stopping.signal.aborted) failed(error);
-    });
-  }
+  goOnRotating(serving, failed);
   const free = () => {
     try {
       return upkeep.idle();
@@ -236,6 +229,16 @@ async function control(
 async function tracked(work: Promise<void>): Promise<void> {
   running.add(work);
   await work.finally(() => running.delete(work));
+}
+
+/** Goes on with a rotation of keys that was cut short; unmounted before it is done, it goes on with the next mount. */
+function goOnRotating({ vault, transaction }: Server, failed: (error: unknown) => void): void {
+  if (!isRotating(vault) || vault.readOnly) return;
+  const { signal } = stopping;
+  const carried = runControlVerb(verbs, "key carry", { vault, transaction, options: {}, signal });
+  void tracked(carried.then(() => {})).catch((error) => {
+    if (!signal.aborted) failed(error);
+  });
 }
 
 /** The scrub of the schedule: like one that somebody asks for, but told as what else is found. */
