@@ -17,15 +17,13 @@ import { MIB, VIEW_BYTES_MAX } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { type ControlProgress, runControlVerb, splitMessage } from "../core/vault/control.ts";
 import { DamageNews } from "../core/vault/damage_news.ts";
+import { KeptStates } from "../core/vault/kept_states.ts";
 import { MountedViews } from "../core/vault/mounted_views.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { BackgroundRescatter } from "../core/vault/background_rescatter.ts";
 import { isRotating } from "../core/vault/rotation.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
-import { AutoSnapshots } from "../core/volume/auto_snapshots.ts";
-import { parseRetention } from "../core/volume/retention.ts";
-import { UndoHistory } from "../core/volume/undo_history.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
 import { openVault, type Vault } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
@@ -143,13 +141,8 @@ function turn(): Promise<void> {
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {
   const { vault, views, kernel, lane, scrubEveryMs, rescatterBytes } = serving;
-  const { volumes, volume } = vault.opened;
   const upkeep = new Upkeep(vault);
-  const history = new UndoHistory(volume.engine, volumes, volume.id);
-  const keeping = { engine: volume.engine, volumes, volume: volume.id };
-  const auto = serving.keep === undefined
-    ? null
-    : new AutoSnapshots(keeping, parseRetention(serving.keep));
+  const kept = new KeptStates(vault, serving.keep);
   const scrubs = scrubEveryMs === undefined
     ? null
     : new ScrubSchedule(vault, scrubEveryMs, () => tracked(scrubNow(serving)));
@@ -178,8 +171,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   };
   const keepHistory = () => {
     try {
-      history.tick();
-      auto?.tick();
+      kept.tick();
     } catch (error) {
       failed(error);
     }
@@ -204,6 +196,16 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     },
     ready: () => post({ type: "ready" }),
     report: (error) => post({ type: "report", error: toPosted(error) }),
+  });
+}
+
+/** Unmounted before it is done, a rotation of keys goes on with the next mount. */
+function goOnRotating({ vault, transaction }: Server, failed: (error: unknown) => void): void {
+  if (!isRotating(vault) || vault.readOnly) return;
+  const call = { vault, transaction, options: {}, signal: stopping.signal };
+  const carried = runControlVerb(verbs, "key carry", call).then(() => {});
+  void tracked(carried).catch((error) => {
+    if (!stopping.signal.aborted) failed(error);
   });
 }
 

@@ -8,10 +8,13 @@ export interface MemberStatus {
   readonly number: number;
   /** Of its medium; null where it is missing. */
   readonly name: string | null;
+  /** Whether it can be relied on. */
   readonly state: MemberState;
-  /** Bytes that it has, that it may grow to, and that nothing lies in now. */
+  /** Bytes that it has. */
   readonly bytes: number;
+  /** Bytes that it may grow to. */
   readonly bytesMax: number;
+  /** Bytes that nothing lies in now. */
   readonly freeBytes: number;
 }
 

@@ -84,6 +84,7 @@ async function healOthers(
 
 /** What opens the vault that a medium is added to. */
 export interface HeaderSecret {
+  /** One that opens it now. */
   readonly secret: Secret;
   /** The profiles to try, where the caller knows. */
   readonly profiles?: readonly KdfChoice[];
