@@ -199,16 +199,6 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   });
 }
 
-/** Unmounted before it is done, a rotation of keys goes on with the next mount. */
-function goOnRotating({ vault, transaction }: Server, failed: (error: unknown) => void): void {
-  if (!isRotating(vault) || vault.readOnly) return;
-  const call = { vault, transaction, options: {}, signal: stopping.signal };
-  const carried = runControlVerb(verbs, "key carry", call).then(() => {});
-  void tracked(carried).catch((error) => {
-    if (!stopping.signal.aborted) failed(error);
-  });
-}
-
 async function control(
   { vault, transaction }: Server,
   { id, verb, options }: ControlRequest,
