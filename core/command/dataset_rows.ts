@@ -21,7 +21,6 @@ export interface VolumeRow {
   readonly snapshots: number;
   /** 0: no limit. */
   readonly quotaBytes: number;
-  readonly quotaFiles: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
   /** 0: no history to undo with. */
@@ -73,7 +72,7 @@ function volumeRow(
   fallback: string,
   volumes: Vault["opened"]["volumes"],
 ): VolumeRow {
-  const { name, created, referencedBytes, quotaBytes, quotaFiles, readOnly, accessTimes } = status;
+  const { name, created, referencedBytes, quotaBytes, readOnly, accessTimes } = status;
   const { historySeconds, historyPercent } = status;
   return {
     name,
@@ -82,7 +81,6 @@ function volumeRow(
     referencedBytes,
     snapshots: volumes.countSnapshots(name),
     quotaBytes,
-    quotaFiles,
     readOnly,
     accessTimes,
     historySeconds,
@@ -146,7 +144,6 @@ function propertiesText(row: VolumeRow): string {
     const length = row.historySeconds === 0 ? "off" : `${row.historySeconds}s`;
     parts.push(`history=${length}`);
   }
-  if (row.quotaFiles > 0) parts.push(`quota-files=${row.quotaFiles}`);
   return parts.join(" ");
 }
 

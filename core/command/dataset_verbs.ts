@@ -178,11 +178,10 @@ function text(options: ControlOptions, name: string): string {
 }
 
 function properties(options: ControlOptions): VolumeProperties {
-  const { quotaBytes, quotaFiles, readOnly, accessTimes } = options;
+  const { quotaBytes, readOnly, accessTimes } = options;
   const { historySeconds, historyPercent } = options;
   return {
     quotaBytes: typeof quotaBytes === "number" ? quotaBytes : undefined,
-    quotaFiles: typeof quotaFiles === "number" ? quotaFiles : undefined,
     readOnly: typeof readOnly === "boolean" ? readOnly : undefined,
     accessTimes: ACCESS_TIMES.find((known) => known === accessTimes),
     historySeconds: typeof historySeconds === "number" ? historySeconds : undefined,

@@ -210,12 +210,11 @@ function argument<T>(read: () => T): T {
   }
 }
 
-const PROPERTY_NAMES = "quota, quota-files, readonly, access-times, history or history-space";
+const PROPERTY_NAMES = "quota, readonly, access-times, history or history-space";
 
 const PROPERTIES_TEXT = `
 Properties:
   quota=10G           bytes that it may take; quota=none for no limit
-  quota-files=100000  files that it may have; quota-files=none for no limit
   readonly=on         nothing in it can be changed; readonly=off
   access-times=${ACCESS_TIMES.join(" or ")}
   history=1h          how far back undo reaches; history=off
@@ -232,8 +231,6 @@ function parseProperty(part: string): ControlOptions {
   const [name, value] = [part.slice(0, cut), part.slice(cut + 1)];
   const isSwitch = value === "on" || value === "off";
   if (name === "quota") return { quotaBytes: value === "none" ? 0 : parseSize(value) };
-  if (name === "quota-files" && value === "none") return { quotaFiles: 0 };
-  if (name === "quota-files" && /^\d{1,15}$/.test(value)) return { quotaFiles: Number(value) };
   if (name === "readonly" && isSwitch) return { readOnly: value === "on" };
   const accessTimes = ACCESS_TIMES.find((known) => known === value);
   if (name === "access-times" && accessTimes !== undefined) return { accessTimes };

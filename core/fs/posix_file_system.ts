@@ -50,7 +50,10 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     this.#store = store;
     this.readOnly = store.readOnly;
     this.#parts = makeParts(store, options);
-    this.#files = new FileOperations(this.#parts, !store.readOnly && options.noatime !== true);
+    this.#files = new FileOperations(
+      this.#parts,
+      !store.readOnly && options.noatime !== true && store.noatime !== true,
+    );
     this.#start(options);
   }
 

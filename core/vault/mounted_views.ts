@@ -44,7 +44,7 @@ export class MountedViews {
     const snapshots = (up: View) => new SnapshotDirectory(up, parts);
     this.fileSystem = new ViewFileSystem(
       new VolumeRoot(fileSystem, listSnapshots, snapshots),
-      vault.readOnly,
+      fileSystem.readOnly,
     );
   }
 

@@ -258,7 +258,7 @@ export class Vault implements AsyncDisposable {
 
   /** True where nothing can be changed. */
   get readOnly(): boolean {
-    return this.opened.volume.readOnly;
+    return this.opened.volume.engine.readOnly;
   }
 
   /** Makes everything durable in a new root. */

@@ -166,15 +166,15 @@ Deno.test("snapshots and volumes come and go without taking more memory", async 
 Deno.test("properties of a volume are kept, and what none can have is refused", async () => {
   const vault = await fresh();
   await vault.volumes.create("v", { quotaBytes: 5 * MIB, readOnly: undefined });
-  await vault.volumes.set("v", { accessTimes: "noatime", quotaFiles: 7 });
+  await vault.volumes.set("v", { accessTimes: "noatime", quotaBytes: 7 });
   const [, listed] = await vault.volumes.list();
   assert.deepEqual(
-    [listed.quotaBytes, listed.quotaFiles, listed.accessTimes, listed.readOnly],
-    [5 * MIB, 7, "noatime", false],
+    [listed.quotaBytes, listed.accessTimes, listed.readOnly],
+    [7, "noatime", false],
   );
   const wrong = [
     { quotaBytes: -1 },
-    { quotaFiles: 1.5 },
+    { quotaBytes: 1.5 },
     { quotaBytes: 2 ** 53 },
     { blockBytes: 65536 },
     { accessTimes: "sometimes" as "noatime" },
@@ -245,4 +245,50 @@ Deno.test("prune says exactly what comes free, and deletes nothing when it is on
   assert.equal(done.freedBytes, planned.freedBytes);
   assert.equal((await vault.snapshots.list("main")).length, 2);
   await assert.rejects(vault.snapshots.prune("main", {}), { kind: "invalid" });
+});
+
+Deno.test("a quota bounds what a volume takes, exactly enough, and deleting works at its end", async () => {
+  const vault = await fresh();
+  await vault.volumes.create("small", { quotaBytes: 2 * MIB });
+  const small = await vault.volumes.open("small");
+  const write = (name: string, bytes: number) =>
+    small.files.writeFile(name, new Uint8Array(bytes).fill(1));
+  await write("/one", MIB);
+  await assert.rejects(write("/two", 2 * MIB), { kind: "unavailable", message: /quota/ });
+  let files = 0;
+  await assert.rejects(async () => {
+    for (;; files++) await write(`/file${files}`, 20_000);
+  }, { kind: "unavailable", message: /quota/ });
+  const taken = async () => (await vault.volumes.list())[1].referencedBytes;
+  await vault.commit();
+  assert.ok(files > 20 && await taken() <= 2 * MIB && await taken() > 1.5 * MIB, `${files}`);
+  await vault.files.writeFile("/elsewhere", new Uint8Array(3 * MIB));
+  await small.files.remove("/one");
+  await write("/two", MIB);
+  await vault.volumes.set("small", { quotaBytes: 0 });
+  await write("/three", 3 * MIB);
+  await small.close();
+  await requireClean(vault);
+});
+
+Deno.test("a read-only volume takes no change, and another time it does", async () => {
+  const vault = await fresh();
+  await vault.files.writeFile("/file", "text");
+  await vault.volumes.create("kept");
+  {
+    await using kept = await vault.volumes.open("kept");
+    await kept.files.writeFile("/file", "text");
+  }
+  await vault.volumes.set("kept", { readOnly: true });
+  {
+    await using kept = await vault.volumes.open("kept");
+    assert.equal(await kept.files.readText("/file"), "text");
+    await assert.rejects(kept.files.writeFile("/file", "other"), { kind: "denied" });
+    await assert.rejects(kept.files.remove("/file"), { kind: "denied" });
+  }
+  await vault.volumes.set("kept", { readOnly: false });
+  await using kept = await vault.volumes.open("kept");
+  await kept.files.writeFile("/file", "other");
+  await kept.close();
+  await requireClean(vault);
 });

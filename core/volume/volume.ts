@@ -1,32 +1,45 @@
 import type { Kernel } from "../crypto/kernel.ts";
 import { cellsFor } from "../format/map_entry.ts";
+import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Branch } from "../tree/branch.ts";
+import type { NumberedVolume } from "../tree/catalog.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import type { Engine, OpenTree } from "./engine.ts";
 import { LoggedTree, type UndoneVisitor } from "./logged_tree.ts";
 import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_store.ts";
+
+/** What a volume was told that it acts on. */
+type VolumeSettings = Pick<NumberedVolume, "id" | "quotaBytes" | "readOnly" | "accessTimes">;
 
 /** A volume that is open: the head of its branch, logged and committed with all others of the vault. */
 export class Volume implements VolumeStore, DataBlocks, OpenTree {
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   readonly readOnly: boolean;
+  /** Reading notes no access times. */
+  readonly noatime: boolean;
   readonly tree: LoggedTree;
   /** Number of the volume in the catalog. */
   readonly id: number;
   readonly engine: Engine;
   private branch: Branch;
+  /** Cells that the head may take. */
+  private quotaCells = Infinity;
+  /** Cells that dirty data of this volume will take. */
+  private promised = 0;
   private hooks: { readonly flush: () => void; readonly reset: () => void } | null = null;
 
-  constructor(engine: Engine, id: number, branch: Branch) {
+  constructor(engine: Engine, record: VolumeSettings, branch: Branch) {
     this.engine = engine;
-    this.id = id;
+    this.id = record.id;
     this.branch = branch;
+    this.setQuota(record.quotaBytes);
+    this.noatime = record.accessTimes === "noatime";
     this.kernel = engine.kernel;
     this.runtime = engine.runtime;
-    this.readOnly = engine.readOnly;
+    this.readOnly = engine.readOnly || record.readOnly;
     this.tree = new LoggedTree(branch, engine.log, () => engine.checkWritable());
     engine.enter(this);
   }
@@ -63,16 +76,36 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     return this.engine.names.of(name);
   }
 
+  /** Bytes that its head may take; 0: no limit. */
+  setQuota(bytes: number): void {
+    this.quotaCells = bytes === 0 ? Infinity : Math.floor(bytes / CELL_BYTES);
+  }
+
+  /** Throws `unavailable` too where the quota is used up (EDQUOT): data and nodes count, once, whatever redundancy adds. */
   admit(cells: number, purpose: "write" | "delete"): void {
+    if (purpose === "write" && cells > this.quotaLeft()) {
+      throw new VaultError("unavailable", "Cannot store data: the quota of the volume is used up", {
+        errno: "EDQUOT",
+      });
+    }
     this.engine.admit(cells, purpose);
   }
 
+  private quotaLeft(): number {
+    return this.quotaCells - this.branch.cells - this.promised;
+  }
+
   promise(cells: number): void {
+    this.promised += cells;
     this.engine.promise(cells);
   }
 
   space(): { totalCells: number; freeCells: number } {
-    return this.engine.space();
+    const { totalCells, freeCells } = this.engine.space();
+    return {
+      totalCells: Math.min(totalCells, this.quotaCells),
+      freeCells: Math.max(0, Math.min(freeCells, this.quotaLeft())),
+    };
   }
 
   endGroup(): void {

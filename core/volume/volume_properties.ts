@@ -7,8 +7,6 @@ export interface VolumeProperties {
   readonly blockBytes?: number;
   /** Bytes that its head may take; 0: no limit. */
   readonly quotaBytes?: number;
-  /** Files that its head may have; 0: no limit. */
-  readonly quotaFiles?: number;
   /** Nothing in it may be changed. */
   readonly readOnly?: boolean;
   /** When reading a file notes the time. */
@@ -25,7 +23,6 @@ const HISTORY_SECONDS_MAX = 2 ** 32 - 1;
 /** Of a volume that was told nothing. */
 export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> = {
   quotaBytes: 0,
-  quotaFiles: 0,
   readOnly: false,
   accessTimes: "relatime",
   historySeconds: 3600,
@@ -41,11 +38,10 @@ export function checkedProperties(
   if ((wanted ?? blockBytes) !== blockBytes) {
     throw unfit(name, `want blocks of ${blockBytes} bytes, as the vault has`);
   }
-  const { quotaBytes = 0, quotaFiles = 0, readOnly = false, accessTimes = "relatime" } = properties;
-  const areNumbers = [quotaBytes, quotaFiles].every((quota) =>
-    Number.isSafeInteger(quota) && quota >= 0
-  );
-  if (!areNumbers) throw unfit(name, "want quotas that are whole numbers, 0 for none");
+  const { quotaBytes = 0, readOnly = false, accessTimes = "relatime" } = properties;
+  if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) {
+    throw unfit(name, "want a quota that is a whole number of bytes, 0 for none");
+  }
   if (typeof readOnly !== "boolean") throw unfit(name, 'want "readOnly" true or false');
   if (!ACCESS_TIMES.includes(accessTimes)) {
     throw unfit(name, `want access times ${ACCESS_TIMES.join(" or ")}`);

@@ -17,6 +17,8 @@ export interface VolumeStore {
   readonly runtime: Runtime;
   /** True where nothing can be written. Mutations then throw `denied` (EROFS). */
   readonly readOnly: boolean;
+  /** True where reading notes no access times; undefined: as the filesystem is told. */
+  readonly noatime?: boolean;
   /** Bytes of a full data block, a power of two, 4 KiB to 1 MiB. */
   readonly blockBytes: number;
   /** The volume's tree: every mutation goes to the intent log as well. */

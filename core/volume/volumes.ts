@@ -150,7 +150,7 @@ export class Volumes {
     volume: Required<VolumeProperties> & { readonly name: string },
     branch: Omit<Parameters<Engine["store"]["catalog"]["addBranch"]>[0], "volume">,
   ): number {
-    const record = { ...volume, created: this.engine.runtime.now(), branch: 0 };
+    const record = { ...volume, quotaFiles: 0, created: this.engine.runtime.now(), branch: 0 };
     const id = this.catalog.addVolume(record);
     const head = this.catalog.addBranch({ ...branch, volume: id });
     this.catalog.putVolume(id, { ...record, branch: head });
@@ -159,22 +159,21 @@ export class Volumes {
 
   /** Opens a volume for a filesystem; one that is open already is the same object. */
   openVolume(name: string): Volume {
-    const { id, branch } = this.recordOf(name);
-    return this.volumeOf(id, branch);
+    return this.volumeOf(this.recordOf(name));
   }
 
   /** Opens the first volume of the vault. */
   openFirst(): Volume {
     const [first] = this.catalog.volumes();
-    if (first !== undefined) return this.volumeOf(first.id, first.branch);
+    if (first !== undefined) return this.volumeOf(first);
     throw new VaultError("corrupt", `Cannot open vault: it has no volume; run "check"`);
   }
 
-  private volumeOf(id: number, branch: number): Volume {
-    const known = this.open.get(id);
+  private volumeOf(record: NumberedVolume): Volume {
+    const known = this.open.get(record.id);
     if (known !== undefined) return known;
-    const volume = new Volume(this.engine, id, this.engine.store.openBranch(branch));
-    this.open.set(id, volume);
+    const volume = new Volume(this.engine, record, this.engine.store.openBranch(record.branch));
+    this.open.set(record.id, volume);
     return volume;
   }
 
@@ -200,7 +199,9 @@ export class Volumes {
     this.checkChangeable();
     const { id, ...volume } = this.recordOf(name);
     const given = checkedProperties(name, properties, this.engine.store.blockBytes);
-    this.commit("write", () => this.catalog.putVolume(id, { ...volume, ...given }));
+    const changed = { ...volume, ...given };
+    this.commit("write", () => this.catalog.putVolume(id, changed));
+    this.open.get(id)?.setQuota(changed.quotaBytes);
   }
 
   /** Deletes a volume that is not open, with its snapshots; those that clones were made from stay hidden. */
