@@ -129,7 +129,9 @@ class WorkerMount implements MountedVault {
       throw error;
     }
     const { descriptor, wakeDescriptor } = this.session;
-    this.post({ type: "serve", session: { descriptor, wakeDescriptor } });
+    // Nobody is asleep yet who would have to be woken.
+    const serve: ToServer = { type: "serve", session: { descriptor, wakeDescriptor } };
+    this.worker.postMessage(serve);
     await this.ready.promise;
     await this.session.raiseReadAhead(READ_AHEAD_KIB);
   }
