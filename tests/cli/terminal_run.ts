@@ -11,10 +11,16 @@ export class TerminalRun {
   /** Starts it. */
   constructor(world: CliWorld, args: readonly string[]) {
     const words = [Deno.execPath(), "run", "-A", join(CODE, "cli.ts"), ...args];
-    const line = words.map((word) => `'${word}'`).join(" ");
+    // A shell that stayed in between would take the Ctrl-C too, and tell of it by an exit code of its own.
+    const line = `exec ${words.map((word) => `'${word}'`).join(" ")}`;
     this.#child = new Deno.Command("script", {
       args: ["--quiet", "--return", "--command", line, "/dev/null"],
-      env: { NO_COLOR: "1", XDG_RUNTIME_DIR: world.folder, XDG_STATE_HOME: world.path("state") },
+      env: {
+        SHELL: "/bin/sh",
+        NO_COLOR: "1",
+        XDG_RUNTIME_DIR: world.folder,
+        XDG_STATE_HOME: world.path("state"),
+      },
       stdin: "piped",
       stdout: "piped",
     }).spawn();
