@@ -20,8 +20,8 @@ export class UndoHistory {
   readonly #engine: Engine;
   readonly #volumes: Volumes;
   readonly #volume: number;
-  /** When there is something to do again, in milliseconds since 1970. */
-  #nextMs = -Infinity;
+  /** When it last did something, in milliseconds since 1970. */
+  #lastMs = -Infinity;
   /** Root node of the newest state. */
   #keptRoot: number | null = null;
 
@@ -35,30 +35,29 @@ export class UndoHistory {
   /** Keeps what the volume holds if it has changed, and lets go what need not stay. To be called every second or so. */
   tick(): void {
     const now = this.#engine.runtime.now();
-    // A clock that was set back must not stop it.
-    if (now < this.#nextMs && now >= this.#nextMs - STEP_MS_MIN * STATES_MAX) return;
     if (this.#engine.readOnly || this.#engine.inTransaction) return;
-    const { name, historySeconds } = this.#record();
-    const lengthMs = historySeconds * 1000;
-    this.#nextMs = now + Math.max(STEP_MS_MIN, lengthMs / STATES_MAX);
-    if (historySeconds > 0 && this.#hasChanged()) this.#keep(name);
-    this.#letGo(name, now - lengthMs);
+    const volume = this.#volumes.recordAt(this.#volume);
+    const lengthMs = volume.historySeconds * 1000;
+    const stepMs = Math.max(STEP_MS_MIN, lengthMs / STATES_MAX);
+    // A clock that was set back must not stop it.
+    if (now >= this.#lastMs && now < this.#lastMs + stepMs) return;
+    this.#lastMs = now;
+    if (lengthMs > 0 && this.#rootOf(volume) !== this.#newestRoot()) this.#keep(volume);
+    this.#letGo(volume, now - lengthMs);
   }
 
-  #record(): NumberedVolume {
-    return this.#volumes.recordAt(this.#volume);
+  #rootOf({ branch }: NumberedVolume): number {
+    return this.#engine.store.catalog.branch(branch).root;
   }
 
-  #hasChanged(): boolean {
-    const { root } = this.#engine.store.catalog.branch(this.#record().branch);
-    this.#keptRoot ??= this.#states().at(-1)?.root ?? 0;
-    return root !== this.#keptRoot;
+  #newestRoot(): number {
+    return this.#keptRoot ??= this.#states().at(-1)?.root ?? 0;
   }
 
-  #keep(name: string): void {
+  #keep(volume: NumberedVolume): void {
     try {
-      this.#volumes.snapshot(name, null);
-      this.#keptRoot = this.#engine.store.catalog.branch(this.#record().branch).root;
+      this.#volumes.snapshot(volume.name, null);
+      this.#keptRoot = this.#rootOf(volume);
     } catch (error) {
       // In a full vault there is nothing to undo with; it is tried again at the next step.
       if (!(error instanceof VaultError) || error.kind !== "unavailable") throw error;
@@ -69,19 +68,19 @@ export class UndoHistory {
     return this.#volumes.historyOf(this.#volume);
   }
 
-  #letGo(name: string, horizonMs: number): void {
+  #letGo({ name, historySeconds, historyPercent }: NumberedVolume, horizonMs: number): void {
     const states = this.#states();
-    const isOff = this.#record().historySeconds === 0;
     for (let left = DROPS_MAX; left > 0 && states.length > 0; left--) {
       // The state that was there at the horizon is the newest one from before it.
-      const isOutdated = isOff || (states.length > 1 && states[1].time <= horizonMs);
-      if (!isOutdated && !this.#isTooLarge(states)) return;
+      const isOutdated = historySeconds === 0 ||
+        (states.length > 1 && states[1].time <= horizonMs);
+      if (!isOutdated && !this.#isTooLarge(states, historyPercent)) return;
       this.#volumes.deleteSnapshot(name, states.shift()!.sequence);
     }
   }
 
-  #isTooLarge(states: readonly PlacedSnapshot[]): boolean {
-    const share = this.#engine.space().totalCells * this.#record().historyPercent / 100;
+  #isTooLarge(states: readonly PlacedSnapshot[], percent: number): boolean {
+    const share = this.#engine.space().totalCells * percent / 100;
     return forecastRemoval(this.#engine.store.catalog, states) > share;
   }
 }

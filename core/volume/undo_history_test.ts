@@ -155,3 +155,14 @@ Deno.test("undo history: it gives way before the vault is full; named snapshots 
   assert.equal((await vault.files.readFile("/file0")).length, 2 * MIB);
   await requireClean(vault);
 });
+
+Deno.test("undo history: a long one takes longer steps; a clock that was set back goes on", async () => {
+  const all = await world();
+  await all.vault.volumes.set(MAIN_VOLUME, { historySeconds: 7 * 24 * 3600 });
+  // A 60th of a week is 2 hours and 48 minutes.
+  for (let n = 0; n < 170; n++) await minute(all, `${n}`);
+  assert.equal(statesOf(all), 2);
+  all.runtime.advance(-24 * 60 * MINUTE_MS);
+  await minute(all, "after");
+  assert.equal(statesOf(all), 3);
+});
