@@ -12,6 +12,7 @@ import { createVault } from "../core/vault/vault.ts";
 import { openLane } from "../ffi/crypto_lane.ts";
 import { libcFileIo } from "../ffi/libc/file_io.ts";
 import { createKernel } from "../wasm/kernel.ts";
+import { median } from "./filesystems/rows.ts";
 
 const TOTAL_BYTES = 256 * MIB;
 const BLOCK_BYTES = 65536;
@@ -60,10 +61,6 @@ async function measure(path: string, redundancy: Redundancy): Promise<Rates> {
   await vault.abandon();
   await Deno.remove(path);
   return { write, read };
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 const directory = Deno.args[0] ?? "/dev/shm";

@@ -7,6 +7,7 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { median } from "./filesystems/rows.ts";
 
 const CLI = fileURLToPath(new URL("../cli.ts", import.meta.url));
 const ROUNDS = 3;
@@ -65,10 +66,6 @@ async function round(folder: string, flags: readonly string[], into: Rates): Pro
   } finally {
     await sigmavault("umount", mnt);
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
 const folder = await Deno.makeTempDir({ dir: Deno.args[0] ?? "/dev/shm", prefix: "sv-bench-" });

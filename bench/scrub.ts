@@ -15,6 +15,7 @@ import { createVault } from "../core/vault/vault.ts";
 import { openLane } from "../ffi/crypto_lane.ts";
 import { libcFileIo } from "../ffi/libc/file_io.ts";
 import { createKernel, type WasmKernel } from "../wasm/kernel.ts";
+import { median } from "./filesystems/rows.ts";
 
 const FILE_BYTES = 16 * MIB;
 const FILES = 16;
@@ -99,10 +100,6 @@ function openAll(kernel: WasmKernel): number {
     if (kernel.openMany(descriptors, count) !== 0) throw new Error("what was sealed opens");
   }
   return opened;
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
 
 const path = `${Deno.args[0] ?? "/dev/shm"}/scrub-bench-${Deno.pid}.vault`;

@@ -1,7 +1,8 @@
 import { KIB } from "../../core/limits.ts";
 import type { StorageBackend } from "../../core/storage/storage_backend.ts";
 import { WriteOnceMedium } from "../../core/storage/write_once/write_once_medium.ts";
-import { checkDirectoryStorageOptions, type DirectoryStorageOptions } from "./config.ts";
+import type { DirectoryStorageOptions } from "./config.ts";
+import { checkPathOptions } from "../file/config.ts";
 import { openDirectoryObjects } from "./objects.ts";
 
 /** A local file answers at once, so reading far more than was asked for does not pay. */
@@ -26,7 +27,7 @@ const READ_BYTES = 64 * KIB;
 export async function openDirectoryStorage(
   options: DirectoryStorageOptions,
 ): Promise<StorageBackend> {
-  checkDirectoryStorageOptions(options);
+  checkPathOptions(options);
   const { sizeMax } = options;
   const objects = openDirectoryObjects(options);
   try {

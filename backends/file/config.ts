@@ -20,8 +20,8 @@ export interface FileStorageOptions {
   io?: PositionedIo;
 }
 
-/** Checks the options that a caller gave. */
-export function checkFileStorageOptions(options: FileStorageOptions): void {
+/** Checks the options that a caller gave for a file or a directory. */
+export function checkPathOptions(options: Omit<FileStorageOptions, "io">): void {
   const { path, sizeMax, create, exclusive, readOnly } = options;
   if (path === "" || path.includes("\0")) {
     throw new VaultError("invalid", `Cannot open ${JSON.stringify(path)}: not a usable path`);

@@ -14,7 +14,7 @@ import {
   readOnly,
   syncedNoMore,
 } from "../../core/storage/medium_errors.ts";
-import { checkFileStorageOptions, type FileStorageOptions } from "./config.ts";
+import { checkPathOptions, type FileStorageOptions } from "./config.ts";
 import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
 import { errorCode, fromSystemError, IN_USE } from "./system_error.ts";
@@ -45,7 +45,7 @@ const UNKNOWN_ROOM: MediumRoom = {
  */
 // deno-lint-ignore require-await
 export async function openFileStorage(options: FileStorageOptions): Promise<StorageBackend> {
-  checkFileStorageOptions(options);
+  checkPathOptions(options);
   const { path } = options;
   const io = options.io ?? nodeIo;
   try {

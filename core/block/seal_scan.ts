@@ -1,5 +1,5 @@
 import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
-import { viewOf } from "../bytes.ts";
+import { isHole, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { NODE_CELLS_MAX, NODE_HEADER_BYTES, NODE_MARKER, readNodeHeader } from "../format/node.ts";
 import { ROOT_MARKER } from "../format/root_record.ts";
@@ -47,7 +47,7 @@ export class SealScan {
     const cells = Math.min(CHUNK_CELLS, end - first);
     const { kernel } = this.context;
     const chunk = kernel.bytes.subarray(this.chunk, this.chunk + cells * CELL_BYTES);
-    if (!this.read(medium, first, chunk) || chunk.every((byte) => byte === 0)) return first + cells;
+    if (!this.read(medium, first, chunk) || isHole(chunk)) return first + cells;
     for (const epoch of this.context.keys.epochs()) {
       this.makeStreams(cells, this.context.keyFor(KIND.root, epoch));
       this.look(cells, (i, head) => {

@@ -7,7 +7,8 @@ import { formatAge } from "./durations.ts";
 import { pathText } from "./path_text.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
+import { secondText } from "./times.ts";
 
 /** A volume in JSON. */
 export interface VolumeRow {
@@ -157,7 +158,7 @@ export function snapshotsText(
     ["SNAPSHOT", "TIME", "AGE", "SIZE", "OWN", "SHARED"],
     ...rows.map((row) => [
       printable(row.volume === undefined ? nameText(row) : `${row.volume}@${nameText(row)}`),
-      row.time.slice(0, 19).replace("T", " "),
+      secondText(row.time),
       formatAge(now - Date.parse(row.time)),
       formatSize(row.referencedBytes),
       formatSize(row.ownBytes),
@@ -197,9 +198,7 @@ export function pruneText(
   { deleted, kept, freedBytes }: PrunedRows,
   isPlan: boolean,
 ): string {
-  const lines = deleted.map(({ name, time }) =>
-    `${time.slice(0, 19).replace("T", " ")}  ${printable(name)}\n`
-  );
+  const lines = deleted.map(({ name, time }) => `${secondText(time)}  ${printable(name)}\n`);
   const verb = isPlan ? "would delete" : "deleted";
   const space = formatSize(freedBytes);
   const frees = isPlan ? `would free ${space}` : `frees ${space}`;

@@ -11,6 +11,7 @@ import { type Access, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { progressOn } from "./terminal/progress.ts";
 import { agree } from "./terminal/prompt.ts";
+import { secondText } from "./times.ts";
 import { splitVaultName } from "./vault_name.ts";
 import type { When } from "./when.ts";
 
@@ -114,21 +115,15 @@ async function free({ host }: VaultTarget, { call, mounted }: Datasets): Promise
   }
 }
 
-/** `snapshot list`. */
-export function listSnapshots(target: VaultTarget): Promise<SnapshotRow[]> {
+/** `snapshot list`; `undo list`: all that a volume can be taken back to. */
+export function listSnapshots(
+  target: VaultTarget,
+  verb: "snapshot list" | "undo list" = "snapshot list",
+): Promise<SnapshotRow[]> {
   return withDatasets(
     target,
     "read",
-    async ({ call, volume }) => await call("snapshot list", { volume }) as SnapshotRow[],
-  );
-}
-
-/** `undo --list`: what a volume can be taken back to. */
-export function listStates(target: VaultTarget): Promise<SnapshotRow[]> {
-  return withDatasets(
-    target,
-    "read",
-    async ({ call, volume }) => await call("undo list", { volume }) as SnapshotRow[],
+    async ({ call, volume }) => await call(verb, { volume }) as SnapshotRow[],
   );
 }
 
@@ -140,7 +135,7 @@ export function undo(
 ): Promise<SnapshotRow> {
   return withDatasets(target, "write", async ({ call, volume }) => {
     const { sequence, time } = await call("undo plan", { volume, ...when }) as SnapshotRow;
-    const question = `Take the volume back to ${time.slice(0, 19).replace("T", " ")} UTC?`;
+    const question = `Take the volume back to ${secondText(time)} UTC?`;
     await agree(target.host, question, yes);
     return await call("undo", { volume, sequence }) as SnapshotRow;
   });
@@ -162,41 +157,46 @@ export function createSnapshot(target: VaultTarget, name: string): Promise<Snaps
 
 async function require({ call, volume }: Datasets, name: string): Promise<void> {
   const rows = await call("snapshot list", { volume }) as SnapshotRow[];
-  if (rows.some((row) => !row.history && row.name === name)) return;
+  if (rows.some((row) => row.name === name)) return;
   throw new VaultError("missing", `Cannot find snapshot "${name}": there is none of this name`);
+}
+
+/** Asks, does away with something, and frees what it held. */
+function destroySnapshot(
+  target: VaultTarget,
+  verb: "delete" | "rollback",
+  { name, question, yes = false }: AgreeOptions & {
+    readonly name: string;
+    readonly question: string;
+  },
+): Promise<SnapshotReport> {
+  return withDatasets(target, "write", async (datasets) => {
+    const { call, volume } = datasets;
+    await require(datasets, name);
+    await agree(target.host, question, yes);
+    const report = await call(`snapshot ${verb}`, { volume, name }) as SnapshotReport;
+    await free(target, datasets);
+    return report;
+  });
 }
 
 /** `snapshot delete`. */
 export function deleteSnapshot(
   target: VaultTarget,
   name: string,
-  { yes = false }: AgreeOptions,
+  { yes }: AgreeOptions,
 ): Promise<SnapshotReport> {
-  return withDatasets(target, "write", async (datasets) => {
-    const { call, volume } = datasets;
-    await require(datasets, name);
-    await agree(target.host, `Delete snapshot "${name}"?`, yes);
-    const report = await call("snapshot delete", { volume, name }) as SnapshotReport;
-    await free(target, datasets);
-    return report;
-  });
+  return destroySnapshot(target, "delete", { name, question: `Delete snapshot "${name}"?`, yes });
 }
 
 /** `snapshot rollback`. */
 export function rollBack(
   target: VaultTarget,
   name: string,
-  { yes = false }: AgreeOptions,
+  { yes }: AgreeOptions,
 ): Promise<SnapshotReport> {
-  return withDatasets(target, "write", async (datasets) => {
-    const { call, volume } = datasets;
-    await require(datasets, name);
-    const question = `Take the volume back to "${name}"? What was changed since is lost.`;
-    await agree(target.host, question, yes);
-    const report = await call("snapshot rollback", { volume, name }) as SnapshotReport;
-    await free(target, datasets);
-    return report;
-  });
+  const question = `Take the volume back to "${name}"? What was changed since is lost.`;
+  return destroySnapshot(target, "rollback", { name, question, yes });
 }
 
 /** `snapshot clone`. */

@@ -8,7 +8,7 @@ import {
   type VolumeSnapshotRow,
   volumeSnapshotRows,
 } from "./dataset_rows.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
 import type { ObjectUse } from "../storage/storage_backend.ts";
 import { listMembers, type MemberStatus } from "../vault/member_status.ts";
 import type { Vault } from "../vault/vault.ts";

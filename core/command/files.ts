@@ -21,7 +21,8 @@ import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file
 import type { Host } from "./host.ts";
 import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
 import { plural } from "./sizes.ts";
-import { isoTime, millisecondsOf } from "./times.ts";
+import { isoTime } from "../dates.ts";
+import { millisecondsOf } from "./times.ts";
 import { printable } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 

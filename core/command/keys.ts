@@ -10,7 +10,7 @@ import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
 import { callProven, onMountOr, type VaultTarget, withHeader } from "./open.ts";
 import { newPassphrase, type NewSecretOptions } from "./secrets.ts";
 import { type MadeSlot, SLOT_VERBS, type SlotVerbName } from "./slot_verbs.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
 import { columns, printable } from "./terminal/colours.ts";
 
 /** A key slot as it is listed. */

@@ -10,6 +10,7 @@ import type { OpenOptions } from "./open.ts";
 import { examples, opening, printing, protecting } from "./program_options.ts";
 import { formatAge } from "./durations.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
+import { secondText } from "./times.ts";
 import { parseWhen, type When } from "./when.ts";
 
 type UndoOptions = OpenOptions & PrintOptions & {
@@ -37,11 +38,11 @@ export function addUndoVerb(program: Command, host: Host): void {
     ["undo /mnt/vault --to '10 minutes ago'", "undo /mnt/vault --list", "undo vault.sv --to 14:30"],
   ).action(async (medium: string, options: UndoOptions) => {
     const target = { host, medium, options };
-    const { listStates, undo } = await import("./datasets.ts");
+    const { listSnapshots, undo } = await import("./datasets.ts");
     if (options.list === true) {
       const { snapshotsText } = await import("./dataset_rows.ts");
       const now = host.runtime.now();
-      const list = await listStates(target);
+      const list = await listSnapshots(target, "undo list");
       return await print(
         host,
         options,
@@ -55,9 +56,7 @@ export function addUndoVerb(program: Command, host: Host): void {
     const now = host.runtime.now();
     const report = await undo(target, options.to(now), options);
     const text = (state: typeof report) =>
-      `as of ${state.time.slice(0, 19).replace("T", " ")} UTC (${
-        formatAge(now - Date.parse(state.time))
-      }) again\n`;
+      `as of ${secondText(state.time)} UTC (${formatAge(now - Date.parse(state.time))}) again\n`;
     await print(host, options, report, text);
   });
 }

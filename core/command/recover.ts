@@ -9,7 +9,7 @@ import { tellWarning } from "./open.ts";
 import { newPassphrase, type NewSecretOptions, profilesOf, readPassphrase } from "./secrets.ts";
 import { lossLines } from "./scrub.ts";
 import { plural } from "./sizes.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
 import { printable, type Style } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 

@@ -1,6 +1,6 @@
 import type { Vault } from "../vault/vault.ts";
 import { formatSize } from "./sizes.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
 
 /** What `info` says about re-scattering. */
 export interface RescatterRow {

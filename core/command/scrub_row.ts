@@ -1,7 +1,7 @@
 import { CELL_BYTES } from "../limits.ts";
 import type { Vault } from "../vault/vault.ts";
 import { formatSize, plural } from "./sizes.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
 
 /** What `info` says about scrubs. */
 export interface ScrubRow {

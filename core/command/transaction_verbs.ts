@@ -1,7 +1,7 @@
 import { VaultError } from "../errors.ts";
 import type { ControlVerb } from "../vault/control.ts";
 import type { MountTransactionState } from "../vault/mount_transaction.ts";
-import { isoTime } from "./times.ts";
+import { isoTime } from "../dates.ts";
 
 /** A mount's transaction in JSON. */
 export interface TransactionRow {

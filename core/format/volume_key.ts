@@ -16,6 +16,9 @@ export const KEY_TYPE = {
   pending: 8,
 } as const;
 
+/** Inode number of the root directory. */
+export const ROOT_INO = 1;
+
 /** Types whose key is the type and the inode number alone. */
 export type NodeKeyType = 1 | 4 | 6 | 7 | 8;
 

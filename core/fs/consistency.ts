@@ -2,14 +2,13 @@ import { VaultError } from "../errors.ts";
 import { checkDirent, DIRENT_NAME_AT, direntIno, direntType } from "../format/dirent.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
 import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
-import { KEY_TYPE, keyBlock, keyCookie, keyIno } from "../format/volume_key.ts";
+import { KEY_TYPE, keyBlock, keyCookie, keyIno, ROOT_INO } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { InodeTable, KNOWN } from "./inode_table.ts";
 import { directoryType, isDirectory, isRegular, S_IFDIR, S_IFLNK } from "./mode.ts";
 import { INLINE_BYTES_MAX } from "./stored_data.ts";
 
-const ROOT_INO = 1;
 const NAME_PROBES = 256;
 const COOKIE_BASE = 3;
 const DIRECTORY = directoryType(S_IFDIR);

@@ -9,8 +9,8 @@ import type {
 import { DOT_COOKIE, DOTDOT_COOKIE } from "./directory.ts";
 import { fail } from "./errno.ts";
 import { directoryType, S_IFDIR } from "./mode.ts";
+import { ROOT_INO } from "../format/volume_key.ts";
 
-const ROOT_INO = 1;
 const DOT = new Uint8Array([0x2e]);
 const DOTDOT = new Uint8Array([0x2e, 0x2e]);
 

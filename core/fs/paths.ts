@@ -3,10 +3,10 @@ import { type Attributes, type Caller, emptyAttributes, type FileSystem } from "
 import { PosixError } from "./file_system.ts";
 import { ERRNO } from "./errno.ts";
 import { isDirectory, isSymlink, PERMISSIONS, S_IFDIR } from "./mode.ts";
+import { ROOT_INO } from "../format/volume_key.ts";
 
 /** Symlinks followed in one path, as in Linux. */
 const SYMLINKS_MAX = 40;
-const ROOT_INO = 1;
 const SLASH = 0x2f;
 
 /** A path as its caller has it: text is taken as UTF-8. */

@@ -26,9 +26,7 @@ import type { ResetReport } from "./kernel_cache.ts";
 import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
 import { type FileSystemOptions, type FileSystemParts, makeParts } from "./parts.ts";
 import { nameUnnamed, type UnnamedFileSystem } from "./unnamed_files.ts";
-
-/** Inode number of the root directory. */
-export const ROOT_INO = 1;
+import { ROOT_INO } from "../format/volume_key.ts";
 
 const DOT = new Uint8Array([0x2e]);
 const DOTDOT = new Uint8Array([0x2e, 0x2e]);

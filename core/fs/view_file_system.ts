@@ -18,7 +18,7 @@ import {
   type WriteRequest,
 } from "./file_system.ts";
 import { directoryType, S_IFDIR } from "./mode.ts";
-import { ROOT_INO } from "./posix_file_system.ts";
+import { ROOT_INO } from "../format/volume_key.ts";
 import type { View } from "./view.ts";
 import { ViewIds } from "./view_ids.ts";
 

@@ -1,6 +1,7 @@
 import { type RescatterStep, rescatterSteps } from "./rescatter.ts";
 import type { PassSteps } from "./pass_driver.ts";
 import type { Vault } from "./vault.ts";
+import { nextTurn } from "../turn.ts";
 
 /** Seconds from the end of one pass to the next. */
 const REST_SECONDS = 60;
@@ -68,7 +69,7 @@ export class BackgroundRescatter {
         }
         this.#budget -= value.writtenBytes;
         // Only then requests are served, and it shows whether there are any.
-        await new Promise((resolve) => setTimeout(resolve, 0));
+        await nextTurn();
       }
     } catch (error) {
       this.#steps = null;

@@ -17,6 +17,7 @@ import { findPaths } from "./check_paths.ts";
 import { SEGMENTS_PER_TURN, segmentsOf, SpaceRecords } from "./check_space.ts";
 import { memberStates } from "../volume/member_set.ts";
 import type { Vault } from "./vault.ts";
+import { nextTurn } from "../turn.ts";
 
 /** Data blocks opened at a time. */
 const BATCH_BLOCKS = 64;
@@ -279,7 +280,7 @@ class VaultCheck {
     signal?.throwIfAborted();
     const done = Math.min(this.doneCells, this.usedCells);
     progress?.(done * CELL_BYTES, this.usedCells * CELL_BYTES);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTurn();
   }
 
   private async pauseNodes(cells: number): Promise<void> {

@@ -12,11 +12,11 @@ import {
   KEY_TYPE,
   keyIno,
   NODE_KEY_BYTES,
+  ROOT_INO,
 } from "../format/volume_key.ts";
 import type { Engine } from "../volume/engine.ts";
 import { datasets, type NamedTree } from "./lost_datasets.ts";
 
-const ROOT_INO = 1;
 /** Directories above one another that a path is followed through. */
 const DEPTH_MAX = 4096;
 

@@ -1,13 +1,12 @@
 import { DIRENT_NAME_AT, direntIno } from "../format/dirent.ts";
 import { decodeExtent, type Extent } from "../format/extent.ts";
 import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
-import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES, ROOT_INO } from "../format/volume_key.ts";
 import { isDirectory, isSymlink } from "../fs/mode.ts";
 import { HoleInodes } from "./hole_inodes.ts";
 import type { LostIds } from "./lost_ids.ts";
 import type { TolerantTree } from "./tolerant_tree.ts";
 
-const ROOT_INO = 1;
 /** Directories above one another that a path is followed through. */
 const DEPTH_MAX = 65_536;
 

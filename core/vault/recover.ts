@@ -9,6 +9,7 @@ import type { LostReport } from "./lost_datasets.ts";
 import { copyRoot, findWholeRoot } from "./recover_root.ts";
 import { salvageVault } from "./salvage.ts";
 import type { VaultParts } from "./vault.ts";
+import { nextTurn } from "../turn.ts";
 
 /** What recovering is doing. */
 export type RecoverStage = "scan" | "verify" | "copy";
@@ -145,7 +146,7 @@ export class Turns {
     const { progress, signal, source: { runtime } } = this.#options;
     if (runtime.now() - this.#last < TURN_MS) return;
     progress?.(stage, Math.min(done, total), total);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await nextTurn();
     signal?.throwIfAborted();
     this.#last = runtime.now();
   }

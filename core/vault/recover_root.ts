@@ -2,7 +2,7 @@ import { type NamedRoot, RootStore } from "../block/root_store.ts";
 import { superblockOffsets } from "../crypto/ring_cells.ts";
 import { subkey } from "../crypto/hkdf.ts";
 import { copyOfKeys, type VaultKeys } from "../crypto/vault_keys.ts";
-import { wipe } from "../bytes.ts";
+import { isHole, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { HEADER_COPIES } from "../format/header.ts";
 import { cellsFor, placeCells } from "../format/map_entry.ts";
@@ -121,7 +121,7 @@ async function* copyCells(
       if (!(error instanceof VaultError)) throw error;
       readCells(direct, at, chunk); // a bad sector: nothing that the root needs lies there
     }
-    const isEmpty = medium.capabilities.resize && chunk.every((byte) => byte === 0);
+    const isEmpty = medium.capabilities.resize && isHole(chunk);
     if (!isEmpty) await medium.write(at, chunk);
     yield at + COPY_BYTES;
   }

@@ -17,6 +17,7 @@ import {
   KEY_TYPE,
   keyIno,
   NODE_KEY_BYTES,
+  ROOT_INO,
 } from "../format/volume_key.ts";
 import { directoryType, isDirectory, isSymlink, S_IFDIR } from "../fs/mode.ts";
 import type { Volume } from "../volume/volume.ts";
@@ -26,7 +27,6 @@ import type { Loss } from "./lost_files.ts";
 import type { CopiedData } from "./salvage_data.ts";
 import type { TolerantTree } from "./tolerant_tree.ts";
 
-const ROOT_INO = 1;
 const LOST_AND_FOUND = "lost+found";
 /** As in the entry's format: cookies of names begin above those of "." and "..". */
 const COOKIE_BASE = 3;

@@ -8,11 +8,11 @@ import {
   KEY_TYPE,
   keyIno,
   NODE_KEY_BYTES,
+  ROOT_INO,
 } from "../format/volume_key.ts";
 import { isDirectory } from "../fs/mode.ts";
 import { joined } from "./file_access.ts";
 
-const ROOT_INO = 1;
 /** Directories above one another that a path is followed through: more are damage. */
 const DEPTH_MAX = 65_536;
 /** Entries looked at before pages are let go. */

@@ -1,3 +1,4 @@
+import { isoTime } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { Tree } from "../btree/tree.ts";
@@ -11,9 +12,6 @@ import type { OpenVolume } from "./open_views.ts";
 import type { TreeReader } from "./tree_names.ts";
 import { whenFree } from "./transactions.ts";
 import type { VolumesParts } from "./vault_volumes.ts";
-
-/** Dates beyond these milliseconds from 1970 have no calendar. */
-const DATE_MS_MAX = 8.64e15;
 
 /** Where to go back to: the newest state that is as old as a time in milliseconds since 1970, or one that a list shows. */
 export type UndoTarget = { readonly time: number } | { readonly sequence: number };
@@ -123,7 +121,7 @@ export class VaultSnapshots {
       ? states.find(({ sequence }) => sequence === to.sequence)
       : states.findLast(({ time }) => time <= to.time);
     if (found !== undefined) return found;
-    const oldest = states.length === 0 ? "" : `; the oldest is of ${dateOf(states[0].time)}`;
+    const oldest = states.length === 0 ? "" : `; the oldest is of ${isoTime(states[0].time)}`;
     throw new VaultError(
       "missing",
       `Cannot take volume "${volume}" back so far: there is no such state${oldest}`,
@@ -234,8 +232,4 @@ export class VaultSnapshots {
     const freedBytes = forecastRemoval(catalog, placed) * CELL_BYTES;
     return { deleted, kept: named.length - deleted.length, freedBytes };
   }
-}
-
-function dateOf(milliseconds: number): string {
-  return new Date(Math.min(milliseconds, DATE_MS_MAX)).toISOString();
 }

@@ -6,6 +6,7 @@ import type { VolumeStatus } from "../volume/volume_status.ts";
 import type { Volumes } from "../volume/volumes.ts";
 import type { OpenViews, OpenVolume } from "./open_views.ts";
 import { type Enter, whenFree } from "./transactions.ts";
+import { nextTurn } from "../turn.ts";
 
 /** What `vault.volumes` and `vault.snapshots` stand on. */
 export interface VolumesParts {
@@ -119,7 +120,7 @@ export class VaultVolumes {
       });
       options.progress?.(freedBytes);
       // Others get their turn.
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await nextTurn();
     }
     await whenFree(enter, () => engine.commitNow());
   }

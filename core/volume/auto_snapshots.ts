@@ -1,3 +1,4 @@
+import { isoTime } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import type { Engine } from "./engine.ts";
@@ -7,8 +8,6 @@ import type { Volumes } from "./volumes.ts";
 /** What the names of automatic snapshots begin with; a time in UTC follows. */
 const PREFIX = "auto-";
 const AUTO_NAME = /^auto-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/;
-/** Dates beyond these milliseconds from 1970 have no calendar. */
-const DATE_MS_MAX = 8.64e15;
 
 /**
  * Snapshots that a mount makes by itself, as often as a rule of retention keeps them, and lets go by the same rule. They have
@@ -65,7 +64,7 @@ export class AutoSnapshots {
   }
 
   #make(now: number): void {
-    const time = new Date(Math.min(now, DATE_MS_MAX)).toISOString().slice(0, 19);
+    const time = isoTime(now).slice(0, 19);
     try {
       this.#volumes.snapshot(this.#name, `${PREFIX}${time.replaceAll(":", "-")}Z`);
     } catch (error) {

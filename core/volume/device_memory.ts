@@ -12,6 +12,7 @@ import type { Kernel } from "../crypto/kernel.ts";
 import type { RootMemory } from "../crypto/platform.ts";
 import { openBytes, sealBytes } from "../crypto/sealed_bytes.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
+import { isoTime } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 import {
   decodeRootMemory,
@@ -228,9 +229,4 @@ function isForked(
 
 function named({ sequence, seen }: RememberedRoot): string {
   return `root ${sequence}, noted ${isoTime(seen)}`;
-}
-
-/** Times of a medium may be beyond what a date can hold. */
-function isoTime(milliseconds: number): string {
-  return new Date(Math.min(8.64e15, milliseconds)).toISOString();
 }

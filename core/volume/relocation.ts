@@ -1,5 +1,6 @@
 import { isUnreadable, type LocatedBlock } from "../block/block_reader.ts";
 import type { Engine } from "./engine.ts";
+import { nextTurn } from "../turn.ts";
 
 /** Blocks looked at before a root makes durable what was moved, and lets its old cells rest. */
 export const BLOCKS_PER_ROOT = 512;
@@ -13,7 +14,7 @@ export interface Relocation {
 
 /** Lets others run, and a transaction of theirs end: no root is written inside of one. */
 export async function giveTurn(engine: Engine): Promise<void> {
-  do await new Promise((resolve) => setTimeout(resolve, 0)); while (engine.inTransaction);
+  do await nextTurn(); while (engine.inTransaction);
 }
 
 /** Moves every block that `matches`, a root at a time. Throws `unavailable` (ENOSPC) where there is no room for them. */

@@ -1,11 +1,10 @@
+import { dateOf } from "../dates.ts";
 import { VaultError } from "../errors.ts";
 
 /** Kinds of times of which one snapshot each is kept. */
 const PERIODS: readonly RetentionPeriod[] = ["hourly", "daily", "weekly", "monthly", "yearly"];
 /** Of how many one can ask. */
 const COUNT_MAX = 100_000;
-/** Dates beyond these milliseconds from 1970 have no calendar. */
-const DATE_MS_MAX = 8.64e15;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** 1970-01-01 was a Thursday; weeks begin on Mondays. */
@@ -76,7 +75,7 @@ export function outdatedSnapshots<T extends DatedSnapshot>(
 
 /** Numbers the hours, days, weeks, months or years. */
 function periodOf(time: number, period: RetentionPeriod): number {
-  const date = new Date(Math.min(time, DATE_MS_MAX));
+  const date = dateOf(time);
   switch (period) {
     case "hourly":
       return Math.floor(time / HOUR_MS);

@@ -1,6 +1,7 @@
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
 import { bytesOf, type FilePart, writeParts } from "../../core/command/file_parts.ts";
-import { dateOf, millisecondsOf } from "../../core/command/times.ts";
+import { dateOf } from "../../core/dates.ts";
+import { millisecondsOf } from "../../core/command/times.ts";
 import { MIB } from "../../core/limits.ts";
 import { VaultError } from "../../core/errors.ts";
 import type { Time } from "../../core/fs/file_system.ts";
