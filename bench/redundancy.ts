@@ -49,7 +49,7 @@ async function measure(path: string, redundancy: Redundancy): Promise<Rates> {
     const firstId = volume.allocateIds(RUN_BLOCKS);
     ids.push(firstId);
     tickets.push(
-      volume.put({ firstId, count: RUN_BLOCKS, address, lastLength: BLOCK_BYTES }),
+      volume.put({ firstId, count: RUN_BLOCKS, address, lastLength: BLOCK_BYTES }).ticket,
     );
   }
   await volume.commit();

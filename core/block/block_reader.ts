@@ -3,8 +3,10 @@ import { VaultError } from "../errors.ts";
 import { type MapEntry, placeCells } from "../format/map_entry.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
+import { unpackAt } from "./block_form.ts";
 import type { Damage } from "./damage.ts";
 import { addExtent, type Extent, EXTENTS_MAX, type LaneJob, readsWell } from "./lane.ts";
+import { describePlace } from "./placed_seal.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 import { ShardCutter } from "./shards.ts";
 
@@ -71,15 +73,23 @@ export class BlockReader {
   /** Block i lands at `address + i * blockBytes`, zero-filled to the block's size. */
   read(blocks: readonly LocatedBlock[], address: number): void {
     if (!this.readAll(blocks, address)) return this.readEach(blocks, address);
-    blocks.forEach(({ entry: { length } }, i) => this.clearTail(length, this.at(address, i)));
+    blocks.forEach((block, i) => this.unpack(block, this.at(address, i)));
+  }
+
+  /** The bytes of a block as they are stored land at `address`. */
+  readStored(block: LocatedBlock, address: number): void {
+    if (!this.readAll([block], address)) this.rebuild(block, address);
   }
 
   private at(address: number, index: number): number {
     return address + index * this.blockBytes;
   }
 
-  private clearTail(length: number, address: number): void {
-    this.context.kernel.bytes.fill(0, address + length, address + this.blockBytes);
+  /** Makes the content of what is stored, zero-filled. */
+  private unpack({ id, entry }: LocatedBlock, address: number): void {
+    const { bytes } = this.context.kernel;
+    if (!unpackAt(bytes, address, entry)) throw unreadable(id);
+    bytes.fill(0, address + entry.length, address + this.blockBytes);
   }
 
   /** Reads the first k places of all blocks; false where one of them is bad or one does not fit its memory. */
@@ -101,8 +111,8 @@ export class BlockReader {
   private readEach(blocks: readonly LocatedBlock[], address: number): void {
     blocks.forEach((block, i) => {
       const to = this.at(address, i);
-      if (!this.readAll([block], to)) this.rebuild(block, to);
-      this.clearTail(block.entry.length, to);
+      this.readStored(block, to);
+      this.unpack(block, to);
     });
   }
 
@@ -128,6 +138,7 @@ export class BlockReader {
         const isGood = this.haveOpened(tickets);
         this.laterDescriptors.push(descriptors);
         if (!isGood) this.read(blocks, address);
+        else blocks.forEach((block, i) => this.unpack(block, this.at(address, i)));
       },
     };
   }
@@ -181,7 +192,9 @@ export class BlockReader {
           [extents, count] = [[], 0];
         }
         const at = descriptorsFrom(done) + count++ * DESCRIPTOR_BYTES;
-        addExtent(extents, this.describe(at, blocks[i], shard, this.at(address, i) + shard * size));
+        const place = { ...blocks[i], index: shard };
+        const to = this.at(address, i) + shard * size;
+        addExtent(extents, describePlace(this.context, at, place, to));
       }
     }
     yield { kind, descriptors: descriptorsFrom(done), count, extents };
@@ -193,24 +206,11 @@ export class BlockReader {
     if (!this.context.keys.has(entry.epoch)) throw unreadable(id);
   }
 
-  /** Makes the descriptor that opens one place at `address`, and tells what to read for it. */
-  private describe(at: number, block: LocatedBlock, index: number, address: number): Extent {
-    const { id, entry } = block;
-    const { level, epoch, length, k, places } = entry;
-    const sealedBytes = placeCells(entry) * CELL_BYTES;
-    const shard = k === 1 ? 0 : 1 + index;
-    const subject = { kind: KIND.data, id, level, shard, epoch, length, address, sealedBytes };
-    this.context.describe(at, subject);
-    this.context.nonceOf(at).set(places[index].nonce);
-    this.context.tagOf(at).set(places[index].tag);
-    return { address, length: sealedBytes, offset: places[index].cell * CELL_BYTES };
-  }
-
   /** Opens one place at an address; false where it is missing, cannot be read or has a bad tag. */
   private opens(block: LocatedBlock, index: number, address: number): boolean {
     if (block.entry.places[index].missing) return false;
     const { descriptors } = this;
-    const extents = [this.describe(descriptors, block, index, address)];
+    const extents = [describePlace(this.context, descriptors, { ...block, index }, address)];
     return readsWell(this.context.lane, { kind: "read-and-open", descriptors, count: 1, extents });
   }
 
@@ -239,7 +239,7 @@ export class BlockReader {
 
   private readShards(block: LocatedBlock, address: number): number {
     const { entry } = block;
-    const { k, m, length } = entry;
+    const { k, m, stored } = entry;
     const bytes = placeCells(entry) * CELL_BYTES;
     const work = this.workArea((k + m) * bytes);
     const addresses = entry.places.map((_, i) => work + i * bytes);
@@ -256,7 +256,7 @@ export class BlockReader {
     if (lost > m) throw this.lost(block);
     if (lost > 0) this.cutter.rebuild({ k, m }, { addresses, bytes }, missing >>> 0);
     const { kernel } = this.context;
-    kernel.bytes.copyWithin(address, work, work + length);
+    kernel.bytes.copyWithin(address, work, work + stored);
     kernel.wipe(work, (k + m) * bytes);
     return bad;
   }

@@ -3,6 +3,7 @@ import type { Tree } from "../btree/tree.ts";
 import { VaultError } from "../errors.ts";
 import {
   cellsFor,
+  CODEC,
   contentCells,
   decodeMapEntry,
   encodeMapEntry,
@@ -23,7 +24,7 @@ import {
   READ_BLOCKS_MAX,
   unreadable,
 } from "./block_reader.ts";
-import { BlockWriter, type WriteRun, type WrittenBlock } from "./block_writer.ts";
+import { BlockWriter, type PutRun, type WriteRun, type WrittenBlock } from "./block_writer.ts";
 import type { Damage } from "./damage.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver } from "./block_owner.ts";
@@ -88,8 +89,10 @@ export class BlockStore {
   }
 
   /** Seals and stores blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
-  put(run: WriteRun, owner: BlockOwner): number {
-    return this.writer.put(run, (block) => this.enter(block, { birth: this.birth, owner }));
+  put(run: WriteRun, owner: BlockOwner): PutRun {
+    const put = this.writer.put(run, (block) => this.enter(block, { birth: this.birth, owner }));
+    owner.took(put.cells);
+    return put;
   }
 
   /** True when the job of this ticket, and all before it, are finished. */
@@ -108,16 +111,16 @@ export class BlockStore {
   }
 
   private enter(
-    { id, length, shape, places }: WrittenBlock,
+    { id, form, shape, places }: WrittenBlock,
     of: { birth: number; owner: BlockOwner | null },
   ): void {
-    this.putEntry(id, { kind: KIND.data, level: 0, length, ...shape, ...of, places });
+    this.putEntry(id, { kind: KIND.data, level: 0, ...form, ...shape, ...of, places });
   }
 
   private putEntry(id: number, block: StoredBlock): void {
     const { context: { epoch } } = this;
     const places = block.places.map((place) => ({ ...place, missing: false }));
-    const bytes = encodeMapEntry({ ...block, codec: 0, epoch, places });
+    const bytes = encodeMapEntry({ ...block, epoch, places });
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
     if (block.kind === KIND.data) this.observer?.entryPut(id, bytes, block.owner);
@@ -233,7 +236,9 @@ export class BlockStore {
       this.putEntry(id, {
         kind,
         level,
+        codec: CODEC.raw,
         length: bytes.length,
+        stored: bytes.length,
         k: 1,
         m,
         birth: node.birth(),
@@ -261,13 +266,12 @@ export class BlockStore {
   move(id: number): void {
     const entry = this.known(id);
     if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
-    const { length, birth } = entry;
+    const { birth, codec, length, stored } = entry;
     const address = this.moveBuffer ??= this.context.kernel.reserve(this.blockBytes);
     this.absorb();
-    this.get(id, 1, address);
-    const run = { firstId: id, count: 1, address, lastLength: length };
-    this.writer.put(run, (block) => this.enter(block, { birth, owner: null }));
-    this.absorb();
+    this.reader.readStored({ id, entry }, address);
+    const bytes = { id, form: { codec, length, stored }, address };
+    this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null }));
     this.freePlaces(entry);
   }
 
@@ -334,7 +338,7 @@ export class BlockStore {
 }
 
 type StoredBlock =
-  & Pick<MapEntry, "kind" | "level" | "length" | "k" | "m" | "birth">
+  & Pick<MapEntry, "kind" | "level" | "codec" | "length" | "stored" | "k" | "m" | "birth">
   & {
     readonly places: readonly SealedPlace[];
     /** Of a data block that was put; a move has none. */

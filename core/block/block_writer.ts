@@ -1,10 +1,12 @@
 import { assert } from "../assert.ts";
 import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
-import { cellsFor } from "../format/map_entry.ts";
+import { cellsFor, CODEC } from "../format/map_entry.ts";
 import type { SealedPlace } from "../format/place.ts";
 import { type Redundancy, shapeOf } from "../format/redundancy.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
+import { type BlockForm, packAt } from "./block_form.ts";
+import type { CompressionTrials } from "./compression.ts";
 import { addExtent, type Extent, EXTENTS_MAX } from "./lane.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 import { ShardCutter } from "./shards.ts";
@@ -24,12 +26,35 @@ export interface WriteRun {
   readonly count: number;
   readonly address: number;
   readonly lastLength: number;
+  /** Says which blocks to compress; none unless given. */
+  readonly trials?: CompressionTrials;
+}
+
+/** A run that was put. */
+export interface PutRun {
+  /** Settles when the memory is free again. */
+  readonly ticket: number;
+  /** Cells of the blocks as they are stored, parity left out. */
+  readonly cells: number;
+}
+
+/** The bytes of a block as they are stored, in kernel memory. */
+interface StoredBytes {
+  readonly id: number;
+  readonly form: BlockForm;
+  readonly address: number;
+}
+
+/** What one place of a block holds. */
+interface SealedPiece extends StoredBytes {
+  readonly shard: number;
+  readonly sealedBytes: number;
 }
 
 /** A block that is on the medium. */
 export interface WrittenBlock {
   readonly id: number;
-  readonly length: number;
+  readonly form: BlockForm;
   readonly shape: Redundancy;
   readonly places: readonly SealedPlace[];
 }
@@ -37,7 +62,7 @@ export interface WrittenBlock {
 /** A block whose tags are not known before its jobs have settled. */
 interface PendingBlock {
   readonly id: number;
-  readonly length: number;
+  readonly form: BlockForm;
   readonly shape: Redundancy;
   readonly cells: readonly number[];
   readonly descriptors: readonly number[];
@@ -100,40 +125,50 @@ export class BlockWriter {
   }
 
   /** Seals and stores a run; the memory is busy until the ticket has settled. */
-  put(run: WriteRun, done: (block: WrittenBlock) => void): number {
+  put(run: WriteRun, done: (block: WrittenBlock) => void): PutRun {
     assert(run.lastLength >= 1 && run.lastLength <= this.blockBytes, "the last block has bytes");
+    const { bytes } = this.context.kernel;
+    let cells = 0;
     for (let i = 0; i < run.count; i++) {
       const length = i === run.count - 1 ? run.lastLength : this.blockBytes;
-      this.putBlock(run.firstId + i, length, run.address + i * this.blockBytes, done);
+      const address = run.address + i * this.blockBytes;
+      const form = packAt(bytes, address, length, run.trials);
+      this.putBlock({ id: run.firstId + i, form, address }, done);
+      cells += cellsFor(form.stored);
     }
     this.submit();
-    return this.pending[this.pending.length - 1].ticket;
+    return { ticket: this.pending[this.pending.length - 1].ticket, cells };
+  }
+
+  /** Seals and stores the bytes of one block as they are, and waits. */
+  putStored(block: StoredBytes, done: (block: WrittenBlock) => void): void {
+    this.putBlock(block, done);
+    this.submit();
+    this.absorb();
   }
 
   private putBlock(
-    id: number,
-    length: number,
-    address: number,
+    { id, form, address }: StoredBytes,
     done: (block: WrittenBlock) => void,
   ): void {
     const { context: { kernel }, space } = this;
-    const blockCells = cellsFor(length);
+    const blockCells = cellsFor(form.stored);
     const shape = shapeOf(this.redundancy, blockCells);
     const { k, m } = shape;
-    kernel.bytes.fill(0, address + length, address + blockCells * CELL_BYTES);
+    kernel.bytes.fill(0, address + form.stored, address + blockCells * CELL_BYTES);
     const { staging, mark } = this.stage(shape, blockCells);
     const cut = this.cutter.cut(shape, blockCells, { address, staging });
     const cells = space.allocateApart(cut.bytes / CELL_BYTES, k + m);
     const firstJob = this.openJob();
     const descriptors = cells.map((cell, i) => {
       const shard = k === 1 ? 0 : 1 + i;
-      const piece = { id, length, shard, address: cut.addresses[i], sealedBytes: cut.bytes };
+      const piece = { id, form, shard, address: cut.addresses[i], sealedBytes: cut.bytes };
       return this.addSeal(piece, cell * CELL_BYTES);
     });
     this.pendingFrom = this.pending.length === 0 ? id : Math.min(this.pendingFrom, id);
     this.pending.push({
       id,
-      length,
+      form,
       shape,
       cells,
       descriptors,
@@ -176,14 +211,17 @@ export class BlockWriter {
   }
 
   private addSeal(
-    piece: { id: number; length: number; shard: number; address: number; sealedBytes: number },
+    { form, ...piece }: SealedPiece,
     offset: number,
   ): number {
     if (this.open?.count === JOB_SEALS) this.submit();
     this.openJob();
     const { context, open } = this;
     const at = open!.descriptors + open!.count++ * DESCRIPTOR_BYTES;
-    context.describe(at, { kind: KIND.data, level: 0, epoch: context.epoch, ...piece });
+    const { codec, length, stored } = form;
+    const compressed = codec === CODEC.raw ? 0 : stored;
+    const subject = { kind: KIND.data, level: 0, epoch: context.epoch, codec, length, compressed };
+    context.describe(at, { ...subject, ...piece });
     context.nonces.take(context.nonceOf(at), 0);
     addExtent(open!.extents, { address: piece.address, length: piece.sealedBytes, offset });
     return at;
@@ -252,12 +290,12 @@ export class BlockWriter {
     for (const block of blocks) this.enter(block);
   }
 
-  private enter({ id, length, shape, cells, descriptors, done }: PendingBlock): void {
+  private enter({ id, form, shape, cells, descriptors, done }: PendingBlock): void {
     const { context } = this;
     const places = cells.map((cell, i) => {
       return { cell, nonce: context.nonceOf(descriptors[i]), tag: context.tagOf(descriptors[i]) };
     });
-    done({ id, length, shape, places });
+    done({ id, form, shape, places });
   }
 }
 

@@ -1,4 +1,10 @@
-import { decodeMapEntry, encodeMapEntry, type MapEntry, placeCells } from "../format/map_entry.ts";
+import {
+  CODEC,
+  decodeMapEntry,
+  encodeMapEntry,
+  type MapEntry,
+  placeCells,
+} from "../format/map_entry.ts";
 import { memberOf } from "../format/place.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { MEMBER_CELLS, SEGMENT_CELLS, SLOT_CELLS } from "../limits.ts";
@@ -98,9 +104,14 @@ export class DimensionalCoordinate {
     return { kind: kind === KIND.data ? "data" : "node", level };
   }
 
-  /** How the content is encoded, and its bytes. */
-  get phase(): { readonly codec: "raw"; readonly length: number } {
-    return { codec: "raw", length: this.#entry.length };
+  /** How the content is encoded, its bytes, and those that are stored of it. */
+  get phase(): {
+    readonly codec: "raw" | "zstd";
+    readonly length: number;
+    readonly stored: number;
+  } {
+    const { codec, length, stored } = this.#entry;
+    return { codec: codec === CODEC.raw ? "raw" : "zstd", length, stored };
   }
 
   /** Its vertex in the graph of trees: the block id. */

@@ -26,7 +26,7 @@ export interface ScatterGround {
   /** Reserves ids that were never used. */
   allocateIds(count: number): number;
   /** Seals blocks that lie one behind another in memory. */
-  put(run: { firstId: number; count: number; address: number; lastLength: number }): number;
+  put(run: { firstId: number; count: number; address: number; lastLength: number }): unknown;
   /** Waits until everything put is written. */
   settle(): void;
   /** Opens blocks into memory. */

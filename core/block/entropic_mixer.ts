@@ -123,8 +123,14 @@ export class EntropicMixer {
     view.setUint32(DESCRIPTOR.key, this.#key, true);
     view.setUint32(DESCRIPTOR.aadLength, AAD_BYTES, true);
     bytes.set(nonce, at + DESCRIPTOR.nonce);
-    const fields = { kind: KIND.data, id, level: 0, codec: 0, shard: 0, epoch: 0, length };
-    writeAad(bytes, at + DESCRIPTOR.aad, { vaultId: NO_VAULT, ...fields });
+    const fields = { level: 0, codec: 0, shard: 0, epoch: 0, compressed: 0 };
+    writeAad(bytes, at + DESCRIPTOR.aad, {
+      vaultId: NO_VAULT,
+      kind: KIND.data,
+      id,
+      length,
+      ...fields,
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { addExtent, type Extent, type LaneJob, readsWell } from "./lane.ts";
 import type { NodeIo, NodePlace } from "./node_io.ts";
+import { describePlace } from "./placed_seal.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
 /** Places opened by one job. */
@@ -164,17 +165,9 @@ export class MediumInspector {
     });
   }
 
-  private describe(slot: number, { id, entry, index, address }: Place): Extent {
-    const { length, epoch, level, k, places } = entry;
-    const { nonce, tag, cell } = places[index];
-    const sealedBytes = placeCells(entry) * CELL_BYTES;
+  private describe(slot: number, place: Place): Extent {
     const at = this.descriptors + slot * DESCRIPTOR_BYTES;
-    const shard = k === 1 ? 0 : 1 + index;
-    const subject = { kind: KIND.data, id, level, shard, epoch, length, address, sealedBytes };
-    this.context.describe(at, subject);
-    this.context.nonceOf(at).set(nonce);
-    this.context.tagOf(at).set(tag);
-    return { address, length: sealedBytes, offset: cell * CELL_BYTES };
+    return describePlace(this.context, at, place, place.address);
   }
 }
 

@@ -15,8 +15,12 @@ export interface SealSubject {
   /** 0: sealed whole; else 1 + number of the shard. */
   readonly shard?: number;
   readonly epoch: number;
-  /** Plaintext bytes before padding. */
+  /** How a data block's bytes are stored: raw unless said. */
+  readonly codec?: number;
+  /** Bytes of the content, before compression and padding. */
   readonly length: number;
+  /** Of a compressed block its compressed bytes. */
+  readonly compressed?: number;
   /** Where the bytes lie: sealed and opened in place. */
   readonly address: number;
   /** Bytes to seal, padding included. */
@@ -81,10 +85,11 @@ export class SealContext {
     bytes.set(this.vaultId, aad);
     view.setUint32(aad + 16, subject.id >>> 0, true);
     view.setUint32(aad + 20, Math.floor(subject.id / 4294967296), true);
-    view.setUint32(aad + 24, subject.kind | subject.level << 8 | (subject.shard ?? 0) << 24, true);
+    const { kind, level, codec = 0, shard = 0 } = subject;
+    view.setUint32(aad + 24, kind | level << 8 | codec << 16 | shard << 24, true);
     view.setUint32(aad + 28, subject.epoch, true);
     view.setUint32(aad + 32, subject.length, true);
-    view.setUint32(aad + 36, 0, true);
+    view.setUint32(aad + 36, subject.compressed ?? 0, true);
   }
 
   /** A view of a descriptor's nonce. */
@@ -111,6 +116,7 @@ export function reserveDescriptors(kernel: Kernel, count: number): number {
 /** Writes the same AAD as {@linkcode SealContext.describe}, byte by byte from the codec: for tests. */
 export function referenceAad(vaultId: Uint8Array, subject: SealSubject): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(AAD_BYTES);
-  writeAad(bytes, 0, { ...subject, vaultId, codec: 0, shard: subject.shard ?? 0 });
+  const { codec = 0, shard = 0, compressed = 0 } = subject;
+  writeAad(bytes, 0, { ...subject, vaultId, codec, shard, compressed });
   return bytes;
 }

@@ -28,8 +28,10 @@ export interface SealFields {
   readonly codec: number;
   readonly shard: number;
   readonly epoch: number;
-  /** Plaintext bytes before padding. */
+  /** Bytes of the content, before it is compressed and padded. */
   readonly length: number;
+  /** Of a compressed block its compressed bytes; else 0. */
+  readonly compressed: number;
 }
 
 /** Writes the AAD at `at`. */
@@ -43,5 +45,5 @@ export function writeAad(bytes: Uint8Array, at: number, fields: SealFields): voi
   bytes[at + 27] = fields.shard;
   view.setUint32(at + 28, fields.epoch, true);
   view.setUint32(at + 32, fields.length, true);
-  view.setUint32(at + 36, 0, true);
+  view.setUint32(at + 36, fields.compressed, true);
 }

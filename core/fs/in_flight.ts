@@ -35,7 +35,7 @@ export class InFlight {
 
   /** Puts a run that lies in a request's buffer. */
   putRequest(run: BlockRun, request: RequestBuffer): void {
-    const ticket = this.#blocks.put(run);
+    const { ticket } = this.#blocks.put(run);
     request.references++;
     this.#requestBytes += run.count * this.#blockBytes;
     this.#flights.push({ ticket, run, request, buffers: [] });
@@ -44,7 +44,7 @@ export class InFlight {
 
   /** Puts a run that lies in buffers of the pool; they come back to it when it has settled. */
   putBuffers(run: BlockRun, buffers: BlockBuffer[]): void {
-    const ticket = this.#blocks.put(run);
+    const { ticket } = this.#blocks.put(run);
     this.#buffers += buffers.length;
     for (const buffer of buffers) buffer.state = "flying";
     this.#flights.push({ ticket, run, request: null, buffers });

@@ -47,6 +47,10 @@ export class Branch implements BlockOwner {
     );
   }
 
+  took(cells: number): void {
+    this.cells += cells;
+  }
+
   gaveUp(id: number, birth: number, cells: number): boolean {
     this.cells -= cells;
     if (birth > this.newest) return true;

@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import type { BlockOwner } from "../block/block_owner.ts";
+import { NOBODY } from "../block/block_owner.ts";
 import { BlockStore } from "../block/block_store.ts";
 import { Damage, type DamagedNode } from "../block/damage.ts";
 import { MediumInspector, type PlacedBlock } from "../block/medium_inspector.ts";
@@ -34,14 +34,6 @@ import type { PreparedRoot, TreeStoreParts, TreeStoreShape } from "./tree_store_
 const MAP_SHARE = 0.35;
 const SPACE_SHARE = 0.05;
 const CATALOG_SHARE = 0.05;
-
-/** Whoever only reads: gives nothing up. */
-const NOBODY: BlockOwner = {
-  branch: 0,
-  gaveUp: () => {
-    assert(false, "who only reads gives nothing up");
-  },
-};
 
 /** What each tree of physical pointers is called on the medium. */
 const PHYSICAL = {

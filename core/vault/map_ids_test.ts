@@ -50,6 +50,7 @@ Deno.test("tree nodes: each has its entry, others have none", () => {
     m: 0,
     codec: 0,
     length: 4056,
+    stored: 4056,
     epoch: 1,
     places: [{
       member: 0,

@@ -50,7 +50,7 @@ export class OverlayCommit {
       const bytes = store.blocks.own(extent.firstId + i);
       kernel.bytes.set(bytes, this.#block);
       const run = { count: 1, address: this.#block, lastLength: bytes.length };
-      this.#volume.settle(this.#volume.put({ ...run, firstId: firstId + i }));
+      this.#volume.settle(this.#volume.put({ ...run, firstId: firstId + i }).ticket);
     }
     extent.firstId = firstId;
     encodeExtent(extent, this.#record);

@@ -1,6 +1,8 @@
 import { VaultError } from "../errors.ts";
+import type { PutRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
-import { MIB } from "../limits.ts";
+import { cellsFor } from "../format/map_entry.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { BlockRun, DataBlocks, VolumeStore } from "../volume/volume_store.ts";
@@ -112,15 +114,16 @@ export class OverlayBlocks implements DataBlocks {
     return first;
   }
 
-  put({ firstId, count, address, lastLength }: BlockRun): number {
+  put({ firstId, count, address, lastLength }: BlockRun): PutRun {
     const { kernel, blockBytes } = this.#volume;
+    const cells = (count - 1) * blockBytes / CELL_BYTES + cellsFor(lastLength);
     for (let i = 0; i < count; i++) {
       const from = address + i * blockBytes;
       const length = i === count - 1 ? lastLength : blockBytes;
       this.#own.set(firstId + i, kernel.bytes.slice(from, from + length));
       this.bytes += length;
     }
-    return 0;
+    return { ticket: 0, cells };
   }
 
   settled(): boolean {

@@ -85,7 +85,7 @@ export class DataCopy {
       const bytes = this.#kernel.bytes.subarray(this.#from, this.#from + blockBytes);
       this.#volume.kernel.bytes.set(bytes, this.#to);
       const run = { firstId: first + i, count: 1, address: this.#to, lastLength: length };
-      this.#volume.settle(this.#volume.put(run));
+      this.#volume.settle(this.#volume.put(run).ticket);
       yield cellsFor(length);
     }
     this.#extents.push({ key, extent: { ...extent, firstId: first } });

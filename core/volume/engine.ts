@@ -1,6 +1,7 @@
 import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
 import { isUnreadable } from "../block/block_reader.ts";
+import type { PutRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
@@ -357,7 +358,7 @@ export class Engine {
   }
 
   /** Seals and stores blocks for a branch. */
-  put(run: BlockRun, owner: BlockOwner): number {
+  put(run: BlockRun, owner: BlockOwner): PutRun {
     this.checkWritable();
     this.transaction?.puts.push({ ...run, owner });
     // Space was asked for before: whoever put this has changed the tree already.

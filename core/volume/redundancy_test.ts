@@ -141,7 +141,7 @@ Deno.test("redundancy: a run of blocks is written and read as one", async () => 
     for (let i = 0; i < count; i++) {
       arena.bytes.set(fill(firstId + i, BLOCK_BYTES), address + i * BLOCK_BYTES);
     }
-    const ticket = volume.put({ firstId, count, address, lastLength: 5000 });
+    const { ticket } = volume.put({ firstId, count, address, lastLength: 5000 });
     volume.settle(ticket);
     assert.ok(volume.settled(ticket));
     volume.get(firstId, count, address);

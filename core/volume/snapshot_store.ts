@@ -1,3 +1,4 @@
+import type { PutRun } from "../block/block_writer.ts";
 import { assert } from "../assert.ts";
 import { Tree } from "../btree/tree.ts";
 import type { Kernel } from "../crypto/kernel.ts";
@@ -79,7 +80,7 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     throw refused();
   }
 
-  put(): number {
+  put(): PutRun {
     throw refused();
   }
 

@@ -1,5 +1,5 @@
+import type { PutRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
-import { cellsFor } from "../format/map_entry.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
@@ -165,10 +165,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     return this.store.blocks.allocateIds(count);
   }
 
-  put(run: BlockRun): number {
-    const ticket = this.engine.put(run, this.branch);
-    this.branch.cells += (run.count - 1) * this.blockBytes / CELL_BYTES + cellsFor(run.lastLength);
-    return ticket;
+  put(run: BlockRun): PutRun {
+    return this.engine.put(run, this.branch);
   }
 
   settled(ticket: number): boolean {

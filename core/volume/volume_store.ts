@@ -1,3 +1,5 @@
+import type { PutRun } from "../block/block_writer.ts";
+import type { CompressionTrials } from "../block/compression.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { Runtime } from "../runtime.ts";
 
@@ -84,9 +86,9 @@ export interface DataBlocks {
   allocateIds(count: number): number;
   /**
    * Seals and stores the blocks of a run, maybe in the background. The memory at `run.address` must not
-   * be read or changed until the ticket has settled: it may be sealed in place. Returns the ticket.
+   * be read or changed until the ticket has settled: it may be compressed and sealed in place.
    */
-  put(run: BlockRun): number;
+  put(run: BlockRun): PutRun;
   /** True when the job of this ticket is finished. Never blocks. */
   settled(ticket: number): boolean;
   /** Waits (and helps) until the job of this ticket is finished; without a ticket: all jobs. */
@@ -121,4 +123,6 @@ export interface BlockRun {
   readonly address: number;
   /** Bytes of the last block, 1 to blockBytes. */
   readonly lastLength: number;
+  /** Says which blocks to compress; none unless given. */
+  readonly trials?: CompressionTrials;
 }

@@ -46,10 +46,12 @@ const entry: mapEntry.MapEntry = {
   k: 1,
   m: 0,
   length: 4096,
+  stored: 4096,
   epoch: 1,
   birth: 5,
   places: [{ missing: false, cell: 77, ...seal }],
 };
+const packedEntry: mapEntry.MapEntry = { ...entry, codec: 1, length: 16384, stored: 700 };
 
 const root: rootRecord.RootRecord = {
   features: 0,
@@ -222,7 +224,10 @@ const decoders: Record<string, Decoder> = {
   readCell: { decode: (bytes) => place.readCell(padded(bytes), 0), valid: placeBytes },
   readPlace: { decode: (bytes) => place.readPlace(padded(bytes), 0), valid: placeBytes },
   readMapKey: { decode: mapEntry.readMapKey, valid: () => new Uint8Array(8).fill(1) },
-  decodeMapEntry: { decode: mapEntry.decodeMapEntry, valid: () => mapEntry.encodeMapEntry(entry) },
+  decodeMapEntry: {
+    decode: mapEntry.decodeMapEntry,
+    valid: () => mapEntry.encodeMapEntry(packedEntry),
+  },
   readNodeHeader: { decode: node.readNodeHeader, valid: nodeBytes },
   checkNode: { decode: node.checkNode, valid: nodeBytes },
   checkInnerNode: {
@@ -330,7 +335,14 @@ for (const [name, { decode, valid }] of Object.entries(decoders)) {
 }
 
 Deno.test("codecs: what is encoded is decoded", () => {
-  assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(entry)), entry);
+  for (const each of [entry, packedEntry]) {
+    assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(each)), each);
+  }
+  // What saves no cell is stored as it is; and no node is compressed.
+  for (const wrong of [{ length: 4096 }, { stored: 0 }, { stored: 12289 }, { kind: 2 }]) {
+    const bytes = mapEntry.encodeMapEntry({ ...packedEntry, ...wrong });
+    assert.throws(() => mapEntry.decodeMapEntry(bytes), { kind: "corrupt" });
+  }
   assert.deepEqual(rootRecord.decodeRootRecord(rootRecord.encodeRootRecord(root)), root);
   const read = pointer.readPointer(pointerBytes(), 0);
   assert.deepEqual(read, { cells: 2, epoch: 1, copies: [{ cell: 99, ...seal }] });
@@ -355,8 +367,13 @@ const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 Deno.test("codecs: entries, runs, keys and superblocks of any numbers come back", () => {
   fc.assert(
     fc.property(cellNumber, number, fc.integer({ min: 1, max: 1 << 20 }), (cell, birth, length) => {
-      const other = { ...entry, birth, length, places: [{ ...entry.places[0], cell }] };
+      const places = [{ ...entry.places[0], cell }];
+      const other = { ...entry, birth, length, stored: length, places };
       assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(other)), other);
+      const packed = { ...other, codec: 1, length: 4096 + length % 1044480, stored: 4096 };
+      if (packed.length > 4096) {
+        assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(packed)), packed);
+      }
       const record = {
         ...root,
         sequence: birth,

@@ -1,3 +1,4 @@
+import type { PutRun } from "../../core/block/block_writer.ts";
 import { assert } from "../../core/assert.ts";
 import { compare } from "../../core/bytes.ts";
 import type { Kernel } from "../../core/crypto/kernel.ts";
@@ -281,11 +282,12 @@ export class MemoryBlocks implements DataBlocks {
     return first;
   }
 
-  put(run: BlockRun): number {
+  put(run: BlockRun): PutRun {
     const { firstId, count, address, lastLength } = run;
     assert(address % 64 === 0, "a run is aligned");
     assert(count > 0 && lastLength > 0 && lastLength <= this.#blockBytes, "a run has blocks");
     assert(firstId + count <= this.nextId, "ids are allocated first");
+    const before = this.cells;
     for (let i = 0; i < count; i++) {
       const at = address + i * this.#blockBytes;
       const length = i === count - 1 ? lastLength : this.#blockBytes;
@@ -295,7 +297,7 @@ export class MemoryBlocks implements DataBlocks {
     }
     const bytes = this.#memory(run).fill(0x5c);
     this.#flying.set(this.#nextTicket, { run, asked: 0, sealed: bytes.slice() });
-    return this.#nextTicket++;
+    return { ticket: this.#nextTicket++, cells: this.cells - before };
   }
 
   settled(ticket: number): boolean {
