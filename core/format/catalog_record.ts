@@ -14,6 +14,7 @@ export const CATALOG_KEY = {
   deadRun: 4,
   pending: 5,
   session: 6,
+  receive: 7,
   scrub: 16,
   rescatter: 17,
 } as const;
@@ -24,7 +25,10 @@ export const NAME_BYTES_MAX = 255;
 const VOLUME_HEAD_BYTES = 64;
 const BRANCH_BYTES = 48;
 /** Bytes of a snapshot record before its name. */
-const SNAPSHOT_HEAD_BYTES = 48;
+const SNAPSHOT_HEAD_BYTES = 64;
+/** Bytes of what names a snapshot wherever it was sent to. */
+export const GUID_BYTES = 16;
+const GUID_AT = 48;
 const COUNTERS_BYTES = 16;
 
 const VOLUME_READ_ONLY = 1;
@@ -90,6 +94,8 @@ export interface SnapshotRecord {
   readonly hidden: boolean;
   /** Of the undo history. */
   readonly history: boolean;
+  /** Random; what it was sent as bears it too. */
+  readonly guid: Uint8Array;
 }
 
 /** Key of the counters. */
@@ -97,8 +103,8 @@ export function countersKey(): Uint8Array<ArrayBuffer> {
   return new Uint8Array([CATALOG_KEY.counters]);
 }
 
-/** Key of a volume or a branch. */
-export function numberedKey(type: 1 | 2, id: number): Uint8Array<ArrayBuffer> {
+/** Key of a volume, a branch, or what is being received on a branch. */
+export function numberedKey(type: 1 | 2 | 7, id: number): Uint8Array<ArrayBuffer> {
   const key = new Uint8Array(5);
   key[0] = type;
   putU32BE(key, 1, id);
@@ -114,7 +120,7 @@ export function snapshotKey(branch: number, sequence: number): Uint8Array<ArrayB
   return key;
 }
 
-/** The number in the key of a volume or a branch. */
+/** The number in such a key. */
 export function readNumberedKey(key: Uint8Array): number {
   if (key.length !== 5) throw badCatalog("key");
   return readU32BE(key, 1);
@@ -224,6 +230,7 @@ export function encodeSnapshot(snapshot: SnapshotRecord): Uint8Array<ArrayBuffer
   const flags = (snapshot.hidden ? SNAPSHOT_HIDDEN : 0) |
     (snapshot.history ? SNAPSHOT_HISTORY : 0);
   view.setUint16(40, flags, true);
+  bytes.set(snapshot.guid, GUID_AT);
   return bytes;
 }
 
@@ -242,6 +249,7 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     nextBlockId: inRange(getU64(view, 32)),
     hidden: (flags & SNAPSHOT_HIDDEN) !== 0,
     history: (flags & SNAPSHOT_HISTORY) !== 0,
+    guid: bytes.slice(GUID_AT, GUID_AT + GUID_BYTES),
   };
 }
 
@@ -260,7 +268,8 @@ function withName(headBytes: number, name: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function nameAt(bytes: Uint8Array, at: number): string {
+/** The text from a place to the end. */
+export function nameAt(bytes: Uint8Array, at: number): string {
   if (bytes.length < at || bytes.length > at + NAME_BYTES_MAX) throw badCatalog("name");
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(at));

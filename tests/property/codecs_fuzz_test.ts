@@ -159,6 +159,7 @@ const snapshot: catalog.SnapshotRecord = {
   nextBlockId: 4001,
   hidden: true,
   history: true,
+  guid: new Uint8Array(16).fill(6),
 };
 
 const deadRun: freeing.DeadRun = {
