@@ -121,8 +121,8 @@ export function printToken({ guid, base, position }: ResumePoint): string {
 }
 
 /** Reads a token. */
-export function parseToken(text: string): ResumePoint {
-  const bytes = decodeToken(text.trim());
+export function decodeToken(text: string): ResumePoint {
+  const bytes = tokenBytes(text.trim());
   const length = bytes?.length ?? 0;
   const fits = length >= TOKEN_HEAD_BYTES && length <= TOKEN_HEAD_BYTES + POSITION_BYTES_MAX;
   if (bytes === null || !fits || bytes[0] !== TOKEN_LAYOUT) {
@@ -138,7 +138,7 @@ export function parseToken(text: string): ResumePoint {
   };
 }
 
-function decodeToken(text: string): Uint8Array | null {
+function tokenBytes(text: string): Uint8Array | null {
   if (text.length > TOKEN_CHARACTERS_MAX) return null;
   try {
     return Uint8Array.fromBase64(text, { alphabet: "base64url", lastChunkHandling: "loose" });

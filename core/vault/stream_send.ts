@@ -4,7 +4,7 @@ import { compare, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { GUID_BYTES } from "../format/catalog_record.ts";
 import { STREAM_SALT_BYTES } from "../format/stream_frame.ts";
-import { parseToken, type ResumePoint } from "../format/stream_head.ts";
+import { decodeToken, type ResumePoint } from "../format/stream_head.ts";
 import { decodePosition } from "../format/stream_position.ts";
 import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
 import type { MemoryLease } from "../fs/memory_lease.ts";
@@ -128,7 +128,7 @@ function resumeAt(
   base: PlacedSnapshot | null,
 ): Uint8Array {
   if (token === undefined) return new Uint8Array(0);
-  const point: ResumePoint = parseToken(token);
+  const point: ResumePoint = decodeToken(token);
   const isSame = compare(point.guid, snapshot.guid) === 0 &&
     compare(point.base, base?.guid ?? NO_GUID) === 0;
   if (isSame) return point.position;

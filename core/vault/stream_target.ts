@@ -112,7 +112,7 @@ export class StreamTarget {
     if (buffer.ticket !== null) volume.settle(buffer.ticket);
     volume.kernel.bytes.set(content, buffer.address);
     const firstId = volume.allocateIds(count);
-    buffer.ticket = volume.put({ firstId, count, address: buffer.address, lastLength });
+    buffer.ticket = volume.put({ firstId, count, address: buffer.address, lastLength }).ticket;
     const cells = cellsFor(lastLength);
     const tailCells = cells === this.#blockCells ? 0 : cells;
     const extent = { count, firstId, tailCells, unwritten: false };
