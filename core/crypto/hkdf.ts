@@ -22,8 +22,7 @@ export type MasterLabel =
   | "root"
   | "superblock"
   | "directory"
-  | "older-epochs"
-  | "stream";
+  | "older-epochs";
 
 /**
  * Subkeys of the layout key. They never change, so that what they place or name stays findable:

@@ -21,8 +21,6 @@ export interface KeyedVaultOptions {
   readonly runtime?: Runtime;
   readonly readOnly?: boolean;
   readonly cacheBytes?: number;
-  /** Other keys than those of vaults with another number; 0 unless given. */
-  readonly keySeed?: number;
 }
 
 /** Size and shape of a vault to make. */
@@ -35,11 +33,11 @@ export interface KeyedVaultShape {
 }
 
 /** The same keys every time. */
-export function fixedKeys(seed = 0): VaultKeys {
+export function fixedKeys(): VaultKeys {
   return vaultKeys({
-    vaultId: new Uint8Array(16).fill(7 + seed),
-    layoutKey: new Uint8Array(32).fill(8 + seed),
-    epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(9 + seed) }],
+    vaultId: new Uint8Array(16).fill(7),
+    layoutKey: new Uint8Array(32).fill(8),
+    epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(9) }],
     featureBits: 0,
   });
 }
@@ -54,7 +52,7 @@ export async function createKeyedVault(
   const media = [medium, ...members];
   for (const each of media) await each.truncate(segments * SEGMENT_BYTES);
   const parts = { medium, members, kernel, runtime };
-  const keys = fixedKeys(options.keySeed);
+  const keys = fixedKeys();
   const opened = createVolume({ ...parts, keys }, {
     members: media.map((_, number) => ({ number, segments, segmentsMax })),
     blockBytes,
@@ -76,7 +74,7 @@ export function openKeyedVolume(options: KeyedVaultOptions): OpenedVolume {
     acceptMissing,
     kernel,
     runtime,
-    keys: fixedKeys(options.keySeed),
+    keys: fixedKeys(),
     cacheBytes,
   };
   return openVolume(parts, readOnly ? "read" : "write");
@@ -86,9 +84,7 @@ export function openKeyedVolume(options: KeyedVaultOptions): OpenedVolume {
 export function vaultOver(opened: OpenedVolume, options: KeyedVaultOptions): Vault {
   const { medium, members, kernel, runtime = new FakeRuntime(2) } = options;
   const parts = { medium, members, kernel, runtime };
-  return new Vault(parts, opened, fixedKeys(options.keySeed), {
-    blockMemoryBytes: BLOCK_MEMORY_BYTES,
-  });
+  return new Vault(parts, opened, fixedKeys(), { blockMemoryBytes: BLOCK_MEMORY_BYTES });
 }
 
 /** Opens one. */
