@@ -116,12 +116,8 @@ export type { HeaderSecret } from "./core/volume/member_headers.ts";
 export type { CheckReport, Problem, ProblemKind } from "./core/vault/check_report.ts";
 export type { DirectoryEntry, OpenFileOptions } from "./core/vault/file_access.ts";
 export type { FileStatus, FileTime, FileType } from "./core/vault/file_status.ts";
-export {
-  type FileRange,
-  type SpaceStatus,
-  VaultFiles,
-  type WalkedEntry,
-} from "./core/vault/files.ts";
+export { VaultFiles } from "./core/vault/files.ts";
+export type { FileRange, SpaceStatus, WalkedEntry } from "./core/vault/files.ts";
 export type { FileChange, FileChangeKind } from "./core/vault/file_changes.ts";
 export { OpenVolume } from "./core/vault/open_views.ts";
 export { OpenFile } from "./core/vault/open_file.ts";
@@ -130,15 +126,14 @@ export { Transaction, TransactionManager } from "./core/vault/transaction_manage
 export type { TransactionOptions } from "./core/vault/transactions.ts";
 export { type CreateVaultOptions, type OpenVaultOptions, Vault } from "./core/vault/vault.ts";
 export { type PruneReport, type UndoTarget, VaultSnapshots } from "./core/vault/vault_snapshots.ts";
+export type { StreamBytes } from "./core/vault/stream_frames.ts";
+export type { ReceiveOptions, ReceiveReport } from "./core/vault/stream_receive.ts";
+export type { SendOptions, StreamSecret } from "./core/vault/stream_send.ts";
+export { VaultStreams } from "./core/vault/vault_streams.ts";
 export { type FreeOptions, VaultVolumes } from "./core/vault/vault_volumes.ts";
-export type { AccessTimes, Compression } from "./core/format/catalog_record.ts";
-export {
-  type DatedSnapshot,
-  outdatedSnapshots,
-  parseRetention,
-  type Retention,
-  type RetentionPeriod,
-} from "./core/volume/retention.ts";
+export type { AccessTimes } from "./core/format/catalog_record.ts";
+export { outdatedSnapshots, parseRetention } from "./core/volume/retention.ts";
+export type { DatedSnapshot, Retention, RetentionPeriod } from "./core/volume/retention.ts";
 export type { VolumeProperties } from "./core/volume/volume_properties.ts";
 export type {
   OldHead,

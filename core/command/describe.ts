@@ -11,6 +11,7 @@ import {
 import { isoTime } from "../dates.ts";
 import type { ObjectUse } from "../storage/storage_backend.ts";
 import { listMembers, type MemberStatus } from "../vault/member_status.ts";
+import { type RotationState, rotationState } from "../vault/rotation.ts";
 import type { Vault } from "../vault/vault.ts";
 
 /** What `info` says about an open vault. */
@@ -46,6 +47,8 @@ export interface VaultDescription {
   readonly epoch: number;
   /** While keys are rotated: the epochs that something may still be under. */
   readonly olderEpochs: readonly number[];
+  /** How much of what is stored is under the newest of them; null where none is rotated. */
+  readonly rotation: RotationState | null;
   readonly readOnly: boolean;
   /** Transactions that opening took over from the intent log. */
   readonly replayed: number;
@@ -82,6 +85,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     sequence: volume.store.sequence,
     epoch: volume.store.context.epoch,
     olderEpochs: olderEpochs(vault),
+    rotation: await rotationState(vault),
     readOnly: vault.readOnly,
     replayed,
     skippedRoots,

@@ -1,4 +1,5 @@
 import type { ObjectUse } from "../storage/storage_backend.ts";
+import type { RotationState } from "../vault/rotation.ts";
 import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
 import { VaultError } from "../errors.ts";
 import { snapshotsText, volumesText } from "./dataset_rows.ts";
@@ -74,9 +75,7 @@ export function infoText(
     ["this device", rememberedText(report)],
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
   ];
-  if (report.olderEpochs.length > 0) {
-    rows.push(["keys", `being rotated; "key rotate" ends it`]);
-  }
+  if (report.rotation !== null) rows.push(["keys", rotationText(report.rotation)]);
   if (report.objects !== null) rows.splice(3, 0, ["objects", objectsText(report.objects)]);
   if (report.members.length > 1) {
     const texts = report.members.map(({ number, name, state, bytes }) =>
@@ -109,6 +108,13 @@ export function infoText(
 function rememberedText({ remembered }: InfoReport): string {
   if (remembered === null) return "remembers nothing of it";
   return `has seen root ${remembered.sequence}, noted ${remembered.seen}`;
+}
+
+function rotationText({ carried, total }: RotationState): string {
+  const share = carried === total && total > 0
+    ? "all is under the new ones, free cells are still to be overwritten"
+    : `${carried} of ${total} blocks and nodes are under the new ones`;
+  return `being rotated: ${share}; "key rotate" ends it`;
 }
 
 function objectsText({ objects, liveBytes, objectBytes }: ObjectUse): string {

@@ -22,7 +22,8 @@ export type MasterLabel =
   | "root"
   | "superblock"
   | "directory"
-  | "older-epochs";
+  | "older-epochs"
+  | "stream";
 
 /**
  * Subkeys of the layout key. They never change, so that what they place or name stays findable:

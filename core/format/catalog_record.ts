@@ -14,6 +14,7 @@ export const CATALOG_KEY = {
   deadRun: 4,
   pending: 5,
   session: 6,
+  receive: 7,
   scrub: 16,
   rescatter: 17,
 } as const;
@@ -24,7 +25,10 @@ export const NAME_BYTES_MAX = 255;
 const VOLUME_HEAD_BYTES = 64;
 const BRANCH_BYTES = 48;
 /** Bytes of a snapshot record before its name. */
-const SNAPSHOT_HEAD_BYTES = 48;
+const SNAPSHOT_HEAD_BYTES = 64;
+/** Bytes of what names a snapshot wherever it was sent to. */
+export const GUID_BYTES = 16;
+const GUID_AT = 48;
 const COUNTERS_BYTES = 16;
 
 const VOLUME_READ_ONLY = 1;
@@ -35,11 +39,6 @@ const SNAPSHOT_HISTORY = 2;
 export type AccessTimes = "relatime" | "noatime";
 /** What it can be. */
 export const ACCESS_TIMES: readonly AccessTimes[] = ["relatime", "noatime"];
-
-/** How data blocks are compressed. */
-export type Compression = "none" | "zstd";
-/** What it can be; its place here is the codec of the block map. */
-export const COMPRESSIONS: readonly Compression[] = ["none", "zstd"];
 
 /** Numbers that are given once. */
 export interface Counters {
@@ -60,8 +59,6 @@ export interface VolumeRecord {
   readonly quotaFiles: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
-  /** Of what is written from now on. */
-  readonly compression: Compression;
   /** How far back its undo history reaches; 0: it has none. */
   readonly historySeconds: number;
   /** Percent of the vault's space that the undo history may take. */
@@ -97,6 +94,8 @@ export interface SnapshotRecord {
   readonly hidden: boolean;
   /** Of the undo history. */
   readonly history: boolean;
+  /** Random; what it was sent as bears it too. */
+  readonly guid: Uint8Array;
 }
 
 /** Key of the counters. */
@@ -104,8 +103,8 @@ export function countersKey(): Uint8Array<ArrayBuffer> {
   return new Uint8Array([CATALOG_KEY.counters]);
 }
 
-/** Key of a volume or a branch. */
-export function numberedKey(type: 1 | 2, id: number): Uint8Array<ArrayBuffer> {
+/** Key of a volume, a branch, or what is being received on a branch. */
+export function numberedKey(type: 1 | 2 | 7, id: number): Uint8Array<ArrayBuffer> {
   const key = new Uint8Array(5);
   key[0] = type;
   putU32BE(key, 1, id);
@@ -121,7 +120,7 @@ export function snapshotKey(branch: number, sequence: number): Uint8Array<ArrayB
   return key;
 }
 
-/** The number in the key of a volume or a branch. */
+/** The number in such a key. */
 export function readNumberedKey(key: Uint8Array): number {
   if (key.length !== 5) throw badCatalog("key");
   return readU32BE(key, 1);
@@ -161,7 +160,6 @@ export function encodeVolume(volume: VolumeRecord): Uint8Array<ArrayBuffer> {
   view.setUint32(0, volume.branch, true);
   view.setUint16(4, volume.readOnly ? VOLUME_READ_ONLY : 0, true);
   bytes[6] = ACCESS_TIMES.indexOf(volume.accessTimes);
-  bytes[7] = COMPRESSIONS.indexOf(volume.compression);
   view.setUint32(8, volume.blockBytes, true);
   setU64(view, 16, volume.created);
   setU64(view, 24, volume.quotaBytes);
@@ -177,9 +175,8 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
   const view = viewOf(bytes);
   const flags = view.getUint16(4, true);
   const accessTimes = ACCESS_TIMES[bytes[6]];
-  const compression = COMPRESSIONS[bytes[7]];
-  if (flags > VOLUME_READ_ONLY || accessTimes === undefined) throw badCatalog("volume");
-  if (compression === undefined || bytes[44] > 100 || name === "") throw badCatalog("volume");
+  const isKnown = flags <= VOLUME_READ_ONLY && accessTimes !== undefined && bytes[7] === 0;
+  if (!isKnown || bytes[44] > 100 || name === "") throw badCatalog("volume");
   return {
     name,
     branch: view.getUint32(0, true),
@@ -189,7 +186,6 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
     quotaFiles: inRange(getU64(view, 32)),
     readOnly: flags === VOLUME_READ_ONLY,
     accessTimes,
-    compression,
     historySeconds: view.getUint32(40, true),
     historyPercent: bytes[44],
   };
@@ -234,6 +230,7 @@ export function encodeSnapshot(snapshot: SnapshotRecord): Uint8Array<ArrayBuffer
   const flags = (snapshot.hidden ? SNAPSHOT_HIDDEN : 0) |
     (snapshot.history ? SNAPSHOT_HISTORY : 0);
   view.setUint16(40, flags, true);
+  bytes.set(snapshot.guid, GUID_AT);
   return bytes;
 }
 
@@ -252,6 +249,7 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     nextBlockId: inRange(getU64(view, 32)),
     hidden: (flags & SNAPSHOT_HIDDEN) !== 0,
     history: (flags & SNAPSHOT_HISTORY) !== 0,
+    guid: bytes.slice(GUID_AT, GUID_AT + GUID_BYTES),
   };
 }
 
@@ -270,7 +268,8 @@ function withName(headBytes: number, name: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function nameAt(bytes: Uint8Array, at: number): string {
+/** The text from a place to the end. */
+export function nameAt(bytes: Uint8Array, at: number): string {
   if (bytes.length < at || bytes.length > at + NAME_BYTES_MAX) throw badCatalog("name");
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(at));

@@ -84,9 +84,8 @@ export class Removal {
    * the record makes a crash in between harmless.
    */
   freeBehind(node: Node, from: number): void {
-    const { extents } = this.#owned.stored;
-    const isSmall = node.inode.cells <= FREE_BLOCKS_PER_GROUP;
-    if (isSmall || extents.end(node) - from <= FREE_BLOCKS_PER_GROUP) {
+    const { extents, blockCells } = this.#owned.stored;
+    if (node.inode.cells <= FREE_BLOCKS_PER_GROUP * blockCells) {
       return extents.remove(node, from, Infinity);
     }
     this.#put(KEY_TYPE.pending, node.ino, from);

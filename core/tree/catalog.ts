@@ -31,6 +31,7 @@ import {
   pendingKey,
   readPendingKey,
 } from "../format/freeing_record.ts";
+import { decodeReceive, encodeReceive, type ReceiveRecord } from "../format/receive_record.ts";
 import {
   decodeRescatter,
   encodeRescatter,
@@ -59,6 +60,11 @@ export interface NumberedBranch extends BranchRecord {
 export interface PlacedSnapshot extends SnapshotRecord {
   readonly branch: number;
   readonly sequence: number;
+}
+
+/** What is being received, and the branch that it is put on. */
+export interface PlacedReceive extends ReceiveRecord {
+  readonly branch: number;
 }
 
 /** Pending work and its number: lower ones go first. */
@@ -197,6 +203,26 @@ export class Catalog {
       if (snapshot.branch === branch) found = snapshot;
     });
     return found;
+  }
+
+  /** Notes how far receiving has come. */
+  putReceive({ branch, ...record }: PlacedReceive): void {
+    this.tree.put(numberedKey(CATALOG_KEY.receive, branch), encodeReceive(record));
+  }
+
+  /** It has come to its end, or is given up. */
+  deleteReceive(branch: number): void {
+    this.tree.delete(numberedKey(CATALOG_KEY.receive, branch));
+  }
+
+  /** All that is being received. */
+  receives(): PlacedReceive[] {
+    const receives: PlacedReceive[] = [];
+    this.scan(new Uint8Array([CATALOG_KEY.receive]), 1, (key, value) => {
+      receives.push({ branch: readNumberedKey(key), ...decodeReceive(value) });
+      return true;
+    });
+    return receives;
   }
 
   /** Writes a dead run down. */

@@ -19,34 +19,53 @@ interface Step {
   index: number;
 }
 
+/** The roots of two trees. */
+export interface TreePair {
+  readonly before: Page;
+  readonly after: Page;
+}
+
+/** A key with its value before and after; null: it is not there. Views, valid while the trees are not changed. */
+export interface KeyDifference {
+  readonly key: Uint8Array;
+  readonly before: Uint8Array | null;
+  readonly after: Uint8Array | null;
+}
+
 /**
  * Visits the keys whose values differ in two trees, in order. A node that both have is passed over without being read, so
  * this costs what changed. The trees must not be changed meanwhile.
  */
-export function treeDifference(
+export function treeDifference(pages: IdPages, roots: TreePair, visit: DifferenceVisitor): void {
+  for (const { key, before, after } of treeDifferences(pages, roots)) visit(key, before, after);
+}
+
+/** The same from a key on, one after the other: the trees must not be changed before the last. */
+export function* treeDifferences(
   pages: IdPages,
-  roots: { readonly before: Page; readonly after: Page },
-  visit: DifferenceVisitor,
-): void {
-  const { before, after } = roots;
+  { before, after }: TreePair,
+  from: Uint8Array = new Uint8Array(0),
+): Generator<KeyDifference> {
   if (before.ref === after.ref) return;
-  const [old, now] = [new TreeWalk(pages, before), new TreeWalk(pages, after)];
+  const [old, now] = [new TreeWalk(pages, before, from), new TreeWalk(pages, after, from)];
   while (!old.ended || !now.ended) {
     if (old.child !== NONE && old.child === now.child) {
       old.skip();
       now.skip();
     } else if (old.mustEnterBefore(now)) old.enter();
     else if (now.mustEnterBefore(old)) now.enter();
-    else visitNext(old, now, visit);
+    else yield* nextDifference(old, now);
   }
 }
 
 /** Both are at records, or one is, which comes before the other's node. */
-function visitNext(old: TreeWalk, now: TreeWalk, visit: DifferenceVisitor): void {
+function* nextDifference(old: TreeWalk, now: TreeWalk): Generator<KeyDifference> {
   const order = old.ended ? 1 : now.ended ? -1 : compare(old.bound, now.bound);
-  if (order < 0) visit(old.bound, old.value, null);
-  else if (order > 0) visit(now.bound, null, now.value);
-  else if (compare(old.value, now.value) !== 0) visit(old.bound, old.value, now.value);
+  if (order < 0) yield { key: old.bound, before: old.value, after: null };
+  else if (order > 0) yield { key: now.bound, before: null, after: now.value };
+  else if (compare(old.value, now.value) !== 0) {
+    yield { key: now.bound, before: old.value, after: now.value };
+  }
   if (order <= 0) old.skip();
   if (order >= 0) now.skip();
 }
@@ -54,15 +73,24 @@ function visitNext(old: TreeWalk, now: TreeWalk, visit: DifferenceVisitor): void
 /** A place in a tree: at a node that has not been entered, or at a record of a leaf. */
 class TreeWalk {
   private readonly pages: IdPages;
-  private readonly path: Step[];
+  private readonly path: Step[] = [];
+  private readonly from: Uint8Array;
   /** The key of a record; of a node a bound that no key below it is under. */
   bound: Uint8Array = new Uint8Array(0);
   /** Block id of the node that this is at. */
   child = NONE;
 
-  constructor(pages: IdPages, root: Page) {
+  /** Begins at the first record that is not before `from`. */
+  constructor(pages: IdPages, root: Page, from: Uint8Array) {
     this.pages = pages;
-    this.path = [{ page: root, index: 0 }];
+    this.from = from;
+    this.begin(root);
+  }
+
+  private begin(page: Page): void {
+    const found = page.search(this.from);
+    const index = page.level > 0 ? page.childIndex(this.from) : found < 0 ? -found - 1 : found;
+    this.path.push({ page, index });
     this.settle();
   }
 
@@ -96,9 +124,8 @@ class TreeWalk {
     if (page.level !== this.level - 1) {
       throw new VaultError("corrupt", "Cannot read tree node: its level does not fit its parent's");
     }
-    this.path.push({ page, index: 0 });
     this.pages.cache.trim();
-    this.settle();
+    this.begin(page);
   }
 
   /** Passes over the node or the record. */

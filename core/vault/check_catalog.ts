@@ -1,7 +1,7 @@
 import type { Page } from "../btree/page.ts";
 import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, type Extent } from "../format/extent.ts";
 import type { DeadRun, Pending, PendingRuns, PendingTree } from "../format/freeing_record.ts";
 import { contentCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
@@ -39,6 +39,7 @@ export class CatalogCheck {
     for (const branch of this.catalog.branches()) {
       await this.checkBranch(branch, `volume "${names.get(branch.volume) ?? "(deleted)"}"`);
     }
+    this.checkReceives();
     await this.checkPending();
     this.checkSessions();
     if (this.counts.lostNodes === 0) this.checkRuns();
@@ -61,7 +62,9 @@ export class CatalogCheck {
     const bornAfter = predecessor?.sequence ?? 0;
     const firstId = predecessor?.nextBlockId ?? 0;
     const tree = { name, root: dataset.root, birth, bornAfter, firstId };
-    const isHead = dataset.snapshot === null;
+    // What is being received is not whole yet: its records have nothing to be compared with.
+    const isWhole = this.catalog.branch(dataset.branch).volume !== 0;
+    const isHead = dataset.snapshot === null && isWhole;
     const counts = await (isHead ? checkHead : checkSnapshot)(tree, this.parts);
     this.add(counts);
     for (const range of this.lineage.deaths(dataset, bornAfter)) {
@@ -76,6 +79,14 @@ export class CatalogCheck {
     if (counts.lostNodes > 0 || dataset.cells === counts.cells + shared) return;
     const met = counts.cells + shared;
     this.parts.problems.add("catalog", `${name}: ${dataset.cells} cells counted, ${met} met`);
+  }
+
+  /** A branch is some volume's, or a snapshot is being received on it. */
+  private checkReceives(): void {
+    const received = new Set(this.catalog.receives().map(({ branch }) => branch));
+    const ofNone = this.catalog.branches().filter(({ volume }) => volume === 0);
+    if (ofNone.length === received.size && ofNone.every(({ id }) => received.has(id))) return;
+    this.parts.problems.add("catalog", "what is being received is not what branches are for");
   }
 
   private add({ files, directories, lostNodes }: TreeCounts): void {
@@ -142,7 +153,7 @@ export class CatalogCheck {
   }
 
   private claimRest(page: Page, work: PendingTree): void {
-    const extent: Extent = emptyExtent();
+    const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
     const found = page.search(work.cursor);
     for (let i = found < 0 ? -found - 1 : found; i < page.count; i++) {
       if (page.key(i)[0] !== KEY_TYPE.extent) continue;

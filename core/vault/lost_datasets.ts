@@ -53,6 +53,7 @@ export interface NamedTree {
 /** What all volumes are in the newest root, and their snapshots. */
 export function datasets({ store: { catalog } }: Engine): NamedTree[] {
   const volumes = new Map(catalog.volumes().map(({ id, name }) => [id, name]));
+  volumes.set(0, "(being received)");
   const found: NamedTree[] = [];
   for (const branch of catalog.branches()) {
     const volume = volumes.get(branch.volume) ?? "(deleted)";

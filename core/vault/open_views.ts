@@ -184,6 +184,11 @@ export class OpenViews {
     return opened;
   }
 
+  /** Memory of theirs, for as long as something else needs it. */
+  lease(): MemoryLease {
+    return this.#memory.lease();
+  }
+
   /** Puts what is in memory only, so that what is counted is what is there. */
   flush(): void {
     if (this.#parts.first.readOnly) return;

@@ -9,6 +9,7 @@ import type { Secret } from "../crypto/key_encryption.ts";
 import { currentEpoch } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, RING_CELLS, SEGMENT_CELLS } from "../limits.ts";
+import { nextTurn } from "../turn.ts";
 import { type EpochScan, scanEpochs } from "../volume/epoch_proof.ts";
 import { overwriteFreeCells } from "../volume/free_cells.ts";
 import { readHeaderBytes } from "../volume/header_cells.ts";
@@ -29,9 +30,25 @@ export interface RotationProgress {
   readonly writtenBytes: number;
 }
 
+/** How much of the newest root is under the keys of now. */
+export interface RotationState {
+  /** Blocks and nodes. */
+  readonly carried: number;
+  readonly total: number;
+}
+
 /** True where a rotation has begun and older epochs may still be needed. */
 export function isRotating({ header: { keys } }: Vault): boolean {
   return keys.epochs.length > 1;
+}
+
+/** Counts, from the medium, how far a rotation is; null where none is under way. */
+export async function rotationState(vault: Vault): Promise<RotationState | null> {
+  if (!isRotating(vault)) return null;
+  const { opened: { volume: { store } }, header: { keys } } = vault;
+  const scan: EpochScan = { seen: 0, left: 0 };
+  for (const _ of scanEpochs(store, currentEpoch(keys).epoch, scan)) await nextTurn();
+  return { carried: Math.max(0, scan.seen - scan.left), total: scan.seen };
 }
 
 /** The slots that a secret opens: what {@linkcode startRotation} keeps. */

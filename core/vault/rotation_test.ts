@@ -11,7 +11,15 @@ import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
 import { addSlot, listSlots } from "../volume/header_slots.ts";
 import { openVolume } from "../volume/open_volume.ts";
 import { checkVault } from "./check.ts";
-import { isRotating, rotateKeys, rotationSteps, slotsOf, startRotation } from "./rotation.ts";
+import {
+  isRotating,
+  rotateKeys,
+  type RotationState,
+  rotationState,
+  rotationSteps,
+  slotsOf,
+  startRotation,
+} from "./rotation.ts";
 import { createVault, openVault, type Vault, type VaultParts } from "./vault.ts";
 
 const OWN = { passphrase: text("own") };
@@ -152,6 +160,24 @@ Deno.test("rotation: begun and closed, it goes on with one secret alone", async 
   await assertWhole(again);
   await again.close();
   for (const secret of [OWN, ANNA, GONE]) await (await open(medium, secret)).close();
+});
+
+Deno.test("rotation: its state says how much is carried, at every step", async () => {
+  const { vault } = await filled();
+  assert.equal(await rotationState(vault), null);
+  await startRotation(vault, await slotsOf(vault, { secret: OWN, profiles }));
+  const states: RotationState[] = [];
+  for await (const _ of rotationSteps(vault)) {
+    const state = await rotationState(vault);
+    assert.ok(state !== null && state.carried <= state.total);
+    states.push(state);
+  }
+  // The first root under the new keys has carried little but itself.
+  assert.ok(states.some(({ carried, total }) => carried > 0 && carried < total / 2));
+  const { carried, total } = states[states.length - 1];
+  assert.ok(carried === total && total > 10);
+  assert.equal(await rotationState(vault), null);
+  await vault.close();
 });
 
 Deno.test("rotation: a second one while the first is under way carries both", async () => {

@@ -89,7 +89,7 @@ class Salvage {
         to: target.kernel.reserve(shape.blockBytes),
       };
       for (const [i, found] of volumes.entries()) {
-        const volume = volumeFor(opened, i, found);
+        const volume = volumeFor(opened, i, found.name);
         await this.#copy(found, volume, memory);
         opened.volumes.closeVolume(volume);
       }
@@ -105,10 +105,8 @@ class Salvage {
     memory: { readonly kernel: RecoverOptions["source"]["kernel"]; from: number; to: number },
   ): Promise<void> {
     const trees = roots.map((root) => new TolerantTree(root, (id) => this.#source.node(id)));
-    const found = trees.find(({ opens }) => opens);
-    if (found === undefined) this.#tell([{ path: "/", ino: 1, loss: "names" }], name);
-    // One without any node gets a root directory all the same.
-    const tree = found ?? new TolerantTree(0, (id) => this.#source.node(id));
+    const tree = trees.find(({ opens }) => opens);
+    if (tree === undefined) return this.#tell([{ path: "/", ino: 1, loss: "names" }], name);
     const without = beingFreed(tree);
     const copying = new DataCopy({ source: this.#source, volume, ...memory }).run(tree, without);
     let step = copying.next();
@@ -135,17 +133,12 @@ class Salvage {
   }
 }
 
-function volumeFor(
-  { volumes, volume: first }: OpenedVolume,
-  index: number,
-  { name, compression }: FoundVolume,
-): Volume {
+function volumeFor({ volumes, volume: first }: OpenedVolume, index: number, name: string): Volume {
   if (index > 0) {
-    volumes.createVolume(name, { compression });
+    volumes.createVolume(name);
     return volumes.openVolume(name);
   }
   if (name !== MAIN_VOLUME) volumes.renameVolume(MAIN_VOLUME, name);
-  volumes.setProperties(name, { compression });
   return first;
 }
 

@@ -25,6 +25,7 @@ import { OpenViews } from "./open_views.ts";
 import { asPathError } from "./path_failure.ts";
 import { makeRoom, shapeOf } from "./vault_shape.ts";
 import { VaultSnapshots } from "./vault_snapshots.ts";
+import { VaultStreams } from "./vault_streams.ts";
 import { VaultVolumes } from "./vault_volumes.ts";
 
 /** What deleted volumes and snapshots held is freed in so many steps when a vault is closed; the rest stays for later. */
@@ -170,6 +171,8 @@ export class Vault implements AsyncDisposable {
   readonly volumes: VaultVolumes;
   /** Snapshots of its volumes. */
   readonly snapshots: VaultSnapshots;
+  /** Snapshots as streams. */
+  readonly streams: VaultStreams;
   private readonly makeFiles: (enter: Enter) => VaultFiles;
   private readonly views: OpenViews;
   /**
@@ -232,6 +235,7 @@ export class Vault implements AsyncDisposable {
     const volumesParts = { volumes, engine, views: this.views, enter, first: name };
     this.volumes = new VaultVolumes(volumesParts);
     this.snapshots = new VaultSnapshots(volumesParts);
+    this.streams = new VaultStreams(volumesParts, keys);
   }
 
   /** Where everything lies, sealed: the member with the lowest number. */

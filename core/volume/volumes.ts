@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
-import { nameBytes } from "../format/catalog_record.ts";
+import { GUID_BYTES, nameBytes } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
@@ -105,19 +105,21 @@ export class Volumes {
     return true;
   }
 
-  private checkFree(name: string): void {
+  /** Throws unless a volume can have this name. */
+  checkFree(name: string): void {
     checkName(name);
     if (!this.catalog.volumes().some((volume) => volume.name === name)) return;
     throw new VaultError("conflict", `Cannot name a volume "${name}": there is one already`);
   }
 
   /** Writes a root with a change of the catalog. Whatever may refuse it has been asked. */
-  private commit(purpose: "write" | "delete", change: (sequence: number) => void): void {
+  commit(purpose: "write" | "delete", change: (sequence: number) => void): void {
     this.engine.admit(CATALOG_CELLS, purpose);
     this.engine.commitNow(change);
   }
 
-  private checkChangeable(): void {
+  /** Throws inside a transaction, and where nothing can be changed. */
+  checkChangeable(): void {
     this.engine.checkNoTransaction();
     this.engine.checkWritable();
   }
@@ -201,7 +203,7 @@ export class Volumes {
     const given = checkedProperties(name, properties, this.engine.store.blockBytes);
     const changed = { ...volume, ...given };
     this.commit("write", () => this.catalog.putVolume(id, changed));
-    this.open.get(id)?.tell(changed);
+    this.open.get(id)?.setQuota(changed.quotaBytes);
   }
 
   /** Deletes a volume that is not open, with its snapshots; those that clones were made from stay hidden. */
@@ -235,7 +237,8 @@ export class Volumes {
     return made;
   }
 
-  private checkSnapshotFree(volume: NumberedVolume, name: string): void {
+  /** Throws unless a snapshot of this volume can have this name. */
+  checkSnapshotFree(volume: NumberedVolume, name: string): void {
     checkName(name);
     if (!this.snapshotsOf(volume.id).some((snapshot) => snapshot.name === name)) return;
     throw new VaultError(
@@ -247,6 +250,8 @@ export class Volumes {
   private keepHead(branch: number, sequence: number, name: string | null): void {
     const { root, birth, cells } = this.catalog.branch(branch);
     const { runtime, store: { blocks: { nextId } } } = this.engine;
+    const guid = new Uint8Array(GUID_BYTES);
+    runtime.random(guid);
     this.catalog.putSnapshot({
       branch,
       sequence,
@@ -258,6 +263,7 @@ export class Volumes {
       nextBlockId: nextId,
       hidden: false,
       history: name === null,
+      guid,
     });
   }
 
@@ -335,14 +341,19 @@ export class Volumes {
     this.checkChangeable();
     const { id, ...volume } = this.recordOf(volumeName);
     const snapshot = this.findSnapshot({ id, ...volume }, name);
-    let head = 0;
     this.commit("write", (sequence) => {
-      head = this.catalog.addBranch({ ...branchFrom(snapshot), volume: id });
+      const head = this.catalog.addBranch({ ...branchFrom(snapshot), volume: id });
       this.catalog.putVolume(id, { ...volume, branch: head });
       if (oldHead === "keep") this.keepHead(volume.branch, sequence, null);
       this.retireHead(volume.branch, sequence, oldHead);
     });
-    this.open.get(id)?.useBranch(this.engine.store.openBranch(head));
+    this.reopenHead(id);
+  }
+
+  /** Whoever has a volume open goes on with the head that its record names, and is told to forget what is in memory only. */
+  reopenHead(id: number): void {
+    const { branch } = this.recordAt(id);
+    this.open.get(id)?.useBranch(this.engine.store.openBranch(branch));
   }
 
   private retireHead(branch: number, sequence: number, oldHead: OldHead): void {
@@ -368,7 +379,8 @@ export class Volumes {
   }
 }
 
-function branchFrom({ branch, sequence, root, birth, cells }: PlacedSnapshot) {
+/** What a branch begins with that is made from a snapshot. */
+export function branchFrom({ branch, sequence, root, birth, cells }: PlacedSnapshot) {
   return { originBranch: branch, originSequence: sequence, root, birth, cells };
 }
 

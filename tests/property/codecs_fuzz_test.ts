@@ -115,7 +115,7 @@ function mutations(): Uint8Array {
 
 function extentBytes(): Uint8Array {
   const bytes = new Uint8Array(extent.EXTENT_BYTES);
-  extent.encodeExtent({ ...extent.emptyExtent(), count: 9, firstId: 70, tailCells: 2 }, bytes);
+  extent.encodeExtent({ count: 9, firstId: 70, tailCells: 2, unwritten: false }, bytes);
   return bytes;
 }
 
@@ -137,7 +137,6 @@ const volume: catalog.VolumeRecord = {
   quotaFiles: 1000,
   readOnly: true,
   accessTimes: "noatime",
-  compression: "zstd",
   historySeconds: 3600,
   historyPercent: 10,
 };
@@ -160,6 +159,7 @@ const snapshot: catalog.SnapshotRecord = {
   nextBlockId: 4001,
   hidden: true,
   history: true,
+  guid: new Uint8Array(16).fill(6),
 };
 
 const deadRun: freeing.DeadRun = {
@@ -202,7 +202,8 @@ const decoders: Record<string, Decoder> = {
   },
   checkDirent: { decode: dirent.checkDirent, valid: direntBytes },
   decodeExtent: {
-    decode: (bytes) => extent.decodeExtent(bytes, extent.emptyExtent()),
+    decode: (bytes) =>
+      extent.decodeExtent(bytes, { count: 1, firstId: 0, tailCells: 0, unwritten: false }),
     valid: extentBytes,
   },
   decodeInode: {

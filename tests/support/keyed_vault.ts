@@ -21,6 +21,8 @@ export interface KeyedVaultOptions {
   readonly runtime?: Runtime;
   readonly readOnly?: boolean;
   readonly cacheBytes?: number;
+  /** Other keys than those of vaults with another number; 0 unless given. */
+  readonly keySeed?: number;
 }
 
 /** Size and shape of a vault to make. */
@@ -33,11 +35,11 @@ export interface KeyedVaultShape {
 }
 
 /** The same keys every time. */
-export function fixedKeys(): VaultKeys {
+export function fixedKeys(seed = 0): VaultKeys {
   return vaultKeys({
-    vaultId: new Uint8Array(16).fill(7),
-    layoutKey: new Uint8Array(32).fill(8),
-    epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(9) }],
+    vaultId: new Uint8Array(16).fill(7 + seed),
+    layoutKey: new Uint8Array(32).fill(8 + seed),
+    epochs: [{ epoch: 1, masterKey: new Uint8Array(32).fill(9 + seed) }],
     featureBits: 0,
   });
 }
@@ -52,7 +54,7 @@ export async function createKeyedVault(
   const media = [medium, ...members];
   for (const each of media) await each.truncate(segments * SEGMENT_BYTES);
   const parts = { medium, members, kernel, runtime };
-  const keys = fixedKeys();
+  const keys = fixedKeys(options.keySeed);
   const opened = createVolume({ ...parts, keys }, {
     members: media.map((_, number) => ({ number, segments, segmentsMax })),
     blockBytes,
@@ -74,7 +76,7 @@ export function openKeyedVolume(options: KeyedVaultOptions): OpenedVolume {
     acceptMissing,
     kernel,
     runtime,
-    keys: fixedKeys(),
+    keys: fixedKeys(options.keySeed),
     cacheBytes,
   };
   return openVolume(parts, readOnly ? "read" : "write");
@@ -84,7 +86,9 @@ export function openKeyedVolume(options: KeyedVaultOptions): OpenedVolume {
 export function vaultOver(opened: OpenedVolume, options: KeyedVaultOptions): Vault {
   const { medium, members, kernel, runtime = new FakeRuntime(2) } = options;
   const parts = { medium, members, kernel, runtime };
-  return new Vault(parts, opened, fixedKeys(), { blockMemoryBytes: BLOCK_MEMORY_BYTES });
+  return new Vault(parts, opened, fixedKeys(options.keySeed), {
+    blockMemoryBytes: BLOCK_MEMORY_BYTES,
+  });
 }
 
 /** Opens one. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { decodeExtent, emptyExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
+import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
 import type { VolumeStore } from "../../core/volume/volume_store.ts";
 import type { RandomStream } from "./random_stream.ts";
@@ -10,9 +10,6 @@ const KEYS = 40;
 const FILES = 8;
 /** Blocks of an extent at most. */
 export const RUN_BLOCKS_MAX = 4;
-
-/** Tries to compress every block. */
-const ALWAYS = { isDue: () => true, tried: () => {} };
 
 /** Random puts and deletes of keys and extents in a volume's tree, with blocks whose content follows from their ids. */
 export class TreeWorkload {
@@ -44,7 +41,7 @@ export class TreeWorkload {
     const key = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
     const old = tree.get(key);
     if (old !== null) {
-      const extent = emptyExtent();
+      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
       decodeExtent(old, extent);
       blocks.drop(extent.firstId, extent.count);
     }
@@ -55,11 +52,9 @@ export class TreeWorkload {
       const at = this.address + i * blockBytes;
       kernel.bytes.fill(fillOf(firstId + i), at, at + blockBytes);
     }
-    const packed = this.stream.chance(0.5);
-    const trials = packed ? ALWAYS : undefined;
-    blocks.put({ firstId, count, address: this.address, lastLength: blockBytes, trials });
+    blocks.put({ firstId, count, address: this.address, lastLength: blockBytes });
     const record = new Uint8Array(EXTENT_BYTES);
-    encodeExtent({ ...emptyExtent(), count, firstId, packed }, record);
+    encodeExtent({ count, firstId, tailCells: 0, unwritten: false }, record);
     tree.put(key, record);
   }
 }
@@ -84,7 +79,7 @@ export function dumpTree({ tree }: Pick<VolumeStore, "tree">): string {
 /** Reads all blocks of a tree into memory for {@linkcode RUN_BLOCKS_MAX} of them and compares every byte. */
 export function assertBlocks(volume: VolumeStore, address: number): void {
   const { tree, blocks, blockBytes, kernel } = volume;
-  const extent = emptyExtent();
+  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
   const runs: { firstId: number; count: number }[] = [];
   tree.scan(new Uint8Array([KEY_TYPE.extent]), (key, value) => {
     if (key[0] !== KEY_TYPE.extent) return false;

@@ -1,0 +1,166 @@
+import { Tree } from "../btree/tree.ts";
+import { Page } from "../btree/page.ts";
+import { compare } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { encodeBegin, encodeEnd, type StreamBegin } from "../format/stream_head.ts";
+import { encodePosition, type StreamPosition } from "../format/stream_position.ts";
+import {
+  CONTENT_BYTES_MAX,
+  encodeDataHead,
+  encodeStreamRecord,
+  type StreamRecord,
+} from "../format/stream_record.ts";
+import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
+import { MIB } from "../limits.ts";
+import type { PlacedSnapshot } from "../tree/catalog.ts";
+import { type KeyDifference, treeDifferences } from "../tree/tree_difference.ts";
+import type { Engine } from "../volume/engine.ts";
+import {
+  type BlockSpan,
+  type PlacedExtent,
+  placedExtent,
+  StreamExtents,
+} from "./stream_extents.ts";
+import { StreamNames } from "./stream_names.ts";
+
+/** An interrupted stream loses so much at most. */
+const MARK_BYTES = MIB;
+
+/** Root of a tree without records: what a snapshot is compared with that is sent whole. */
+const NOTHING = -2;
+
+/** What is sent. */
+export interface StreamSourceParts {
+  readonly engine: Engine;
+  readonly snapshot: PlacedSnapshot;
+  /** What the receiver has; null: nothing. */
+  readonly base: PlacedSnapshot | null;
+  readonly begin: StreamBegin;
+  /** Kernel memory of {@linkcode CONTENT_BYTES_MAX} bytes. */
+  readonly address: number;
+}
+
+/** The plaintext of a stream: the records that differ between two snapshots, and the blocks. */
+export class StreamSource {
+  readonly #parts: StreamSourceParts;
+  readonly #before: Tree;
+  readonly #after: Tree;
+  readonly #names: StreamNames;
+  readonly #old: StreamExtents;
+  readonly #now: StreamExtents;
+  /** Content sent. */
+  contentBytes = 0;
+  #records = 0;
+  #unmarked = 0;
+
+  constructor(parts: StreamSourceParts) {
+    this.#parts = parts;
+    const pages = parts.engine.store.readPages();
+    const { base, snapshot } = parts;
+    this.#after = new Tree(pages, pages.page(snapshot.root));
+    const before = base === null ? Page.empty(NOTHING, 0) : pages.page(base.root);
+    this.#before = new Tree(pages, before);
+    this.#names = new StreamNames(this.#after);
+    this.#old = new StreamExtents(this.#before);
+    this.#now = new StreamExtents(this.#after);
+  }
+
+  /** All of it from a position on, in pieces that are valid until the next is asked for. */
+  *pieces(from: StreamPosition): Generator<Uint8Array> {
+    const { begin, engine: { store } } = this.#parts;
+    yield this.#counted(encodeBegin(begin));
+    const roots = { before: this.#before.root, after: this.#after.root };
+    for (const difference of treeDifferences(store.readPages(), roots, from.key)) {
+      const { key } = difference;
+      const isBegun = compare(key, from.key) === 0;
+      yield* this.#mark({ key, block: isBegun ? from.block : 0 });
+      yield* this.#changes(difference, isBegun ? from.block : 0);
+      store.trim();
+    }
+    yield encodeEnd({ records: this.#records, contentBytes: this.contentBytes });
+  }
+
+  *#changes({ key, before, after }: KeyDifference, fromBlock: number): Generator<Uint8Array> {
+    switch (key[0]) {
+      case KEY_TYPE.entry:
+        return yield* this.#all(this.#names.entry(key, before, after));
+      case KEY_TYPE.attribute:
+        return yield* this.#all(this.#names.attribute(key, this.#before));
+      case KEY_TYPE.extent:
+        if (after !== null) yield* this.#blocks(key, placedExtent(key, after), fromBlock);
+        if (before !== null) yield* this.#freed(key, placedExtent(key, before));
+        return;
+      case KEY_TYPE.inode:
+      case KEY_TYPE.inline:
+      case KEY_TYPE.target:
+      case KEY_TYPE.orphan:
+      case KEY_TYPE.pending:
+        return yield this.#record(
+          after === null ? { kind: "delete", key } : { kind: "put", key, value: after },
+        );
+      default:
+        throw new VaultError("invalid", `Cannot send a record of type ${key[0]}: not known here`);
+    }
+  }
+
+  *#all(records: Iterable<Exclude<StreamRecord, { kind: "data" }>>): Generator<Uint8Array> {
+    for (const record of records) yield this.#record(record);
+  }
+
+  *#freed(key: Uint8Array, extent: PlacedExtent): Generator<Uint8Array> {
+    const ino = keyIno(key);
+    const span = { first: extent.first, end: extent.first + extent.count };
+    for (const { first, end } of this.#now.holes(ino, span)) {
+      yield this.#record({ kind: "free", ino, first, count: end - first });
+    }
+  }
+
+  *#blocks(key: Uint8Array, extent: PlacedExtent, fromBlock: number): Generator<Uint8Array> {
+    const ino = keyIno(key);
+    for (const { first, end } of this.#old.unlike(ino, extent)) {
+      if (end <= fromBlock) continue;
+      const span = { first: Math.max(first, fromBlock), end };
+      if (extent.unwritten) {
+        const count = span.end - span.first;
+        yield this.#record({ kind: "reserve", ino, first: span.first, count });
+      } else yield* this.#content(key, extent, span);
+    }
+  }
+
+  *#content(key: Uint8Array, extent: PlacedExtent, span: BlockSpan): Generator<Uint8Array> {
+    const { engine: { store: { blocks, blockBytes } }, address } = this.#parts;
+    const most = CONTENT_BYTES_MAX / blockBytes;
+    for (let first = span.first; first < span.end;) {
+      yield* this.#mark({ key, block: first });
+      const count = Math.min(most, span.end - first);
+      const firstId = extent.firstId + first - extent.first;
+      const lastLength = blocks.entry(firstId + count - 1)?.length ?? blockBytes;
+      blocks.get(firstId, count, address);
+      const { bytes } = this.#parts.engine.kernel;
+      const length = (count - 1) * blockBytes + lastLength;
+      yield this.#counted(
+        encodeDataHead({ ino: keyIno(key), first, count }, { blockBytes, lastLength }),
+      );
+      this.contentBytes += length;
+      this.#unmarked += length;
+      yield bytes.subarray(address, address + length);
+      first += count;
+    }
+  }
+
+  *#mark(position: StreamPosition): Generator<Uint8Array> {
+    if (this.#unmarked < MARK_BYTES) return;
+    this.#unmarked = 0;
+    yield this.#record({ kind: "mark", position: encodePosition(position) });
+  }
+
+  #record(record: Exclude<StreamRecord, { kind: "data" }>): Uint8Array {
+    return this.#counted(encodeStreamRecord(record));
+  }
+
+  #counted(bytes: Uint8Array): Uint8Array {
+    this.#records++;
+    this.#unmarked += bytes.length;
+    return bytes;
+  }
+}

@@ -1,0 +1,184 @@
+import { assert } from "../assert.ts";
+import { compare, isHole } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import type { SnapshotRecord } from "../format/catalog_record.ts";
+import type { ReceiveRecord } from "../format/receive_record.ts";
+import type { Catalog, PlacedReceive, PlacedSnapshot } from "../tree/catalog.ts";
+import { DatasetRemoval } from "../tree/dataset_removal.ts";
+import type { Engine } from "./engine.ts";
+import { Volume } from "./volume.ts";
+import { DEFAULT_PROPERTIES } from "./volume_properties.ts";
+import { branchFrom, type Volumes } from "./volumes.ts";
+
+/** The volume that nobody has yet: what is received is put under the rules of none. */
+const NO_VOLUME = 0;
+
+/** What a stream says of the snapshot that it brings. */
+export type ReceivedSnapshot = Pick<SnapshotRecord, "name" | "time" | "guid"> & {
+  /** Guid of the snapshot that it is a difference to; zeros: it is whole. */
+  readonly base: Uint8Array;
+};
+
+/**
+ * Snapshots on their way into a vault. What has arrived lies on a branch that no volume has; one root makes it a volume, or a
+ * volume's head, with its snapshot. So a crash leaves nothing of it to be seen, or all.
+ */
+export class Receiving {
+  private readonly engine: Engine;
+  private readonly volumes: Volumes;
+
+  constructor(engine: Engine, volumes: Volumes) {
+    this.engine = engine;
+    this.volumes = volumes;
+  }
+
+  private get catalog(): Catalog {
+    return this.engine.store.catalog;
+  }
+
+  /** What was begun for a volume of this name, and has not come to its end; null: nothing. */
+  find(name: string): PlacedReceive | null {
+    const { id } = this.catalog.volumes().find((volume) => volume.name === name) ?? { id: -1 };
+    return this.catalog.receives().find((receive) =>
+      receive.volume === NO_VOLUME ? receive.name === name : receive.volume === id
+    ) ?? null;
+  }
+
+  /** Begins. A difference wants a volume that has its base and was not changed since. */
+  begin(name: string, snapshot: ReceivedSnapshot): PlacedReceive {
+    this.volumes.checkChangeable();
+    const base = this.baseOf(name, snapshot);
+    if (base === null) this.volumes.checkFree(name);
+    const volume = base === null ? NO_VOLUME : this.volumes.recordOf(name).id;
+    const record: ReceiveRecord = {
+      guid: snapshot.guid,
+      base: snapshot.base,
+      volume,
+      name: base === null ? name : "",
+      position: new Uint8Array(0),
+      contentBytes: 0,
+      began: this.engine.runtime.now(),
+    };
+    let branch = 0;
+    this.volumes.commit("write", () => {
+      branch = this.addBranch(base);
+      this.catalog.putReceive({ ...record, branch });
+    });
+    return { ...record, branch };
+  }
+
+  private addBranch(base: PlacedSnapshot | null): number {
+    const { store } = this.engine;
+    if (base !== null) return this.catalog.addBranch({ ...branchFrom(base), volume: NO_VOLUME });
+    const empty = { originBranch: 0, originSequence: 0, root: 0, birth: 0, cells: 0 };
+    const branch = this.catalog.addBranch({ ...empty, volume: NO_VOLUME });
+    store.openBranch(branch);
+    store.storeHeads();
+    store.closeBranch(branch);
+    return branch;
+  }
+
+  /** The snapshot of a volume that a difference builds on, or null where all is sent. */
+  private baseOf(name: string, { base, name: snapshot }: ReceivedSnapshot): PlacedSnapshot | null {
+    if (isHole(base)) return null;
+    const volume = this.volumes.recordOf(name);
+    const found = this.volumes.snapshotsOf(volume.id).find(({ guid, hidden }) =>
+      !hidden && compare(guid, base) === 0
+    );
+    if (found === undefined) {
+      throw new VaultError(
+        "missing",
+        `Cannot receive into volume "${name}": it does not have the snapshot that this is a difference to`,
+      );
+    }
+    this.volumes.checkSnapshotFree(volume, snapshot);
+    this.checkUnchanged(name, found);
+    return found;
+  }
+
+  private checkUnchanged(name: string, base: PlacedSnapshot): void {
+    this.engine.commitNow(); // so that the catalog tells what the head holds
+    const { branch } = this.volumes.recordOf(name);
+    if (this.catalog.branch(branch).root === base.root) return;
+    throw new VaultError(
+      "conflict",
+      `Cannot receive into volume "${name}": it was changed since snapshot "${base.name}"; roll it back to that first`,
+    );
+  }
+
+  /** The tree that a snapshot is received into, to be changed. */
+  open({ branch }: PlacedReceive): Volume {
+    const settings = {
+      id: NO_VOLUME,
+      quotaBytes: 0,
+      readOnly: false,
+      accessTimes: DEFAULT_PROPERTIES.accessTimes,
+    };
+    return new Volume(this.engine, settings, this.engine.store.openBranch(branch));
+  }
+
+  /** Makes durable what has arrived, and how far that is. */
+  note(receive: PlacedReceive): void {
+    this.volumes.commit("write", () => this.catalog.putReceive(receive));
+  }
+
+  /** Nobody receives for now. */
+  close(volume: Volume): void {
+    this.engine.commitNow();
+    this.engine.leave(volume);
+    this.engine.store.closeBranch(volume.branchId);
+  }
+
+  /** Everything has arrived: shows it, in one root. Its tree is closed. */
+  finish(receive: PlacedReceive, name: string, snapshot: ReceivedSnapshot): void {
+    this.volumes.checkChangeable();
+    const base = this.baseOf(name, snapshot);
+    if (base === null) this.volumes.checkFree(name);
+    this.volumes.commit("write", (sequence) => {
+      const volume = base === null
+        ? this.addVolume(name, receive.branch)
+        : this.replaceHead(name, receive.branch, sequence);
+      this.catalog.putBranch(receive.branch, { ...this.catalog.branch(receive.branch), volume });
+      this.keep(receive.branch, sequence, snapshot);
+      this.catalog.deleteReceive(receive.branch);
+    });
+    if (base !== null) this.volumes.reopenHead(this.volumes.recordOf(name).id);
+  }
+
+  private addVolume(name: string, branch: number): number {
+    const { runtime, store: { blockBytes } } = this.engine;
+    const created = runtime.now();
+    return this.catalog.addVolume({
+      ...DEFAULT_PROPERTIES,
+      name,
+      branch,
+      created,
+      blockBytes,
+      quotaFiles: 0,
+    });
+  }
+
+  private replaceHead(name: string, branch: number, sequence: number): number {
+    const { id, ...volume } = this.volumes.recordOf(name);
+    this.catalog.putVolume(id, { ...volume, branch });
+    new DatasetRemoval(this.catalog, sequence).removeHead(volume.branch);
+    return id;
+  }
+
+  private keep(branch: number, sequence: number, { name, time, guid }: ReceivedSnapshot): void {
+    const { root, birth, cells } = this.catalog.branch(branch);
+    assert(root !== 0, "a branch that is received has a head");
+    const nextBlockId = this.engine.store.blocks.nextId;
+    const kept = { branch, sequence, name, time, root, birth, cells, nextBlockId, guid };
+    this.catalog.putSnapshot({ ...kept, hidden: false, history: false });
+  }
+
+  /** Gives up what has arrived, which comes free in the background. Nobody has it open. */
+  abandon({ branch }: PlacedReceive): void {
+    this.volumes.checkChangeable();
+    this.volumes.commit("delete", (sequence) => {
+      this.catalog.deleteReceive(branch);
+      new DatasetRemoval(this.catalog, sequence).removeHead(branch);
+    });
+  }
+}

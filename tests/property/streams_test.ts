@@ -1,0 +1,89 @@
+/**
+ * Snapshots that are sent and received: after any history of changes and rollbacks, a vault with other keys that received the
+ * first whole and then difference after difference holds what the sender held, snapshot by snapshot, however often streams
+ * were cut and resumed. `SIGMAVAULT_STREAM_RUNS` (12 unless set) says how many histories.
+ */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { MIB } from "../../core/limits.ts";
+import { checkVault } from "../../core/vault/check.ts";
+import type { Vault } from "../../core/vault/vault.ts";
+import { ArenaKernel } from "../support/arena_kernel.ts";
+import { cutAfter } from "../support/cut_stream.ts";
+import { describeVolume } from "../support/describe_volume.ts";
+import { FileWorkload } from "../support/file_workload.ts";
+import { createKeyedVault } from "../support/keyed_vault.ts";
+import { RandomStream } from "../support/random_stream.ts";
+
+const RUNS = Number(Deno.env.get("SIGMAVAULT_STREAM_RUNS") ?? 12);
+const SNAPSHOTS = 6;
+const STEPS = 60;
+const SHAPE = { segments: 12, blockBytes: 4096 };
+const senders = new ArenaKernel(24 * MIB);
+const receivers = new ArenaKernel(24 * MIB);
+const SECRET = { passphrase: new TextEncoder().encode("both know") };
+const NOBODY = { changed: () => {}, promised: () => {} };
+
+/** A vault in memory, with memory for a block. */
+async function world(kernel: ArenaKernel, keySeed: number): Promise<[Vault, number]> {
+  kernel.reset();
+  const vault = await createKeyedVault({ medium: new MemoryStorage({}), kernel, keySeed }, SHAPE);
+  return [vault, kernel.reserve(SHAPE.blockBytes)];
+}
+
+function described([vault, address]: [Vault, number], volume: string, snapshot: string): string {
+  const store = vault.opened.volumes.openSnapshot(volume, snapshot);
+  try {
+    return describeVolume(store, address);
+  } finally {
+    store.close();
+  }
+}
+
+/** Receives through any number of cuts. */
+async function carry(
+  [from, to]: [Vault, Vault],
+  what: { snapshot: string; base?: string },
+  stream: RandomStream,
+): Promise<void> {
+  let resume: string | undefined;
+  for (let attempt = 0;; attempt++) {
+    const sent = from.streams.send("main", what.snapshot, { from: what.base, resume, ...SECRET });
+    const isCut = attempt < 3 && stream.chance(0.5);
+    const bytes = isCut ? cutAfter(sent, stream.below(1_500_000)) : sent;
+    try {
+      await to.streams.receive("copy", bytes, SECRET);
+      return;
+    } catch (error) {
+      if (!isCut) throw error;
+      resume = await to.streams.resumeToken("copy") ?? undefined;
+    }
+  }
+}
+
+Deno.test("streams: a chain of differences makes what the sender had", async () => {
+  const property = fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 31 - 1 }), async (seed) => {
+    const stream = new RandomStream(seed);
+    const sender = await world(senders, 0);
+    const receiver = await world(receivers, 1);
+    const [from, to] = [sender[0], receiver[0]];
+    const load = new FileWorkload(from.fileSystem, senders, { stream, observer: NOBODY });
+    let base: string | undefined;
+    for (let n = 0; n < SNAPSHOTS; n++) {
+      if (n > 1 && stream.chance(0.2)) {
+        await from.snapshots.rollback("main", `s${stream.below(n)}`);
+      }
+      for (let i = stream.below(STEPS); i > 0; i--) await load.step();
+      await from.snapshots.create("main", `s${n}`);
+      if (n > 0 && n < SNAPSHOTS - 1 && stream.chance(0.3)) continue; // not every one is sent
+      await carry([from, to], { snapshot: `s${n}`, base }, stream);
+      base = `s${n}`;
+      assert.equal(described(receiver, "copy", base), described(sender, "main", base));
+    }
+    const { problems } = await checkVault(to);
+    assert.deepEqual(problems, []);
+    assert.equal(await to.streams.resumeToken("copy"), null);
+  });
+  await fc.assert(property, { numRuns: RUNS });
+});

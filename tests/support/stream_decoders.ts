@@ -1,0 +1,91 @@
+import { concat } from "../../core/bytes.ts";
+import { decodeReceive, encodeReceive } from "../../core/format/receive_record.ts";
+import {
+  decodeBegin,
+  decodeEnd,
+  decodeToken,
+  encodeBegin,
+  encodeEnd,
+  printToken,
+} from "../../core/format/stream_head.ts";
+import { decodePosition, encodePosition } from "../../core/format/stream_position.ts";
+import {
+  decodeRecordHead,
+  decodeStreamRecord,
+  encodeDataHead,
+  encodeRecordHead,
+  encodeStreamRecord,
+  RECORD_HEAD_BYTES,
+  type StreamRecord,
+} from "../../core/format/stream_record.ts";
+
+const BLOCK_BYTES = 4096;
+const guid = new Uint8Array(16).fill(3);
+const base = new Uint8Array(16).fill(5);
+const position = encodePosition({ key: new Uint8Array([3, 0, 0, 0, 0, 0, 9]), block: 12 });
+const key = new Uint8Array([4, 0, 0, 0, 0, 0, 9]);
+const name = new TextEncoder().encode("user.note");
+const blocks = { ino: 9, first: 3, count: 2 };
+
+/** One record of each kind but data. */
+export const STREAM_RECORDS: readonly Exclude<StreamRecord, { kind: "data" }>[] = [
+  { kind: "mark", position },
+  { kind: "put", key, value: new Uint8Array(100).fill(7) },
+  { kind: "delete", key },
+  { kind: "name", directory: 1, ino: 9, type: 8, name },
+  { kind: "unname", directory: 1, name },
+  { kind: "attribute", ino: 9, name, value: new Uint8Array(5000).fill(1) },
+  { kind: "noAttribute", ino: 9, name },
+  { kind: "free", ...blocks },
+  { kind: "reserve", ...blocks },
+];
+
+/** A record of data, whole. */
+export function dataRecord(): Uint8Array {
+  const head = encodeDataHead(blocks, { blockBytes: BLOCK_BYTES, lastLength: 100 });
+  return concat(head, new Uint8Array(BLOCK_BYTES + 100).fill(2));
+}
+
+/** Decodes a record that begins with its head. */
+export function decodeWhole(bytes: Uint8Array): StreamRecord {
+  const { type } = decodeRecordHead(bytes.subarray(0, RECORD_HEAD_BYTES));
+  return decodeStreamRecord(type, bytes.subarray(RECORD_HEAD_BYTES), BLOCK_BYTES);
+}
+
+const begin = {
+  blockBytes: BLOCK_BYTES,
+  guid,
+  base,
+  time: 1_700_000_000_000,
+  referencedBytes: 4096,
+  position,
+  name: "monday",
+};
+const asText = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** Decoders of what streams are made of, and of what the catalog says of them. */
+export const streamDecoders = {
+  decodeReceive: {
+    decode: decodeReceive,
+    valid: () =>
+      encodeReceive({ guid, base, position, volume: 0, name: "copy", contentBytes: 9, began: 8 }),
+  },
+  decodePosition: { decode: decodePosition, valid: () => position },
+  decodeBegin: {
+    decode: decodeBegin,
+    valid: () => encodeBegin(begin).subarray(RECORD_HEAD_BYTES),
+  },
+  decodeEnd: {
+    decode: decodeEnd,
+    valid: () => encodeEnd({ records: 9, contentBytes: 4196 }).subarray(RECORD_HEAD_BYTES),
+  },
+  decodeToken: {
+    decode: (bytes: Uint8Array) => decodeToken(asText(bytes)),
+    valid: () => new TextEncoder().encode(printToken({ guid, base, position })),
+  },
+  decodeRecordHead: {
+    decode: (bytes: Uint8Array) => decodeRecordHead(bytes.subarray(0, RECORD_HEAD_BYTES)),
+    valid: () => encodeRecordHead(9, 4196),
+  },
+  decodeStreamRecord: { decode: decodeWhole, valid: dataRecord },
+};
