@@ -21,6 +21,8 @@ export interface VaultErrorOptions {
   cause?: unknown;
   /** POSIX errno name, where a filesystem caller needs one finer than the kind. */
   errno?: string;
+  /** The storage provider that it is about: `"s3"`, `"azure"`. */
+  provider?: string;
 }
 
 /**
@@ -42,6 +44,8 @@ export class VaultError extends Error {
   readonly operation: string;
   /** POSIX errno name (`"ENOSPC"`), or `""` where the kind says it all. */
   readonly errno: string;
+  /** The storage provider that it is about, or `""`. */
+  readonly provider: string;
 
   /** Builds an error of `kind` with a message for people. */
   constructor(kind: VaultErrorKind, message: string, options: VaultErrorOptions = {}) {
@@ -50,5 +54,6 @@ export class VaultError extends Error {
     this.kind = kind;
     this.operation = options.operation ?? "";
     this.errno = options.errno ?? "";
+    this.provider = options.provider ?? "";
   }
 }

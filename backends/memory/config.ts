@@ -23,3 +23,13 @@ export function checkMemoryStorageOptions(options: MemoryStorageOptions): void {
     checkInteger("allocatedBytesMax", allocatedBytesMax, [0, Number.MAX_SAFE_INTEGER]);
   }
 }
+
+/** How to make a store of objects in memory. */
+export interface MemoryObjectsConfig {
+  /** The name in messages; `memory:` unless given. */
+  readonly name?: string;
+  /** Bytes that one object may have; 2 GiB unless given. */
+  readonly objectBytesMax?: number;
+  /** The clock: milliseconds since 1970. */
+  readonly now: () => number;
+}

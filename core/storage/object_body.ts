@@ -1,0 +1,134 @@
+import { VaultError } from "../errors.ts";
+import type { Abortable, ObjectBody } from "./object_store.ts";
+
+/** What an operation on an object is, for messages. */
+export interface ObjectCall {
+  readonly provider: string;
+  /** The verb: `"put"`. */
+  readonly operation: string;
+  readonly path: string;
+}
+
+/** `Cannot put "a/b": why`. */
+export function objectError(
+  kind: VaultError["kind"],
+  { provider, operation, path }: ObjectCall,
+  why: string,
+  cause?: unknown,
+): VaultError {
+  const message = `Cannot ${operation} ${JSON.stringify(path)}: ${why}`;
+  return new VaultError(kind, message, { provider, operation, cause });
+}
+
+/** Chunks of a body; it is cancelled where the reading ends early. */
+export async function* bodyChunks(
+  body: ObjectBody,
+  { signal }: Abortable = {},
+): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted();
+  if (body instanceof Uint8Array) return yield body;
+  const reader = body.getReader();
+  const abort = () => void reader.cancel(signal!.reason).catch(() => {});
+  signal?.addEventListener("abort", abort, { once: true });
+  let ended = false;
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      signal?.throwIfAborted();
+      ended = done;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    // The reason for giving up is thrown already.
+    if (!ended) await reader.cancel().catch(() => {});
+    reader.releaseLock();
+  }
+}
+
+/** Chunks of a body that must have `size` bytes, where that is said, and no more than `most`. */
+export async function* sizedChunks(
+  body: ObjectBody,
+  { call, size, most, ...abortable }: Abortable & {
+    readonly call: ObjectCall;
+    readonly size?: number;
+    readonly most: number;
+  },
+): AsyncGenerator<Uint8Array> {
+  const wanted = (seen: number) =>
+    objectError("invalid", call, `its body has ${seen} bytes instead of ${size}`);
+  let seen = 0;
+  for await (const chunk of bodyChunks(body, abortable)) {
+    seen += chunk.length;
+    if (size !== undefined && seen > size) throw wanted(seen);
+    if (seen > most) throw objectError("invalid", call, `more than ${most} bytes`);
+    yield chunk;
+  }
+  if (size !== undefined && seen < size) throw wanted(seen);
+}
+
+/** All bytes of a body, in memory. */
+export async function collectBody(
+  body: ObjectBody,
+  options: Parameters<typeof sizedChunks>[1],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of sizedChunks(body, options)) {
+    chunks.push(chunk);
+    length += chunk.length;
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** A stream of these chunks. */
+export function streamOf(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  return ReadableStream.from(chunks);
+}
+
+/** Passes a stream on, and errors it where it ends before `length` bytes or goes on behind them. */
+export function exactly(
+  body: ReadableStream<Uint8Array>,
+  length: number,
+  call: ObjectCall,
+): ReadableStream<Uint8Array> {
+  let seen = 0;
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        seen += chunk.length;
+        if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
+        controller.enqueue(chunk);
+      },
+      flush() {
+        if (seen === length) return;
+        throw objectError("unavailable", call, `${seen} of ${length} bytes came`);
+      },
+    }),
+  );
+}
+
+/** The part of an object that was asked for; `invalid` where it begins behind the end. */
+export function rangeOf(
+  size: number,
+  { offset = 0, length }: { readonly offset?: number; readonly length?: number },
+  call: ObjectCall,
+): { offset: number; length: number } {
+  const isWhole = (value: number) => Number.isSafeInteger(value) && value >= 0;
+  if (!isWhole(offset) || (length !== undefined && (!isWhole(length) || length === 0))) {
+    throw objectError("invalid", call, "want whole numbers as offset and length");
+  }
+  if (offset >= size && offset > 0) {
+    throw objectError("invalid", call, `offset ${offset} is behind its ${size} bytes`);
+  }
+  return { offset, length: Math.min(length ?? size, size - offset) };
+}
