@@ -14,7 +14,6 @@ import {
   decodeStreamRecord,
   encodeDataHead,
   encodeRecordHead,
-  encodeStreamRecord,
   RECORD_HEAD_BYTES,
   type StreamRecord,
 } from "../../core/format/stream_record.ts";
