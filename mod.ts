@@ -131,7 +131,7 @@ export type { ReceiveOptions, ReceiveReport } from "./core/vault/stream_receive.
 export type { SendOptions, StreamSecret } from "./core/vault/stream_send.ts";
 export { VaultStreams } from "./core/vault/vault_streams.ts";
 export { type FreeOptions, VaultVolumes } from "./core/vault/vault_volumes.ts";
-export type { AccessTimes } from "./core/format/catalog_record.ts";
+export type { AccessTimes, Compression } from "./core/format/catalog_record.ts";
 export { outdatedSnapshots, parseRetention } from "./core/volume/retention.ts";
 export type { DatedSnapshot, Retention, RetentionPeriod } from "./core/volume/retention.ts";
 export type { VolumeProperties } from "./core/volume/volume_properties.ts";

@@ -180,6 +180,13 @@ export class BlockStore {
     );
   }
 
+  /** Cells that blocks with consecutive ids take as they are stored, parity left out. */
+  cells(firstId: number, count: number): number {
+    let cells = 0;
+    for (let id = firstId; id < firstId + count; id++) cells += contentCells(this.known(id));
+    return cells;
+  }
+
   /** The owner gives blocks up. What nobody else has is forgotten; its cells rest until three later roots are durable. */
   drop(firstId: number, count: number, owner: BlockOwner): void {
     for (let id = firstId; id < firstId + count; id++) this.giveUp(id, owner);

@@ -1,4 +1,4 @@
-import type { AccessTimes } from "../format/catalog_record.ts";
+import type { AccessTimes, Compression } from "../format/catalog_record.ts";
 import type { FileChange } from "../vault/file_changes.ts";
 import type { Vault } from "../vault/vault.ts";
 import { DEFAULT_PROPERTIES } from "../volume/volume_properties.ts";
@@ -24,6 +24,7 @@ export interface VolumeRow {
   readonly quotaBytes: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
+  readonly compression: Compression;
   /** 0: no history to undo with. */
   readonly historySeconds: number;
   readonly historyPercent: number;
@@ -74,7 +75,7 @@ function volumeRow(
   volumes: Vault["opened"]["volumes"],
 ): VolumeRow {
   const { name, created, referencedBytes, quotaBytes, readOnly, accessTimes } = status;
-  const { historySeconds, historyPercent } = status;
+  const { compression, historySeconds, historyPercent } = status;
   return {
     name,
     isDefault: name === fallback,
@@ -84,6 +85,7 @@ function volumeRow(
     quotaBytes,
     readOnly,
     accessTimes,
+    compression,
     historySeconds,
     historyPercent,
   };
@@ -140,6 +142,7 @@ function propertiesText(row: VolumeRow): string {
   if (row.isDefault) parts.push("default");
   if (row.readOnly) parts.push("readonly");
   if (row.accessTimes !== "relatime") parts.push(row.accessTimes);
+  if (row.compression !== "none") parts.push(row.compression);
   if (row.quotaBytes > 0) parts.push(`quota=${formatSize(row.quotaBytes)}`);
   if (row.historySeconds !== DEFAULT_PROPERTIES.historySeconds) {
     const length = row.historySeconds === 0 ? "off" : `${row.historySeconds}s`;

@@ -4,7 +4,7 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
-import { ACCESS_TIMES } from "../format/catalog_record.ts";
+import { ACCESS_TIMES, COMPRESSIONS } from "../format/catalog_record.ts";
 import type { UndoTarget } from "../vault/vault_snapshots.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
 import { parseRetention } from "../volume/retention.ts";
@@ -178,12 +178,13 @@ function text(options: ControlOptions, name: string): string {
 }
 
 function properties(options: ControlOptions): VolumeProperties {
-  const { quotaBytes, readOnly, accessTimes } = options;
+  const { quotaBytes, readOnly, accessTimes, compression } = options;
   const { historySeconds, historyPercent } = options;
   return {
     quotaBytes: typeof quotaBytes === "number" ? quotaBytes : undefined,
     readOnly: typeof readOnly === "boolean" ? readOnly : undefined,
     accessTimes: ACCESS_TIMES.find((known) => known === accessTimes),
+    compression: COMPRESSIONS.find((known) => known === compression),
     historySeconds: typeof historySeconds === "number" ? historySeconds : undefined,
     historyPercent: typeof historyPercent === "number" ? historyPercent : undefined,
   };

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { VaultError } from "../errors.ts";
-import { ACCESS_TIMES } from "../format/catalog_record.ts";
+import { ACCESS_TIMES, COMPRESSIONS } from "../format/catalog_record.ts";
 import type { ControlOptions } from "../vault/control.ts";
 import { parseRetention } from "../volume/retention.ts";
 import type { Host } from "./host.ts";
@@ -53,7 +53,7 @@ function addVolumeLists(volume: Command, host: Host): void {
         ),
       )
       .addHelpText("after", PROPERTIES_TEXT),
-    ["volume create vault.sv photos", "volume create vault.sv scratch --set quota=10G"],
+    ["volume create vault.sv photos", "volume create vault.sv logs --set compression=zstd"],
   ).action(async (medium: string, name: string, options: Options & { set?: ControlOptions }) => {
     const target = { host, medium, options };
     const report = await (await datasets()).changeVolume(target, "create", {
@@ -210,13 +210,15 @@ function argument<T>(read: () => T): T {
   }
 }
 
-const PROPERTY_NAMES = "quota, readonly, access-times, history or history-space";
+const PROPERTY_NAMES = "quota, readonly, access-times, compression, history or history-space";
 
 const PROPERTIES_TEXT = `
 Properties:
   quota=10G           bytes that it may take; quota=none for no limit
   readonly=on         nothing in it can be changed; readonly=off
   access-times=${ACCESS_TIMES.join(" or ")}
+  compression=${COMPRESSIONS.join(" or ")}
+                      of what is written from now on
   history=1h          how far back undo reaches; history=off
   history-space=10%   of the vault's space that it may take`;
 
@@ -234,6 +236,8 @@ function parseProperty(part: string): ControlOptions {
   if (name === "readonly" && isSwitch) return { readOnly: value === "on" };
   const accessTimes = ACCESS_TIMES.find((known) => known === value);
   if (name === "access-times" && accessTimes !== undefined) return { accessTimes };
+  const compression = COMPRESSIONS.find((known) => known === value);
+  if (name === "compression" && compression !== undefined) return { compression };
   if (name === "history") {
     return { historySeconds: value === "off" ? 0 : Math.ceil(parseDuration(value) / 1000) };
   }

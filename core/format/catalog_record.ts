@@ -40,6 +40,11 @@ export type AccessTimes = "relatime" | "noatime";
 /** What it can be. */
 export const ACCESS_TIMES: readonly AccessTimes[] = ["relatime", "noatime"];
 
+/** How data blocks are compressed. */
+export type Compression = "none" | "zstd";
+/** What it can be; its place here is the codec of the block map. */
+export const COMPRESSIONS: readonly Compression[] = ["none", "zstd"];
+
 /** Numbers that are given once. */
 export interface Counters {
   readonly nextVolume: number;
@@ -59,6 +64,8 @@ export interface VolumeRecord {
   readonly quotaFiles: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
+  /** Of what is written from now on. */
+  readonly compression: Compression;
   /** How far back its undo history reaches; 0: it has none. */
   readonly historySeconds: number;
   /** Percent of the vault's space that the undo history may take. */
@@ -160,6 +167,7 @@ export function encodeVolume(volume: VolumeRecord): Uint8Array<ArrayBuffer> {
   view.setUint32(0, volume.branch, true);
   view.setUint16(4, volume.readOnly ? VOLUME_READ_ONLY : 0, true);
   bytes[6] = ACCESS_TIMES.indexOf(volume.accessTimes);
+  bytes[7] = COMPRESSIONS.indexOf(volume.compression);
   view.setUint32(8, volume.blockBytes, true);
   setU64(view, 16, volume.created);
   setU64(view, 24, volume.quotaBytes);
@@ -175,8 +183,9 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
   const view = viewOf(bytes);
   const flags = view.getUint16(4, true);
   const accessTimes = ACCESS_TIMES[bytes[6]];
-  const isKnown = flags <= VOLUME_READ_ONLY && accessTimes !== undefined && bytes[7] === 0;
-  if (!isKnown || bytes[44] > 100 || name === "") throw badCatalog("volume");
+  const compression = COMPRESSIONS[bytes[7]];
+  if (flags > VOLUME_READ_ONLY || accessTimes === undefined) throw badCatalog("volume");
+  if (compression === undefined || bytes[44] > 100 || name === "") throw badCatalog("volume");
   return {
     name,
     branch: view.getUint32(0, true),
@@ -186,6 +195,7 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
     quotaFiles: inRange(getU64(view, 32)),
     readOnly: flags === VOLUME_READ_ONLY,
     accessTimes,
+    compression,
     historySeconds: view.getUint32(40, true),
     historyPercent: bytes[44],
   };

@@ -12,18 +12,27 @@ export interface Extent {
   tailCells: number;
   /** Space that was set aside and reads as zeros. */
   unwritten: boolean;
+  /** Blocks of it may be compressed: what they take is in the block map. */
+  packed: boolean;
 }
 
 /** Length of an extent record. */
 export const EXTENT_BYTES = 16;
 
 const FLAG_UNWRITTEN = 1;
+const FLAG_PACKED = 2;
+
+/** An extent to decode into. */
+export function emptyExtent(): Extent {
+  return { count: 1, firstId: 0, tailCells: 0, unwritten: false, packed: false };
+}
 
 /** Writes an extent into `out`, which is {@linkcode EXTENT_BYTES} long. */
 export function encodeExtent(extent: Extent, out: Uint8Array): void {
   assert(out.length === EXTENT_BYTES, "an extent record has its length");
   const view = viewOf(out);
-  view.setUint16(0, extent.unwritten ? FLAG_UNWRITTEN : 0, true);
+  const flags = (extent.unwritten ? FLAG_UNWRITTEN : 0) | (extent.packed ? FLAG_PACKED : 0);
+  view.setUint16(0, flags, true);
   view.setUint16(2, extent.tailCells, true);
   view.setUint32(4, extent.count, true);
   setU64(view, 8, extent.firstId);
@@ -34,8 +43,9 @@ export function decodeExtent(bytes: Uint8Array, extent: Extent): void {
   if (bytes.length !== EXTENT_BYTES) throw corrupt("wrong length");
   const view = viewOf(bytes);
   const flags = view.getUint16(0, true);
-  if (flags > FLAG_UNWRITTEN) throw corrupt("unknown flags");
+  if (flags > FLAG_PACKED) throw corrupt("unknown flags");
   extent.unwritten = flags === FLAG_UNWRITTEN;
+  extent.packed = flags === FLAG_PACKED;
   extent.tailCells = view.getUint16(2, true);
   extent.count = view.getUint32(4, true);
   extent.firstId = getU64(view, 8);

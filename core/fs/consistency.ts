@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { checkDirent, DIRENT_NAME_AT, direntIno, direntType } from "../format/dirent.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
 import { KEY_TYPE, keyBlock, keyCookie, keyIno, ROOT_INO } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -20,6 +20,8 @@ const INODES_PER_TURN = 4096;
 export interface ConsistencyParts {
   /** The volume that the records are of. */
   readonly volume: Pick<VolumeStore, "blockBytes" | "hashName">;
+  /** Cells that data blocks take as they are stored. */
+  readonly storedCells: (firstId: number, count: number) => number;
   /** Told about each thing that is wrong, with inode numbers and never names. */
   readonly wrong: (problem: string) => void;
   /** Told about each run of data blocks that a file has. */
@@ -38,7 +40,7 @@ export class ConsistencyCheck {
   readonly #inodes = new InodeTable();
   readonly #parts: ConsistencyParts;
   readonly #inode = emptyInode();
-  readonly #extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  readonly #extent: Extent = emptyExtent();
   /** Numbers of inodes that are being freed: their extents are what is left of them. */
   readonly #ownerless = new Set<number>();
   #extentOwner = 0;
@@ -138,8 +140,8 @@ export class ConsistencyCheck {
 
   #addExtent(ino: number, first: number, value: Uint8Array): void {
     decodeExtent(value, this.#extent);
-    const { volume: { blockBytes }, visitRun } = this.#parts;
-    const { count, firstId, tailCells, unwritten } = this.#extent;
+    const { volume: { blockBytes }, storedCells, visitRun } = this.#parts;
+    const { count, firstId, tailCells, unwritten, packed } = this.#extent;
     if (ino === this.#extentOwner && first < this.#extentEnd) this.#wrong(ino, "extents overlap");
     this.#extentOwner = ino;
     this.#extentEnd = first + count;
@@ -147,7 +149,9 @@ export class ConsistencyCheck {
     const inodes = this.#inodes;
     if (!inodes.at(ino)) return void this.#ownerless.add(ino);
     const blockCells = blockBytes / CELL_BYTES;
-    inodes.balance -= count * blockCells - (tailCells === 0 ? 0 : blockCells - tailCells);
+    inodes.balance -= packed
+      ? storedCells(firstId, count)
+      : count * blockCells - (tailCells === 0 ? 0 : blockCells - tailCells);
     if (first * blockBytes >= inodes.size && !unwritten) inodes.bits |= KNOWN.dataBehind;
   }
 

@@ -205,12 +205,15 @@ export class DirtyData {
     const lastLength = this.#length(node, last);
     const cells = Math.ceil(lastLength / CELL_BYTES);
     if (first.block === 0) this.#stored.removeInline(node);
+    const trials = this.#stored.trials(node);
     extents.write(node, first.block, {
       count: buffers.length,
       firstId,
       tailCells: cells === blockCells ? 0 : cells,
       unwritten: false,
+      packed: trials !== undefined,
     });
+    node.inode.cells -= (buffers.length - 1) * blockCells + cells;
     for (const buffer of buffers) this.#undirty(node, buffer);
     for (let start = 0; start < buffers.length;) {
       let end = start + 1;
@@ -224,8 +227,9 @@ export class DirtyData {
         count: end - start,
         address: buffers[start].address,
         lastLength: end === buffers.length ? lastLength : blockBytes,
+        trials,
       };
-      this.#stored.inFlight.putBuffers(run, buffers.slice(start, end));
+      node.inode.cells += this.#stored.inFlight.putBuffers(run, buffers.slice(start, end));
       start = end;
     }
   }

@@ -14,6 +14,14 @@ interface PlacedExtent extends Extent {
   first: number;
 }
 
+/** The blocks that extents name. */
+interface StoredIds {
+  /** No file has these any more. */
+  drop(firstId: number, count: number): void;
+  /** Cells that these take as they are stored. */
+  cells(firstId: number, count: number): number;
+}
+
 /** Extents handled between two searches, so that memory is bounded. */
 const BATCH = 64;
 /** Block numbers have 40 bits. */
@@ -23,22 +31,17 @@ const LAST_BLOCK = 2 ** 40 - 1;
 export class ExtentMap {
   readonly #tree: KeyValueTree;
   readonly #blockCells: number;
-  readonly #dropIds: (firstId: number, count: number) => void;
+  readonly #ids: StoredIds;
   readonly #key = new Uint8Array(EXTENT_KEY_BYTES);
   readonly #record = new Uint8Array(EXTENT_BYTES);
   readonly #met: PlacedExtent = placed(0, 1, 0);
   #owner = 0;
   #isMet = false;
 
-  /** `dropIds` is told about blocks that no file has any more. */
-  constructor(
-    tree: KeyValueTree,
-    blockCells: number,
-    dropIds: (firstId: number, count: number) => void,
-  ) {
+  constructor(tree: KeyValueTree, blockCells: number, ids: StoredIds) {
     this.#tree = tree;
     this.#blockCells = blockCells;
-    this.#dropIds = dropIds;
+    this.#ids = ids;
   }
 
   /** The range that `block` lies in. The result belongs to the node and is good until its next change. */
@@ -60,7 +63,10 @@ export class ExtentMap {
     return range;
   }
 
-  /** Makes these blocks a run of ids. `tailCells` is what the last one takes, or 0 where that is a full block. */
+  /**
+   * Makes these blocks a run of ids. `tailCells` is what the last one takes, or 0 where that is a full block. They are
+   * counted as if none were compressed.
+   */
   write(node: Node, first: number, extent: Extent): void {
     if (extent.count === 1 && this.#overwrite(node, first, extent)) return;
     this.remove(node, first, first + extent.count);
@@ -139,18 +145,18 @@ export class ExtentMap {
     if (first >= node.extentsBound || !this.#exact(node.ino, first)) return false;
     const { count, unwritten, firstId } = this.#met;
     if (count !== 1) return false;
-    node.inode.cells += this.#cells(extent, 0, 1) - this.#cells(this.#met, 0, 1);
+    node.inode.cells += this.#plainCells(extent, 0, 1) - this.#cells(this.#met, 0, 1);
     const replacement = { ...extent, first };
     this.#put(node.ino, replacement);
     setExtent(node.range, replacement);
-    if (!unwritten) this.#dropIds(firstId, 1);
+    if (!unwritten) this.#ids.drop(firstId, 1);
     return true;
   }
 
   #insert(node: Node, extent: PlacedExtent): void {
     const ino = node.ino;
     const end = extent.first + extent.count;
-    node.inode.cells += this.#cells(extent, 0, extent.count);
+    node.inode.cells += this.#plainCells(extent, 0, extent.count);
     const isLast = end >= node.extentsBound;
     if (extent.first > 0 && this.#floor(ino, extent.first - 1) && joins(this.#met, extent)) {
       extent.first = this.#met.first;
@@ -183,10 +189,15 @@ export class ExtentMap {
       const firstId = extent.unwritten ? 0 : extent.firstId + skipped;
       this.#put(node.ino, { ...extent, first: stop, count: end - stop, firstId });
     }
-    if (!extent.unwritten) this.#dropIds(extent.firstId + start - extent.first, stop - start);
+    if (!extent.unwritten) this.#ids.drop(extent.firstId + start - extent.first, stop - start);
   }
 
   #cells(extent: Extent, from: number, to: number): number {
+    if (extent.packed) return this.#ids.cells(extent.firstId + from, to - from);
+    return this.#plainCells(extent, from, to);
+  }
+
+  #plainCells(extent: Extent, from: number, to: number): number {
     const full = (to - from) * this.#blockCells;
     const hasTail = to === extent.count && extent.tailCells !== 0;
     return hasTail ? full - this.#blockCells + extent.tailCells : full;
@@ -245,7 +256,7 @@ export class ExtentMap {
 }
 
 function placed(first: number, count: number, firstId: number): PlacedExtent {
-  return { first, count, firstId, tailCells: 0, unwritten: false };
+  return { first, count, firstId, tailCells: 0, unwritten: false, packed: false };
 }
 
 function readExtent(value: Uint8Array, into: PlacedExtent): PlacedExtent {
@@ -255,6 +266,7 @@ function readExtent(value: Uint8Array, into: PlacedExtent): PlacedExtent {
 
 function joins(left: PlacedExtent, right: PlacedExtent): boolean {
   if (left.first + left.count !== right.first || left.unwritten !== right.unwritten) return false;
+  if (left.packed !== right.packed) return false;
   if (left.tailCells !== 0 || left.count + right.count > 0xffffffff) return false;
   return left.unwritten || left.firstId + left.count === right.firstId;
 }

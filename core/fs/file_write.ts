@@ -94,17 +94,20 @@ export class FileWriter {
     blocks: { first: number; count: number; address: number },
     request: RequestBuffer,
   ): void {
-    const { store, blockBytes, extents, inFlight } = this.#stored;
+    const { store, blockBytes, blockCells, extents, inFlight } = this.#stored;
     const { first, count, address } = blocks;
     this.#dirty.flushBefore(node, first);
     this.#dirty.discard(node, first, first + count);
     if (first === 0) this.#stored.removeInline(node);
     const firstId = store.blocks.allocateIds(count);
-    extents.write(node, first, { count, firstId, tailCells: 0, unwritten: false });
+    const trials = this.#stored.trials(node);
+    const packed = trials !== undefined;
+    extents.write(node, first, { count, firstId, tailCells: 0, unwritten: false, packed });
     const end = (first + count) * blockBytes;
     node.size = Math.max(node.size, end);
     node.inode.size = Math.max(node.inode.size, end);
-    inFlight.putRequest({ firstId, count, address, lastLength: blockBytes }, request);
+    const run = { firstId, count, address, lastLength: blockBytes, trials };
+    node.inode.cells += inFlight.putRequest(run, request) - count * blockCells;
     this.#nodes.save(node);
   }
 }

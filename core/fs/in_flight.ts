@@ -33,21 +33,23 @@ export class InFlight {
     return this.#buffers;
   }
 
-  /** Puts a run that lies in a request's buffer. */
-  putRequest(run: BlockRun, request: RequestBuffer): void {
-    const { ticket } = this.#blocks.put(run);
+  /** Puts a run that lies in a request's buffer; returns the cells that it takes. */
+  putRequest(run: BlockRun, request: RequestBuffer): number {
+    const { ticket, cells } = this.#blocks.put(run);
     request.references++;
     this.#requestBytes += run.count * this.#blockBytes;
     this.#flights.push({ ticket, run, request, buffers: [] });
     while (this.#requestBytes > REQUEST_BYTES_MAX) this.settleOldest();
+    return cells;
   }
 
-  /** Puts a run that lies in buffers of the pool; they come back to it when it has settled. */
-  putBuffers(run: BlockRun, buffers: BlockBuffer[]): void {
-    const { ticket } = this.#blocks.put(run);
+  /** Puts a run that lies in buffers of the pool; they come back to it when it has settled. Returns the cells that it takes. */
+  putBuffers(run: BlockRun, buffers: BlockBuffer[]): number {
+    const { ticket, cells } = this.#blocks.put(run);
     this.#buffers += buffers.length;
     for (const buffer of buffers) buffer.state = "flying";
     this.#flights.push({ ticket, run, request: null, buffers });
+    return cells;
   }
 
   /** Frees the memory of puts that have settled by now. Cheap: looks at the oldest first. */

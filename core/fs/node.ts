@@ -2,6 +2,7 @@ import type { Inode } from "../format/inode.ts";
 import { INODE_FLAG } from "../format/inode.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { BlockBuffer } from "./block_pool.ts";
+import type { Compressibility } from "./compressibility.ts";
 import type { Attributes } from "./file_system.ts";
 import { isDirectory, isRegular, isSymlink } from "./mode.ts";
 
@@ -35,6 +36,8 @@ export interface Node {
   readonly range: BlockRange;
   /** No extent lies at or beyond this block; Infinity where that is not known. */
   extentsBound: number;
+  /** How well its data compresses; null where none was tried. */
+  compressibility: Compressibility | null;
   /** Data that could not be kept; the next fsync reports it. */
   failure: unknown;
 }
@@ -50,6 +53,7 @@ export function nodeOf(ino: number, inode: Inode): Node {
     dirty: null,
     range: { first: 0, end: 0, firstId: 0, state: "hole" },
     extentsBound: Infinity,
+    compressibility: null,
     failure: undefined,
   };
 }

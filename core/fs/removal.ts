@@ -84,8 +84,9 @@ export class Removal {
    * the record makes a crash in between harmless.
    */
   freeBehind(node: Node, from: number): void {
-    const { extents, blockCells } = this.#owned.stored;
-    if (node.inode.cells <= FREE_BLOCKS_PER_GROUP * blockCells) {
+    const { extents } = this.#owned.stored;
+    const isSmall = node.inode.cells <= FREE_BLOCKS_PER_GROUP;
+    if (isSmall || extents.end(node) - from <= FREE_BLOCKS_PER_GROUP) {
       return extents.remove(node, from, Infinity);
     }
     this.#put(KEY_TYPE.pending, node.ino, from);

@@ -4,6 +4,7 @@ import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts
 import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { type BlockBuffer, BlockPool } from "./block_pool.ts";
+import { Compressibility } from "./compressibility.ts";
 import { ExtentMap } from "./extent_map.ts";
 import { InFlight } from "./in_flight.ts";
 import type { Node } from "./node.ts";
@@ -38,7 +39,10 @@ export class StoredData {
       store.kernel.bytes.fill(0, this.#spare, this.#spare + store.blockBytes);
     });
     this.inFlight = new InFlight(store.blocks, this.pool, store.blockBytes);
-    this.extents = new ExtentMap(store.tree, this.blockCells, (id, count) => this.#drop(id, count));
+    this.extents = new ExtentMap(store.tree, this.blockCells, {
+      drop: (firstId, count) => this.#drop(firstId, count),
+      cells: (firstId, count) => this.#cells(firstId, count),
+    });
     this.#spare = memory.reserve(store.blockBytes);
   }
 
@@ -108,6 +112,17 @@ export class StoredData {
     this.open(id, 1, this.#spare);
     const spare = this.store.kernel.bytes.subarray(this.#spare, this.#spare + this.blockBytes);
     fillAround(buffer, spare);
+  }
+
+  /** Who says which of a file's next blocks are to be compressed; undefined where none is. */
+  trials(node: Node): Compressibility | undefined {
+    if (this.store.compresses !== true) return undefined;
+    return node.compressibility ??= new Compressibility();
+  }
+
+  #cells(firstId: number, count: number): number {
+    this.inFlight.settleIds(firstId, count);
+    return this.store.blocks.cells(firstId, count);
   }
 
   #drop(firstId: number, count: number): void {

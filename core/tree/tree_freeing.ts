@@ -2,7 +2,7 @@ import type { BlockStore } from "../block/block_store.ts";
 import type { Page } from "../btree/page.ts";
 import { compare, getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import type { PendingTree } from "../format/freeing_record.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import type { IdPages } from "./id_pages.ts";
@@ -33,7 +33,7 @@ export interface FreedTree {
 export class TreeFreeing {
   private readonly blocks: BlockStore;
   private readonly pages: IdPages;
-  private readonly extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  private readonly extent: Extent = emptyExtent();
 
   constructor(blocks: BlockStore, pages: IdPages) {
     this.blocks = blocks;

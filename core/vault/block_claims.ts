@@ -1,6 +1,6 @@
 import type { MapEntry } from "../format/map_entry.ts";
 import type { Problems } from "./check_report.ts";
-import { MapIds, RankBits } from "./map_ids.ts";
+import { MapIds, RankBits, RankBytes } from "./map_ids.ts";
 import { TreeNodes } from "./tree_nodes.ts";
 
 /** Runs of missing blocks that are remembered until it is known whether they count. */
@@ -11,12 +11,17 @@ interface Run {
   readonly count: number;
 }
 
-/** Who has which block: every entry of the map is claimed exactly once. Two bits for each block, and the nodes' entries. */
+/**
+ * Who has which block: every entry of the map is claimed exactly once. A byte and two bits for each block, and the nodes'
+ * entries.
+ */
 export class BlockClaims {
   private readonly ids = new MapIds();
   private readonly nodes = new TreeNodes();
   private readonly isNode = new RankBits();
   private readonly claimed = new RankBits();
+  /** Cells of data blocks as they are stored, less one. */
+  private readonly storedCells = new RankBytes();
   private readonly missing: Run[] = [];
   private missingMore = 0;
 
@@ -29,9 +34,21 @@ export class BlockClaims {
     return true;
   }
 
-  /** The map has a data block; false where ids do not ascend. */
-  addData(id: number): boolean {
-    return this.ids.add(id) >= 0;
+  /** The map has a data block of so many cells; false where ids do not ascend. */
+  addData(id: number, cells: number): boolean {
+    const rank = this.ids.add(id);
+    if (rank >= 0) this.storedCells.set(rank, cells - 1);
+    return rank >= 0;
+  }
+
+  /** Cells of the data blocks that the map has of these. */
+  cells(firstId: number, count: number): number {
+    let cells = 0;
+    const end = firstId + count;
+    for (let id = this.ids.next(firstId); id < end; id = this.ids.next(id + 1)) {
+      cells += this.storedCells.at(this.ids.rank(id)) + 1;
+    }
+    return cells;
   }
 
   /** The entry of a tree node. */

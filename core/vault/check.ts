@@ -4,7 +4,7 @@ import type { OpenedRoot } from "../block/root_store.ts";
 import { headerSegments } from "../block/kept_segments.ts";
 import type { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
-import { decodeMapEntry, placeCells, readMapKey } from "../format/map_entry.ts";
+import { contentCells, decodeMapEntry, placeCells, readMapKey } from "../format/map_entry.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { KIND } from "../format/seal_aad.ts";
@@ -229,7 +229,7 @@ class VaultCheck {
     this.blocks++;
     this.places += entry.places.length;
     this.members.add(entry);
-    if (!(isNode ? this.claims.addNode(id, value) : this.claims.addData(id))) {
+    if (!(isNode ? this.claims.addNode(id, value) : this.claims.addData(id, contentCells(entry)))) {
       return this.problems.add("damaged", `block ${id} is in the block map out of order`);
     }
     if (entry.birth < this.lastBirth) this.problems.add("catalog", `block ${id} was born late`);

@@ -1,7 +1,7 @@
 import type { Page } from "../btree/page.ts";
 import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import type { DeadRun, Pending, PendingRuns, PendingTree } from "../format/freeing_record.ts";
 import { contentCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
@@ -153,7 +153,7 @@ export class CatalogCheck {
   }
 
   private claimRest(page: Page, work: PendingTree): void {
-    const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+    const extent: Extent = emptyExtent();
     const found = page.search(work.cursor);
     for (let i = found < 0 ? -found - 1 : found; i < page.count; i++) {
       if (page.key(i)[0] !== KEY_TYPE.extent) continue;

@@ -1,7 +1,7 @@
 import { Tree } from "../btree/tree.ts";
 import { VaultError } from "../errors.ts";
 import { DIRENT_NAME_AT, direntIno } from "../format/dirent.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import { decodeInode, emptyInode } from "../format/inode.ts";
 import {
   encodeEntryKey,
@@ -72,7 +72,7 @@ function pathsIn(tree: Tree, ids: readonly number[]): [number, string][] {
 /** Block id → inode. */
 function ownersOf(tree: Tree, ids: readonly number[]): Map<number, number> {
   const owners = new Map<number, number>();
-  const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  const extent: Extent = emptyExtent();
   const from = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), 0, 0);
   tree.scan(from, (key, value) => {
     if (key[0] !== KEY_TYPE.extent) return false;

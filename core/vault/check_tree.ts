@@ -3,7 +3,7 @@ import type { Page } from "../btree/page.ts";
 import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { ConsistencyCheck } from "../fs/consistency.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import { contentCells, placeCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -52,7 +52,9 @@ export async function checkHead(tree: CheckedTree, parts: TreeCheckParts): Promi
   const { counts } = walk;
   const found = new Problems();
   const wrong = (what: string) => found.add("record", `${tree.name}: ${what}`);
-  const check = new ConsistencyCheck({ volume: parts.volume, wrong });
+  const { volume, claims } = parts;
+  const storedCells = (firstId: number, count: number) => claims.cells(firstId, count);
+  const check = new ConsistencyCheck({ volume, storedCells, wrong });
   for (const page of walk.leaves()) {
     for (let i = 0; i < page.count; i++) check.record(page.key(i), page.value(i));
     await parts.pause(walk.takeCells());
@@ -78,7 +80,7 @@ class TreeWalk {
   private readonly tree: CheckedTree;
   private readonly parts: TreeCheckParts;
   private readonly reach: Reach;
-  private readonly extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  private readonly extent: Extent = emptyExtent();
   private cellsRead = 0;
 
   constructor(tree: CheckedTree, parts: TreeCheckParts, reach: Reach) {
@@ -151,7 +153,9 @@ class TreeWalk {
       if (extent.unwritten || count <= 0) continue;
       this.parts.claims.claimData(extent.firstId + skip, count, this.parts.problems);
       const tail = extent.tailCells === 0 ? 0 : blockCells - extent.tailCells;
-      this.counts.cells += count * blockCells - tail;
+      this.counts.cells += extent.packed
+        ? this.parts.claims.cells(extent.firstId + skip, count)
+        : count * blockCells - tail;
     }
   }
 }

@@ -1,5 +1,5 @@
 import { DIRENT_NAME_AT, direntIno } from "../format/dirent.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES, ROOT_INO } from "../format/volume_key.ts";
 import { isDirectory, isSymlink } from "../fs/mode.ts";
@@ -50,7 +50,7 @@ export function nameLosses(tree: TolerantTree, losses: ReadonlyMap<number, Loss>
 /** Inode → what is lost of it. */
 export function lossesOf(tree: TolerantTree, lost: LostIds): Map<number, Loss> {
   const losses = new Map<number, Loss>();
-  const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  const extent: Extent = emptyExtent();
   tree.scan(new Uint8Array([KEY_TYPE.inode]), (key, value) => {
     if (key[0] === KEY_TYPE.extent) {
       decodeExtent(value, extent);

@@ -71,11 +71,7 @@ export class RankBits {
   /** Sets a bit; false where it was set. */
   set(rank: number): boolean {
     const at = Math.floor(rank / 8);
-    while (at >= this.#bytes.length) {
-      const more = new Uint8Array(2 * this.#bytes.length);
-      more.set(this.#bytes);
-      this.#bytes = more;
-    }
+    this.#bytes = withRoom(this.#bytes, at);
     const bit = 1 << rank % 8;
     if ((this.#bytes[at] & bit) !== 0) return false;
     this.#bytes[at] |= bit;
@@ -96,4 +92,28 @@ export class RankBits {
     }
     return count;
   }
+}
+
+/** A byte for each of many ranks, made as they come; 0 unless set. */
+export class RankBytes {
+  #bytes = new Uint8Array(FIRST_ROOM);
+
+  /** Sets a byte. */
+  set(rank: number, value: number): void {
+    this.#bytes = withRoom(this.#bytes, rank);
+    this.#bytes[rank] = value;
+  }
+
+  /** What was set. */
+  at(rank: number): number {
+    return this.#bytes[rank] ?? 0;
+  }
+}
+
+/** The bytes, or a longer copy where there is none at `at`. */
+function withRoom(bytes: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  if (at < bytes.length) return bytes;
+  const more = new Uint8Array(Math.max(at + 1, 2 * bytes.length));
+  more.set(bytes);
+  return more;
 }

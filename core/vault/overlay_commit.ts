@@ -1,4 +1,10 @@
-import { decodeExtent, encodeExtent, type Extent, EXTENT_BYTES } from "../format/extent.ts";
+import {
+  decodeExtent,
+  emptyExtent,
+  encodeExtent,
+  type Extent,
+  EXTENT_BYTES,
+} from "../format/extent.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Volume } from "../volume/volume.ts";
@@ -12,7 +18,7 @@ export class OverlayCommit {
   readonly #volume: Volume;
   /** Kernel memory for one block. */
   readonly #block: number;
-  readonly #extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  readonly #extent: Extent = emptyExtent();
   readonly #record = new Uint8Array(EXTENT_BYTES);
 
   constructor(volume: Volume) {

@@ -143,6 +143,13 @@ export class OverlayBlocks implements DataBlocks {
     }
   }
 
+  cells(firstId: number, count: number): number {
+    if (firstId < OWN_IDS) return this.#volume.cells(firstId, count);
+    let cells = 0;
+    for (let id = firstId; id < firstId + count; id++) cells += cellsFor(this.own(id).length);
+    return cells;
+  }
+
   drop(firstId: number, count: number): void {
     if (firstId < OWN_IDS) return void this.drops.push([firstId, count]);
     for (let id = firstId; id < firstId + count; id++) {

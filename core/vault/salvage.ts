@@ -89,7 +89,7 @@ class Salvage {
         to: target.kernel.reserve(shape.blockBytes),
       };
       for (const [i, found] of volumes.entries()) {
-        const volume = volumeFor(opened, i, found.name);
+        const volume = volumeFor(opened, i, found);
         await this.#copy(found, volume, memory);
         opened.volumes.closeVolume(volume);
       }
@@ -105,8 +105,10 @@ class Salvage {
     memory: { readonly kernel: RecoverOptions["source"]["kernel"]; from: number; to: number },
   ): Promise<void> {
     const trees = roots.map((root) => new TolerantTree(root, (id) => this.#source.node(id)));
-    const tree = trees.find(({ opens }) => opens);
-    if (tree === undefined) return this.#tell([{ path: "/", ino: 1, loss: "names" }], name);
+    const found = trees.find(({ opens }) => opens);
+    if (found === undefined) this.#tell([{ path: "/", ino: 1, loss: "names" }], name);
+    // One without any node gets a root directory all the same.
+    const tree = found ?? new TolerantTree(0, (id) => this.#source.node(id));
     const without = beingFreed(tree);
     const copying = new DataCopy({ source: this.#source, volume, ...memory }).run(tree, without);
     let step = copying.next();
@@ -133,12 +135,17 @@ class Salvage {
   }
 }
 
-function volumeFor({ volumes, volume: first }: OpenedVolume, index: number, name: string): Volume {
+function volumeFor(
+  { volumes, volume: first }: OpenedVolume,
+  index: number,
+  { name, compression }: FoundVolume,
+): Volume {
   if (index > 0) {
-    volumes.createVolume(name);
+    volumes.createVolume(name, { compression });
     return volumes.openVolume(name);
   }
   if (name !== MAIN_VOLUME) volumes.renameVolume(MAIN_VOLUME, name);
+  volumes.setProperties(name, { compression });
   return first;
 }
 

@@ -2,6 +2,7 @@ import type { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
 import {
   CATALOG_KEY,
+  type Compression,
   decodeBranch,
   decodeVolume,
   readNumberedKey,
@@ -17,6 +18,7 @@ import type { SalvageSource } from "./salvage_source.ts";
 export interface FoundVolume {
   readonly name: string;
   readonly blockBytes: number;
+  readonly compression: Compression;
   readonly roots: readonly number[];
 }
 
@@ -38,8 +40,9 @@ export function findVolumes(
   }
   return [...records.volumes].filter(([id]) => known === null || known.has(id))
     .sort(([a], [b]) => a - b)
-    .map(([, { name, blockBytes, branch }]) => {
-      return { name, blockBytes, roots: records.branches.get(branch) ?? [] };
+    .map(([, { name, blockBytes, compression, branch }]) => {
+      const roots = records.branches.get(branch) ?? [];
+      return { name, blockBytes, compression, roots };
     });
 }
 

@@ -1,5 +1,12 @@
-import { decodeExtent, encodeExtent, type Extent, EXTENT_BYTES } from "../format/extent.ts";
-import { cellsFor } from "../format/map_entry.ts";
+import {
+  decodeExtent,
+  emptyExtent,
+  encodeExtent,
+  type Extent,
+  EXTENT_BYTES,
+} from "../format/extent.ts";
+import { contentCells } from "../format/map_entry.ts";
+import { Compressibility } from "../fs/compressibility.ts";
 import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Kernel } from "../crypto/kernel.ts";
@@ -9,8 +16,10 @@ import type { TolerantTree } from "./tolerant_tree.ts";
 
 /** What copying the data of a tree has found. */
 export interface CopiedData {
-  /** Cells of the extents of each file, as many as there are records of. */
+  /** Cells of the extents of each file, as many as there are records of: what they took. */
   readonly cells: ReadonlyMap<number, number>;
+  /** What they take now: more or less where blocks are compressed. */
+  readonly copiedCells: ReadonlyMap<number, number>;
   /** Files with blocks that are lost: nothing of them was copied. */
   readonly lost: ReadonlySet<number>;
   /** Blocks that are lost. */
@@ -30,6 +39,7 @@ export class DataCopy {
   readonly #to: number;
   readonly #volume: Volume;
   readonly #cells = new Map<number, number>();
+  readonly #copiedCells = new Map<number, number>();
   readonly #lost = new Set<number>();
   #blocks = 0;
   /** Of the file that is being copied. */
@@ -61,22 +71,31 @@ export class DataCopy {
       const blockCells = blockBytes / CELL_BYTES;
       const tail = extent.tailCells === 0 ? 0 : blockCells - extent.tailCells;
       const cells = extent.count * blockCells - tail;
-      this.#cells.set(ino, (this.#cells.get(ino) ?? 0) + cells);
-      if (extent.unwritten) this.#extents.push({ key, extent });
-      else if (!this.#lost.has(ino)) yield* this.#copy(key, extent);
+      if (extent.unwritten) {
+        this.#extents.push({ key, extent });
+        this.#count(ino, cells, cells);
+      } else if (!this.#lost.has(ino)) yield* this.#copy(key, extent, cells);
     }
     this.#next(0);
-    return { cells: this.#cells, lost: this.#lost, blocks: this.#blocks };
+    const [cells, copiedCells] = [this.#cells, this.#copiedCells];
+    return { cells, copiedCells, lost: this.#lost, blocks: this.#blocks };
   }
 
-  *#copy(key: Uint8Array, extent: Extent): Generator<number> {
+  #count(ino: number, cells: number, copied: number): void {
+    this.#cells.set(ino, (this.#cells.get(ino) ?? 0) + cells);
+    this.#copiedCells.set(ino, (this.#copiedCells.get(ino) ?? 0) + copied);
+  }
+
+  *#copy(key: Uint8Array, extent: Extent, plainCells: number): Generator<number> {
     const { count, firstId } = extent;
     const { blockBytes } = this.#volume;
+    const trials = this.#volume.compresses ? new Compressibility() : undefined;
+    let [stored, copied] = [0, 0];
     this.#volume.admit(count * blockBytes / CELL_BYTES, "write");
     const first = this.#volume.allocateIds(count);
     for (let i = 0; i < count; i++) {
-      const length = this.#source.read(firstId + i, this.#from);
-      if (length === null) {
+      const entry = this.#source.read(firstId + i, this.#from);
+      if (entry === null) {
         this.#lost.add(this.#ino);
         this.#blocks++;
         if (i > 0) this.#volume.drop(first, i);
@@ -84,11 +103,16 @@ export class DataCopy {
       }
       const bytes = this.#kernel.bytes.subarray(this.#from, this.#from + blockBytes);
       this.#volume.kernel.bytes.set(bytes, this.#to);
-      const run = { firstId: first + i, count: 1, address: this.#to, lastLength: length };
-      this.#volume.settle(this.#volume.put(run).ticket);
-      yield cellsFor(length);
+      const run = { firstId: first + i, count: 1, address: this.#to, lastLength: entry.length };
+      const put = this.#volume.put({ ...run, trials });
+      this.#volume.settle(put.ticket);
+      stored += contentCells(entry);
+      copied += put.cells;
+      yield put.cells;
     }
-    this.#extents.push({ key, extent: { ...extent, firstId: first } });
+    this.#count(this.#ino, extent.packed ? stored : plainCells, copied);
+    const packed = trials !== undefined;
+    this.#extents.push({ key, extent: { ...extent, firstId: first, packed } });
   }
 
   /** The file before is done: its records go into the tree, or its blocks come free. */
@@ -119,7 +143,7 @@ function* extentsOf(tree: TolerantTree): Generator<CopiedExtent> {
         next = key.slice();
         return false;
       }
-      const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      const extent: Extent = emptyExtent();
       decodeExtent(value, extent);
       found.push({ key: key.slice(), extent });
       return true;

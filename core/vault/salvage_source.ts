@@ -97,13 +97,13 @@ export class SalvageSource {
     throw new VaultError("corrupt", `Cannot find tree node ${id}`);
   }
 
-  /** Reads a data block to `address`, zero-filled; its length, or null where it is lost. */
-  read(id: number, address: number): number | null {
+  /** Reads a data block to `address`, zero-filled; its entry, or null where it is lost. */
+  read(id: number, address: number): MapEntry | null {
     for (const entry of this.#entries(id)) {
       const block: LocatedBlock = { id, entry };
       try {
         this.#reader.read([block], address);
-        return entry.length;
+        return entry;
       } catch (error) {
         if (!(error instanceof VaultError)) throw error;
       }

@@ -1,5 +1,5 @@
 import { DIRENT_BYTES_MAX, direntIno, encodeDirent } from "../format/dirent.ts";
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import {
   decodeInode,
   emptyInode,
@@ -139,7 +139,7 @@ export class TreeCopy {
       if (!this.losses.has(ino)) this.losses.set(ino, "inode");
       const keys: Uint8Array[] = [];
       const from = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
-      const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      const extent: Extent = emptyExtent();
       this.#volume.tree.scan(from, (key, value) => {
         if (key[0] !== KEY_TYPE.extent || keyIno(key) !== ino) return false;
         keys.push(key.slice());
@@ -259,7 +259,10 @@ export class TreeCopy {
     decodeInode(value, inode);
     if (this.#bare.has(ino)) inode.flags &= ~ATTRIBUTE_FLAGS;
     if (found !== undefined) this.#putDirectory(ino, inode, found);
-    else this.#encode(ino, { ...inode, nlink: names! });
+    else {
+      const cells = this.#data.copiedCells.get(ino) ?? 0;
+      this.#encode(ino, { ...inode, nlink: names!, cells });
+    }
   }
 
   #putDirectory(ino: number, inode: Inode, { parent, entries, subdirectories }: Directory): void {

@@ -1,7 +1,8 @@
 import { Tree } from "../btree/tree.ts";
 import { Page } from "../btree/page.ts";
-import { compare } from "../bytes.ts";
+import { compare, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { decodeInode, emptyInode, encodeInode, INODE_BYTES } from "../format/inode.ts";
 import { encodeBegin, encodeEnd, type StreamBegin } from "../format/stream_head.ts";
 import { encodePosition, type StreamPosition } from "../format/stream_position.ts";
 import {
@@ -10,8 +11,8 @@ import {
   encodeStreamRecord,
   type StreamRecord,
 } from "../format/stream_record.ts";
-import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
-import { MIB } from "../limits.ts";
+import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import { type KeyDifference, treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "../volume/engine.ts";
@@ -51,6 +52,8 @@ export class StreamSource {
   /** Content sent. */
   contentBytes = 0;
   #records = 0;
+  /** The file whose extents are being sent. */
+  #inode = 0;
   #unmarked = 0;
 
   constructor(parts: StreamSourceParts) {
@@ -87,10 +90,13 @@ export class StreamSource {
       case KEY_TYPE.attribute:
         return yield* this.#all(this.#names.attribute(key, this.#before));
       case KEY_TYPE.extent:
+        yield* this.#packedInode(keyIno(key));
         if (after !== null) yield* this.#blocks(key, placedExtent(key, after), fromBlock);
         if (before !== null) yield* this.#freed(key, placedExtent(key, before));
         return;
       case KEY_TYPE.inode:
+        if (after === null) return yield this.#record({ kind: "delete", key });
+        return yield this.#record({ kind: "put", key, value: this.#plainInode(key, after) });
       case KEY_TYPE.inline:
       case KEY_TYPE.target:
       case KEY_TYPE.orphan:
@@ -105,6 +111,35 @@ export class StreamSource {
 
   *#all(records: Iterable<Exclude<StreamRecord, { kind: "data" }>>): Generator<Uint8Array> {
     for (const record of records) yield this.#record(record);
+  }
+
+  /** The record of an inode whose blocks are stored as they are: what a receiver makes of them is its own affair. */
+  #plainInode(key: Uint8Array, value: Uint8Array): Uint8Array {
+    const inode = emptyInode();
+    decodeInode(value, inode);
+    if (inode.cells === 0) return value;
+    const { blockBytes } = this.#parts.begin;
+    const cells = this.#now.plainCells(keyIno(key), blockBytes / CELL_BYTES);
+    if (cells === null) return value;
+    const plain = new Uint8Array(INODE_BYTES);
+    encodeInode({ ...inode, cells }, viewOf(plain));
+    return plain;
+  }
+
+  /**
+   * Of a file whose blocks changed and are, or were, compressed: the record may be the same while the cells differ that
+   * they would take.
+   */
+  *#packedInode(ino: number): Generator<Uint8Array> {
+    if (ino === this.#inode) return;
+    this.#inode = ino;
+    const blockCells = this.#parts.begin.blockBytes / CELL_BYTES;
+    const trees = [this.#old, this.#now];
+    if (trees.every((tree) => tree.plainCells(ino, blockCells) === null)) return;
+    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+    const value = this.#after.get(key)?.slice();
+    if (value === undefined) return;
+    yield this.#record({ kind: "put", key, value: this.#plainInode(key, value) });
   }
 
   *#freed(key: Uint8Array, extent: PlacedExtent): Generator<Uint8Array> {

@@ -1,3 +1,4 @@
+import { emptyExtent } from "../format/extent.ts";
 import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
 import { checkDirent, DIRENT_BYTES_MAX, encodeDirent } from "../format/dirent.ts";
 import { cellsFor } from "../format/map_entry.ts";
@@ -41,8 +42,7 @@ export class StreamTarget {
     this.#volume = volume;
     this.#directories = new Directories(volume);
     this.#attributes = new XattrStore(volume);
-    const drop = (firstId: number, count: number) => volume.drop(firstId, count);
-    this.#extents = new ExtentMap(volume.tree, volume.blockBytes / CELL_BYTES, drop);
+    this.#extents = new ExtentMap(volume.tree, volume.blockBytes / CELL_BYTES, volume);
     this.#buffers = Array.from(
       { length: BUFFERS },
       () => ({ address: memory.reserve(CONTENT_BYTES_MAX), ticket: null }),
@@ -115,7 +115,7 @@ export class StreamTarget {
     buffer.ticket = volume.put({ firstId, count, address: buffer.address, lastLength }).ticket;
     const cells = cellsFor(lastLength);
     const tailCells = cells === this.#blockCells ? 0 : cells;
-    const extent = { count, firstId, tailCells, unwritten: false };
+    const extent = { ...emptyExtent(), count, firstId, tailCells };
     this.#extents.write(this.#nodeOf(ino), first, extent);
   }
 

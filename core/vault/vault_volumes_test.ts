@@ -10,9 +10,9 @@ import type { Vault } from "./vault.ts";
 
 const arena = new ArenaKernel(60 * MIB);
 
-async function fresh(medium = new MemoryStorage({})): Promise<Vault> {
+async function fresh(medium = new MemoryStorage({}), blockBytes = 4096): Promise<Vault> {
   arena.reset();
-  return await createKeyedVault({ medium, kernel: arena }, { segments: 8 });
+  return await createKeyedVault({ medium, kernel: arena }, { segments: 8, blockBytes });
 }
 
 async function requireClean(vault: Vault): Promise<void> {
@@ -167,10 +167,11 @@ Deno.test("properties of a volume are kept, and what none can have is refused", 
   const vault = await fresh();
   await vault.volumes.create("v", { quotaBytes: 5 * MIB, readOnly: undefined });
   await vault.volumes.set("v", { accessTimes: "noatime", quotaBytes: 7 });
+  await vault.volumes.set("v", { compression: "zstd" });
   const [, listed] = await vault.volumes.list();
   assert.deepEqual(
-    [listed.quotaBytes, listed.accessTimes, listed.readOnly],
-    [7, "noatime", false],
+    [listed.quotaBytes, listed.accessTimes, listed.readOnly, listed.compression],
+    [7, "noatime", false, "zstd"],
   );
   const wrong = [
     { quotaBytes: -1 },
@@ -178,6 +179,7 @@ Deno.test("properties of a volume are kept, and what none can have is refused", 
     { quotaBytes: 2 ** 53 },
     { blockBytes: 65536 },
     { accessTimes: "sometimes" as "noatime" },
+    { compression: "lz4" as "zstd" },
   ];
   for (const properties of wrong) {
     await assert.rejects(vault.volumes.set("v", properties), { kind: "invalid" });
@@ -267,6 +269,29 @@ Deno.test("a quota bounds what a volume takes, exactly enough, and deleting work
   await write("/two", MIB);
   await vault.volumes.set("small", { quotaBytes: 0 });
   await write("/three", 3 * MIB);
+  await small.close();
+  await requireClean(vault);
+});
+
+Deno.test("a quota counts compressed blocks as they are stored, with snapshots and clones beside", async () => {
+  const vault = await fresh(undefined, 16384);
+  await vault.volumes.create("small", { quotaBytes: 3 * MIB, compression: "zstd" });
+  const small = await vault.volumes.open("small");
+  await small.files.writeFile("/much", new Uint8Array(4 * MIB).fill(3));
+  await vault.snapshots.create("small", "kept");
+  await small.files.writeFile("/more", new Uint8Array(2 * MIB).fill(4));
+  await vault.snapshots.clone("small", "kept", "copy");
+  await small.files.remove("/much");
+  {
+    await using copy = await vault.volumes.open("copy");
+    assert.deepEqual(await copy.files.readFile("/much"), new Uint8Array(4 * MIB).fill(3));
+    await copy.files.writeFile("/much", new Uint8Array(MIB).fill(5));
+  }
+  const taken = (await vault.volumes.list()).map(({ referencedBytes }) => referencedBytes);
+  assert.ok(taken[1] < 0.7 * MIB, `${taken}`);
+  await requireClean(vault);
+  await vault.snapshots.rollback("small", "kept");
+  assert.deepEqual(await small.files.readFile("/much"), new Uint8Array(4 * MIB).fill(3));
   await small.close();
   await requireClean(vault);
 });

@@ -113,6 +113,7 @@ export class Receiving {
       quotaBytes: 0,
       readOnly: false,
       accessTimes: DEFAULT_PROPERTIES.accessTimes,
+      compression: DEFAULT_PROPERTIES.compression,
     };
     return new Volume(this.engine, settings, this.engine.store.openBranch(branch));
   }

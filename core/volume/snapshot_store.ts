@@ -100,6 +100,10 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     return this.engine.store.blocks.getLater(firstId, count, address);
   }
 
+  cells(firstId: number, count: number): number {
+    return this.engine.store.blocks.cells(firstId, count);
+  }
+
   drop(): void {
     throw refused();
   }

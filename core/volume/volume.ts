@@ -11,7 +11,10 @@ import { LoggedTree, type UndoneVisitor } from "./logged_tree.ts";
 import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_store.ts";
 
 /** What a volume was told that it acts on. */
-type VolumeSettings = Pick<NumberedVolume, "id" | "quotaBytes" | "readOnly" | "accessTimes">;
+type VolumeSettings = Pick<
+  NumberedVolume,
+  "id" | "quotaBytes" | "readOnly" | "accessTimes" | "compression"
+>;
 
 /** A volume that is open: the head of its branch, logged and committed with all others of the vault. */
 export class Volume implements VolumeStore, DataBlocks, OpenTree {
@@ -25,6 +28,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   readonly id: number;
   readonly engine: Engine;
   private branch: Branch;
+  compresses = false;
   /** Cells that the head may take. */
   private quotaCells = Infinity;
   /** Cells that dirty data of this volume will take. */
@@ -35,7 +39,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.engine = engine;
     this.id = record.id;
     this.branch = branch;
-    this.setQuota(record.quotaBytes);
+    this.tell(record);
     this.noatime = record.accessTimes === "noatime";
     this.kernel = engine.kernel;
     this.runtime = engine.runtime;
@@ -76,13 +80,16 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     return this.engine.names.of(name);
   }
 
-  /** Bytes that its head may take; 0: no limit. */
-  setQuota(bytes: number): void {
-    this.quotaCells = bytes === 0 ? Infinity : Math.floor(bytes / CELL_BYTES);
+  /** What may change while it is open. */
+  tell({ quotaBytes, compression }: Pick<VolumeSettings, "quotaBytes" | "compression">): void {
+    this.quotaCells = quotaBytes === 0 ? Infinity : Math.floor(quotaBytes / CELL_BYTES);
+    this.compresses = compression === "zstd";
   }
 
   /** Throws `unavailable` too where the quota is used up (EDQUOT): data and nodes count, once, whatever redundancy adds. */
   admit(cells: number, purpose: "write" | "delete"): void {
+    // What is promised may take less when it is put: compressed.
+    if (purpose === "write" && cells > this.quotaLeft() && this.promised > 0) this.flush();
     if (purpose === "write" && cells > this.quotaLeft()) {
       throw new VaultError("unavailable", "Cannot store data: the quota of the volume is used up", {
         errno: "EDQUOT",
@@ -189,6 +196,10 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   /** Seals a block anew in another place, under a fresh nonce. */
   move(id: number): void {
     this.engine.move(id);
+  }
+
+  cells(firstId: number, count: number): number {
+    return this.store.blocks.cells(firstId, count);
   }
 
   drop(firstId: number, count: number): void {

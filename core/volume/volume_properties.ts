@@ -1,5 +1,10 @@
 import { VaultError } from "../errors.ts";
-import { ACCESS_TIMES, type AccessTimes } from "../format/catalog_record.ts";
+import {
+  ACCESS_TIMES,
+  type AccessTimes,
+  type Compression,
+  COMPRESSIONS,
+} from "../format/catalog_record.ts";
 
 /** What a volume can be told. */
 export interface VolumeProperties {
@@ -11,6 +16,8 @@ export interface VolumeProperties {
   readonly readOnly?: boolean;
   /** When reading a file notes the time. */
   readonly accessTimes?: AccessTimes;
+  /** Whether what is written from now on is compressed. */
+  readonly compression?: Compression;
   /** How far back its undo history reaches while it is mounted; 0: it has none. An hour unless said. */
   readonly historySeconds?: number;
   /** Percent of the vault's space that the undo history may take: 10 unless said. */
@@ -25,6 +32,7 @@ export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> 
   quotaBytes: 0,
   readOnly: false,
   accessTimes: "relatime",
+  compression: "none",
   historySeconds: 3600,
   historyPercent: 10,
 };
@@ -39,12 +47,16 @@ export function checkedProperties(
     throw unfit(name, `want blocks of ${blockBytes} bytes, as the vault has`);
   }
   const { quotaBytes = 0, readOnly = false, accessTimes = "relatime" } = properties;
+  const { compression = "none" } = properties;
   if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) {
     throw unfit(name, "want a quota that is a whole number of bytes, 0 for none");
   }
   if (typeof readOnly !== "boolean") throw unfit(name, 'want "readOnly" true or false');
   if (!ACCESS_TIMES.includes(accessTimes)) {
     throw unfit(name, `want access times ${ACCESS_TIMES.join(" or ")}`);
+  }
+  if (!COMPRESSIONS.includes(compression)) {
+    throw unfit(name, `want compression ${COMPRESSIONS.join(" or ")}`);
   }
   checkHistory(name, properties);
   const given = Object.entries(properties).filter(([property, value]) =>

@@ -21,6 +21,8 @@ export interface VolumeStore {
   readonly readOnly: boolean;
   /** True where reading notes no access times; undefined: as the filesystem is told. */
   readonly noatime?: boolean;
+  /** True where data blocks are to be compressed; undefined: they are not. It may change at any time. */
+  readonly compresses?: boolean;
   /** Bytes of a full data block, a power of two, 4 KiB to 1 MiB. */
   readonly blockBytes: number;
   /** The volume's tree: every mutation goes to the intent log as well. */
@@ -103,6 +105,8 @@ export interface DataBlocks {
    * only, at most 16.
    */
   getLater?(firstId: number, count: number, address: number): PendingGet | null;
+  /** Cells that blocks take as they are stored, parity left out. */
+  cells(firstId: number, count: number): number;
   /** Forgets blocks; their cells rest and are then reused. */
   drop(firstId: number, count: number): void;
 }

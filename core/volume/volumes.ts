@@ -203,7 +203,7 @@ export class Volumes {
     const given = checkedProperties(name, properties, this.engine.store.blockBytes);
     const changed = { ...volume, ...given };
     this.commit("write", () => this.catalog.putVolume(id, changed));
-    this.open.get(id)?.setQuota(changed.quotaBytes);
+    this.open.get(id)?.tell(changed);
   }
 
   /** Deletes a volume that is not open, with its snapshots; those that clones were made from stay hidden. */

@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
-import { MIB } from "../../core/limits.ts";
+import { type Compression, COMPRESSIONS } from "../../core/format/catalog_record.ts";
+import { CELL_BYTES, MIB } from "../../core/limits.ts";
+import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { FileActions } from "../support/file_actions.ts";
@@ -23,10 +25,16 @@ const FIRST_SEED = Number(Deno.env.get("SIGMAVAULT_FIRST_SEED") ?? 1);
 const writerArena = new ArenaKernel(16 * MIB);
 const readerArena = new ArenaKernel(24 * MIB);
 
-async function emptyVault(segments: number): Promise<SparseBytes> {
+async function emptyVault(
+  segments: number,
+  compression: Compression = "none",
+): Promise<SparseBytes> {
   writerArena.reset();
   const medium = new MemoryStorage({});
-  await createKeyedVault({ medium, kernel: writerArena }, { segments, segmentsMax: 8 });
+  const blockBytes = compression === "none" ? CELL_BYTES : 4 * CELL_BYTES;
+  const shape = { segments, segmentsMax: 8, blockBytes };
+  const vault = await createKeyedVault({ medium, kernel: writerArena }, shape);
+  vault.opened.volumes.setProperties(MAIN_VOLUME, { compression });
   return medium.content;
 }
 
@@ -41,7 +49,7 @@ interface Plan {
 
 async function survive({ every, ...plan }: Plan): Promise<number> {
   const { seed } = plan;
-  const content = await emptyVault(4);
+  const content = await emptyVault(4, COMPRESSIONS[seed % COMPRESSIONS.length]);
   writerArena.reset();
   const medium = new CrashMedium<PromisedFiles>({ content });
   const vault = openKeyedVault({ medium, kernel: writerArena });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
-import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
+import { decodeExtent, emptyExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
 import type { Redundancy } from "../../core/format/redundancy.ts";
 import { MIB } from "../../core/limits.ts";
@@ -99,7 +99,7 @@ class Workload {
     const key = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
     const old = tree.get(key);
     if (old !== null) {
-      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      const extent = emptyExtent();
       decodeExtent(old, extent);
       this.volume.drop(extent.firstId, extent.count);
     }
@@ -113,7 +113,7 @@ class Workload {
     }
     this.volume.put({ firstId, count, address: this.address, lastLength: blockBytes });
     const record = new Uint8Array(EXTENT_BYTES);
-    encodeExtent({ count, firstId, tailCells: 0, unwritten: false }, record);
+    encodeExtent({ ...emptyExtent(), count, firstId }, record);
     tree.put(key, record);
   }
 }
@@ -206,7 +206,7 @@ async function verify(
 function checkBlocks(volume: Volume): void {
   const { blockBytes } = volume;
   const address = volume.kernel.reserve(4 * blockBytes);
-  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  const extent = emptyExtent();
   const runs: { firstId: number; count: number }[] = [];
   volume.tree.scan(new Uint8Array([KEY_TYPE.extent]), (key, value) => {
     if (key[0] !== KEY_TYPE.extent) return false;

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
+import { type Compression, COMPRESSIONS } from "../../core/format/catalog_record.ts";
 import type { Redundancy } from "../../core/format/redundancy.ts";
 import { CELL_BYTES, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../../core/limits.ts";
 import { BrokenMedium } from "../../core/vault/broken_medium.ts";
@@ -23,7 +24,10 @@ interface Made {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-async function makeVault(redundancy: Redundancy): Promise<Made> {
+async function makeVault(
+  redundancy: Redundancy,
+  compression: Compression = "none",
+): Promise<Made> {
   arena.reset();
   const medium = new MemoryStorage({});
   const shape = { segments: SEGMENTS, blockBytes: 16384, redundancy };
@@ -34,8 +38,10 @@ async function makeVault(redundancy: Redundancy): Promise<Made> {
   for (let i = 0; i < 150; i++) {
     const path = `${["", "/deep", "/deep/er"][i % 3]}/file ${i}`;
     const bytes = new Uint8Array(stream.below(i % 5 === 0 ? 90_000 : 3000));
-    stream.fill(bytes);
+    // Every other file compresses well.
+    stream.fill(compression === "zstd" && i % 2 === 0 ? bytes.subarray(0, 100) : bytes);
     files.set(path, bytes);
+    if (i === 50 && compression !== "none") await vault.volumes.set("main", { compression });
     await vault.files.writeFile(path, bytes);
     if (i % 40 === 0) await vault.commit();
   }
@@ -142,8 +148,13 @@ for (const [name, redundancy] of [["0", { k: 1, m: 0 }], ["2+1", { k: 2, m: 1 }]
   });
 }
 
-Deno.test("salvage: without any root record all volumes come back from the catalog's leaves", async () => {
-  const made = await makeVault({ k: 1, m: 0 });
+for (const compression of COMPRESSIONS) {
+  const name = `salvage, compression ${compression}: without any root record all volumes come back`;
+  Deno.test(`${name} from the catalog's leaves`, () => recoverWithoutRoots(compression));
+}
+
+async function recoverWithoutRoots(compression: Compression): Promise<void> {
+  const made = await makeVault({ k: 1, m: 0 }, compression);
   arena.reset();
   const medium = new MemoryStorage({ content: made.content, readOnly: true });
   const parts = { medium, kernel: arena, runtime: new FakeRuntime(1) };
@@ -160,7 +171,9 @@ Deno.test("salvage: without any root record all volumes come back from the catal
   assert.deepEqual([how, sequence, volumes, files], ["salvaged", null, ["main", "twin"], []]);
   assert.equal(await verify(recovered, made.files), made.files.size);
   assert.equal(await recovered.vault.files.readLink("/deep/link"), "../file 0");
-});
+  const listed = await recovered.vault.volumes.list();
+  assert.deepEqual(listed.map((volume) => volume.compression), [compression, compression]);
+}
 
 Deno.test("salvage: a medium of another vault gives nothing", async () => {
   arena.reset();

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { MemoryStorage } from "../../backends/memory/store.ts";
-import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
+import { decodeExtent, emptyExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
@@ -81,7 +81,7 @@ class Workload {
     volume.kernel.bytes.fill(id * 37 % 251, this.#address, this.#address + BLOCK_BYTES);
     volume.put({ firstId: id, count: 1, address: this.#address, lastLength: BLOCK_BYTES });
     const value = new Uint8Array(EXTENT_BYTES);
-    encodeExtent({ count: 1, firstId: id, tailCells: 0, unwritten: false }, value);
+    encodeExtent({ ...emptyExtent(), firstId: id }, value);
     volume.tree.put(key, value);
   }
 
@@ -106,7 +106,7 @@ class Workload {
 }
 
 function idIn(value: Uint8Array): number {
-  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  const extent = emptyExtent();
   decodeExtent(value, extent);
   return extent.firstId;
 }

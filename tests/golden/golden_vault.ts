@@ -1,6 +1,7 @@
 /** The golden vault: how it is packed, what it holds, how it is opened. */
 import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { MemoryStorage } from "../../backends/memory/store.ts";
+import type { Compression } from "../../core/format/catalog_record.ts";
 import type { Redundancy } from "../../core/format/redundancy.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
 import { openVault, type Vault } from "../../core/vault/vault.ts";
@@ -26,12 +27,22 @@ function goldenFile(name: string): URL {
   return new URL(`./${name}.vault.gz`, import.meta.url);
 }
 
-/** Path → length and the byte that fills it. */
-export const GOLDEN_FILES: Readonly<Record<string, { length: number; fill: number }>> = {
+/** What a file of the golden vault holds. */
+interface GoldenFile {
+  readonly length: number;
+  /** The byte that fills it. */
+  readonly fill: number;
+  /** Of the volume when it was written; none unless given. */
+  readonly compression?: Compression;
+}
+
+/** By path. */
+export const GOLDEN_FILES: Readonly<Record<string, GoldenFile>> = {
   "inline": { length: 300, fill: 1 },
   "one cell": { length: 4000, fill: 2 },
   "blocks": { length: 21_000, fill: 3 },
   "empty": { length: 0, fill: 0 },
+  "packed": { length: 40_000, fill: 5, compression: "zstd" },
 };
 /** A file that only the snapshot and its clone have. */
 export const GOLDEN_OLD_FILE = { name: "old", length: 9000, fill: 4 };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import type { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { VaultError } from "../../core/errors.ts";
+import { CODEC } from "../../core/format/map_entry.ts";
 import { decodeRootRecord } from "../../core/format/root_record.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
 import { openFileSystem } from "../../core/fs/posix_file_system.ts";
@@ -48,6 +49,9 @@ for (const { name, file } of GOLDEN_VAULTS) {
       assert.equal(out.size, length);
       assert.ok(actions.read(out.ino, 0, length + 1).every((byte) => byte === fill), name);
     }
+    const codecs = new Set<number>();
+    vault.opened.volume.store.blocks.entries((_, { codec }) => codecs.add(codec));
+    assert.deepEqual([...codecs].sort(), [CODEC.raw, CODEC.zstd]);
   });
 }
 

@@ -43,7 +43,9 @@ async function make(redundancy: Redundancy): Promise<SparseBytes> {
   vault.opened.volumes.snapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT);
   vault.opened.volumes.clone(MAIN_VOLUME, GOLDEN_SNAPSHOT, GOLDEN_CLONE);
   vault.fileSystem.unlink(1, named(GOLDEN_OLD_FILE.name));
-  for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
+  for (const [name, { length, fill, compression = "none" }] of Object.entries(GOLDEN_FILES)) {
+    await vault.commit();
+    vault.opened.volumes.setProperties(MAIN_VOLUME, { compression });
     const ino = actions.create(name);
     if (length > 0) actions.write(ino, 0, new Uint8Array(length).fill(fill));
   }

@@ -115,7 +115,7 @@ function mutations(): Uint8Array {
 
 function extentBytes(): Uint8Array {
   const bytes = new Uint8Array(extent.EXTENT_BYTES);
-  extent.encodeExtent({ count: 9, firstId: 70, tailCells: 2, unwritten: false }, bytes);
+  extent.encodeExtent({ ...extent.emptyExtent(), count: 9, firstId: 70, tailCells: 2 }, bytes);
   return bytes;
 }
 
@@ -137,6 +137,7 @@ const volume: catalog.VolumeRecord = {
   quotaFiles: 1000,
   readOnly: true,
   accessTimes: "noatime",
+  compression: "zstd",
   historySeconds: 3600,
   historyPercent: 10,
 };
@@ -202,8 +203,7 @@ const decoders: Record<string, Decoder> = {
   },
   checkDirent: { decode: dirent.checkDirent, valid: direntBytes },
   decodeExtent: {
-    decode: (bytes) =>
-      extent.decodeExtent(bytes, { count: 1, firstId: 0, tailCells: 0, unwritten: false }),
+    decode: (bytes) => extent.decodeExtent(bytes, extent.emptyExtent()),
     valid: extentBytes,
   },
   decodeInode: {

@@ -6,6 +6,7 @@ import {
   emptyAttributes,
   type MemoryVolume,
   openMemoryVolume,
+  type OpenOptions,
 } from "../support/open_memory_volume.ts";
 
 /** Furthest byte that an operation touches: more blocks than the pool of 16 has buffers. */
@@ -104,8 +105,11 @@ class Subject {
   #actions: FileActions;
   readonly #ino: number;
 
-  constructor() {
-    this.#volume = openMemoryVolume();
+  readonly #options: OpenOptions["volume"];
+
+  constructor(volume: OpenOptions["volume"]) {
+    this.#options = volume;
+    this.#volume = openMemoryVolume({ volume });
     this.#actions = new FileActions(this.#volume.fs, this.#volume.store.kernel);
     this.#ino = this.#actions.create("file");
     this.#volume.fs.open(this.#ino, 0);
@@ -183,7 +187,7 @@ class Subject {
   async #remount(): Promise<void> {
     await this.#volume.fs.syncAll();
     const image = this.#volume.store.image();
-    this.#volume = openMemoryVolume({ image });
+    this.#volume = openMemoryVolume({ image, volume: this.#options });
     this.#actions = new FileActions(this.#volume.fs, this.#volume.store.kernel);
     this.#volume.fs.open(this.#ino, 0);
   }
@@ -206,11 +210,18 @@ function scaled(op: Operation, scale: number): Operation {
 
 const sequence = fc.array(operation, { minLength: 1, maxLength: 40, size: "max" });
 
-for (const scale of [1500, 3000, 9000, SPAN_BYTES]) {
-  Deno.test(`file data: operations within ${scale} bytes leave what a byte array has`, async () => {
+/** With blocks of 16 KiB that take fewer cells than they have; the others are of 4 KiB. */
+const packed = { blockBytes: 16384, compresses: true };
+const kinds = [
+  ...[1500, 3000, 9000, SPAN_BYTES].map((scale) => ({ what: "operations", scale, volume: {} })),
+  { what: "packed blocks, operations", scale: SPAN_BYTES, volume: packed },
+];
+
+for (const { what, scale, volume } of kinds) {
+  Deno.test(`file data: ${what} within ${scale} bytes leave what a byte array has`, async () => {
     await fc.assert(
       fc.asyncProperty(sequence, async (operations) => {
-        const subject = new Subject();
+        const subject = new Subject(volume);
         const model = new Model();
         for (const op of operations.map((op) => scaled(op, scale))) {
           await subject.apply(op, model);

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryStorage } from "../../backends/memory/store.ts";
+import { COMPRESSIONS } from "../../core/format/catalog_record.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import type { Vault } from "../../core/vault/vault.ts";
@@ -19,7 +20,7 @@ import { RandomStream } from "../support/random_stream.ts";
 const RUNS = Number(Deno.env.get("SIGMAVAULT_STREAM_RUNS") ?? 12);
 const SNAPSHOTS = 6;
 const STEPS = 60;
-const SHAPE = { segments: 12, blockBytes: 4096 };
+const SHAPE = { segments: 12, blockBytes: 8192 };
 const senders = new ArenaKernel(24 * MIB);
 const receivers = new ArenaKernel(24 * MIB);
 const SECRET = { passphrase: new TextEncoder().encode("both know") };
@@ -74,6 +75,8 @@ Deno.test("streams: a chain of differences makes what the sender had", async () 
       if (n > 1 && stream.chance(0.2)) {
         await from.snapshots.rollback("main", `s${stream.below(n)}`);
       }
+      const [compression] = stream.chance(0.5) ? COMPRESSIONS : COMPRESSIONS.toReversed();
+      await from.volumes.set("main", { compression });
       for (let i = stream.below(STEPS); i > 0; i--) await load.step();
       await from.snapshots.create("main", `s${n}`);
       if (n > 0 && n < SNAPSHOTS - 1 && stream.chance(0.3)) continue; // not every one is sent

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { getU64, viewOf } from "../../core/bytes.ts";
-import { decodeExtent } from "../../core/format/extent.ts";
+import { decodeExtent, emptyExtent } from "../../core/format/extent.ts";
 import { contentCells } from "../../core/format/map_entry.ts";
 import { KEY_TYPE } from "../../core/format/volume_key.ts";
 import { CELL_BYTES, MIB } from "../../core/limits.ts";
@@ -235,7 +235,7 @@ class World {
     for (let i = 0; i < page.count; i++) {
       if (page.level > 0) this.scan(getU64(viewOf(page.value(i)), 0), ids);
       else if (page.key(i)[0] === KEY_TYPE.extent) {
-        const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+        const extent = emptyExtent();
         decodeExtent(page.value(i), extent);
         for (let n = 0; n < extent.count; n++) ids.add(extent.firstId + n);
       }

@@ -7,7 +7,12 @@ export function checkConsistency(
   visitRun?: (firstId: number, count: number) => void,
 ): { readonly problems: readonly string[]; readonly files: number; readonly directories: number } {
   const problems: string[] = [];
-  const check = new ConsistencyCheck({ volume, visitRun, wrong: (what) => problems.push(what) });
+  const check = new ConsistencyCheck({
+    volume,
+    storedCells: (firstId, count) => volume.blocks.cells(firstId, count),
+    visitRun,
+    wrong: (what) => problems.push(what),
+  });
   volume.tree.scan(new Uint8Array([0]), (key, value) => {
     check.record(key, value);
     return true;

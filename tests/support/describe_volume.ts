@@ -1,4 +1,5 @@
-import { decodeExtent } from "../../core/format/extent.ts";
+import { decodeExtent, emptyExtent } from "../../core/format/extent.ts";
+import { decodeInode, emptyInode } from "../../core/format/inode.ts";
 import { DIRENT_NAME_AT, direntIno, direntType } from "../../core/format/dirent.ts";
 import { KEY_TYPE, keyBlock, keyIno } from "../../core/format/volume_key.ts";
 import { XATTR_NAME_AT, xattrName } from "../../core/format/xattr.ts";
@@ -13,6 +14,7 @@ export function describeVolume(
   address: number,
 ): string {
   const lines: string[] = [];
+  const inode = emptyInode();
   const chunks = new Map<string, string>();
   const runs: { ino: number; first: number; firstId: number; count: number }[] = [];
   tree.scan(new Uint8Array(0), (key, value) => {
@@ -29,13 +31,17 @@ export function describeVolume(
         chunks.set(place, `attribute ${ino} ${name.toHex()} ${part}`);
       } else chunks.set(place, chunks.get(place)! + value.toHex());
     } else if (key[0] === KEY_TYPE.extent) {
-      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      const extent = emptyExtent();
       decodeExtent(value, extent);
       const first = keyBlock(key);
       if (!extent.unwritten) runs.push({ ino, first, ...extent });
       else {
         for (let i = 0; i < extent.count; i++) lines.push(`reserved ${ino} ${first + i}`);
       }
+    } else if (key[0] === KEY_TYPE.inode) {
+      // What its blocks take depends on how they are stored.
+      decodeInode(value, inode);
+      lines.push(`inode ${ino} ${JSON.stringify({ ...inode, cells: 0 })}`);
     } else lines.push(`record ${key.toHex()} ${value.toHex()}`);
     return true;
   });

@@ -8,7 +8,8 @@ import { createKeyedVault, type KeyedVaultOptions } from "./keyed_vault.ts";
 import { RandomStream } from "./random_stream.ts";
 import { assertBlocks, dumpTree, RUN_BLOCKS_MAX, TreeWorkload } from "./tree_workload.ts";
 
-const BLOCK_BYTES = 4096;
+/** Two cells, so that compressing one saves a cell. */
+const BLOCK_BYTES = 8192;
 /** The volume beside the first one that is always there. */
 const SECOND_VOLUME = "second";
 const VALUE_BYTES = 900;

@@ -18,6 +18,8 @@ export interface MemoryVolumeOptions {
   readonly runtime: Runtime;
   readonly blockBytes?: number;
   readonly totalCells?: number;
+  /** Blocks take fewer cells than they have, as if they were compressed. */
+  readonly compresses?: boolean;
   /** Names with the same remainder get the same hash: tests of collisions. */
   readonly hashes?: number;
 }
@@ -26,6 +28,8 @@ export interface MemoryVolumeOptions {
 export interface VolumeImage {
   readonly entries: Map<string, Uint8Array>;
   readonly blocks: Map<number, Uint8Array>;
+  /** Ids of those that take fewer cells than they have. */
+  readonly packed: Set<number>;
   readonly nextIds: readonly [number, number];
 }
 
@@ -37,6 +41,7 @@ export class MemoryVolumeStore implements VolumeStore {
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   readonly blockBytes: number;
+  readonly compresses: boolean;
   readonly tree: MemoryTree;
   readonly blocks: MemoryBlocks;
   readOnly = false;
@@ -54,6 +59,7 @@ export class MemoryVolumeStore implements VolumeStore {
     this.kernel = options.kernel;
     this.runtime = options.runtime;
     this.blockBytes = options.blockBytes ?? 16384;
+    this.compresses = options.compresses ?? false;
     this.#totalCells = options.totalCells ?? 1 << 20;
     this.#hashes = options.hashes ?? 2 ** 44;
     this.tree = new MemoryTree(() => !this.readOnly);
@@ -80,7 +86,7 @@ export class MemoryVolumeStore implements VolumeStore {
       throw new VaultError("denied", "Cannot write: read-only", { errno: "EROFS" });
     }
     if (purpose === "delete") return;
-    if (cells + this.promised + this.blocks.cells > this.#totalCells) {
+    if (cells + this.promised + this.blocks.cellsInUse > this.#totalCells) {
       throw new VaultError("unavailable", "Cannot write: the medium is full", { errno: "ENOSPC" });
     }
   }
@@ -91,7 +97,7 @@ export class MemoryVolumeStore implements VolumeStore {
   }
 
   space(): { totalCells: number; freeCells: number } {
-    return { totalCells: this.#totalCells, freeCells: this.#totalCells - this.blocks.cells };
+    return { totalCells: this.#totalCells, freeCells: this.#totalCells - this.blocks.cellsInUse };
   }
 
   endGroup(): void {
@@ -122,14 +128,14 @@ export class MemoryVolumeStore implements VolumeStore {
   image(): VolumeImage {
     return {
       entries: this.tree.copy(),
-      blocks: this.blocks.copy(),
+      ...this.blocks.copy(),
       nextIds: [this.#nextObject, this.blocks.nextId],
     };
   }
 
   #load(image: VolumeImage): void {
     this.tree.load(image.entries);
-    this.blocks.load(image.blocks, image.nextIds[1]);
+    this.blocks.load(image);
     this.#nextObject = image.nextIds[0];
   }
 }
@@ -256,13 +262,14 @@ const PATIENCE = 3;
 /** Blocks in a map. */
 export class MemoryBlocks implements DataBlocks {
   nextId = 1;
-  /** Cells in use. */
-  cells = 0;
+  cellsInUse = 0;
   /** Ids whose tag is "wrong". */
   readonly corrupt = new Set<number>();
   readonly #kernel: Kernel;
   readonly #blockBytes: number;
   readonly #blocks = new Map<number, Uint8Array>();
+  /** Ids of blocks that take fewer cells than they have. */
+  readonly #packed = new Set<number>();
   readonly #flying = new Map<number, { run: BlockRun; asked: number; sealed: Uint8Array }>();
   #nextTicket = 1;
 
@@ -283,21 +290,22 @@ export class MemoryBlocks implements DataBlocks {
   }
 
   put(run: BlockRun): PutRun {
-    const { firstId, count, address, lastLength } = run;
+    const { firstId, count, address, lastLength, trials } = run;
     assert(address % 64 === 0, "a run is aligned");
     assert(count > 0 && lastLength > 0 && lastLength <= this.#blockBytes, "a run has blocks");
     assert(firstId + count <= this.nextId, "ids are allocated first");
-    const before = this.cells;
+    const before = this.cellsInUse;
     for (let i = 0; i < count; i++) {
       const at = address + i * this.#blockBytes;
       const length = i === count - 1 ? lastLength : this.#blockBytes;
       assert(!this.#blocks.has(firstId + i), "an id is put once");
       this.#blocks.set(firstId + i, this.#kernel.bytes.slice(at, at + length));
-      this.cells += Math.ceil(length / CELL_BYTES);
+      if (trials?.isDue()) this.#packed.add(firstId + i);
+      this.cellsInUse += this.cells(firstId + i, 1);
     }
     const bytes = this.#memory(run).fill(0x5c);
     this.#flying.set(this.#nextTicket, { run, asked: 0, sealed: bytes.slice() });
-    return { ticket: this.#nextTicket++, cells: this.cells - before };
+    return { ticket: this.#nextTicket++, cells: this.cellsInUse - before };
   }
 
   settled(ticket: number): boolean {
@@ -332,21 +340,32 @@ export class MemoryBlocks implements DataBlocks {
     for (let id = firstId; id < firstId + count; id++) {
       const block = this.#blocks.get(id);
       assert(block !== undefined, `dropped block ${id} is there`);
-      this.cells -= Math.ceil(block.length / CELL_BYTES);
+      this.cellsInUse -= this.cells(id, 1);
       this.#blocks.delete(id);
     }
   }
 
-  copy(): Map<number, Uint8Array> {
-    return new Map(this.#blocks);
+  /** Of a packed block: 1 and up to what it would take plain, as its id says. */
+  cells(firstId: number, count: number): number {
+    let cells = 0;
+    for (let id = firstId; id < firstId + count; id++) {
+      const plain = Math.ceil(this.#blocks.get(id)!.length / CELL_BYTES);
+      cells += this.#packed.has(id) ? 1 + id % plain : plain;
+    }
+    return cells;
   }
 
-  load(blocks: Map<number, Uint8Array>, nextId: number): void {
+  copy(): Pick<VolumeImage, "blocks" | "packed"> {
+    return { blocks: new Map(this.#blocks), packed: new Set(this.#packed) };
+  }
+
+  load({ blocks, packed, nextIds }: VolumeImage): void {
+    for (const id of packed) this.#packed.add(id);
     for (const [id, block] of blocks) {
       this.#blocks.set(id, block);
-      this.cells += Math.ceil(block.length / CELL_BYTES);
+      this.cellsInUse += this.cells(id, 1);
     }
-    this.nextId = nextId;
+    this.nextId = nextIds[1];
   }
 
   #land(ticket: number): void {

@@ -5,6 +5,8 @@ import { openFileSystem, type PosixFileSystem } from "../../core/fs/posix_file_s
 import { MIB } from "../../core/limits.ts";
 import { createVolume, openVolume, type VolumeOptions } from "../../core/volume/open_volume.ts";
 import type { Volume } from "../../core/volume/volume.ts";
+import type { VolumeProperties } from "../../core/volume/volume_properties.ts";
+import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 
@@ -21,11 +23,15 @@ export interface RealVolume {
 }
 
 /** Makes a volume on a fresh medium. */
-export async function createRealVolume(options: FileSystemOptions = {}): Promise<RealVolume> {
+export async function createRealVolume(
+  options: FileSystemOptions = {},
+  properties: VolumeProperties = {},
+): Promise<RealVolume> {
   const medium = new MemoryStorage({});
   await medium.truncate(SHAPE.members[0].segments * SEGMENT_BYTES);
   const runtime = new FakeRuntime();
-  const { volume } = createVolume(optionsFor(medium, runtime), SHAPE);
+  const { volume, volumes } = createVolume(optionsFor(medium, runtime), SHAPE);
+  volumes.setProperties(MAIN_VOLUME, properties);
   return { medium, volume, runtime, fs: openFileSystem(volume, small(options)) };
 }
 

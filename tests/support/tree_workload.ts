@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { decodeExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
+import { decodeExtent, emptyExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
 import type { VolumeStore } from "../../core/volume/volume_store.ts";
 import type { RandomStream } from "./random_stream.ts";
@@ -10,6 +10,9 @@ const KEYS = 40;
 const FILES = 8;
 /** Blocks of an extent at most. */
 export const RUN_BLOCKS_MAX = 4;
+
+/** Tries to compress every block. */
+const ALWAYS = { isDue: () => true, tried: () => {} };
 
 /** Random puts and deletes of keys and extents in a volume's tree, with blocks whose content follows from their ids. */
 export class TreeWorkload {
@@ -41,7 +44,7 @@ export class TreeWorkload {
     const key = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
     const old = tree.get(key);
     if (old !== null) {
-      const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      const extent = emptyExtent();
       decodeExtent(old, extent);
       blocks.drop(extent.firstId, extent.count);
     }
@@ -52,9 +55,11 @@ export class TreeWorkload {
       const at = this.address + i * blockBytes;
       kernel.bytes.fill(fillOf(firstId + i), at, at + blockBytes);
     }
-    blocks.put({ firstId, count, address: this.address, lastLength: blockBytes });
+    const packed = this.stream.chance(0.5);
+    const trials = packed ? ALWAYS : undefined;
+    blocks.put({ firstId, count, address: this.address, lastLength: blockBytes, trials });
     const record = new Uint8Array(EXTENT_BYTES);
-    encodeExtent({ count, firstId, tailCells: 0, unwritten: false }, record);
+    encodeExtent({ ...emptyExtent(), count, firstId, packed }, record);
     tree.put(key, record);
   }
 }
@@ -79,7 +84,7 @@ export function dumpTree({ tree }: Pick<VolumeStore, "tree">): string {
 /** Reads all blocks of a tree into memory for {@linkcode RUN_BLOCKS_MAX} of them and compares every byte. */
 export function assertBlocks(volume: VolumeStore, address: number): void {
   const { tree, blocks, blockBytes, kernel } = volume;
-  const extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+  const extent = emptyExtent();
   const runs: { firstId: number; count: number }[] = [];
   tree.scan(new Uint8Array([KEY_TYPE.extent]), (key, value) => {
     if (key[0] !== KEY_TYPE.extent) return false;
