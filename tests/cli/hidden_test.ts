@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld, readUntil } from "./cli_run.ts";
+import { mountTest } from "./mount_point.ts";
 
 /** Options that open the hidden vault, and that protect it. */
 interface Hidden {
@@ -69,50 +69,39 @@ Deno.test("cli: resizing a dense vault asks in the same words, whether or not on
   await sparse.ok("resize", sparse.medium, "--size", "100M", ...sparse.opens);
 });
 
-const reason = whyNoMount();
-
-Deno.test({
-  name: `cli: a mount protects the hidden vault, in front and in the background${
-    reason && `: ${reason}`
-  }`,
-  ignore: reason !== "",
-  async fn() {
-    await using world = await CliWorld.open();
+mountTest(
+  "a mount protects the hidden vault, in front and in the background",
+  async (world, mnt) => {
     const { medium } = world;
     const hidden = await hide(world);
     const note = await world.secret("note", "seen by nobody");
     await world.ok("put", medium, note, "/", ...hidden.opens);
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    try {
-      const order = ["mount", medium, mountpoint, ...world.opens, ...hidden.protects];
-      await world.ok(...order, "--background");
-      await fill(`${mountpoint}/large`);
-      await world.ok("umount", mountpoint);
-      assert.equal(await world.ok("cat", medium, "/note", ...hidden.opens), "seen by nobody");
+    const order = ["mount", medium, mnt, ...world.opens, ...hidden.protects];
+    await world.ok(...order, "--background");
+    await fill(`${mnt}/large`);
+    await world.ok("umount", mnt);
+    assert.equal(await world.ok("cat", medium, "/note", ...hidden.opens), "seen by nobody");
 
-      const child = world.command(["--allow-all"], order).spawn();
-      const reader = child.stdout.getReader();
-      await readUntil(reader, "\n");
-      await Deno.remove(`${mountpoint}/large`);
-      await fill(`${mountpoint}/again`);
-      await world.ok("umount", mountpoint);
-      assert.equal((await child.status).code, 0);
-      await reader.cancel();
-      await child.stderr.cancel();
-      assert.match(await world.ok("check", medium, ...hidden.opens), /^clean/);
+    const child = world.command(["--allow-all"], order).spawn();
+    const reader = child.stdout.getReader();
+    await readUntil(reader, "\n");
+    await Deno.remove(`${mnt}/large`);
+    await fill(`${mnt}/again`);
+    await world.ok("umount", mnt);
+    assert.equal((await child.status).code, 0);
+    await reader.cancel();
+    await child.stderr.cancel();
+    assert.match(await world.ok("check", medium, ...hidden.opens), /^clean/);
 
-      await world.ok("mount", medium, mountpoint, ...hidden.opens, "--background");
-      assert.equal(await Deno.readTextFile(`${mountpoint}/note`), "seen by nobody");
-      await Deno.writeFile(`${mountpoint}/more`, new Uint8Array(5e6).fill(7));
-      await world.ok("umount", mountpoint);
-      assert.match(await world.ok("check", medium, ...hidden.opens), /^clean/);
-      assert.match(await world.ok("check", medium, ...world.opens), /^clean/);
-    } finally {
-      await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
-    }
+    await world.ok("mount", medium, mnt, ...hidden.opens, "--background");
+    assert.equal(await Deno.readTextFile(`${mnt}/note`), "seen by nobody");
+    await Deno.writeFile(`${mnt}/more`, new Uint8Array(5e6).fill(7));
+    await world.ok("umount", mnt);
+    assert.match(await world.ok("check", medium, ...hidden.opens), /^clean/);
+    assert.match(await world.ok("check", medium, ...world.opens), /^clean/);
   },
-});
+  { open: CliWorld.open },
+);
 
 /** Writes until nothing more fits. */
 async function fill(path: string): Promise<void> {

@@ -1,27 +1,6 @@
 import assert from "node:assert/strict";
-import { whyNoMount } from "../support/mounted_driver.ts";
-import { CliWorld, readUntil } from "./cli_run.ts";
-
-const reason = whyNoMount();
-
-function mountTest(name: string, body: (world: CliWorld, mountpoint: string) => Promise<void>) {
-  Deno.test({
-    name: `cli: ${name}${reason && `: ${reason}`}`,
-    ignore: reason !== "",
-    async fn() {
-      await using world = await CliWorld.open();
-      const mountpoint = world.path("mnt");
-      await Deno.mkdir(mountpoint);
-      await world.create();
-      try {
-        await body(world, mountpoint);
-      } finally {
-        // Whatever went wrong must not leave a mount behind.
-        await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
-      }
-    },
-  });
-}
+import { type CliWorld, readUntil } from "./cli_run.ts";
+import { mountTest } from "./mount_point.ts";
 
 /** The process that serves a mount, as the kernel's list of sockets of this user would show it. */
 async function serverOf(

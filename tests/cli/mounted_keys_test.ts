@@ -1,34 +1,12 @@
 import assert from "node:assert/strict";
-import { whyNoMount } from "../support/mounted_driver.ts";
-import { CliWorld } from "./cli_run.ts";
-
-const reason = whyNoMount();
-
-function mountTest(name: string, body: (world: CliWorld, mountpoint: string) => Promise<void>) {
-  Deno.test({
-    name: `cli: ${name}${reason && `: ${reason}`}`,
-    ignore: reason !== "",
-    async fn() {
-      await using world = await CliWorld.open();
-      const mountpoint = world.path("mnt");
-      await Deno.mkdir(mountpoint);
-      await world.create();
-      try {
-        await world.ok("mount", world.medium, mountpoint, "--background", ...world.opens);
-        await body(world, mountpoint);
-      } finally {
-        // Whatever went wrong must not leave a mount behind.
-        await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
-      }
-    },
-  });
-}
+import type { CliWorld } from "./cli_run.ts";
+import { mountedTest } from "./mount_point.ts";
 
 const slotsOf = async (world: CliWorld, mnt: string) =>
   (await world.json<{ slot: number; mode: string }[]>("key", "list", mnt))
     .map(({ slot, mode }) => `${slot} ${mode}`);
 
-mountTest("a mount's key slots change only for who knows a secret", async (world, mnt) => {
+mountedTest("a mount's key slots change only for who knows a secret", async (world, mnt) => {
   const { opens } = world;
   const wrong = ["--passphrase-file", await world.secret("wrong", "nope"), "--kdf", "interactive"];
   const fresh = await world.secret("fresh", "second one");
@@ -62,7 +40,7 @@ mountTest("a mount's key slots change only for who knows a secret", async (world
   assert.deepEqual(info.keySlots.map(({ mode }) => mode).sort(), ["recovery", "user"]);
 });
 
-mountTest(
+mountedTest(
   "a mount serves while a key is derived, and changes of slots queue",
   async (world, mnt) => {
     await Deno.writeTextFile(`${mnt}/file`, "x");
@@ -82,7 +60,7 @@ mountTest(
   },
 );
 
-mountTest("a mount gives backup and export, and takes a backup back", async (world, mnt) => {
+mountedTest("a mount gives backup and export, and takes a backup back", async (world, mnt) => {
   const { opens, medium } = world;
   const backup = world.path("backup"), exported = world.path("keys");
   await world.ok("header", "backup", mnt, backup);

@@ -1,30 +1,8 @@
 /** volume and snapshot on a mount that another process serves. */
 import assert from "node:assert/strict";
-import { whyNoMount } from "../support/mounted_driver.ts";
-import { CliWorld } from "./cli_run.ts";
+import { mountedTest } from "./mount_point.ts";
 
-const reason = whyNoMount();
-
-Deno.test({
-  name: `cli: volumes and snapshots of a mount need no secret${reason && `: ${reason}`}`,
-  ignore: reason !== "",
-  async fn() {
-    await using world = await CliWorld.open();
-    const mnt = world.path("mnt");
-    await Deno.mkdir(mnt);
-    await world.create();
-    await world.ok("mount", world.medium, mnt, "--background", ...world.opens);
-    try {
-      await useMount(world, mnt);
-    } finally {
-      // Whatever went wrong must not leave a mount behind.
-      await world.run("umount", mnt);
-      await new Deno.Command("umount", { args: ["-l", mnt], stderr: "null" }).output();
-    }
-  },
-});
-
-async function useMount(world: CliWorld, mnt: string): Promise<void> {
+mountedTest("volumes and snapshots of a mount need no secret", async (world, mnt) => {
   const shell = async (script: string) => {
     const { success } = await new Deno.Command("sh", { args: ["-euc", script], cwd: mnt }).output();
     assert.ok(success, script);
@@ -55,4 +33,4 @@ async function useMount(world: CliWorld, mnt: string): Promise<void> {
   await world.ok("snapshot", "prune", `${mnt}#main`, "--keep", "yearly=1");
   await world.ok("umount", mnt);
   assert.match(await world.ok("check", world.medium, ...world.opens), /^clean/);
-}
+});

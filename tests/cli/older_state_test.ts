@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { runCell } from "../../core/format/space_record.ts";
 import { CELL_BYTES } from "../../core/limits.ts";
 import { openVault } from "../../mod.ts";
-import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld, readUntil } from "./cli_run.ts";
+import { mountTest } from "./mount_point.ts";
 
 const WARNING =
   /Cannot open the newest state of ".*vault\.sv": root \d+ is damaged; an older one is open/;
-const reason = whyNoMount();
 
 /** A vault whose newest root record has one wrong byte. */
 async function damagedWorld(): Promise<CliWorld> {
@@ -50,24 +49,13 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: `cli: a mount of an older state says so${reason && `: ${reason}`}`,
-  ignore: reason !== "",
-  sanitizeResources: false,
-  async fn() {
-    await using world = await damagedWorld();
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    const args = ["mount", world.medium, mountpoint, "--accept-rollback", ...world.opens];
-    const child = world.command(["--allow-all"], args).spawn();
-    const [out, err] = [child.stdout.getReader(), child.stderr.getReader()];
-    try {
-      await readUntil(out, "mounted ");
-      assert.match(await readUntil(err, "an older one is open"), WARNING);
-    } finally {
-      await world.run("umount", mountpoint);
-      await Promise.all([out.cancel(), err.cancel()]);
-      await child.status;
-    }
-  },
-});
+mountTest("a mount of an older state says so", async (world, mnt) => {
+  const args = ["mount", world.medium, mnt, "--accept-rollback", ...world.opens];
+  const child = world.command(["--allow-all"], args).spawn();
+  const [out, err] = [child.stdout.getReader(), child.stderr.getReader()];
+  await readUntil(out, "mounted ");
+  assert.match(await readUntil(err, "an older one is open"), WARNING);
+  await world.ok("umount", mnt);
+  await Promise.all([out.cancel(), err.cancel()]);
+  await child.status;
+}, { open: damagedWorld, sanitizeResources: false });

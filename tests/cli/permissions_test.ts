@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld, CODE, readUntil } from "./cli_run.ts";
+import { mountTest } from "./mount_point.ts";
 
 /** Runs with exactly these flags, must succeed without a word on stderr. */
 async function allowed(world: CliWorld, flags: string[], args: string[]): Promise<string> {
@@ -119,51 +119,38 @@ Deno.test("permissions: a vault in a directory takes the same flags, and is not 
   await allowed(world, [read], ["check", medium, ...world.opens]);
 });
 
-const reason = whyNoMount();
-
-Deno.test({
-  name: `permissions: mount, info and umount with the flags of the table${reason && `: ${reason}`}`,
-  ignore: reason !== "",
-  async fn() {
-    await using world = await CliWorld.open();
-    const { medium, passphraseFile, opens } = world;
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    await world.create();
-    const sockets = world.path("sigmavault");
-    const name = createHash("sha256").update(mountpoint).digest("hex").slice(0, 32);
-    const shared = [
-      "--allow-ffi",
-      "--allow-sys=uid,gid",
-      "--allow-env=XDG_RUNTIME_DIR,XDG_STATE_HOME,HOME",
-      `--allow-net=unix:${sockets}/${name}.sock`,
-    ];
-    const mountFlags = [
-      `--allow-read=${medium},${passphraseFile},${mountpoint},${CODE},${sockets},${world.folder}`,
-      `--allow-write=${medium},${sockets}`,
-      ...shared,
-    ];
-    const child = world.command(mountFlags, ["mount", medium, mountpoint, ...opens]).spawn();
-    const reader = child.stdout.getReader();
-    try {
-      assert.match(await readUntil(reader, "\n"), /^mounted /);
-      const flags = [
-        `--allow-read=${mountpoint},${sockets},${world.folder}`,
-        `--allow-write=${sockets}`,
-        ...shared,
-      ];
-      await allowed(world, flags, ["info", mountpoint]);
-      await allowed(world, flags, ["snapshot", "create", mountpoint, "one"]);
-      await allowed(world, flags, ["snapshot", "rollback", `${mountpoint}#main`, "one", "--yes"]);
-      await allowed(world, flags, ["begin", mountpoint]);
-      await allowed(world, flags, ["rollback", mountpoint]);
-      const running = ["--allow-run=true", ...flags];
-      await allowed(world, running, ["transaction", mountpoint, "--", "true"]);
-      await allowed(world, flags, ["umount", mountpoint]);
-      assert.equal((await child.status).code, 0);
-    } finally {
-      await reader.cancel();
-      await child.stderr.cancel();
-    }
-  },
-});
+mountTest("mount, info and umount with the flags of the table", async (world, mnt) => {
+  const { medium, passphraseFile, opens } = world;
+  const sockets = world.path("sigmavault");
+  const name = createHash("sha256").update(mnt).digest("hex").slice(0, 32);
+  const shared = [
+    "--allow-ffi",
+    "--allow-sys=uid,gid",
+    "--allow-env=XDG_RUNTIME_DIR,XDG_STATE_HOME,HOME",
+    `--allow-net=unix:${sockets}/${name}.sock`,
+  ];
+  const mountFlags = [
+    `--allow-read=${medium},${passphraseFile},${mnt},${CODE},${sockets},${world.folder}`,
+    `--allow-write=${medium},${sockets}`,
+    ...shared,
+  ];
+  const child = world.command(mountFlags, ["mount", medium, mnt, ...opens]).spawn();
+  const reader = child.stdout.getReader();
+  assert.match(await readUntil(reader, "\n"), /^mounted /);
+  const flags = [
+    `--allow-read=${mnt},${sockets},${world.folder}`,
+    `--allow-write=${sockets}`,
+    ...shared,
+  ];
+  await allowed(world, flags, ["info", mnt]);
+  await allowed(world, flags, ["snapshot", "create", mnt, "one"]);
+  await allowed(world, flags, ["snapshot", "rollback", `${mnt}#main`, "one", "--yes"]);
+  await allowed(world, flags, ["begin", mnt]);
+  await allowed(world, flags, ["rollback", mnt]);
+  const running = ["--allow-run=true", ...flags];
+  await allowed(world, running, ["transaction", mnt, "--", "true"]);
+  await allowed(world, flags, ["umount", mnt]);
+  assert.equal((await child.status).code, 0);
+  await reader.cancel();
+  await child.stderr.cancel();
+}, { topic: "permissions" });

@@ -4,9 +4,9 @@ import type { ScrubReport } from "../../core/vault/scrub.ts";
 import { SparseBytes } from "../../backends/memory/sparse_bytes.ts";
 import { KIND } from "../../core/format/seal_aad.ts";
 import { CELL_BYTES, SEGMENT_BYTES } from "../../core/limits.ts";
-import { whyNoMount } from "../support/mounted_driver.ts";
 import { MemoryStorage, openVault } from "../../mod.ts";
 import { CliWorld } from "./cli_run.ts";
+import { mountTest } from "./mount_point.ts";
 
 /** Overwrites a whole segment of the medium, as a dead region of a disk does. */
 async function loseSegment(path: string, segment: number): Promise<void> {
@@ -105,65 +105,42 @@ Deno.test("cli: scrub repairs what can be repaired, then names what cannot, and 
   assert.match(stderr, /Cannot call .* sound: lost are \d+ blocks of 1 file/);
 });
 
-const reason = whyNoMount();
+mountTest("a mount scrubs on demand and by its schedule", async (world, mnt) => {
+  const { medium, opens } = world;
+  await world.create("--redundancy", "1+1", "--size", "64M");
+  const bytes = await storeFile(world);
+  await harmData(world, [1]);
+  await world.ok("mount", medium, mnt, "--background", "--scrub", "weekly", ...opens);
+  let row = null;
+  while (row === null || row.underWay) {
+    row = (await world.json<InfoReport>("info", mnt)).scrub;
+  }
+  assert.ok(row.bad > 0);
+  const again = await world.json<ScrubReport>("scrub", mnt, "--rate", "1G");
+  assert.deepEqual([again.ok, again.bad, again.lost], [true, 0, 0]);
+  await world.ok("scrub", mnt, "--background");
+  assert.equal((await world.run("scrub", medium, "--background", ...opens)).code, 2);
+  assert.deepEqual(await Deno.readFile(`${mnt}/file`), bytes);
+  await world.ok("umount", mnt);
+  assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
+}, { open: CliWorld.open });
 
-Deno.test({
-  name: `cli: a mount scrubs on demand and by its schedule${reason && `: ${reason}`}`,
-  ignore: reason !== "",
-  async fn() {
-    await using world = await CliWorld.open();
-    const { medium, opens } = world;
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    await world.create("--redundancy", "1+1", "--size", "64M");
-    const bytes = await storeFile(world);
-    await harmData(world, [1]);
-    await world.ok("mount", medium, mountpoint, "--background", "--scrub", "weekly", ...opens);
-    try {
-      let row = null;
-      while (row === null || row.underWay) {
-        row = (await world.json<InfoReport>("info", mountpoint)).scrub;
-      }
-      assert.ok(row.bad > 0);
-      const again = await world.json<ScrubReport>("scrub", mountpoint, "--rate", "1G");
-      assert.deepEqual([again.ok, again.bad, again.lost], [true, 0, 0]);
-      await world.ok("scrub", mountpoint, "--background");
-      assert.equal((await world.run("scrub", medium, "--background", ...opens)).code, 2);
-      assert.deepEqual(await Deno.readFile(`${mountpoint}/file`), bytes);
-      await world.ok("umount", mountpoint);
-    } finally {
-      await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
-    }
-    assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
-  },
-});
-
-Deno.test({
-  name: `cli: a mount repairs what it reads, says so, and info counts it${reason && `: ${reason}`}`,
-  ignore: reason !== "",
-  async fn() {
-    await using world = await CliWorld.open();
-    const { medium, opens } = world;
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    await world.create("--redundancy", "2+1", "--size", "64M");
-    const bytes = await storeFile(world);
-    const child = world.command(["--allow-all"], ["mount", medium, mountpoint, ...opens]).spawn();
-    const output = child.output();
-    try {
-      while (await Deno.stat(`${mountpoint}/file`).catch(() => null) === null);
-      await harmData(world);
-      assert.deepEqual(await Deno.readFile(`${mountpoint}/file`), bytes);
-      const { redundancy } = await world.json<InfoReport>("info", mountpoint);
-      assert.ok(redundancy.repaired > 0);
-      assert.equal(redundancy.unrepaired, 0);
-      assert.match(await world.ok("info", mountpoint), /repairs +\d+ since it was opened/);
-    } finally {
-      await new Deno.Command("umount", { args: ["-l", mountpoint], stderr: "null" }).output();
-    }
-    const { code, stderr } = await output;
-    assert.equal(code, 0);
-    assert.match(new TextDecoder().decode(stderr), /repaired what the medium had damaged: block/);
-    assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
-  },
-});
+mountTest("a mount repairs what it reads, says so, and info counts it", async (world, mnt) => {
+  const { medium, opens } = world;
+  await world.create("--redundancy", "2+1", "--size", "64M");
+  const bytes = await storeFile(world);
+  const child = world.command(["--allow-all"], ["mount", medium, mnt, ...opens]).spawn();
+  const output = child.output();
+  while (await Deno.stat(`${mnt}/file`).catch(() => null) === null);
+  await harmData(world);
+  assert.deepEqual(await Deno.readFile(`${mnt}/file`), bytes);
+  const { redundancy } = await world.json<InfoReport>("info", mnt);
+  assert.ok(redundancy.repaired > 0);
+  assert.equal(redundancy.unrepaired, 0);
+  assert.match(await world.ok("info", mnt), /repairs +\d+ since it was opened/);
+  await world.ok("umount", mnt);
+  const { code, stderr } = await output;
+  assert.equal(code, 0);
+  assert.match(new TextDecoder().decode(stderr), /repaired what the medium had damaged: block/);
+  assert.equal((await world.json<{ ok: boolean }>("check", medium, ...opens)).ok, true);
+}, { open: CliWorld.open });

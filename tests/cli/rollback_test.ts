@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { SEGMENT_BYTES } from "../../core/limits.ts";
-import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld } from "./cli_run.ts";
+import { mountTest } from "./mount_point.ts";
 
 const WENT_BACK =
   /^sigmavault: Cannot open ".*": the medium went back in time: this device has seen root (\d+), noted 20\d\d-.*Z, and the newest root there is (\d+) of 20.*; if you put an older copy back yourself: --accept-rollback/;
@@ -140,31 +140,22 @@ Deno.test("cli: nothing is remembered with --no-memory, nor of a hidden vault", 
   assert.equal(remembered, null);
 });
 
-const reason = whyNoMount();
-
-Deno.test({
-  name: `cli: a mount refuses an older copy, takes it when told to, and remembers${
-    reason && `: ${reason}`
-  }`,
-  ignore: reason !== "",
-  async fn() {
-    await using world = await CliWorld.open();
+mountTest(
+  "a mount refuses an older copy, takes it when told to, and remembers",
+  async (world, mnt) => {
     const { medium, opens } = world;
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    await world.create();
     const older = world.path("older.sv");
     await Deno.copyFile(medium, older);
-    const mount = ["mount", medium, mountpoint, "--background", ...opens];
+    const mount = ["mount", medium, mnt, "--background", ...opens];
     await world.ok(...mount);
-    await Deno.writeTextFile(join(mountpoint, "file"), "newer");
-    await world.ok("umount", mountpoint);
+    await Deno.writeTextFile(join(mnt, "file"), "newer");
+    await world.ok("umount", mnt);
     await Deno.copyFile(older, medium);
     await refused(world, WENT_BACK, ...mount);
     await world.ok(...mount, "--accept-rollback");
-    const { sequence, remembered } = await world.json<Seen>("info", mountpoint);
+    const { sequence, remembered } = await world.json<Seen>("info", mnt);
     assert.ok(remembered !== null && remembered.sequence <= sequence);
-    await world.ok("umount", mountpoint);
+    await world.ok("umount", mnt);
     assert.equal(await world.ok("ls", medium, ...opens), "");
   },
-});
+);

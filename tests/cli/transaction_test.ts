@@ -1,31 +1,8 @@
 /** begin, commit, rollback and transaction on a mount that another process serves. */
 import assert from "node:assert/strict";
-import { whyNoMount } from "../support/mounted_driver.ts";
-import { CliWorld, readUntil } from "./cli_run.ts";
+import { readUntil } from "./cli_run.ts";
+import { mountedTest } from "./mount_point.ts";
 import { TerminalRun } from "./terminal_run.ts";
-
-const reason = whyNoMount();
-
-function transactionTest(name: string, body: (world: CliWorld, mnt: string) => Promise<void>) {
-  Deno.test({
-    name: `cli: ${name}${reason && `: ${reason}`}`,
-    ignore: reason !== "",
-    async fn() {
-      await using world = await CliWorld.open();
-      const mnt = world.path("mnt");
-      await Deno.mkdir(mnt);
-      await world.create();
-      await world.ok("mount", world.medium, mnt, "--background", ...world.opens);
-      try {
-        await body(world, mnt);
-      } finally {
-        // Whatever went wrong must not leave a mount behind.
-        await world.run("umount", mnt, "--rollback");
-        await new Deno.Command("umount", { args: ["-l", mnt], stderr: "null" }).output();
-      }
-    },
-  });
-}
 
 const names = (mnt: string) => [...Deno.readDirSync(mnt)].map(({ name }) => name).sort();
 
@@ -33,7 +10,7 @@ interface Shown {
   readonly transaction: { readonly since: string; readonly timeoutMs: number | null } | null;
 }
 
-transactionTest(
+mountedTest(
   "begin, rollback, begin, commit, and what is refused in between",
   async (world, mnt) => {
     assert.equal((await world.run("commit", mnt)).code, 4);
@@ -58,7 +35,7 @@ transactionTest(
   },
 );
 
-transactionTest("unmounting wants to know what becomes of a transaction", async (world, mnt) => {
+mountedTest("unmounting wants to know what becomes of a transaction", async (world, mnt) => {
   const { medium, opens } = world;
   const mount = () => world.ok("mount", medium, mnt, "--background", ...opens);
   await world.ok("begin", mnt);
@@ -74,7 +51,7 @@ transactionTest("unmounting wants to know what becomes of a transaction", async 
   await mount();
 });
 
-transactionTest(
+mountedTest(
   "a command is committed where it succeeds, else rolled back, with its code",
   async (world, mnt) => {
     const step = (script: string) =>
@@ -97,7 +74,7 @@ transactionTest(
   },
 );
 
-transactionTest(
+mountedTest(
   "signals are passed on, and a transaction ends with the process that runs it",
   async (world, mnt) => {
     const script =
@@ -122,7 +99,7 @@ transactionTest(
   },
 );
 
-transactionTest("Ctrl-C on a terminal reaches the command once", async (world, mnt) => {
+mountedTest("Ctrl-C on a terminal reaches the command once", async (world, mnt) => {
   const script = world.path("script");
   await Deno.writeTextFile(
     script,

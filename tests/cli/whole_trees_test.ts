@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { compare, concat } from "../../core/bytes.ts";
 import { type FileCalls, openFileCalls } from "../../ffi/libc/file_calls.ts";
-import { whyNoMount } from "../support/mounted_driver.ts";
 import { CliWorld } from "./cli_run.ts";
+import { mountedTest } from "./mount_point.ts";
 
 const SPARSE_BYTES = 3 * 2 ** 30;
 const TYPE = 0o170000;
@@ -213,27 +213,13 @@ libcTest("without libc, what cannot be had is left out and said", async (world, 
   assert.ok(size === SPARSE_BYTES && blocks < 100, `${blocks} blocks`);
 });
 
-const noMount = reason || whyNoMount();
-
-Deno.test({
-  name: `cli: put into a mount keeps everything of a tree${noMount && `: ${noMount}`}`,
-  ignore: noMount !== "",
-  async fn() {
-    await using world = await CliWorld.open();
-    using calls = openFileCalls();
-    const mountpoint = world.path("mnt");
-    await Deno.mkdir(mountpoint);
-    await world.create();
-    makeTree(calls, world.path("tree"));
-    await world.ok("mount", world.medium, mountpoint, "--background", ...world.opens);
-    try {
-      await world.ok("put", mountpoint, world.path("tree"));
-      const source = describe(calls, world.path("tree"));
-      assert.deepEqual(describe(calls, `${mountpoint}/tree`), source);
-      await world.ok("get", mountpoint, "/tree", world.path("copy"));
-      assert.deepEqual(describe(calls, world.path("copy")), source);
-    } finally {
-      await world.ok("umount", mountpoint);
-    }
-  },
-});
+mountedTest("put into a mount keeps everything of a tree", async (world, mnt) => {
+  using calls = openFileCalls();
+  makeTree(calls, world.path("tree"));
+  await world.ok("put", mnt, world.path("tree"));
+  const source = describe(calls, world.path("tree"));
+  assert.deepEqual(describe(calls, `${mnt}/tree`), source);
+  await world.ok("get", mnt, "/tree", world.path("copy"));
+  assert.deepEqual(describe(calls, world.path("copy")), source);
+  await world.ok("umount", mnt);
+}, { reason });
