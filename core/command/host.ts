@@ -27,6 +27,15 @@ export interface Keyboard {
   raw<T>(use: (next: () => Promise<number | null>) => Promise<T>): Promise<T>;
 }
 
+/** Standard input and output as bytes that go on and on. */
+export interface Pipes {
+  readonly inputIsTerminal: boolean;
+  /** What arrives; each part is valid until the next is asked for. */
+  input(): AsyncIterable<Uint8Array>;
+  /** Throws `unavailable` where nobody reads any more. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
 /** How a medium is opened. */
 export interface OpenParts {
   readonly access: "create" | "write" | "read";
@@ -122,6 +131,7 @@ export interface Host {
   readonly out: Output;
   readonly err: Output;
   readonly keyboard: Keyboard;
+  readonly pipes: Pipes;
   /** The machine's own files. */
   readonly local: FileTree;
   /** Makes a path absolute; URLs stay. */

@@ -12,6 +12,7 @@ import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
 import { addMountVerbs } from "./program_mount.ts";
 import { addScrubVerbs } from "./program_scrub.ts";
+import { addStreamVerbs } from "./program_streams.ts";
 import { addTransactionVerbs } from "./program_transaction.ts";
 import { addVaultVerbs } from "./program_vault.ts";
 import { addUndoVerb } from "./program_undo.ts";
@@ -72,6 +73,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addKeyVerbs(program, parts.host);
   addHiddenVerbs(program, parts.host);
   addVolumeVerbs(program, parts.host);
+  addStreamVerbs(program, parts.host);
   addUndoVerb(program, parts.host);
   program.command("help [verb...]").description("print the help of a verb").action(
     (names: string[]) => helpOf(program, names).outputHelp(),

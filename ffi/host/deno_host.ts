@@ -17,6 +17,7 @@ import { stretchAhead } from "./stretch_ahead.ts";
 import { libcFiles } from "./libc_files.ts";
 import { LOCAL_FILES, readSmall, writePrivate } from "./local_files.ts";
 import { doing } from "./system_error.ts";
+import { PIPES } from "./pipes.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
 
 /** Memory of the kernel for verbs on an unmounted vault; untouched pages cost nothing. */
@@ -32,6 +33,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
     out: outputOf(Deno.stdout, options.colours),
     err: outputOf(Deno.stderr, options.colours),
     keyboard: KEYBOARD,
+    pipes: PIPES,
     get local() {
       return local ??= libcFiles() ?? LOCAL_FILES;
     },
