@@ -23,7 +23,7 @@ import { StreamTarget } from "./stream_target.ts";
 import { type Enter, whenFree } from "./transactions.ts";
 
 /** A crash loses so much of a stream at most. */
-const NOTE_BYTES = 64 * MIB;
+export const NOTE_BYTES: number = 64 * MIB;
 
 /** How to receive. */
 export interface ReceiveOptions {
@@ -52,6 +52,8 @@ export interface ReceiveParts extends StreamParts {
   readonly enter: Enter;
   /** Puts what filesystems hold in memory only. */
   readonly flush: () => void;
+  /** What has arrived is made durable after so many bytes. */
+  readonly noteBytes: number;
 }
 
 /** One stream on its way into a volume. */
@@ -118,7 +120,7 @@ export class StreamReceive {
       this.#queue.add(seal.plaintext.subarray(0, frame.bytes.length - FRAME_OVERHEAD));
       await whenFree(this.#parts.enter, () => this.#takeAll());
       if (frame.last) break;
-      if (this.#input.bytes - this.#noted >= NOTE_BYTES) await this.#note();
+      if (this.#input.bytes - this.#noted >= this.#parts.noteBytes) await this.#note();
     }
     if (!this.#ended) throw badRecord("the stream has no end");
     await whenFree(this.#parts.enter, () => this.#finish());

@@ -6,7 +6,12 @@ import { nextTurn } from "../turn.ts";
 import { Receiving } from "../volume/receiving.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
 import type { StreamBytes } from "./stream_frames.ts";
-import { type ReceiveOptions, type ReceiveReport, StreamReceive } from "./stream_receive.ts";
+import {
+  NOTE_BYTES,
+  type ReceiveOptions,
+  type ReceiveReport,
+  StreamReceive,
+} from "./stream_receive.ts";
 import {
   freshSalt,
   sendingKey,
@@ -51,6 +56,12 @@ export class VaultStreams {
   readonly #receiving: Receiving;
   /** Volumes that something is being received into. */
   readonly #busy = new Set<string>();
+  /**
+   * Received bytes after which what has arrived is made durable. Tests lower it.
+   *
+   * @internal
+   */
+  noteBytes: number = NOTE_BYTES;
 
   /**
    * Use `vault.streams`.
@@ -136,7 +147,8 @@ export class VaultStreams {
     try {
       const { enter, views } = this.#parts;
       const flush = () => views.flush();
-      const parts = { ...this.#stream, receiving: this.#receiving, enter, flush };
+      const { noteBytes } = this;
+      const parts = { ...this.#stream, receiving: this.#receiving, enter, flush, noteBytes };
       return await new StreamReceive(parts, volume, bytes, options).run();
     } finally {
       this.#busy.delete(volume);
