@@ -1,7 +1,7 @@
 /**
  * Snapshots that are sent and received: after any history of changes and rollbacks, a vault with other keys that received the
  * first whole and then difference after difference holds what the sender held, snapshot by snapshot, however often streams
- * were cut and resumed. `SIGMAVAULT_STREAM_RUNS` (12 unless set) says how many histories.
+ * were cut and resumed. `SIGMAVAULT_STREAM_RUNS` (6 unless set) says how many histories.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -9,15 +9,17 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { COMPRESSIONS } from "../../core/format/catalog_record.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
+import { PosixError } from "../../core/fs/file_system.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { cutAfter } from "../support/cut_stream.ts";
 import { describeVolume } from "../support/describe_volume.ts";
 import { FileWorkload } from "../support/file_workload.ts";
 import { createKeyedVault } from "../support/keyed_vault.ts";
+import { named } from "../support/open_memory_volume.ts";
 import { RandomStream } from "../support/random_stream.ts";
 
-const RUNS = Number(Deno.env.get("SIGMAVAULT_STREAM_RUNS") ?? 12);
+const RUNS = Number(Deno.env.get("SIGMAVAULT_STREAM_RUNS") ?? 6);
 const SNAPSHOTS = 6;
 const STEPS = 60;
 const SHAPE = { segments: 12, blockBytes: 8192 };
@@ -39,6 +41,19 @@ function described([vault, address]: [Vault, number], volume: string, snapshot: 
     return describeVolume(store, address);
   } finally {
     store.close();
+  }
+}
+
+/** Sets, changes or removes an attribute of some file. */
+function decorate({ fileSystem }: Vault, files: readonly number[], stream: RandomStream): void {
+  const name = named(`user.${stream.below(3)}`);
+  const ino = files[stream.below(files.length)] ?? 1;
+  try {
+    if (stream.chance(0.4)) return fileSystem.removexattr(ino, name);
+    const length = stream.chance(0.5) ? stream.below(60_000) : stream.below(100);
+    fileSystem.setxattr(ino, name, new Uint8Array(length).fill(stream.below(256)), 0);
+  } catch (error) {
+    if (!(error instanceof PosixError)) throw error;
   }
 }
 
@@ -77,7 +92,10 @@ Deno.test("streams: a chain of differences makes what the sender had", async () 
       }
       const [compression] = stream.chance(0.5) ? COMPRESSIONS : COMPRESSIONS.toReversed();
       await from.volumes.set("main", { compression });
-      for (let i = stream.below(STEPS); i > 0; i--) await load.step();
+      for (let i = stream.below(STEPS); i > 0; i--) {
+        await load.step();
+        if (stream.chance(0.3)) decorate(from, load.files, stream);
+      }
       await from.snapshots.create("main", `s${n}`);
       if (n > 0 && n < SNAPSHOTS - 1 && stream.chance(0.3)) continue; // not every one is sent
       await carry([from, to], { snapshot: `s${n}`, base }, stream);
