@@ -57,6 +57,16 @@ Deno.test("permissions: volumes and snapshots with the flags of the table", asyn
   await allowed(world, [read], ["snapshot", "list", `${medium}#other`, ...opens]);
   assert.equal(await allowed(world, [read], ["snapshot", "diff", medium, "one", ...opens]), "");
   assert.match(await allowed(world, [read], ["volume", "list", medium, ...opens]), /\nother /);
+  // Its report is on stderr.
+  const sent = await world.command([read], ["send", medium, "one", ...opens]).output();
+  assert.equal(sent.code, 0, new TextDecoder().decode(sent.stderr));
+  const receiving = world.command(both, ["receive", medium, "copy", ...opens], { stdin: "piped" })
+    .spawn();
+  const writer = receiving.stdin.getWriter();
+  await writer.write(sent.stdout);
+  await writer.close();
+  const { code, stderr } = await receiving.output();
+  assert.deepEqual([code, new TextDecoder().decode(stderr)], [0, ""]);
   await allowed(world, both, ["volume", "delete", medium, "other", "--yes", ...opens]);
 });
 

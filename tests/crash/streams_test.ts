@@ -1,6 +1,6 @@
 /** Power cuts while a difference is received: the older snapshot or the later one, and what has arrived can be gone on with. */
 import assert from "node:assert/strict";
-import { MemoryStorage } from "../../backends/memory/store.ts";
+import type { MemoryStorage } from "../../backends/memory/store.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
