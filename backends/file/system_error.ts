@@ -27,13 +27,19 @@ const MEANINGS: Record<string, { kind: VaultErrorKind; errno: string; says: stri
 };
 
 /** Turns what a system call threw into an error that says what the caller can do. */
-export function fromSystemError(error: unknown, operation: string, name: string): VaultError {
+export function fromSystemError(
+  error: unknown,
+  operation: string,
+  name: string,
+  provider?: string,
+): VaultError {
   if (error instanceof VaultError) return error;
   const says = (kind: VaultErrorKind, text: string, errno: string) =>
     new VaultError(kind, `Cannot ${operation} "${name}": ${text}`, {
       operation,
       cause: error,
       errno,
+      provider,
     });
   if (error instanceof Deno.errors.NotCapable) {
     return says("denied", "Deno has no permission, pass --allow-read and --allow-write", "EACCES");

@@ -130,12 +130,12 @@ export class MemoryObjectStore implements ObjectStore {
     for (const path of paths) await this.delete(path, options);
   }
 
-  // deno-lint-ignore require-await
   async list(options: ListOptions = {}): Promise<ListPage> {
     options.signal?.throwIfAborted();
     const paths = [...this.#all("list").keys()].sort(comparePaths);
-    const { objects, ...page } = pageOf(paths, options, this.provider);
-    return { ...page, objects: objects.map((path) => this.#all("list").get(path)!.info) };
+    const { objects, ...page } = await pageOf(paths, options, this.provider);
+    const all = this.#all("list");
+    return { ...page, objects: objects.flatMap((path) => all.get(path)?.info ?? []) };
   }
 
   // deno-lint-ignore require-await

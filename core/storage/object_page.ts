@@ -15,19 +15,22 @@ export function listLimit({ limit = LIST_LIMIT_MAX }: ListOptions, provider: str
   });
 }
 
-/** The page that `options` asks for, from all paths in ascending order. Its cursor is the last path or prefix that it tells. */
-export function pageOf(
-  paths: Iterable<string>,
+/**
+ * The page that `options` asks for, from all paths in ascending order; one that ends with the delimiter stands for all that
+ * begin with it. The page's cursor is the last path or prefix that it tells.
+ */
+export async function pageOf(
+  paths: Iterable<string> | AsyncIterable<string>,
   options: ListOptions,
   provider: string,
-): PathPage {
+): Promise<PathPage> {
   const { prefix = "", delimited = false } = options;
   const limit = listLimit(options, provider);
-  const after = options.cursor === undefined ? null : decodeCursor(options.cursor, provider);
+  const after = cursorPath(options, provider);
   const objects: string[] = [];
   const prefixes: string[] = [];
   let last: string | null = null;
-  for (const path of paths) {
+  for await (const path of paths) {
     if (!path.startsWith(prefix)) continue;
     const told = delimited ? toldAs(path, prefix.length) : path;
     if (told === last || (after !== null && comparePaths(told, after) <= 0)) continue;
@@ -35,9 +38,14 @@ export function pageOf(
       return { objects, prefixes, cursor: encodeCursor(last!) };
     }
     last = told;
-    (told === path ? objects : prefixes).push(told);
+    (told.endsWith(SEPARATOR) ? prefixes : objects).push(told);
   }
   return { objects, prefixes, cursor: null };
+}
+
+/** The path or prefix behind which a page begins; null where it is the first. */
+export function cursorPath({ cursor }: ListOptions, provider: string): string | null {
+  return cursor === undefined ? null : decodeCursor(cursor, provider);
 }
 
 function toldAs(path: string, start: number): string {

@@ -1,0 +1,370 @@
+import fs, { type FileHandle } from "node:fs/promises";
+import { constants } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { VaultError } from "../../core/errors.ts";
+import {
+  exactly,
+  type ObjectCall,
+  objectError,
+  rangeOf,
+  sizedChunks,
+  streamOf,
+} from "../../core/storage/object_body.ts";
+import { cursorPath, pageOf } from "../../core/storage/object_page.ts";
+import { checkDescription, checkObjectPath } from "../../core/storage/object_path.ts";
+import { NOTHING_SAID, saidAfter } from "../../core/storage/object_said.ts";
+import { type WalkedName, walkFiles } from "../../core/storage/object_walk.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../../core/storage/object_store.ts";
+import { errorCode, fromSystemError } from "../file/system_error.ts";
+import { checkLocalObjectsConfig, type LocalObjectsConfig } from "./config.ts";
+import { syncDirectory, writeAside } from "./durable_file.ts";
+import { chunksOf, type Found, foundOf } from "./found.ts";
+import { SaidRecords } from "./said.ts";
+
+/** Where this store keeps what is not an object. */
+const OWN_NAME = ".sigmavault-objects";
+const OBJECT_BYTES_MAX = 2 ** 44;
+/** Times that an object may be replaced between opening it and reading what was said of it. */
+const LOOKS_MAX = 100;
+
+/** What ends a change: under the lock, after the condition was found to hold. */
+type Naming = (before: Found | null) => Promise<void>;
+
+/**
+ * Objects as files of a directory, at their own paths: other programs can read them, and what these write are objects too. A path
+ * cannot be an object and a directory at once (`conflict`).
+ */
+export class LocalObjectStore implements ObjectStore {
+  readonly name: string;
+  readonly provider = "local";
+  readonly capabilities: StoreCapabilities;
+  readonly #root: string;
+  readonly #said: SaidRecords;
+  readonly #lockFile: Deno.FsFile;
+  #turn: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  /** Use {@linkcode openLocalObjects}. */
+  constructor({ path, objectBytesMax = OBJECT_BYTES_MAX }: LocalObjectsConfig, lock: Deno.FsFile) {
+    this.name = path;
+    this.#root = resolve(path);
+    this.#said = new SaidRecords(join(this.#root, OWN_NAME, "said"));
+    this.#lockFile = lock;
+    this.capabilities = {
+      atomicCreate: true,
+      atomicMatch: true,
+      nested: false,
+      signedUrls: false,
+      objectBytesMax,
+      pathBytesMax: 1024,
+      partBytesMax: 255,
+      metadataBytesMax: 8192,
+    };
+  }
+
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const call = this.#call("put", path);
+    checkDescription(options, this);
+    const { size, signal } = options;
+    const most = this.capabilities.objectBytesMax;
+    return await this.#store(call, sizedChunks(body, { call, size, most, signal }), options);
+  }
+
+  /** Writes a file aside and gives it its name. */
+  async #store(
+    call: ObjectCall,
+    chunks: AsyncIterable<Uint8Array>,
+    { create, match, ...description }: ObjectDescription & WriteCondition,
+  ): Promise<ObjectInfo> {
+    const said = saidAfter(description);
+    const { path } = call;
+    const aside = join(this.#root, OWN_NAME, "writing", crypto.randomUUID());
+    try {
+      await writeAside(aside, chunks);
+      const found = foundOf(await fs.stat(aside, { bigint: true }));
+      await this.#inTurn(call, { create, match } as WriteCondition, async (before) => {
+        await this.#said.write(path, found.etag, said);
+        const parent = dirname(this.#fileOf(path));
+        await fs.mkdir(parent, { recursive: true });
+        await fs.rename(aside, this.#fileOf(path));
+        await syncDirectory(parent);
+        if (before !== null) await this.#said.drop(path, before.etag);
+      });
+      return { path, ...found, ...said };
+    } catch (error) {
+      throw this.#failed(call, error);
+    } finally {
+      await fs.rm(aside, { force: true });
+    }
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const call = this.#call("get", path);
+    options.signal?.throwIfAborted();
+    const { file, info } = await this.#open(call);
+    try {
+      if (options.match !== undefined && options.match !== info.etag) {
+        throw objectError("conflict", call, "it has been changed");
+      }
+      const { offset, length } = rangeOf(info.size, options, call);
+      const chunks = chunksOf(file, { offset, length, signal: options.signal });
+      return { info, body: exactly(streamOf(chunks), length, call), offset, length };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** A file and what was said of just this state of it. */
+  async #open(call: ObjectCall): Promise<{ file: FileHandle; info: ObjectInfo }> {
+    for (let looks = 1;; looks++) {
+      const file = await this.#openFile(call);
+      try {
+        const stat = await file.stat({ bigint: true });
+        if (!stat.isFile()) throw objectError("missing", call, "there is no such object");
+        const found = foundOf(stat);
+        const said = await this.#said.read(call.path, found.etag);
+        const now = said === NOTHING_SAID ? await this.#find(call.path) : found;
+        if (now?.etag === found.etag || looks === LOOKS_MAX) {
+          return { file, info: { path: call.path, ...found, ...said } };
+        }
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+      await file.close();
+    }
+  }
+
+  async #openFile(call: ObjectCall): Promise<FileHandle> {
+    try {
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      return await fs.open(this.#fileOf(call.path), flags);
+    } catch (error) {
+      throw this.#failed(call, error);
+    }
+  }
+
+  async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
+    const call = this.#call("head", path);
+    signal?.throwIfAborted();
+    try {
+      const { file, info } = await this.#open(call);
+      await file.close();
+      return info;
+    } catch (error) {
+      if (error instanceof VaultError && error.kind === "missing") return null;
+      throw error;
+    }
+  }
+
+  async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    const call = this.#call("describe", path);
+    checkDescription(change, this);
+    change.signal?.throwIfAborted();
+    let info: ObjectInfo | undefined;
+    await this.#inTurn(call, {}, async (found) => {
+      if (found === null) throw objectError("missing", call, "there is no such object");
+      const said = saidAfter(change, await this.#said.read(path, found.etag));
+      await this.#said.write(path, found.etag, said);
+      info = { path, ...found, ...said };
+    });
+    return info!;
+  }
+
+  async delete(
+    path: string,
+    { match, signal }: Abortable & { readonly match?: string } = {},
+  ): Promise<void> {
+    const call = this.#call("delete", path);
+    signal?.throwIfAborted();
+    await this.#inTurn(call, match === undefined ? {} : { match }, async (found) => {
+      if (found === null) return;
+      await fs.rm(this.#fileOf(path));
+      await syncDirectory(await this.#prune(dirname(this.#fileOf(path))));
+      await this.#said.drop(path, found.etag);
+    });
+  }
+
+  /** Removes directories in which nothing is left; returns the first that stays. */
+  async #prune(directory: string): Promise<string> {
+    for (let path = directory; path !== this.#root; path = dirname(path)) {
+      try {
+        await fs.rmdir(path);
+      } catch (error) {
+        if (["ENOTEMPTY", "EEXIST", "EBUSY", "EACCES", "EPERM"].includes(errorCode(error))) {
+          return path;
+        }
+        throw error;
+      }
+    }
+    return this.#root;
+  }
+
+  async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    for (const path of paths) this.#call("delete", path);
+    const settled: PromiseSettledResult<void>[] = [];
+    for (const path of paths) {
+      settled.push(...await Promise.allSettled([this.delete(path, options)]));
+    }
+    for (const each of settled) if (each.status === "rejected") throw each.reason;
+  }
+
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    this.#checkOpen("list");
+    const { prefix = "", delimited = false, signal } = options;
+    signal?.throwIfAborted();
+    const after = cursorPath(options, this.provider);
+    const entriesOf = (directory: string) => this.#entriesOf(directory);
+    const walk = { entriesOf, prefix, after, delimited, hidden: OWN_NAME };
+    const page = await pageOf(walkFiles(walk), options, this.provider);
+    const objects: ListedObject[] = [];
+    for (const path of page.objects) {
+      signal?.throwIfAborted();
+      const found = await this.#find(path);
+      // What went away meanwhile is not told.
+      if (found !== null) objects.push({ path, ...found });
+    }
+    return { ...page, objects };
+  }
+
+  async #entriesOf(directory: string): Promise<WalkedName[]> {
+    try {
+      const entries = await fs.readdir(this.#fileOf(directory), { withFileTypes: true });
+      return entries.filter((entry) => entry.isFile() || entry.isDirectory())
+        .map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }));
+    } catch (error) {
+      if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return [];
+      throw this.#failed({ provider: this.provider, operation: "list", path: directory }, error);
+    }
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    const target = this.#call("copy to", to);
+    const { file, info } = await this.#open(this.#call("copy", from));
+    try {
+      const { signal } = options;
+      signal?.throwIfAborted();
+      const { contentType, metadata, tags } = info;
+      const chunks = chunksOf(file, { offset: 0, length: info.size, signal });
+      return await this.#store(target, chunks, { ...options, contentType, metadata, tags });
+    } finally {
+      await file.close().catch(() => {}); // closed by the reading already
+    }
+  }
+
+  signedUrl(path: string): Promise<string> {
+    const call = this.#call("sign a URL of", path);
+    return Promise.reject(objectError("invalid", call, "a directory has no signed URLs"));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#turn;
+    this.#lockFile.close();
+  }
+
+  #call(operation: string, path: string): ObjectCall {
+    this.#checkOpen(operation);
+    checkObjectPath(path, this);
+    const call = { provider: this.provider, operation, path };
+    if (path !== OWN_NAME && !path.startsWith(`${OWN_NAME}/`)) return call;
+    throw objectError("invalid", call, "the name is taken for the store's own records");
+  }
+
+  #checkOpen(operation: string): void {
+    if (!this.#closed) return;
+    const { provider } = this;
+    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
+  }
+
+  #fileOf(path: string): string {
+    return join(this.#root, path);
+  }
+
+  /** The file at a path; null where there is none, or something else. */
+  async #find(path: string): Promise<Found | null> {
+    try {
+      const stat = await fs.lstat(this.#fileOf(path), { bigint: true });
+      return stat.isFile() ? foundOf(stat) : null;
+    } catch (error) {
+      if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return null;
+      throw this.#failed({ provider: this.provider, operation: "look at", path }, error);
+    }
+  }
+
+  /** Changes what is at a path if the condition holds: one after the other, also among processes. */
+  async #inTurn(
+    call: ObjectCall,
+    { create, match }: WriteCondition,
+    change: Naming,
+  ): Promise<void> {
+    const before = this.#turn;
+    const own = Promise.withResolvers<void>();
+    this.#turn = own.promise;
+    await before;
+    try {
+      await this.#lockFile.lock(true);
+      try {
+        const found = await this.#find(call.path);
+        if (create && found !== null) throw objectError("conflict", call, "it is there already");
+        if (match !== undefined && match !== found?.etag) {
+          throw objectError("conflict", call, "it has been changed");
+        }
+        await change(found);
+      } finally {
+        await this.#lockFile.unlock();
+      }
+    } catch (error) {
+      throw this.#failed(call, error);
+    } finally {
+      own.resolve();
+    }
+  }
+
+  #failed(call: ObjectCall, error: unknown): unknown {
+    const code = errorCode(error);
+    if (["ENOTDIR", "EEXIST", "EISDIR", "ENOTEMPTY"].includes(code) && call.operation !== "get") {
+      const why = "an object and a directory cannot have the same path here";
+      return objectError("conflict", call, why, error);
+    }
+    if (["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENXIO"].includes(code)) {
+      return objectError("missing", call, "there is no such object", error);
+    }
+    // What the caller's stream threw is his.
+    if (code === "" && !(error instanceof Deno.errors.NotCapable)) return error;
+    return fromSystemError(error, call.operation, call.path, this.provider);
+  }
+}
+
+/** Opens a directory of objects, and makes it where it is not there. */
+export async function openLocalObjects(config: LocalObjectsConfig): Promise<LocalObjectStore> {
+  checkLocalObjectsConfig(config);
+  const own = join(resolve(config.path), OWN_NAME);
+  try {
+    for (const name of ["said", "writing"]) await fs.mkdir(join(own, name), { recursive: true });
+    const lock = await Deno.open(join(own, "lock"), { write: true, create: true, mode: 0o600 });
+    return new LocalObjectStore(config, lock);
+  } catch (error) {
+    throw fromSystemError(error, "open storage", config.path, "local");
+  }
+}

@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import fs from "node:fs/promises";
+import { join } from "node:path";
+import { NOTHING_SAID, type Said } from "../../core/storage/object_said.ts";
+import { DEFAULT_CONTENT_TYPE } from "../../core/storage/object_store.ts";
+import { replaceDurably } from "./durable_file.ts";
+
+/** Characters of a record: what descriptions may have, and room for its form. */
+const RECORD_CHARACTERS_MAX = 64 * 1024;
+
+/**
+ * What was said of the objects of a directory: a file for each state of each object of which something was said. Its name holds
+ * the etag, so that a description is there before its object is, and one that a crash left behind describes nothing.
+ */
+export class SaidRecords {
+  readonly #directory: string;
+
+  /** In a directory of their own. */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  #pathOf(path: string, etag: string): string {
+    const name = createHash("sha256").update(path).digest("hex").slice(0, 40);
+    return join(this.#directory, `${name}-${etag}.json`);
+  }
+
+  /** Durable when it resolves. */
+  async write(path: string, etag: string, said: Said): Promise<void> {
+    if (isNothing(said)) return await this.drop(path, etag);
+    const text = JSON.stringify({ path, ...said });
+    await replaceDurably(this.#pathOf(path, etag), new TextEncoder().encode(text));
+  }
+
+  /** What is said; nothing where there is no record that can be read. */
+  async read(path: string, etag: string): Promise<Said> {
+    const text = await fs.readFile(this.#pathOf(path, etag), "utf8").catch(() => "");
+    return text === "" || text.length > RECORD_CHARACTERS_MAX
+      ? NOTHING_SAID
+      : saidIn(text) ?? NOTHING_SAID;
+  }
+
+  /** Forgets a state that is gone. */
+  async drop(path: string, etag: string): Promise<void> {
+    await fs.rm(this.#pathOf(path, etag), { force: true });
+  }
+}
+
+function isNothing({ contentType, metadata, tags }: Said): boolean {
+  return contentType === DEFAULT_CONTENT_TYPE && Object.keys(metadata).length === 0 &&
+    Object.keys(tags).length === 0;
+}
+
+/** Anybody can write to the directory: what does not look like a record is none. */
+function saidIn(text: string): Said | null {
+  try {
+    const { contentType, metadata, tags } = JSON.parse(text);
+    if (typeof contentType !== "string" || !isTexts(metadata) || !isTexts(tags)) return null;
+    return { contentType, metadata, tags };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return null;
+    throw error;
+  }
+}
+
+function isTexts(value: unknown): value is Record<string, string> {
+  return typeof value === "object" && value !== null &&
+    Object.values(value).every((each) => typeof each === "string");
+}
