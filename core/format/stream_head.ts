@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { concat, getU64, setU64, viewOf } from "../bytes.ts";
-import { GUID_BYTES, nameAt, nameBytes } from "./catalog_record.ts";
+import { type Compression, COMPRESSIONS, GUID_BYTES, nameAt, nameBytes } from "./catalog_record.ts";
 import { POSITION_BYTES_MAX } from "./stream_position.ts";
 import { BLOCK_BYTES_MAX } from "./map_entry.ts";
 import { badRecord, encodeRecordHead, STREAM_TYPE } from "./stream_record.ts";
@@ -27,7 +27,8 @@ const TOKEN_CHARACTERS_MAX = 256;
  * | 40 | 8 | time of the snapshot, milliseconds since 1970 |
  * | 48 | 8 | bytes of the blocks that the snapshot refers to |
  * | 56 | 2 | bytes of the position |
- * | 58 | 6 | zero |
+ * | 58 | 1 | codec of data blocks that the volume's files are written with |
+ * | 59 | 5 | zero |
  * | 64 | | the position that it goes on from, then the snapshot's name |
  */
 export interface StreamBegin {
@@ -37,6 +38,7 @@ export interface StreamBegin {
   readonly time: number;
   readonly referencedBytes: number;
   readonly position: Uint8Array;
+  readonly compression: Compression;
   readonly name: string;
 }
 
@@ -65,6 +67,7 @@ export function encodeBegin(begin: StreamBegin): Uint8Array<ArrayBuffer> {
   setU64(view, 40, begin.time);
   setU64(view, 48, begin.referencedBytes);
   view.setUint16(56, begin.position.length, true);
+  head[58] = COMPRESSIONS.indexOf(begin.compression);
   const payload = concat(head, begin.position, new TextEncoder().encode(begin.name));
   return concat(encodeRecordHead(STREAM_TYPE.begin, payload.length), payload);
 }
@@ -83,6 +86,8 @@ export function decodeBegin(payload: Uint8Array): StreamBegin {
   const nameFrom = BEGIN_BYTES + positionBytes;
   const name = nameAt(payload, nameFrom);
   if (positionBytes > POSITION_BYTES_MAX || nameBytes(name) === null) throw badRecord("bad name");
+  const compression = COMPRESSIONS[payload[58]];
+  if (compression === undefined) throw badRecord("bad codec");
   return {
     blockBytes,
     guid: payload.slice(8, 24),
@@ -90,6 +95,7 @@ export function decodeBegin(payload: Uint8Array): StreamBegin {
     time: checked(getU64(view, 40)),
     referencedBytes: checked(getU64(view, 48)),
     position: payload.slice(BEGIN_BYTES, nameFrom),
+    compression,
     name,
   };
 }

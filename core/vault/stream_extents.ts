@@ -45,20 +45,6 @@ export class StreamExtents {
     if (end > first) yield { first, end };
   }
 
-  /** Cells that the extents of a file would take if none of its blocks were compressed; null where none may be. */
-  plainCells(ino: number, blockCells: number): number | null {
-    let cells = 0;
-    let isPacked = false;
-    this.#tree.scan(encodeExtentKey(this.#key, ino, 0), (key, value) => {
-      if (!keyBelongsTo(key, KEY_TYPE.extent, ino)) return false;
-      const { count, tailCells, packed } = placedExtent(key, value);
-      cells += count * blockCells - (tailCells === 0 ? 0 : blockCells - tailCells);
-      isPacked ||= packed;
-      return true;
-    });
-    return isPacked ? cells : null;
-  }
-
   /** The parts of a span that are holes here. */
   *holes(ino: number, span: BlockSpan): Generator<BlockSpan> {
     for (const { first, end, extent } of this.#stretches(ino, span)) {

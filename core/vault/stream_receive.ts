@@ -197,7 +197,7 @@ export class StreamReceive {
     const receive = goesOn ? begun : receiving.begin(this.#name, begin);
     this.#begin = begin;
     this.#receive = receive;
-    this.#volume = receiving.open(receive);
+    this.#volume = receiving.open(receive, begin);
     this.#target = new StreamTarget(this.#volume, this.#lease);
   }
 

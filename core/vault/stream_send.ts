@@ -84,6 +84,7 @@ export class StreamSend {
         time: snapshot.time,
         referencedBytes: snapshot.cells * CELL_BYTES,
         position: resume,
+        compression: volumes.recordOf(volume).compression,
         name: snapshot.name,
       };
       const seal = new StreamSeal(engine.kernel, this.#lease, sealing.salt);

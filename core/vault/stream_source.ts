@@ -11,8 +11,8 @@ import {
   encodeStreamRecord,
   type StreamRecord,
 } from "../format/stream_record.ts";
-import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
-import { CELL_BYTES, MIB } from "../limits.ts";
+import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
+import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import { type KeyDifference, treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "../volume/engine.ts";
@@ -52,8 +52,7 @@ export class StreamSource {
   /** Content sent. */
   contentBytes = 0;
   #records = 0;
-  /** The file whose extents are being sent. */
-  #inode = 0;
+  readonly #inode = emptyInode();
   #unmarked = 0;
 
   constructor(parts: StreamSourceParts) {
@@ -90,13 +89,12 @@ export class StreamSource {
       case KEY_TYPE.attribute:
         return yield* this.#all(this.#names.attribute(key, this.#before));
       case KEY_TYPE.extent:
-        yield* this.#packedInode(keyIno(key));
         if (after !== null) yield* this.#blocks(key, placedExtent(key, after), fromBlock);
         if (before !== null) yield* this.#freed(key, placedExtent(key, before));
         return;
       case KEY_TYPE.inode:
         if (after === null) return yield this.#record({ kind: "delete", key });
-        return yield this.#record({ kind: "put", key, value: this.#plainInode(key, after) });
+        return yield this.#record({ kind: "put", key, value: this.#inodeOf(after) });
       case KEY_TYPE.inline:
       case KEY_TYPE.target:
       case KEY_TYPE.orphan:
@@ -113,33 +111,12 @@ export class StreamSource {
     for (const record of records) yield this.#record(record);
   }
 
-  /** The record of an inode whose blocks are stored as they are: what a receiver makes of them is its own affair. */
-  #plainInode(key: Uint8Array, value: Uint8Array): Uint8Array {
-    const inode = emptyInode();
-    decodeInode(value, inode);
-    if (inode.cells === 0) return value;
-    const { blockBytes } = this.#parts.begin;
-    const cells = this.#now.plainCells(keyIno(key), blockBytes / CELL_BYTES);
-    if (cells === null) return value;
-    const plain = new Uint8Array(INODE_BYTES);
-    encodeInode({ ...inode, cells }, viewOf(plain));
-    return plain;
-  }
-
-  /**
-   * Of a file whose blocks changed and are, or were, compressed: the record may be the same while the cells differ that
-   * they would take.
-   */
-  *#packedInode(ino: number): Generator<Uint8Array> {
-    if (ino === this.#inode) return;
-    this.#inode = ino;
-    const blockCells = this.#parts.begin.blockBytes / CELL_BYTES;
-    const trees = [this.#old, this.#now];
-    if (trees.every((tree) => tree.plainCells(ino, blockCells) === null)) return;
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
-    const value = this.#after.get(key)?.slice();
-    if (value === undefined) return;
-    yield this.#record({ kind: "put", key, value: this.#plainInode(key, value) });
+  /** What its blocks take is the receiver's affair: it may store them in another way. */
+  #inodeOf(value: Uint8Array): Uint8Array {
+    decodeInode(value, this.#inode);
+    const bytes = new Uint8Array(INODE_BYTES);
+    encodeInode({ ...this.#inode, cells: 0 }, viewOf(bytes));
+    return bytes;
   }
 
   *#freed(key: Uint8Array, extent: PlacedExtent): Generator<Uint8Array> {

@@ -1,10 +1,19 @@
+import { viewOf } from "../bytes.ts";
 import { emptyExtent } from "../format/extent.ts";
-import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
+import {
+  decodeInode,
+  emptyInode,
+  encodeInode,
+  type Inode,
+  INODE_BYTES,
+  INODE_FLAG,
+} from "../format/inode.ts";
 import { checkDirent, DIRENT_BYTES_MAX, encodeDirent } from "../format/dirent.ts";
 import { cellsFor } from "../format/map_entry.ts";
 import type { FileBlocks, StreamChange } from "../format/stream_record.ts";
 import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
-import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
+import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { Compressibility } from "../fs/compressibility.ts";
 import { Directories } from "../fs/directory.ts";
 import { ExtentMap } from "../fs/extent_map.ts";
 import { type Node, nodeOf } from "../fs/node.ts";
@@ -35,7 +44,10 @@ export class StreamTarget {
   readonly #buffers: Buffer[];
   readonly #inode = emptyInode();
   readonly #dirent = new Uint8Array(DIRENT_BYTES_MAX);
-  #node: Node = nodeFor(0);
+  readonly #key = new Uint8Array(NODE_KEY_BYTES);
+  readonly #record = new Uint8Array(INODE_BYTES);
+  /** The file whose blocks changed last: the map of extents keeps what it found. */
+  #node: Node = nodeOf(0, emptyInode());
   #turn = 0;
 
   constructor(volume: Volume, memory: KernelMemory) {
@@ -57,6 +69,7 @@ export class StreamTarget {
         return this.#put(change.key, change.value);
       case "delete":
         this.#admit(RECORD_CELLS);
+        if (keyIno(change.key) === this.#node.ino) this.#node = nodeOf(0, emptyInode());
         return void tree.delete(change.key);
       case "name":
         return this.#name(change);
@@ -68,32 +81,43 @@ export class StreamTarget {
       }
       case "attribute":
         this.#admit(ATTRIBUTE_CELLS);
-        return this.#attributes.set(this.#nodeOf(change.ino), change.name, change.value);
+        return this.#attributes.set(attributed(change.ino), change.name, change.value);
       case "noAttribute":
         this.#admit(ATTRIBUTE_CELLS);
-        return void this.#attributes.remove(this.#nodeOf(change.ino), change.name);
+        return void this.#attributes.remove(attributed(change.ino), change.name);
       case "data":
         return this.#data(change);
       case "free":
         return this.#free(change);
       case "reserve":
-        this.#free(change);
-        return this.#extents.reserve(
-          this.#nodeOf(change.ino),
-          change.first,
-          change.first + change.count,
-        );
+        this.#admit(RECORD_CELLS);
+        return this.#changeFile(change.ino, (node) => {
+          const end = change.first + change.count;
+          this.#extents.remove(node, change.first, end);
+          this.#extents.reserve(node, change.first, end);
+        });
     }
   }
 
   #put(key: Uint8Array, value: Uint8Array): void {
-    if (key[0] === KEY_TYPE.inode) {
-      decodeInode(value, this.#inode);
-      const { store } = this.#volume;
-      store.nextObjectId = Math.max(store.nextObjectId, keyIno(key) + 1);
-    }
     this.#admit(RECORD_CELLS);
-    this.#volume.tree.put(key, value);
+    const { tree } = this.#volume;
+    tree.put(key, key[0] === KEY_TYPE.inode ? this.#inodeOf(keyIno(key), value) : value);
+  }
+
+  /** The record of an inode, which comes without the cells that its blocks take, as its blocks here take them. */
+  #inodeOf(ino: number, value: Uint8Array): Uint8Array {
+    const { store } = this.#volume;
+    store.nextObjectId = Math.max(store.nextObjectId, ino + 1);
+    const { cells } = this.#fileOf(ino)?.inode ?? { cells: 0 };
+    this.#node = nodeOf(0, emptyInode());
+    decodeInode(value, this.#inode);
+    return this.#encoded({ ...this.#inode, cells });
+  }
+
+  #encoded(inode: Inode): Uint8Array {
+    encodeInode(inode, viewOf(this.#record));
+    return this.#record;
   }
 
   #name(entry: Extract<StreamChange, { kind: "name" }>): void {
@@ -105,23 +129,54 @@ export class StreamTarget {
     else this.#directories.replace(directory, { cookie, name }, entry);
   }
 
-  #data({ ino, first, count, lastLength, content }: Extract<StreamChange, { kind: "data" }>): void {
+  #data(run: Extract<StreamChange, { kind: "data" }>): void {
     const volume = this.#volume;
-    this.#admit(count * this.#blockCells);
+    const { ino, first, count, lastLength, content } = run;
+    this.#admit(count * this.#blockCells + RECORD_CELLS);
     const buffer = this.#buffers[this.#turn++ % BUFFERS];
     if (buffer.ticket !== null) volume.settle(buffer.ticket);
-    volume.kernel.bytes.set(content, buffer.address);
-    const firstId = volume.allocateIds(count);
-    buffer.ticket = volume.put({ firstId, count, address: buffer.address, lastLength }).ticket;
-    const cells = cellsFor(lastLength);
-    const tailCells = cells === this.#blockCells ? 0 : cells;
-    const extent = { ...emptyExtent(), count, firstId, tailCells };
-    this.#extents.write(this.#nodeOf(ino), first, extent);
+    const { address } = buffer;
+    volume.kernel.bytes.set(content, address);
+    this.#changeFile(ino, (node) => {
+      const firstId = volume.allocateIds(count);
+      const last = cellsFor(lastLength);
+      const tailCells = last === this.#blockCells ? 0 : last;
+      const packed = volume.compresses;
+      const extent = { ...emptyExtent(), count, firstId, tailCells, packed };
+      this.#extents.write(node, first, extent);
+      if (packed) node.compressibility ??= new Compressibility();
+      const trials = node.compressibility ?? undefined;
+      const { ticket, cells } = volume.put({ firstId, count, address, lastLength, trials });
+      buffer.ticket = ticket;
+      node.inode.cells += cells - (count - 1) * this.#blockCells - last;
+    });
   }
 
   #free({ ino, first, count }: FileBlocks): void {
     this.#admit(RECORD_CELLS);
-    this.#extents.remove(this.#nodeOf(ino), first, first + count);
+    this.#changeFile(ino, (node) => this.#extents.remove(node, first, first + count));
+  }
+
+  /** Changes blocks of a file, and its record with them. */
+  #changeFile(ino: number, change: (node: Node) => void): void {
+    const node = this.#fileOf(ino);
+    // What is left of a file that has no record any more.
+    if (node === null) return change(nodeOf(ino, { ...emptyInode(), cells: 1 }));
+    const { cells } = node.inode;
+    change(node);
+    if (node.inode.cells === cells) return;
+    const key = encodeNodeKey(this.#key, KEY_TYPE.inode, ino);
+    this.#volume.tree.put(key, this.#encoded(node.inode));
+  }
+
+  /** A file as its record says. */
+  #fileOf(ino: number): Node | null {
+    if (this.#node.ino === ino) return this.#node;
+    const record = this.#volume.tree.get(encodeNodeKey(this.#key, KEY_TYPE.inode, ino));
+    if (record === null) return null;
+    const inode = emptyInode();
+    decodeInode(record, inode);
+    return this.#node = nodeOf(ino, inode);
   }
 
   get #blockCells(): number {
@@ -132,12 +187,6 @@ export class StreamTarget {
     this.#volume.admit(cells + RECORD_CELLS, "write");
   }
 
-  /** Remembered while changes are of one file: the map of extents keeps what it found. */
-  #nodeOf(ino: number): Node {
-    if (this.#node.ino !== ino) this.#node = nodeFor(ino);
-    return this.#node;
-  }
-
   /** Waits until everything is on its way to the medium: the memory may be used otherwise. */
   settle(): void {
     this.#volume.settle();
@@ -145,8 +194,7 @@ export class StreamTarget {
   }
 }
 
-/** The records of inodes come as they are; this only says that there may be extents and attributes. */
-function nodeFor(ino: number): Node {
-  const inode = { ...emptyInode(), cells: 2 ** 40, flags: INODE_FLAG.attributes };
-  return nodeOf(ino, inode);
+/** For attributes: its record may say already that there are none. */
+function attributed(ino: number): Node {
+  return nodeOf(ino, { ...emptyInode(), flags: INODE_FLAG.attributes });
 }

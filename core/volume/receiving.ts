@@ -1,7 +1,7 @@
 import { assert } from "../assert.ts";
 import { compare, isHole } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import type { SnapshotRecord } from "../format/catalog_record.ts";
+import type { Compression, SnapshotRecord } from "../format/catalog_record.ts";
 import type { ReceiveRecord } from "../format/receive_record.ts";
 import type { Catalog, PlacedReceive, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
@@ -15,6 +15,8 @@ const NO_VOLUME = 0;
 
 /** What a stream says of the snapshot that it brings. */
 export type ReceivedSnapshot = Pick<SnapshotRecord, "name" | "time" | "guid"> & {
+  /** Of the volume that it was made of. */
+  readonly compression: Compression;
   /** Guid of the snapshot that it is a difference to; zeros: it is whole. */
   readonly base: Uint8Array;
 };
@@ -107,13 +109,14 @@ export class Receiving {
   }
 
   /** The tree that a snapshot is received into, to be changed. */
-  open({ branch }: PlacedReceive): Volume {
+  open({ branch, volume }: PlacedReceive, snapshot: ReceivedSnapshot): Volume {
+    const { compression } = this.catalog.volumes().find(({ id }) => id === volume) ?? snapshot;
     const settings = {
       id: NO_VOLUME,
       quotaBytes: 0,
       readOnly: false,
       accessTimes: DEFAULT_PROPERTIES.accessTimes,
-      compression: DEFAULT_PROPERTIES.compression,
+      compression,
     };
     return new Volume(this.engine, settings, this.engine.store.openBranch(branch));
   }
@@ -137,7 +140,7 @@ export class Receiving {
     if (base === null) this.volumes.checkFree(name);
     this.volumes.commit("write", (sequence) => {
       const volume = base === null
-        ? this.addVolume(name, receive.branch)
+        ? this.addVolume(name, receive.branch, snapshot)
         : this.replaceHead(name, receive.branch, sequence);
       this.catalog.putBranch(receive.branch, { ...this.catalog.branch(receive.branch), volume });
       this.keep(receive.branch, sequence, snapshot);
@@ -146,11 +149,16 @@ export class Receiving {
     if (base !== null) this.volumes.reopenHead(this.volumes.recordOf(name).id);
   }
 
-  private addVolume(name: string, branch: number): number {
+  private addVolume(
+    name: string,
+    branch: number,
+    { compression }: ReceivedSnapshot,
+  ): number {
     const { runtime, store: { blockBytes } } = this.engine;
     const created = runtime.now();
     return this.catalog.addVolume({
       ...DEFAULT_PROPERTIES,
+      compression,
       name,
       branch,
       created,

@@ -44,6 +44,8 @@ function described([vault, address]: [Vault, number], volume: string, snapshot: 
   }
 }
 
+const anyOf = (stream: RandomStream) => COMPRESSIONS[stream.below(COMPRESSIONS.length)];
+
 /** Sets, changes or removes an attribute of some file. */
 function decorate({ fileSystem }: Vault, files: readonly number[], stream: RandomStream): void {
   const name = named(`user.${stream.below(3)}`);
@@ -90,14 +92,14 @@ Deno.test("streams: a chain of differences makes what the sender had", async () 
       if (n > 1 && stream.chance(0.2)) {
         await from.snapshots.rollback("main", `s${stream.below(n)}`);
       }
-      const [compression] = stream.chance(0.5) ? COMPRESSIONS : COMPRESSIONS.toReversed();
-      await from.volumes.set("main", { compression });
+      await from.volumes.set("main", { compression: anyOf(stream) });
       for (let i = stream.below(STEPS); i > 0; i--) {
         await load.step();
         if (stream.chance(0.3)) decorate(from, load.files, stream);
       }
       await from.snapshots.create("main", `s${n}`);
       if (n > 0 && n < SNAPSHOTS - 1 && stream.chance(0.3)) continue; // not every one is sent
+      if (base !== undefined) await to.volumes.set("copy", { compression: anyOf(stream) });
       await carry([from, to], { snapshot: `s${n}`, base }, stream);
       base = `s${n}`;
       assert.equal(described(receiver, "copy", base), described(sender, "main", base));

@@ -58,6 +58,7 @@ const begin = {
   time: 1_700_000_000_000,
   referencedBytes: 4096,
   position,
+  compression: "zstd" as const,
   name: "monday",
 };
 const asText = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
