@@ -12,6 +12,7 @@ import { describeVault } from "./describe.ts";
 import { slotRow } from "./keys.ts";
 import { rotateVerbs } from "./rotate_verbs.ts";
 import { rescatterVerb } from "./rescatter.ts";
+import { streamVerbs } from "./stream_verbs.ts";
 import { scrubVerb } from "./scrub_verbs.ts";
 import { type ProvenHeader, secretFrom, SLOT_VERBS, type SlotVerb } from "./slot_verbs.ts";
 import { TRANSACTION_VERBS, transactionRow } from "./transaction_verbs.ts";
@@ -27,6 +28,7 @@ export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
     scrub: scrubVerb(inTurn),
     rescatter: rescatterVerb(),
     ...rotateVerbs(inTurn),
+    ...streamVerbs(),
     ...Object.fromEntries(slotVerbs),
     "header restore": (call) => inTurn(() => restore(call)),
   };

@@ -152,15 +152,23 @@ async function answer(mount: ServedMount, asked: ControlAsked): Promise<unknown>
   }
   const value = await mount.control(verb, options, progress);
   if (verb === "begin" && options.bound === true) bind(mount, value as TransactionRow, gone);
+  if (verb === "send open" || verb === "receive open") {
+    whenGone(gone, () => mount.control("stream close", { id: (value as { id: number }).id }));
+  }
   const isInfo = verb === "info" && typeof value === "object";
   return isInfo ? { ...value, mountpoint: mount.mountpoint } : value;
 }
 
 /** A transaction ends with the process that began it, unless that one has ended it already. */
 function bind(mount: ServedMount, { id }: TransactionRow, gone: AbortSignal): void {
-  const rollBack = () => void mount.control("rollback", { id }).catch(() => {});
-  if (gone.aborted) rollBack();
-  else gone.addEventListener("abort", rollBack);
+  whenGone(gone, () => mount.control("rollback", { id }));
+}
+
+/** Runs a verb when the process that asked has ended; it may have ended what the verb ends. */
+function whenGone(gone: AbortSignal, run: () => Promise<unknown>): void {
+  const now = () => void run().catch(() => {});
+  if (gone.aborted) now();
+  else gone.addEventListener("abort", now);
 }
 
 function wipe(secret: Secret): void {

@@ -6,11 +6,12 @@
 import { VaultError } from "../errors.ts";
 import type { ReceiveReport } from "../vault/stream_receive.ts";
 import type { StreamSecret } from "../vault/stream_send.ts";
-import type { Host } from "./host.ts";
-import { type VaultTarget, withVault } from "./open.ts";
+import type { Host, RunningMount } from "./host.ts";
+import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { readSecret } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
-import { progressOn } from "./terminal/progress.ts";
+import { PART_BYTES } from "./stream_verbs.ts";
+import { type Progress, progressOn } from "./terminal/progress.ts";
 import { splitVaultName } from "./vault_name.ts";
 
 /** Where the secret of a stream is. */
@@ -33,6 +34,12 @@ export interface SendReport {
   readonly streamBytes: number;
 }
 
+/** What is written to standard output, and of which volume it is. */
+interface Sent {
+  readonly volume: string;
+  readonly frames: AsyncIterable<Uint8Array>;
+}
+
 async function withStreamSecret<T>(
   host: Host,
   { streamPassphraseFile, streamPassphraseFd }: StreamSecretOptions,
@@ -48,6 +55,15 @@ async function withStreamSecret<T>(
   }
 }
 
+async function withBar<T>({ err, runtime }: Host, use: (bar: Progress) => Promise<T>): Promise<T> {
+  const bar = progressOn(err, runtime);
+  try {
+    return await use(bar);
+  } finally {
+    await bar.clear();
+  }
+}
+
 /** Writes a snapshot to standard output. */
 export async function send(
   target: VaultTarget,
@@ -58,33 +74,58 @@ export async function send(
   if (host.out.isTerminal) {
     throw new VaultError("invalid", "Cannot send to a terminal: send to a file or another program");
   }
+  const { from, resume } = order;
+  const write = async ({ volume, frames }: Sent, shown: (bytes: number) => void) => {
+    let streamBytes = 0;
+    for await (const frame of frames) {
+      await host.pipes.write(frame);
+      streamBytes += frame.length;
+      shown(streamBytes);
+    }
+    return { volume, snapshot, from: from ?? null, streamBytes };
+  };
   const { medium, view } = await splitVaultName(host, target.medium);
-  const bar = progressOn(host.err, host.runtime);
+  const mount = await host.runningMount(medium);
+  return await withStreamSecret(host, order, (secret) =>
+    withBar(host, async (bar) => {
+      if (mount !== null) {
+        const asked = { volume: view, snapshot, from, resume, ...secret };
+        return await sendMounted(mount, asked, (sent) =>
+          write(sent, (bytes) =>
+            bar.show(bytes, 0, "send")));
+      }
+      return await withVault({ ...target, medium }, "read", (vault) => {
+        const volume = view ?? vault.opened.volumes.nameOf(vault.opened.volume.id);
+        const progress = (done: number, total: number) =>
+          bar.show(done, total, "send");
+        const options = { from, resume, progress, ...secret };
+        return write({ volume, frames: vault.streams.send(volume, snapshot, options) }, () => {});
+      });
+    }));
+}
+
+async function sendMounted<T>(
+  mount: RunningMount,
+  asked: { readonly volume: string | null; readonly snapshot: string } & SendOrder & StreamSecret,
+  use: (sent: Sent) => Promise<T>,
+): Promise<T> {
   try {
-    return await withStreamSecret(
-      host,
-      order,
-      (secret) =>
-        withVault({ ...target, medium }, "read", async (vault) => {
-          const volume = view ?? vault.opened.volumes.nameOf(vault.opened.volume.id);
-          const { from, resume } = order;
-          const progress = (done: number, total: number) => bar.show(done, total, "send");
-          const stream = vault.streams.send(volume, snapshot, {
-            from,
-            resume,
-            progress,
-            ...secret,
-          });
-          let streamBytes = 0;
-          for await (const frame of stream) {
-            await host.pipes.write(frame);
-            streamBytes += frame.length;
-          }
-          return { volume, snapshot, from: from ?? null, streamBytes };
-        }),
-    );
+    const { id, volume } = await mount.call("send open", { ...asked }) as {
+      id: number;
+      volume: string;
+    };
+    return await use({ volume, frames: partsOf(mount, id) });
   } finally {
-    await bar.clear();
+    // The mount lets go what it held for this.
+    mount.close();
+  }
+}
+
+async function* partsOf(mount: RunningMount, id: number): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { bytes } = await mount.call("send read", { id }) as { readonly bytes: Uint8Array };
+    if (bytes.length === 0) return;
+    yield bytes;
   }
 }
 
@@ -108,24 +149,47 @@ export async function receive(
     );
   }
   await requireWhole(target);
-  const bar = progressOn(host.err, host.runtime);
+  const mount = await host.runningMount(target.medium);
+  return await withStreamSecret(host, order, (secret) =>
+    withBar(host, async (bar) => {
+      if (mount !== null) return await receiveMounted(target, mount, { volume, ...secret }, bar);
+      return await withVault(target, "write", async ({ streams }) => {
+        const progress = (done: number, total: number) => bar.show(done, total, "receive");
+        try {
+          return await streams.receive(volume, host.pipes.input(), { progress, ...secret });
+        } catch (error) {
+          if (await streams.resumeToken(volume) !== null) await tellKept(target, volume);
+          throw error;
+        }
+      });
+    }));
+}
+
+async function receiveMounted(
+  target: VaultTarget,
+  mount: RunningMount,
+  asked: { readonly volume: string } & StreamSecret,
+  bar: Progress,
+): Promise<ReceiveReport> {
+  const { volume } = asked;
   try {
-    return await withStreamSecret(
-      host,
-      order,
-      (secret) =>
-        withVault(target, "write", async ({ streams }) => {
-          const progress = (done: number, total: number) => bar.show(done, total, "receive");
-          try {
-            return await streams.receive(volume, host.pipes.input(), { progress, ...secret });
-          } catch (error) {
-            if (await streams.resumeToken(volume) !== null) await tellKept(target, volume);
-            throw error;
-          }
-        }),
-    );
+    const { id } = await mount.call("receive open", { ...asked }) as { readonly id: number };
+    let done = 0;
+    for await (const part of target.host.pipes.input()) {
+      for (let at = 0; at < part.length; at += PART_BYTES) {
+        const bytes = part.subarray(at, at + PART_BYTES);
+        await mount.call("receive write", { id, bytes });
+        done += bytes.length;
+        bar.show(done, 0, "receive");
+      }
+    }
+    return await mount.call("receive end", { id }) as ReceiveReport;
+  } catch (error) {
+    const { token } = await mount.call("receive token", { volume }) as { token: string | null };
+    if (token !== null) await tellKept(target, volume);
+    throw error;
   } finally {
-    await bar.clear();
+    mount.close();
   }
 }
 
@@ -154,7 +218,15 @@ export async function resumeToken(
   volume: string,
 ): Promise<{ readonly token: string }> {
   await requireWhole(target);
-  const token = await withVault(target, "read", ({ streams }) => streams.resumeToken(volume));
+  const verb = { name: "receive token", options: { volume } };
+  const { token } = await onMountOr(
+    target,
+    verb,
+    () =>
+      withVault(target, "read", async ({ streams }) => ({
+        token: await streams.resumeToken(volume),
+      })),
+  );
   if (token !== null) return { token };
   throw new VaultError(
     "missing",
@@ -168,9 +240,14 @@ export async function abandonReceive(
   volume: string,
 ): Promise<{ readonly volume: string }> {
   await requireWhole(target);
-  await withVault(target, "write", async (vault) => {
-    await vault.streams.abandon(volume);
-    await vault.volumes.free();
-  });
-  return { volume };
+  return await onMountOr(
+    target,
+    { name: "receive abandon", options: { volume } },
+    () =>
+      withVault(target, "write", async (vault) => {
+        await vault.streams.abandon(volume);
+        await vault.volumes.free();
+        return { volume };
+      }),
+  );
 }
