@@ -5,6 +5,7 @@ import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { unpackAt } from "./block_form.ts";
 import type { Damage } from "./damage.ts";
+import { InnerSeals } from "./inner_seals.ts";
 import { addExtent, type Extent, EXTENTS_MAX, type LaneJob, readsWell } from "./lane.ts";
 import { describePlace } from "./placed_seal.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
@@ -45,6 +46,8 @@ export interface BlockReaderParts {
 
 /** Reads and opens data blocks, at once or in the background; rebuilds those whose places are bad. */
 export class BlockReader {
+  /** Seals of content under the secrets of files. */
+  readonly inner: InnerSeals;
   private readonly parts: BlockReaderParts;
   private readonly context: SealContext;
   private readonly blockBytes: number;
@@ -60,6 +63,7 @@ export class BlockReader {
     const { kernel } = parts.context;
     this.parts = parts;
     this.context = parts.context;
+    this.inner = new InnerSeals(parts.context);
     this.blockBytes = parts.blockBytes;
     this.cutter = new ShardCutter(kernel);
     this.descriptors = reserveDescriptors(kernel, JOB_PLACES);
@@ -85,9 +89,17 @@ export class BlockReader {
     return address + index * this.blockBytes;
   }
 
+  /** Opens what is sealed under the secret of a file as well. */
+  unseal({ id, entry }: LocatedBlock, address: number): void {
+    const { inner } = entry;
+    if (inner === null || this.inner.unseal({ id, form: entry, address }, inner)) return;
+    throw unreadable(id);
+  }
+
   /** Makes the content of what is stored, zero-filled. */
   private unpack({ id, entry }: LocatedBlock, address: number): void {
     const { bytes } = this.context.kernel;
+    this.unseal({ id, entry }, address);
     if (!unpackAt(bytes, address, entry)) throw unreadable(id);
     bytes.fill(0, address + entry.length, address + this.blockBytes);
   }

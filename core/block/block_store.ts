@@ -7,6 +7,7 @@ import {
   contentCells,
   decodeMapEntry,
   encodeMapEntry,
+  type InnerSeal,
   MAP_KEY_BYTES,
   type MapEntry,
   placeCells,
@@ -29,6 +30,7 @@ import type { Damage } from "./damage.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver } from "./block_owner.ts";
 import type { SealContext } from "./seal_context.ts";
+import type { InnerSeals } from "./inner_seals.ts";
 import type { Space } from "./space.ts";
 
 /** Parts that a block store is made of. */
@@ -54,6 +56,8 @@ export class BlockStore {
   /** Sequence of the root under construction: the birth of new blocks. */
   birth = 0;
   observer: MapObserver | null = null;
+  /** Seals of content under the secrets of files. */
+  readonly inner: InnerSeals;
   private readonly context: SealContext;
   private readonly nodes: NodeIo;
   private readonly map: Tree;
@@ -77,6 +81,7 @@ export class BlockStore {
     this.damage = damage;
     this.nextId = parts.nextId;
     this.reader = new BlockReader({ context, blockBytes, k: redundancy.k, damage });
+    this.inner = this.reader.inner;
     this.writer = new BlockWriter({ context, space, blockBytes, redundancy });
   }
 
@@ -90,7 +95,10 @@ export class BlockStore {
 
   /** Seals and stores blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
   put(run: WriteRun, owner: BlockOwner): PutRun {
-    const put = this.writer.put(run, (block) => this.enter(block, { birth: this.birth, owner }));
+    const inner = null;
+    const put = this.writer.put(run, (block) => {
+      this.enter(block, { birth: this.birth, owner, inner });
+    });
     owner.took(put.cells);
     return put;
   }
@@ -112,7 +120,7 @@ export class BlockStore {
 
   private enter(
     { id, form, shape, places }: WrittenBlock,
-    of: { birth: number; owner: BlockOwner | null },
+    of: Pick<StoredBlock, "birth" | "owner" | "inner">,
   ): void {
     this.putEntry(id, { kind: KIND.data, level: 0, ...form, ...shape, ...of, places });
   }
@@ -250,6 +258,7 @@ export class BlockStore {
         m,
         birth: node.birth(),
         owner: null,
+        inner: null,
         places,
       });
     this.nodes.write({ kind, id, level, bytes, cells, done });
@@ -273,18 +282,57 @@ export class BlockStore {
   move(id: number): void {
     const entry = this.known(id);
     if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
+    this.writeAnew({ id, entry }, (address) => {
+      this.reader.readStored({ id, entry }, address);
+      return entry.inner;
+    });
+  }
+
+  /**
+   * Moves a block whose bytes become sealed under the secret of a file, or are not any more (null); the secrets are open.
+   * A blank one becomes zeros, whatever it was. False where it is so already.
+   */
+  reseal(id: number, secretId: number | null, blank = false): boolean {
+    const entry = this.known(id);
+    if ((entry.inner?.secretId ?? null) === secretId) return false;
+    this.writeAnew({ id, entry }, (address) => {
+      if (blank) this.context.kernel.wipe(address, entry.stored);
+      else this.reader.readStored({ id, entry }, address);
+      if (!blank) this.reader.unseal({ id, entry }, address);
+      return secretId === null ? null : this.inner.seal({ id, form: entry, address }, secretId);
+    });
+    return true;
+  }
+
+  /** Writes a data block to other places. `fill` says what it then holds, in its old form, and how that is sealed inside. */
+  private writeAnew(
+    { id, entry }: LocatedBlock,
+    fill: (address: number) => InnerSeal | null,
+  ): void {
     const { birth, codec, length, stored } = entry;
     const address = this.moveBuffer ??= this.context.kernel.reserve(this.blockBytes);
     this.absorb();
-    this.reader.readStored({ id, entry }, address);
+    const inner = fill(address);
     const bytes = { id, form: { codec, length, stored }, address };
-    this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null }));
+    this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null, inner }));
     this.freePlaces(entry);
   }
 
+  /** Stores a tree node again under its id, with other bytes of the same length: what a file that is locked had in it. */
+  replaceNode(id: number, bytes: Uint8Array): void {
+    const entry = this.known(id);
+    assert(entry.kind === KIND.volumeNode, "a node is replaced");
+    assert(entry.length === bytes.length, "a node keeps its length");
+    this.rewriteNode(id, entry, bytes);
+  }
+
   private moveNode(id: number, entry: MapEntry): void {
+    this.rewriteNode(id, entry, this.readNode(id));
+  }
+
+  private rewriteNode(id: number, entry: MapEntry, bytes: Uint8Array): void {
     const { level, birth } = entry;
-    this.writeNode(id, { level, bytes: this.readNode(id), birth: () => birth });
+    this.writeNode(id, { level, bytes, birth: () => birth });
     this.nodes.flush();
     this.freePlaces(entry);
   }
@@ -345,7 +393,7 @@ export class BlockStore {
 }
 
 type StoredBlock =
-  & Pick<MapEntry, "kind" | "level" | "codec" | "length" | "stored" | "k" | "m" | "birth">
+  & Pick<MapEntry, "kind" | "level" | "codec" | "length" | "stored" | "k" | "m" | "birth" | "inner">
   & {
     readonly places: readonly SealedPlace[];
     /** Of a data block that was put; a move has none. */

@@ -180,6 +180,12 @@ export class Page {
     this.insert(index, key, value);
   }
 
+  /** Puts other bytes of the same length in place of the value of record `index`, in a clean page too: whoever does it stores it. */
+  overwrite(index: number, value: Uint8Array): void {
+    assert(this.valueLength(index) === value.length, "what is overwritten keeps its length");
+    this.bytes.set(value, this.valueOffset(index));
+  }
+
   /** Removes record `index`. */
   remove(index: number): void {
     assert(this.dirty, "only dirty pages change");

@@ -39,6 +39,11 @@ export class Tree {
     return at < 0 ? null : page.value(at);
   }
 
+  /** The leaf in which a key is, or would be. */
+  leafOf(key: Uint8Array): Page {
+    return this.descend(key);
+  }
+
   /** Finds the leaf for `key` and remembers the path. */
   private descend(key: Uint8Array): Page {
     let page = this.root;

@@ -15,6 +15,8 @@ export const CATALOG_KEY = {
   pending: 5,
   session: 6,
   receive: 7,
+  lock: 8,
+  lockedInline: 9,
   scrub: 16,
   rescatter: 17,
 } as const;

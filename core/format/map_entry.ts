@@ -1,6 +1,6 @@
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { CELL_BYTES } from "../limits.ts";
+import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { NODE_SEAL_BYTES } from "./node.ts";
 import { PLACE_BYTES, readPlace, type SealedPlace, writePlace } from "./place.ts";
 import { isRedundancy } from "./redundancy.ts";
@@ -8,7 +8,7 @@ import { KIND } from "./seal_aad.ts";
 
 /**
  * FORMAT.md §5: an entry of the block map: the coordinate of one block. Key: block id, u64 big-endian. Value: 24 bytes,
- * a section of 8 where the block is compressed, then 48 for each place.
+ * a section of 8 where the block is compressed, one of 48 where it is sealed under a file secret too, then 48 for each place.
  *
  * | offset | size | meaning |
  * |---|---|---|
@@ -18,12 +18,14 @@ import { KIND } from "./seal_aad.ts";
  * | 3 | 1 | k: data shards; 1 where each place holds the whole block |
  * | 4 | 1 | m: parity shards, or further copies |
  * | 5 | 1 | places that follow |
- * | 6 | 2 | zero |
+ * | 6 | 1 | flags: 1 sealed under a file secret, inside |
+ * | 7 | 1 | zero |
  * | 8 | 4 | plaintext bytes |
  * | 12 | 4 | key epoch |
  * | 16 | 8 | birth: sequence of the first root that had this block |
  *
- * Where the codec is not 0: compressed bytes u32le, 4 zero. Each place:
+ * Where the codec is not 0: compressed bytes u32le, 4 zero. With flag 1: secret id (8), nonce (24) and tag (16) of the inner
+ * seal. Each place:
  *
  * | offset | size | meaning |
  * |---|---|---|
@@ -37,6 +39,10 @@ export const ENTRY_HEAD_BYTES = 24;
 export const MAP_KEY_BYTES = 8;
 /** Bytes of the section that a compressed block's entry has. */
 const CODEC_SECTION_BYTES = 8;
+/** Bytes of the section of a block that is sealed under a file secret as well. */
+const INNER_SECTION_BYTES = 8 + NONCE_BYTES + TAG_BYTES;
+const FLAGS_AT = 6;
+const SEALED_TWICE = 1;
 /** How the bytes of a data block are stored. */
 export const CODEC = { raw: 0, zstd: 1 } as const;
 /** Bytes of the largest data block. */
@@ -46,6 +52,13 @@ export const BLOCK_BYTES_MAX = 1 << 20;
 export interface BlockPlace extends SealedPlace {
   /** Nothing is there: it is lost, and known to be. */
   readonly missing: boolean;
+}
+
+/** How the bytes of a block are sealed under the secret of a file, inside the seals of its places. */
+export interface InnerSeal {
+  readonly secretId: number;
+  readonly nonce: Uint8Array;
+  readonly tag: Uint8Array;
 }
 
 /** A decoded entry. */
@@ -61,6 +74,8 @@ export interface MapEntry {
   readonly stored: number;
   readonly epoch: number;
   readonly birth: number;
+  /** Null where the vault's keys alone open it. */
+  readonly inner: InnerSeal | null;
   readonly places: readonly BlockPlace[];
 }
 
@@ -80,14 +95,22 @@ export function readMapKey(key: Uint8Array): number {
 
 /** Encodes an entry. */
 export function encodeMapEntry(entry: MapEntry): Uint8Array<ArrayBuffer> {
-  const placesAt = placesFrom(entry.codec);
+  const { codec, inner } = entry;
+  const innerAt = innerFrom(codec);
+  const placesAt = innerAt + (inner === null ? 0 : INNER_SECTION_BYTES);
   const bytes = new Uint8Array(placesAt + PLACE_BYTES * entry.places.length);
   const view = viewOf(bytes);
   bytes.set([entry.kind, entry.level, entry.codec, entry.k, entry.m, entry.places.length]);
   view.setUint32(8, entry.length, true);
   view.setUint32(12, entry.epoch, true);
   setU64(view, 16, entry.birth);
-  if (entry.codec !== CODEC.raw) view.setUint32(ENTRY_HEAD_BYTES, entry.stored, true);
+  if (codec !== CODEC.raw) view.setUint32(ENTRY_HEAD_BYTES, entry.stored, true);
+  if (inner !== null) {
+    bytes[FLAGS_AT] = SEALED_TWICE;
+    setU64(view, innerAt, inner.secretId);
+    bytes.set(inner.nonce, innerAt + 8);
+    bytes.set(inner.tag, innerAt + 8 + NONCE_BYTES);
+  }
   entry.places.forEach((place, i) => {
     const at = placesAt + PLACE_BYTES * i;
     writePlace(bytes, at, place);
@@ -104,9 +127,12 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   const length = view.getUint32(8, true);
   const birth = getU64(view, 16);
   if (codec > CODEC.zstd || !isRedundancy({ k, m }) || count !== k + m) throw badEntry("code");
-  const placesAt = placesFrom(codec);
+  const flags = bytes[FLAGS_AT];
+  if (flags > SEALED_TWICE) throw badEntry("flags");
+  const innerAt = innerFrom(codec);
+  const placesAt = innerAt + (flags === 0 ? 0 : INNER_SECTION_BYTES);
   if (bytes.length !== placesAt + PLACE_BYTES * count) throw badEntry("length");
-  if (kind !== KIND.data && kind !== KIND.volumeNode) throw badEntry("kind");
+  if (kind !== KIND.data && (kind !== KIND.volumeNode || flags !== 0)) throw badEntry("kind");
   if (length === 0 || length > BLOCK_BYTES_MAX || Number.isNaN(birth)) throw badEntry("number");
   const stored = codec === CODEC.raw ? length : view.getUint32(ENTRY_HEAD_BYTES, true);
   if (codec !== CODEC.raw && (kind !== KIND.data || !savesCells(stored, length))) {
@@ -119,11 +145,20 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
     places.push({ ...readPlace(bytes, at), missing: bytes[at + 1] !== 0 });
   }
   const epoch = view.getUint32(12, true);
-  return { kind, level, codec, k, m, length, stored, epoch, birth, places };
+  const inner = flags === 0 ? null : readInner(bytes, innerAt);
+  return { kind, level, codec, k, m, length, stored, epoch, birth, inner, places };
 }
 
-/** Where an entry's places begin. */
-function placesFrom(codec: number): number {
+function readInner(bytes: Uint8Array, at: number): InnerSeal {
+  const secretId = getU64(viewOf(bytes), at);
+  if (Number.isNaN(secretId)) throw badEntry("secret");
+  const [nonceAt, tagAt] = [at + 8, at + 8 + NONCE_BYTES];
+  const tag = bytes.slice(tagAt, tagAt + TAG_BYTES);
+  return { secretId, nonce: bytes.slice(nonceAt, tagAt), tag };
+}
+
+/** Where what follows the codec's section begins. */
+function innerFrom(codec: number): number {
   return codec === CODEC.raw ? ENTRY_HEAD_BYTES : ENTRY_HEAD_BYTES + CODEC_SECTION_BYTES;
 }
 

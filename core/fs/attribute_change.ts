@@ -7,6 +7,7 @@ import { isDirectory, isRegular } from "./mode.ts";
 import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
 import type { Privileges } from "./privileges.ts";
+import type { StoredData } from "./stored_data.ts";
 
 /** Longest file: 16 TiB. */
 export const FILE_BYTES_MAX = 2 ** 44;
@@ -19,11 +20,13 @@ export interface ChangeParts {
   readonly space: FileSpace;
   readonly privileges: Privileges;
   readonly admission: Admission;
+  readonly stored: StoredData;
 }
 
 /** setattr: size, owner, mode and times, each only where present. */
 export function changeAttributes(parts: ChangeParts, node: Node, change: AttributeChange): void {
   check(node, change);
+  if (change.size !== undefined) parts.stored.requireWritable(node);
   const { clock, nodes, space, privileges, admission } = parts;
   const { inode } = node;
   const { size } = change;

@@ -6,6 +6,10 @@ import { isDirectory, isRegular } from "./mode.ts";
 import type { Node } from "./node.ts";
 import type { FileSystemParts } from "./parts.ts";
 
+/** Flags of `open` of a file that is to be changed. */
+const O_ACCMODE = 3;
+const O_TRUNC = 0o1000;
+
 /** SEEK_DATA and SEEK_HOLE. */
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
@@ -24,16 +28,28 @@ export class FileOperations {
     this.#keepsAccessTimes = keepsAccessTimes;
   }
 
+  /** Counts one more who has it open. */
+  open(node: Node, flags: number): void {
+    const { stored } = this.#parts;
+    stored.requireReadable(node);
+    if ((flags & (O_ACCMODE | O_TRUNC)) !== 0) stored.requireWritable(node);
+    node.opens++;
+  }
+
   /** The node of a regular file; EISDIR or EINVAL for anything else. */
   file(ino: number): Node {
     const node = this.#parts.nodes.get(ino);
-    if (isRegular(node.inode.mode)) return node;
+    if (isRegular(node.inode.mode)) {
+      this.#parts.stored.requireReadable(node);
+      return node;
+    }
     return fail(isDirectory(node.inode.mode) ? "EISDIR" : "EINVAL");
   }
 
   /** Writes; the clock has been read. */
   write(node: Node, request: WriteRequest): void {
-    const { admission, writer, privileges, nodes, clock } = this.#parts;
+    const { admission, writer, privileges, nodes, clock, stored } = this.#parts;
+    stored.requireWritable(node);
     const { offset, length } = request;
     if (offset < 0 || length < 0) fail("EINVAL");
     if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
@@ -51,6 +67,7 @@ export class FileOperations {
     const node = nodes.get(ino);
     const { offset, length } = range;
     if (!isRegular(node.inode.mode)) fail("ENODEV");
+    this.#parts.stored.requireWritable(node);
     if (offset < 0 || length <= 0) fail("EINVAL");
     if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
     this.#changeSpace(node, offset, offset + length, mode);

@@ -134,10 +134,10 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     });
   }
 
-  open(ino: number, _flags: number): void {
+  open(ino: number, flags: number): void {
     this.#look(() => {
       this.#parts.nodes.trim();
-      this.#parts.nodes.get(ino).opens++;
+      this.#files.open(this.#parts.nodes.get(ino), flags);
     });
   }
 

@@ -5,9 +5,18 @@ import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { type BlockBuffer, BlockPool } from "./block_pool.ts";
 import { Compressibility } from "./compressibility.ts";
+import { asPosixError } from "./errno.ts";
+import { VaultError } from "../errors.ts";
 import { ExtentMap } from "./extent_map.ts";
 import { InFlight } from "./in_flight.ts";
 import type { Node } from "./node.ts";
+
+/** Made once: whoever walks over locked files meets it often. */
+const LOCKED = asPosixError(
+  new VaultError("denied", "its content is locked or shredded; unlock the file first", {
+    errno: "EACCES",
+  }),
+);
 
 /** Files up to this length lie in the tree. */
 export const INLINE_BYTES_MAX = 2048;
@@ -46,6 +55,16 @@ export class StoredData {
     this.#spare = memory.reserve(store.blockBytes);
   }
 
+  /** EACCES where the content of a file is locked, for everybody. */
+  requireReadable({ ino }: Pick<Node, "ino">): void {
+    if (this.store.locks?.mayRead(ino) === false) throw LOCKED;
+  }
+
+  /** EACCES where it must not change: its secret may be open for reading. */
+  requireWritable({ ino }: Pick<Node, "ino">): void {
+    if (this.store.locks?.mayWrite(ino) === false) throw LOCKED;
+  }
+
   /** Opens `count` blocks with consecutive ids into kernel memory. */
   open(firstId: number, count: number, address: number): void {
     this.inFlight.settleIds(firstId, count);
@@ -70,7 +89,8 @@ export class StoredData {
   /** Inline data: a view, good until the next call on the tree; null where the file has none. */
   inline(node: Node): Uint8Array | null {
     if ((node.inode.flags & INODE_FLAG.inline) === 0) return null;
-    return this.store.tree.get(encodeNodeKey(this.#key, KEY_TYPE.inline, node.ino));
+    const data = this.store.tree.get(encodeNodeKey(this.#key, KEY_TYPE.inline, node.ino));
+    return data === null ? null : this.store.locks?.inline(node.ino, data) ?? data;
   }
 
   /** Replaces the inline data. */

@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
 import type { BlockStore } from "../block/block_store.ts";
 import type { PageCache } from "../btree/page_cache.ts";
@@ -72,6 +73,12 @@ export class Branch implements BlockOwner {
   settle(): void {
     if (this.run !== null) this.parts.catalog.putDeadRun(this.run);
     this.run = null;
+  }
+
+  /** Takes the root page from the cache, where others find it too; nothing is changed that is not stored. */
+  refresh(): void {
+    assert(!this.tree.root.dirty, "what is refreshed is stored");
+    this.tree.root = this.pages.page(this.tree.root.ref);
   }
 
   /** Seals and queues the changed pages. */

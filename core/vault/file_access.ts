@@ -11,11 +11,12 @@ import {
 import { isDirectory, isRegular, isSymlink, PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import { type LastName, namesOf, Paths } from "../fs/paths.ts";
 import type { UnnamedFileSystem } from "../fs/unnamed_files.ts";
+import type { FileLocks, FileLockState, LockableFile } from "./file_locks.ts";
 import { FileReplacement } from "./file_replacement.ts";
 import { type FileType, typeOf } from "./file_status.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { OpenFile } from "./open_file.ts";
-import { asPathError, type FilePath } from "./path_failure.ts";
+import { asPathError, type FilePath, shownPath } from "./path_failure.ts";
 
 /** Symlinks followed to the file that is to be written, as in Linux. */
 const SYMLINKS_MAX = 40;
@@ -35,6 +36,8 @@ export interface VaultFilesParts {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Waits until a step may run (null: now); throws where it never may. Lets everything in unless given. */
   readonly enter?: () => Promise<void> | null;
+  /** Locks of the vault that they are of. */
+  readonly locks?: FileLocks;
   /** Shared with others over the same filesystem. */
   readonly transfer?: FileTransfer;
 }
@@ -63,12 +66,19 @@ export interface DirectoryEntry {
   readonly ino: number;
 }
 
+/** A regular file, and what locks it. */
+export interface AccessedFile extends LockableFile {
+  readonly locks: FileLocks;
+  state(): FileLockState;
+}
+
 /** The filesystem as the library uses it: by path, one atomic step at a time, with errors for programs. */
 export class FileAccess {
   readonly fs: FileSystem & UnnamedFileSystem;
   readonly paths: Paths;
   readonly caller: Caller;
   readonly #transfer: FileTransfer;
+  readonly #locks: FileLocks | undefined;
   readonly #enter: () => Promise<void> | null;
   readonly #opened = new Set<{ release(): void }>();
 
@@ -77,6 +87,7 @@ export class FileAccess {
     this.paths = new Paths(parts.fileSystem);
     this.caller = { ...OWNER, ...parts.owner };
     this.#transfer = parts.transfer ?? new FileTransfer(parts.fileSystem, parts.kernel);
+    this.#locks = parts.locks;
     this.#enter = parts.enter ?? (() => null);
   }
 
@@ -95,6 +106,15 @@ export class FileAccess {
     const out = emptyAttributes();
     this.paths.stat(path, out);
     return out;
+  }
+
+  /** The regular file that a path leads to, and what locks it. */
+  lockable(path: FilePath): AccessedFile {
+    const { ino, mode } = this.stat(path);
+    if (!isRegular(mode)) fail(isDirectory(mode) ? "EISDIR" : "EINVAL");
+    const locks = this.#locks;
+    if (locks === undefined) fail("EOPNOTSUPP");
+    return { ino, path: shownPath(path), locks, state: () => locks.state(ino) };
   }
 
   /** The inode that a path names itself, which may be a symlink. */

@@ -57,6 +57,14 @@ export interface FileStatus {
   readonly times: { readonly atime: Time; readonly mtime: Time; readonly ctime: Time };
 }
 
+/** How full a vault is. */
+export interface SpaceStatus {
+  /** What the vault may come to hold. */
+  readonly totalBytes: number;
+  /** What can still be stored. */
+  readonly freeBytes: number;
+}
+
 /** Bytes of a unit of `st_blocks`. */
 const SECTOR_BYTES = 512;
 

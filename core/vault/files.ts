@@ -6,23 +6,22 @@ import {
   bytesOf,
   type DirectoryEntry,
   FileAccess,
-  joined,
   type OpenFileOptions,
   type VaultFilesParts,
 } from "./file_access.ts";
-import { type FileStatus, type FileTime, statusOf, timeOf } from "./file_status.ts";
+import {
+  type FileStatus,
+  type FileTime,
+  type SpaceStatus,
+  statusOf,
+  timeOf,
+} from "./file_status.ts";
+import type { EraseOptions, FileLockState, LockOptions, UnlockOptions } from "./file_locks.ts";
+import { type WalkedEntry, walkTree } from "./file_walk.ts";
 import { readableOf, writableOf } from "./file_streams.ts";
 import type { FileReplacement } from "./file_replacement.ts";
 import type { OpenFile } from "./open_file.ts";
 import { type FilePath, shownPath } from "./path_failure.ts";
-
-/** An entry met on a walk. */
-export interface WalkedEntry extends DirectoryEntry {
-  /** Where it is, beginning with the path that the walk was given. */
-  readonly path: string;
-  /** The path as it is: for names that are not UTF-8. */
-  readonly pathBytes: Uint8Array<ArrayBuffer>;
-}
 
 /** A part of a file. */
 export interface FileRange {
@@ -30,14 +29,6 @@ export interface FileRange {
   readonly offset?: number;
   /** How many bytes at most; up to the end unless given. */
   readonly length?: number;
-}
-
-/** How full a vault is. */
-export interface SpaceStatus {
-  /** What the vault may come to hold. */
-  readonly totalBytes: number;
-  /** What can still be stored. */
-  readonly freeBytes: number;
 }
 
 /**
@@ -99,30 +90,8 @@ export class VaultFiles {
   }
 
   /** Everything below a directory, depth first, a directory before what it holds. Symlinks are not followed. */
-  async *walk(path: FilePath): AsyncGenerator<WalkedEntry, void, undefined> {
-    const waiting = [{ path: bytesOf(path), entries: (await this.list(path)).values() }];
-    const entered = new Set([(await this.stat(path)).ino]);
-    while (waiting.length > 0) {
-      const at = waiting[waiting.length - 1];
-      const { value: entry } = at.entries.next();
-      if (entry === undefined) {
-        waiting.pop();
-        continue;
-      }
-      const pathBytes = joined(at.path, entry.nameBytes);
-      yield { ...entry, path: shownPath(pathBytes), pathBytes };
-      if (entry.type !== "directory") continue;
-      // A directory has one name: meeting it again, the walk would never end.
-      if (entered.has(entry.ino)) {
-        throw new VaultError(
-          "corrupt",
-          `Cannot enter "${shownPath(pathBytes)}": it has a second name`,
-        );
-      }
-      entered.add(entry.ino);
-      const below = await this.#listIfThere(pathBytes);
-      waiting.push({ path: pathBytes, entries: below.values() });
-    }
+  walk(path: FilePath): AsyncGenerator<WalkedEntry, void, undefined> {
+    return walkTree(this, path);
   }
 
   /** A file's bytes, or a part of them. */
@@ -339,6 +308,64 @@ export class VaultFiles {
     );
   }
 
+  /** How it is with a file: whether it is locked, and whether that is finished. */
+  lockState(path: FilePath): Promise<FileLockState> {
+    return this.#access.step("read", path, () => this.#access.lockable(path).state());
+  }
+
+  /**
+   * Locks a file under a passphrase of its own: from then on its content can be read, or changed, by nobody who does not know
+   * it, whatever else opens the vault, and in no snapshot or clone either. Its name and what `stat` shows stay. Returns when
+   * what it was sealed as before is overwritten.
+   *
+   * @example
+   * ```ts
+   * import { createVault } from "../../mod.ts";
+   * import assert from "node:assert/strict";
+   * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
+   * await vault.files.writeFile("/diary", "dear diary");
+   * await vault.files.lock("/diary", { passphrase: "battery staple" });
+   * await assert.rejects(vault.files.readText("/diary"), { kind: "denied" });
+   * await vault.files.unlock("/diary", { passphrase: "battery staple" });
+   * assert.equal(await vault.files.readText("/diary"), "dear diary");
+   * ```
+   */
+  async lock(path: FilePath, options: LockOptions): Promise<void> {
+    const file = await this.#access.step("lock", path, () => this.#access.lockable(path));
+    await file.locks.lock(file, options);
+  }
+
+  /** Unlocks a file, for good, or to be read until the vault is closed. After wrong passphrases, others have to wait. */
+  async unlock(path: FilePath, options: UnlockOptions): Promise<void> {
+    const file = await this.#access.step("unlock", path, () => this.#access.lockable(path));
+    await file.locks.unlock(file, options);
+  }
+
+  /**
+   * Removes a file and makes its content unreadable in the whole vault: in snapshots and clones, which keep its name, under
+   * further names, and in free cells. Nothing brings it back.
+   *
+   * @example
+   * ```ts
+   * import { createVault } from "../../mod.ts";
+   * import assert from "node:assert/strict";
+   * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
+   * await vault.files.writeFile("/draft", "never mind");
+   * await vault.snapshots.create("main", "before");
+   * await vault.files.shred("/draft");
+   * assert.equal(await vault.files.exists("/draft"), false);
+   * await using before = await vault.snapshots.open("main", "before");
+   * await assert.rejects(before.files.readText("/draft"), { kind: "denied" });
+   * ```
+   */
+  async shred(path: FilePath, options: EraseOptions = {}): Promise<void> {
+    const file = await this.#access.step("shred", path, () => this.#access.lockable(path));
+    await file.locks.shred(file, options);
+    await this.remove(path);
+    await this.sync();
+    await file.locks.forgetIfGone(file.ino);
+  }
+
   /** How much space there is. */
   statfs(): Promise<SpaceStatus> {
     return this.#access.step("read", "/", () => {
@@ -373,16 +400,6 @@ export class VaultFiles {
 
   #replace(path: FilePath, mode: number | undefined): Promise<FileReplacement> {
     return this.#access.step("write", path, () => this.#access.replace(path, mode));
-  }
-
-  /** A directory that was there a moment ago may have been removed since. */
-  async #listIfThere(path: Uint8Array): Promise<DirectoryEntry[]> {
-    try {
-      return await this.list(path);
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw error;
-    }
   }
 }
 

@@ -61,6 +61,7 @@ Deno.test("tree nodes: each has its entry, others have none", () => {
   };
   const of = (id: number) => ({
     ...entry,
+    inner: null,
     birth: id,
     places: [{ ...entry.places[0], cell: 7 * id }],
   });

@@ -7,6 +7,7 @@ import type { OpenedVolume } from "../volume/open_volume.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
+import type { FileLocks } from "./file_locks.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, whenFree } from "./transactions.ts";
@@ -24,6 +25,7 @@ export interface OpenViewsParts {
   readonly enter: Enter;
   /** The vault's first volume, which is open already. */
   readonly first: PosixFileSystem;
+  readonly locks: FileLocks;
   /** Files of the first volume. */
   readonly makeFiles: (enter: Enter) => VaultFiles;
 }
@@ -168,8 +170,8 @@ export class OpenViews {
   }
 
   #files({ fileSystem, transfer }: Mounted, enter: Enter): VaultFiles {
-    const { kernel, owner } = this.#parts;
-    return new VaultFiles({ fileSystem, kernel, owner, enter, transfer });
+    const { kernel, owner, locks } = this.#parts;
+    return new VaultFiles({ fileSystem, kernel, owner, enter, transfer, locks });
   }
 
   #add(parts: ConstructorParameters<typeof OpenVolume>[0]): OpenVolume {

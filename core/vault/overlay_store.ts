@@ -5,7 +5,7 @@ import { cellsFor } from "../format/map_entry.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Volume } from "../volume/volume.ts";
-import type { BlockRun, DataBlocks, VolumeStore } from "../volume/volume_store.ts";
+import type { BlockRun, ContentLocks, DataBlocks, VolumeStore } from "../volume/volume_store.ts";
 import { OverlayTree } from "./overlay_tree.ts";
 import { ReadSet } from "./read_set.ts";
 
@@ -38,6 +38,10 @@ export class OverlayStore implements VolumeStore {
 
   nextObjectId(): number {
     return this.#volume.nextObjectId();
+  }
+
+  get locks(): ContentLocks {
+    return this.#volume.locks;
   }
 
   hashName(name: Uint8Array): number {

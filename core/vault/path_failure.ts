@@ -54,7 +54,7 @@ export function asPathError(error: unknown, verb: string, path: FilePath): unkno
   const { cause } = error;
   const what = `Cannot ${verb} "${shownPath(path)}"`;
   const options = { operation: verb, errno: name, cause };
-  if (cause instanceof VaultError && name === "EIO") {
+  if (cause instanceof VaultError && (name === "EIO" || name === "EACCES")) {
     return new VaultError(cause.kind, `${what}: ${cause.message}`, options);
   }
   return new VaultError(kind, `${what}: ${text}`, options);

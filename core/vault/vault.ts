@@ -20,6 +20,7 @@ import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volu
 import { requireAll } from "../volume/member_set.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
+import { FileLocks } from "./file_locks.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { OpenViews } from "./open_views.ts";
 import { asPathError } from "./path_failure.ts";
@@ -181,6 +182,12 @@ export class Vault implements AsyncDisposable {
    * @internal
    */
   readonly transactions: Transactions;
+  /**
+   * Locked files.
+   *
+   * @internal
+   */
+  readonly locks: FileLocks = new FileLocks(this);
   private madeFiles: VaultFiles | null = null;
   private closed = false;
 
@@ -218,17 +225,18 @@ export class Vault implements AsyncDisposable {
     const owner = options.owner ?? root;
     this.owner = owner;
     let transfer: FileTransfer | undefined;
+    const { locks } = this;
     this.makeFiles = (enter) => {
       if (transfer === undefined) {
         const made = transfer = new FileTransfer(fileSystem, kernel);
         opened.volume.wipers.push(() => made.wipe());
       }
-      return new VaultFiles({ fileSystem, kernel, owner, enter, transfer });
+      return new VaultFiles({ fileSystem, kernel, owner, enter, transfer, locks });
     };
     const { makeFiles } = this;
     this.transactions = new Transactions({ fileSystem, volume: opened.volume, makeFiles });
     const { enter } = this.transactions;
-    const views = { opened, kernel, owner, noatime, enter, first: fileSystem, makeFiles };
+    const views = { opened, kernel, owner, noatime, enter, first: fileSystem, makeFiles, locks };
     this.views = new OpenViews(views);
     const { volume: { id }, volumes } = opened;
     const name = () => volumes.nameOf(id);

@@ -1,6 +1,7 @@
 import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
 import { isUnreadable } from "../block/block_reader.ts";
+import type { BlockStore } from "../block/block_store.ts";
 import type { PutRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
@@ -14,10 +15,13 @@ import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import { repairFound } from "../tree/repair.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { type CatalogChange, Durability } from "./durability.ts";
+import type { EngineParts, OpenTransaction, OpenTree, OwnedRun } from "./engine_parts.ts";
 import type { LoggedTree, UndoneVisitor } from "./logged_tree.ts";
+import { LockTable } from "./lock_table.ts";
 import { MediumSync } from "./medium_sync.ts";
 import { NameHash } from "./name_hash.ts";
-import { ReleasedCells } from "./released_cells.ts";
+import { NoiseSource } from "./noise_source.ts";
+import { eraseRun, ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
 import { SpaceAdmission } from "./space_admission.ts";
 import { requireTransactionRoom, TRANSACTION_BYTES_MAX } from "./transaction_room.ts";
@@ -27,41 +31,6 @@ import type { BlockRun } from "./volume_store.ts";
 const LOG_BYTES_MAX = 4 * MIB;
 /** Changed tree pages beyond this are written as a root at the end of the operation. */
 const DIRTY_BYTES_MAX = 24 * MIB;
-
-/** What an engine stands on. */
-export interface EngineParts {
-  readonly kernel: Kernel;
-  readonly runtime: Runtime;
-  readonly media: JoinedMedia;
-  readonly store: TreeStore;
-  readonly layoutKey: Uint8Array;
-  readonly readOnly: boolean;
-  /** When free cells are given back to the storage below. */
-  readonly discard: "never" | "asked" | "committed";
-}
-
-/** A volume that is open. */
-export interface OpenTree {
-  readonly tree: LoggedTree;
-  /** Puts what is in memory only. */
-  flush(): void;
-  /** Forgets what is in memory only: the tree is not what it was. */
-  reset(): void;
-}
-
-/** What ends with a transaction, one way or the other. */
-interface OpenTransaction {
-  /** Runs that go when it is rolled back. */
-  readonly puts: OwnedRun[];
-  /** Runs that go when it is kept. */
-  readonly drops: OwnedRun[];
-}
-
-interface OwnedRun {
-  readonly firstId: number;
-  readonly count: number;
-  readonly owner: BlockOwner;
-}
 
 /**
  * What all volumes of a vault share: one intent log, one sequence of roots, one transaction at a time, and the
@@ -75,12 +44,17 @@ export class Engine {
   readonly media: JoinedMedia;
   readonly log: MutationBuffer = new MutationBuffer(LOG_BYTES_MAX);
   readonly names: NameHash;
+  /** Files whose content is locked. */
+  readonly locks: LockTable;
+  readonly noise: NoiseSource;
   /** Run by {@linkcode wipe}: whoever keeps clear text in kernel memory overwrites it. */
   readonly wipers: (() => void)[] = [];
-  /** Told of each root that has become durable. */
+  /** Told of each durable root. */
   onRoot: () => void = () => {};
   /** Lets go what is kept only while there is room for it; false where there is nothing. */
   giveWay: () => boolean = () => false;
+  /** Cells are overwritten with noise as soon as they come free. */
+  erasesReleased = false;
   private readonly released: ReleasedCells | null;
   /** What a root released is discarded with the next one. */
   private readonly discardsAtCommit: boolean;
@@ -126,10 +100,12 @@ export class Engine {
       },
       kept: () => this.admission.kept(),
       inTransaction: () => this.inTransaction,
-      released: (run) => this.released?.add(run),
+      released: (run) => this.release(run),
       rootDurable: () => this.onRoot(),
     });
     this.names = new NameHash(this.kernel, parts.layoutKey);
+    this.locks = new LockTable(store);
+    this.noise = new NoiseSource(this.kernel, this.runtime);
     store.blocks.observer = {
       entryPut: (id, entry, owner) => this.noteEntry(id, entry, owner),
       runDropped: (firstId, count, owner) => this.noteDrop(firstId, count, owner),
@@ -150,6 +126,7 @@ export class Engine {
   /** Overwrites the key of names, and clear text, in kernel memory. */
   wipe(): void {
     this.names.wipe();
+    this.locks.wipe();
     for (const wipe of this.wipers) wipe();
   }
 
@@ -165,7 +142,7 @@ export class Engine {
     this.trees.delete(tree);
   }
 
-  /** Throws inside a transaction, which volumes and snapshots cannot be changed by. */
+  /** Throws inside a transaction: volumes and snapshots cannot be changed by one. */
   checkNoTransaction(): void {
     if (!this.inTransaction) return;
     throw new VaultError("conflict", "Cannot change volumes inside a transaction: end it first");
@@ -271,6 +248,17 @@ export class Engine {
     }
   }
 
+  /** Changes what is stored, and ends with a root; whoever knows the record at `key`, or a content, forgets it. */
+  asOneRoot(key: Uint8Array, change: () => void): void {
+    this.checkWritable();
+    this.durability.failing(change);
+    this.commitNow();
+    for (const open of this.trees) {
+      open.tree.announce(key);
+      open.reset();
+    }
+  }
+
   /** Says that the next commit has something to write that no mutation told of. */
   markChanged(): void {
     this.checkWritable();
@@ -290,6 +278,11 @@ export class Engine {
     if (this.readOnly || !this.admission.hasRoom(cells)) return damage.giveUp();
     durability.changes++;
     durability.failing(() => repairFound(this.store));
+  }
+
+  private release(run: number): void {
+    if (this.erasesReleased) eraseRun(this, run);
+    this.released?.add(run);
   }
 
   /** Gives free cells back to the storage below: those that were released and not taken again. */
@@ -372,10 +365,15 @@ export class Engine {
 
   /** Seals a block anew in another place, under a fresh nonce. Nothing has changed where it cannot be read. */
   move(id: number): void {
+    this.moving((blocks) => blocks.move(id));
+  }
+
+  /** The same with `write`, which moves one block in some way. */
+  moving(write: (blocks: BlockStore) => void): void {
     this.admit(this.store.blockBytes / CELL_BYTES, "write");
     this.checkWritable();
     try {
-      this.store.blocks.move(id);
+      write(this.store.blocks);
     } catch (error) {
       if (!isUnreadable(error)) this.durability.fail(error);
       throw error;

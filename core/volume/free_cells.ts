@@ -1,7 +1,7 @@
 import { freeRuns } from "../block/segment_bitmap.ts";
-import { isHole, wipe } from "../bytes.ts";
+import { isHole } from "../bytes.ts";
 import { runCell, runCount } from "../format/space_record.ts";
-import { CELL_BYTES, KEY_BYTES, SEGMENT_CELLS, SLOT_CELLS } from "../limits.ts";
+import { CELL_BYTES, SEGMENT_CELLS, SLOT_CELLS } from "../limits.ts";
 import type { Engine } from "./engine.ts";
 
 /** Where free cells lie, and what may be done with them. */
@@ -17,32 +17,21 @@ export interface FreeCellsOptions {
  * were written, after each segment.
  */
 export function* overwriteFreeCells(options: FreeCellsOptions): Generator<number> {
-  const { space, context: { kernel, runtime } } = options.engine.store;
-  const address = kernel.reserve(SLOT_CELLS * CELL_BYTES);
-  const seedAt = kernel.reserve(KEY_BYTES);
-  const seed = new Uint8Array(KEY_BYTES);
-  const noise = (length: number) => {
-    runtime.random(seed);
-    kernel.bytes.set(seed, seedAt);
-    kernel.fillRandom(address, length, seedAt);
-    return kernel.bytes.subarray(address, address + length);
-  };
+  const { store: { space }, noise } = options.engine;
   try {
     for (const { first, segments } of space.members) {
       for (let segment = first; segment < first + segments; segment++) {
-        if (!space.isUnused(segment)) yield overwriteSegment(options, segment, noise);
+        if (!space.isUnused(segment)) yield overwriteSegment(options, segment);
       }
     }
   } finally {
-    kernel.wipe(seedAt, KEY_BYTES);
-    wipe(seed);
+    noise.wipe();
   }
 }
 
 function overwriteSegment(
-  { engine: { store: { space }, media }, discards }: FreeCellsOptions,
+  { engine: { store: { space }, media, noise }, discards }: FreeCellsOptions,
   segment: number,
-  noise: (length: number) => Uint8Array,
 ): number {
   const runs: { offset: number; length: number }[] = [];
   const present = new Uint8Array(SLOT_CELLS * CELL_BYTES);
@@ -52,7 +41,7 @@ function overwriteSegment(
     const bytes = present.subarray(0, length);
     media.read(offset, bytes);
     if (isHole(bytes)) continue;
-    media.write(offset, noise(length));
+    media.write(offset, noise.take(length));
     runs.push({ offset, length });
   }
   if (runs.length === 0) return 0;

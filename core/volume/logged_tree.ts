@@ -62,8 +62,13 @@ export class LoggedTree implements KeyValueTree {
     this.watchers.push(changing);
   }
 
-  private remember(key: Uint8Array): void {
+  /** Calls the watchers of a key without changing it. */
+  announce(key: Uint8Array): void {
     for (const changing of this.watchers) changing(key);
+  }
+
+  private remember(key: Uint8Array): void {
+    this.announce(key);
     this.undo?.add(key, () => this.tree.get(key));
   }
 

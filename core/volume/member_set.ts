@@ -139,13 +139,14 @@ export function memberStates(
 /** Refuses what has to be done on every member, where one is missing. */
 export function requireAll(
   open: { readonly store: TreeStore; readonly media: JoinedMedia },
+  { what, operation } = { what: "change the keys of", operation: "change key slots" },
 ): void {
   for (const [number, state] of memberStates(open)) {
     if (state !== "missing") continue;
     throw new VaultError(
       "unavailable",
-      `Cannot change the keys of a vault whose member ${number} is missing: bring it back, or remove it`,
-      { operation: "change key slots" },
+      `Cannot ${what} a vault whose member ${number} is missing: bring it back, or remove it`,
+      { operation },
     );
   }
 }

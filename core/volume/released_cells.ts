@@ -1,7 +1,8 @@
 import type { Space } from "../block/space.ts";
 import { runCell, runCount } from "../format/space_record.ts";
-import { CELL_BYTES } from "../limits.ts";
+import { CELL_BYTES, SLOT_CELLS } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
+import type { NoiseSource } from "./noise_source.ts";
 
 /** Runs that wait: it bounds the memory that remembers them. */
 const RUNS_MAX = 1 << 18;
@@ -37,5 +38,18 @@ export class ReleasedCells {
       if (end > cell) this.medium.discard(cell * CELL_BYTES, (end - cell) * CELL_BYTES);
       else i++;
     }
+  }
+}
+
+/** Overwrites a run that is free with noise. */
+export function eraseRun(
+  { media, noise }: { readonly media: Pick<DirectAccess, "write">; readonly noise: NoiseSource },
+  run: number,
+): void {
+  for (let cell = runCell(run), left = runCount(run); left > 0;) {
+    const count = Math.min(left, SLOT_CELLS);
+    media.write(cell * CELL_BYTES, noise.take(count * CELL_BYTES));
+    cell += count;
+    left -= count;
   }
 }

@@ -6,16 +6,24 @@ import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import type { Engine } from "./engine.ts";
-import type { DataBlocks, KeyValueTree, PendingGet, VolumeStore } from "./volume_store.ts";
+import type {
+  ContentLocks,
+  DataBlocks,
+  KeyValueTree,
+  PendingGet,
+  VolumeStore,
+} from "./volume_store.ts";
 
 /** A snapshot that is open: what a volume held, to be read only. It shares every cache with the volumes. */
 export class SnapshotStore implements VolumeStore, DataBlocks {
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   readonly readOnly = true;
+  readonly locks: ContentLocks;
   readonly tree: KeyValueTree;
   readonly snapshot: PlacedSnapshot;
   private readonly engine: Engine;
+  private current: Tree;
   private readonly closed: (store: SnapshotStore) => void;
 
   /** `closed` is told when nobody reads it any more. */
@@ -25,8 +33,19 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     this.closed = closed;
     this.kernel = engine.kernel;
     this.runtime = engine.runtime;
-    const pages = engine.store.readPages();
-    this.tree = readOnly(new Tree(pages, pages.page(snapshot.root)), () => engine.store.trim());
+    this.locks = engine.locks;
+    this.current = this.read();
+    this.tree = readOnly(() => this.current, () => engine.store.trim());
+  }
+
+  private read(): Tree {
+    const pages = this.engine.store.readPages();
+    return new Tree(pages, pages.page(this.snapshot.root));
+  }
+
+  /** Reads the root node again: it was stored with other bytes. */
+  reload(): void {
+    this.current = this.read();
   }
 
   /** Ends reading. */
@@ -110,24 +129,24 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
 }
 
 /** No group ends here, so that pages are let go before each search. */
-function readOnly(tree: Tree, trim: () => void): KeyValueTree {
+function readOnly(tree: () => Tree, trim: () => void): KeyValueTree {
   const refuse = () => {
     throw refused();
   };
   return {
     get: (key) => {
       trim();
-      return tree.get(key);
+      return tree().get(key);
     },
     put: refuse,
     delete: refuse,
     scan: (from, visit) => {
       trim();
-      tree.scan(from, visit);
+      tree().scan(from, visit);
     },
     floor: (key, visit) => {
       trim();
-      return tree.floor(key, visit);
+      return tree().floor(key, visit);
     },
   };
 }

@@ -6,9 +6,16 @@ import type { Runtime } from "../runtime.ts";
 import type { Branch } from "../tree/branch.ts";
 import type { NumberedVolume } from "../tree/catalog.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
-import type { Engine, OpenTree } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import type { OpenTree } from "./engine_parts.ts";
 import { LoggedTree, type UndoneVisitor } from "./logged_tree.ts";
-import type { BlockRun, DataBlocks, PendingGet, VolumeStore } from "./volume_store.ts";
+import type {
+  BlockRun,
+  ContentLocks,
+  DataBlocks,
+  PendingGet,
+  VolumeStore,
+} from "./volume_store.ts";
 
 /** What a volume was told that it acts on. */
 type VolumeSettings = Pick<
@@ -74,6 +81,10 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   get wipers(): (() => void)[] {
     return this.engine.wipers;
+  }
+
+  get locks(): ContentLocks {
+    return this.engine.locks;
   }
 
   hashName(name: Uint8Array): number {

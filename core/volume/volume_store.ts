@@ -23,6 +23,8 @@ export interface VolumeStore {
   readonly noatime?: boolean;
   /** True where data blocks are to be compressed; undefined: they are not. It may change at any time. */
   readonly compresses?: boolean;
+  /** Which files are locked; none unless given. */
+  readonly locks?: ContentLocks;
   /** Bytes of a full data block, a power of two, 4 KiB to 1 MiB. */
   readonly blockBytes: number;
   /** The volume's tree: every mutation goes to the intent log as well. */
@@ -60,6 +62,16 @@ export interface VolumeStore {
   setFlushHook(flush: () => void, reset?: () => void): void;
   /** Bytes of mutations since the last root: the filesystem's timer commits when it is above zero. */
   pendingBytes(): number;
+}
+
+/** Files whose content is sealed under a secret of their own. Inode numbers are the vault's: snapshots and clones have them too. */
+export interface ContentLocks {
+  /** True where the content of an inode can be read: it is not locked, or its secret is open. */
+  mayRead(ino: number): boolean;
+  /** True where it can be changed: it is not locked. */
+  mayWrite(ino: number): boolean;
+  /** The inline data of an inode that may be read, for what stands in the tree. */
+  inline(ino: number, stored: Uint8Array): Uint8Array;
 }
 
 /** An ordered map of byte strings, in lexicographic order. Keys up to 64 bytes, values up to 4,096. */

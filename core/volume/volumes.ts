@@ -300,6 +300,11 @@ export class Volumes {
     return opened;
   }
 
+  /** Nodes were stored with other bytes: whoever reads a snapshot reads them again. */
+  reloadSnapshots(): void {
+    for (const store of this.openSnapshots.keys()) store.reload();
+  }
+
   /** True where somebody reads a snapshot who cannot be stopped; the others are. */
   private isOpen({ branch, sequence }: PlacedSnapshot): boolean {
     const readers = [...this.openSnapshots].filter(([{ snapshot }]) =>

@@ -40,6 +40,7 @@ const seal = { nonce: new Uint8Array(24).fill(3), tag: new Uint8Array(16).fill(4
 
 const named = { sequence: 4, rootBytes: 300, memberEpoch: 2, member: 3 };
 const entry: mapEntry.MapEntry = {
+  inner: null,
   kind: 1,
   level: 0,
   codec: 0,

@@ -1,0 +1,114 @@
+import { assert } from "../assert.ts";
+import { setU64, viewOf } from "../bytes.ts";
+import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
+import { VaultError } from "../errors.ts";
+import { CODEC, type InnerSeal } from "../format/map_entry.ts";
+import { AAD_BYTES, KIND, writeAad } from "../format/seal_aad.ts";
+import { KEY_BYTES } from "../limits.ts";
+import type { BlockForm } from "./block_form.ts";
+import { reserveDescriptors, type SealContext } from "./seal_context.ts";
+
+/** FORMAT.md §4: the AAD of an inner seal: that of a block, then the secret id. */
+const INNER_AAD_BYTES = AAD_BYTES + 8;
+/** Secrets that are open at once. */
+export const OPEN_SECRETS_MAX = 128;
+
+/** The bytes of a block as they are stored, in kernel memory. */
+export interface InnerBlock {
+  readonly id: number;
+  readonly form: BlockForm;
+  readonly address: number;
+}
+
+/**
+ * Seals and opens the content of blocks under the secrets of their files, inside the vault's own seals. Keys lie in kernel
+ * memory while their secret is open.
+ */
+export class InnerSeals {
+  private readonly context: SealContext;
+  /** Made with the first secret. */
+  private memory: { readonly keys: number; readonly descriptor: number } | null = null;
+  private readonly places = new Map<number, number>();
+
+  constructor(context: SealContext) {
+    this.context = context;
+  }
+
+  /** Keeps the key of a secret, until `close`. */
+  open(secretId: number, key: Uint8Array): void {
+    assert(key.length === KEY_BYTES, "a key has 32 bytes");
+    if (this.places.has(secretId)) return;
+    const taken = new Set(this.places.values());
+    let place = 0;
+    while (taken.has(place)) place++;
+    if (place === OPEN_SECRETS_MAX) {
+      throw new VaultError(
+        "unavailable",
+        `Cannot open another locked file: ${OPEN_SECRETS_MAX} are open; close the vault and open it again`,
+      );
+    }
+    const { kernel } = this.context;
+    this.memory ??= {
+      keys: kernel.reserve(OPEN_SECRETS_MAX * KEY_BYTES),
+      descriptor: reserveDescriptors(kernel, 1),
+    };
+    kernel.bytes.set(key, this.memory.keys + place * KEY_BYTES);
+    this.places.set(secretId, place);
+  }
+
+  /** Forgets a key. */
+  close(secretId: number): void {
+    const place = this.places.get(secretId);
+    if (place === undefined || this.memory === null) return;
+    this.context.kernel.wipe(this.memory.keys + place * KEY_BYTES, KEY_BYTES);
+    this.places.delete(secretId);
+  }
+
+  /** Forgets all keys. */
+  wipe(): void {
+    for (const secretId of [...this.places.keys()]) this.close(secretId);
+  }
+
+  /** Seals content in place, under a fresh nonce. */
+  seal(block: InnerBlock, secretId: number): InnerSeal {
+    const at = this.describe(block, secretId);
+    const { context } = this;
+    context.nonces.take(context.nonceOf(at), 0);
+    context.kernel.sealMany(at, 1);
+    return { secretId, nonce: context.nonceOf(at).slice(), tag: context.tagOf(at).slice() };
+  }
+
+  /** Opens content in place; false where it is not what was sealed. Throws `denied` where the secret is not open. */
+  unseal(block: InnerBlock, { secretId, nonce, tag }: InnerSeal): boolean {
+    const at = this.describe(block, secretId);
+    this.context.nonceOf(at).set(nonce);
+    this.context.tagOf(at).set(tag);
+    return this.context.kernel.openMany(at, 1) === 0;
+  }
+
+  private describe({ id, form, address }: InnerBlock, secretId: number): number {
+    const place = this.places.get(secretId);
+    if (place === undefined || this.memory === null) throw lockedBlock(id);
+    const { kernel: { bytes }, vaultId } = this.context;
+    const { keys, descriptor: at } = this.memory;
+    const view = new DataView(bytes.buffer, at, DESCRIPTOR_BYTES);
+    view.setUint32(DESCRIPTOR.source, address, true);
+    view.setUint32(DESCRIPTOR.destination, address, true);
+    const { codec, length, stored } = form;
+    view.setUint32(DESCRIPTOR.length, stored, true);
+    view.setUint32(DESCRIPTOR.key, keys + place * KEY_BYTES, true);
+    view.setUint32(DESCRIPTOR.aadLength, INNER_AAD_BYTES, true);
+    // Neither epoch nor shard: the outer seal may change them without the secret.
+    const [kind, compressed] = [KIND.data, codec === CODEC.raw ? 0 : stored];
+    const block = { id, kind, level: 0, codec, shard: 0, epoch: 0, length, compressed };
+    writeAad(bytes, at + DESCRIPTOR.aad, { vaultId, ...block });
+    setU64(viewOf(bytes), at + DESCRIPTOR.aad + AAD_BYTES, secretId);
+    return at;
+  }
+}
+
+function lockedBlock(id: number): VaultError {
+  return new VaultError("denied", `Cannot read block ${id}: its file is locked; unlock it first`, {
+    errno: "EACCES",
+  });
+}

@@ -1,0 +1,356 @@
+/**
+ * Locking files under passphrases of their own, and shredding them: in every volume, snapshot and clone of the vault.
+ *
+ * @module
+ */
+import { wipe } from "../bytes.ts";
+import type { KdfChoice } from "../crypto/argon2.ts";
+import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts";
+import { VaultError } from "../errors.ts";
+import type { LockRecord, LockState } from "../format/lock_record.ts";
+import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_BYTES } from "../limits.ts";
+import { countTrees, hasRecord } from "../volume/every_tree.ts";
+import { blocksOfFile } from "../volume/file_blocks.ts";
+import { countAttempt, tooEarly } from "../volume/lock_attempts.ts";
+import { requireAll } from "../volume/member_set.ts";
+import { eraseFreed, reseal, type ResealStep } from "../volume/reseal.ts";
+import { drivePass } from "./pass_driver.ts";
+import { whenFree } from "./transactions.ts";
+import type { Vault } from "./vault.ts";
+
+/** Cells that changed pages of a tree and of the catalog may take. */
+const CELLS_PER_TREE = 4;
+const CATALOG_CELLS = 64;
+
+/** What a passphrase costs to try unless told otherwise: it guards one file, and is asked for rarely. */
+const DEFAULT_KDF: KdfChoice = "moderate";
+
+/** How it is with a file: `open` is locked, and readable until the vault is closed. */
+export type FileLockState = "none" | "open" | LockState;
+
+/** How far locking, unlocking or shredding is. */
+export type LockProgress = Omit<ResealStep, "writtenBytes">;
+
+/** What locking and shredding can be told. */
+export interface EraseOptions {
+  /**
+   * Overwrite all free cells that were ever used, too: they may hold what the file was before, or copies of small files. They may
+   * also be part of a hidden vault that is not protected.
+   */
+  readonly freeCells?: boolean;
+  /** Told how far it is. */
+  readonly progress?: (progress: LockProgress) => void;
+}
+
+/** How to lock a file. */
+export interface LockOptions extends EraseOptions {
+  /** What unlocks it; the vault's own does not. */
+  readonly passphrase: string | Uint8Array;
+  /** What trying a passphrase costs; `moderate` unless given. */
+  readonly kdf?: KdfChoice;
+}
+
+/** How to unlock one. */
+export interface UnlockOptions extends Pick<EraseOptions, "progress"> {
+  /** What it was locked with. */
+  readonly passphrase: string | Uint8Array;
+  /** `"close"`: only to be read until the vault is closed; on the medium it stays locked. For good unless given. */
+  readonly until?: "close";
+}
+
+/** A regular file, and what it is called in messages. */
+export interface LockableFile {
+  readonly ino: number;
+  readonly path: string;
+}
+
+/** The locks of the files of a vault: one is changed at a time. */
+export class FileLocks {
+  readonly #vault: Vault;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Inodes of which everything that came free since they changed has been overwritten. */
+  readonly #erased = new Set<number>();
+
+  constructor(vault: Vault) {
+    this.#vault = vault;
+  }
+
+  /** How it is with an inode. */
+  state(ino: number): FileLockState {
+    const { locks } = this.#engine;
+    return locks.isOpen(ino) ? "open" : locks.of(ino)?.state ?? "none";
+  }
+
+  /** Inodes whose locking, unlocking or shredding was cut short. */
+  unfinished(): number[] {
+    return this.#engine.locks.unfinished();
+  }
+
+  /** Locks a file; where it is open, forgets its secret only. */
+  lock(file: LockableFile, options: LockOptions): Promise<void> {
+    return this.#inTurn(async () => {
+      const { locks } = this.#engine;
+      const { ino } = file;
+      if (locks.isOpen(ino)) return locks.close(ino);
+      const known = locks.of(ino);
+      if (known === null) await this.#begin(file, await this.#lockedRecord(file, options));
+      else if (known.state !== "locking") throw lockedAlready(file, known);
+      await this.#finish(ino, options);
+    });
+  }
+
+  async #lockedRecord({ ino }: LockableFile, options: LockOptions): Promise<LockRecord> {
+    const { kdf = DEFAULT_KDF } = options;
+    const { record, secret } = this.#freshRecord("locking");
+    const { secretId } = record;
+    const passphrase = bytesOf(options.passphrase);
+    const wrapped = await wrapSecret(this.#secretParts, { ino, secretId, secret }, passphrase, kdf);
+    if (passphrase !== options.passphrase) wipe(passphrase);
+    return { ...record, wrapped };
+  }
+
+  #freshRecord(state: LockState): { record: LockRecord; secret: Uint8Array } {
+    const { engine: { store } } = this.#vault.opened.volume;
+    const secret = randomBytes(this.#secretParts, KEY_BYTES);
+    this.#engine.checkWritable();
+    const secretId = store.blocks.allocateIds(1);
+    const counts = { attempts: 0, lastAttempt: 0 };
+    return { record: { state, erasing: true, secretId, ...counts, wrapped: null, secret }, secret };
+  }
+
+  /** Unlocks a file, for good or to be read until the vault is closed. */
+  unlock(file: LockableFile, options: UnlockOptions): Promise<void> {
+    return this.#inTurn(async () => {
+      const { ino } = file;
+      const secret = await this.#secretOf(file, options.passphrase);
+      try {
+        const record = this.#required(file);
+        if (options.until === "close") {
+          this.#engine.locks.open(ino, secret);
+          return;
+        }
+        this.#engine.locks.close(ino);
+        await this.#note(ino, {
+          ...record,
+          state: "unlocking",
+          erasing: false,
+          secret: secret.slice(),
+        });
+      } finally {
+        wipe(secret);
+      }
+      await this.#finish(ino, options);
+    });
+  }
+
+  #required(file: LockableFile): LockRecord {
+    const record = this.#engine.locks.of(file.ino);
+    if (record === null) {
+      throw new VaultError("invalid", `Cannot unlock "${file.path}": it is not locked`, {
+        operation: "unlock",
+      });
+    }
+    if (record.wrapped === null) throw shredded("unlock", file);
+    return record;
+  }
+
+  /** Counts the attempt durably before it is made, so that whoever guesses cannot have it forgotten. */
+  async #secretOf(file: LockableFile, given: string | Uint8Array): Promise<Uint8Array> {
+    const { ino } = file;
+    const found = this.#required(file);
+    const { record, waitMs } = countAttempt(found, this.#vault.header.runtime.now());
+    if (!this.#engine.readOnly && record !== found) await this.#note(ino, record);
+    if (waitMs > 0) throw tooEarly(file.path, record, waitMs);
+    const passphrase = bytesOf(given);
+    const secret = await unwrapSecret(this.#secretParts, { ino, record }, passphrase);
+    if (passphrase !== given) wipe(passphrase);
+    if (secret === null) {
+      throw new VaultError("denied", `Cannot unlock "${file.path}": wrong passphrase`, {
+        operation: "unlock",
+        errno: "EACCES",
+      });
+    }
+    if (!this.#engine.readOnly) await this.#note(ino, { ...record, attempts: 0 });
+    return secret;
+  }
+
+  /** Makes the content of a file unreadable for ever, wherever it is in the vault. Its names stay. */
+  shred(file: LockableFile, options: EraseOptions): Promise<void> {
+    return this.#inTurn(async () => {
+      const { locks } = this.#engine;
+      const { ino } = file;
+      const known = locks.of(ino);
+      if (known === null) await this.#begin(file, this.#freshRecord("shredding").record);
+      else if (known.wrapped !== null) await this.#dropSecret(ino, known);
+      await this.#finish(ino, { freeCells: true, ...options });
+    });
+  }
+
+  /** What is locked is shredded by forgetting the secret; what is half so is sealed first. */
+  async #dropSecret(ino: number, record: LockRecord): Promise<void> {
+    const state = record.secret === null ? "shredded" : "shredding";
+    this.#engine.locks.close(ino);
+    await this.#note(ino, { ...record, state, erasing: true, wrapped: null });
+    this.#engine.erasesReleased = true;
+  }
+
+  /** A file that was shredded has no name any more: where no snapshot has it either, nothing has to be known of it. */
+  forgetIfGone(ino: number): Promise<void> {
+    return this.#inTurn(async () => {
+      const { engine } = this.#vault.opened.volume;
+      const record = engine.locks.of(ino);
+      if (record?.state !== "shredded" || record.erasing) return;
+      await this.#whenFree(() => engine.commitNow());
+      if (!hasRecord(engine.store, inodeKey(ino))) await this.#note(ino, null);
+    });
+  }
+
+  /** Finishes what was cut short with every file. */
+  async finishAll(options: EraseOptions = {}): Promise<void> {
+    for (const ino of this.unfinished()) await this.#inTurn(() => this.#finish(ino, options));
+  }
+
+  get #engine() {
+    return this.#vault.opened.volume.engine;
+  }
+
+  get #secretParts() {
+    const { kernel, runtime, keys: { vaultId } } = this.#vault.header;
+    return { kernel, runtime, vaultId };
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #whenFree<T>(work: () => T): Promise<T> {
+    return await whenFree(this.#vault.transactions.enter, () => {
+      this.#engine.checkNoTransaction();
+      return work();
+    });
+  }
+
+  /** Changes the record by a root. */
+  async #note(ino: number, record: LockRecord | null): Promise<void> {
+    const { locks } = this.#engine;
+    await this.#whenFree(() => {
+      this.#engine.checkWritable();
+      this.#engine.commitNow(() => locks.put(ino, record));
+    });
+  }
+
+  /** From now on the content is denied, and what trees had of it is sealed; a root makes it durable. */
+  async #begin({ ino, path }: LockableFile, record: LockRecord): Promise<void> {
+    const { opened: { volumes, volume: { engine } } } = this.#vault;
+    const { store, locks } = engine;
+    requireAll(engine, { what: `lock "${path}" in`, operation: "lock" });
+    // What is still to be freed is in no tree that could be looked through.
+    while (store.freeing.waits) {
+      await this.#whenFree(() => volumes.destroyStep());
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    await this.#whenFree(() => {
+      engine.admit(countTrees(store) * CELLS_PER_TREE + CATALOG_CELLS, "write");
+      engine.commitNow();
+      engine.erasesReleased = this.#vault.medium.capabilities.overwrite;
+      this.#erased.add(ino);
+      engine.asOneRoot(inodeKey(ino), () => {
+        locks.takeInline(ino, record.secretId, record.secret!);
+        locks.put(ino, record);
+      });
+      volumes.reloadSnapshots();
+    });
+  }
+
+  /** Brings what is under way with an inode to its end, from wherever it is. */
+  async #finish(ino: number, options: EraseOptions): Promise<void> {
+    const { locks } = this.#engine;
+    const record = locks.of(ino);
+    if (record?.secret != null) await this.#seal(ino, record, record.secret, options);
+    if (locks.of(ino)?.erasing === true) await this.#erase(ino, options);
+    this.#erased.delete(ino);
+    this.#engine.erasesReleased = this.unfinished().length > 0;
+  }
+
+  async #seal(
+    ino: number,
+    record: LockRecord,
+    secret: Uint8Array,
+    { progress }: EraseOptions,
+  ): Promise<void> {
+    const engine = this.#engine;
+    const { locks, store } = engine;
+    const { secretId, state } = record;
+    await this.#whenFree(() => engine.commitNow());
+    locks.use(ino, secret);
+    const order = {
+      ranges: blocksOfFile(store, ino),
+      secretId: state === "unlocking" ? null : secretId,
+      blank: state === "shredding",
+    };
+    await drivePass(this.#vault, reseal(engine, order), { told: progress });
+    locks.close(ino);
+    if (state === "unlocking") await this.#endUnlocking(ino, record, secret);
+    else {
+      if (state === "shredding") locks.forgetInline(secretId);
+      const next = state === "shredding" ? "shredded" : "locked";
+      await this.#note(ino, { ...record, state: next, secret: null });
+    }
+  }
+
+  async #endUnlocking(
+    ino: number,
+    { secretId }: LockRecord,
+    secret: Uint8Array,
+  ): Promise<void> {
+    const { opened: { volumes, volume: { engine } } } = this.#vault;
+    const { locks, store } = engine;
+    await this.#whenFree(() => {
+      engine.admit(countTrees(store) * CELLS_PER_TREE + CATALOG_CELLS, "write");
+      engine.commitNow();
+      engine.asOneRoot(inodeKey(ino), () => {
+        locks.giveInlineBack(ino, secretId, secret);
+        locks.put(ino, null);
+      });
+      volumes.reloadSnapshots();
+    });
+  }
+
+  /** What a crash, or another program, has left free is not known: then all that is free goes. */
+  async #erase(ino: number, { freeCells = false, progress }: EraseOptions): Promise<void> {
+    const { medium: { capabilities, supportsSparse } } = this.#vault;
+    const { overwrite, discard } = capabilities;
+    const allFree = overwrite && (freeCells || !this.#erased.has(ino));
+    const discards = !this.#engine.store.dense && supportsSparse && discard;
+    await drivePass(this.#vault, eraseFreed(this.#engine, { allFree, discards }), {
+      told: progress,
+    });
+    const record = this.#engine.locks.of(ino);
+    if (record !== null) await this.#note(ino, { ...record, erasing: false });
+  }
+}
+
+function inodeKey(ino: number): Uint8Array {
+  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+}
+
+function bytesOf(passphrase: string | Uint8Array): Uint8Array {
+  return typeof passphrase === "string" ? new TextEncoder().encode(passphrase) : passphrase;
+}
+
+function lockedAlready(file: LockableFile, { wrapped }: LockRecord): VaultError {
+  if (wrapped === null) return shredded("lock", file);
+  return new VaultError("conflict", `Cannot lock "${file.path}": it is locked already`, {
+    operation: "lock",
+  });
+}
+
+function shredded(verb: string, { path }: LockableFile): VaultError {
+  return new VaultError("denied", `Cannot ${verb} "${path}": its content was shredded`, {
+    operation: verb,
+    errno: "EACCES",
+  });
+}

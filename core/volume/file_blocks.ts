@@ -1,0 +1,39 @@
+import { decodeExtent, type Extent } from "../format/extent.ts";
+import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE, keyBelongsTo } from "../format/volume_key.ts";
+import type { TreeStore } from "../tree/tree_store.ts";
+import { everyTree } from "./every_tree.ts";
+
+/** Block ids from `first` to before `end`. */
+export interface IdRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The ids of all blocks that any tree of the vault has as content of an inode, in order, each once. */
+export function blocksOfFile(store: TreeStore, ino: number): IdRange[] {
+  const ends = new Map<number, number>();
+  const from = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
+  for (const tree of everyTree(store)) {
+    tree.scan(from, (key, value) => {
+      if (!keyBelongsTo(key, KEY_TYPE.extent, ino)) return false;
+      const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      decodeExtent(value, extent);
+      const end = extent.firstId + extent.count;
+      if (!extent.unwritten) {
+        ends.set(extent.firstId, Math.max(end, ends.get(extent.firstId) ?? 0));
+      }
+      return true;
+    });
+  }
+  return joined([...ends].sort(([a], [b]) => a - b));
+}
+
+function joined(sorted: readonly [number, number][]): IdRange[] {
+  const ranges: { first: number; end: number }[] = [];
+  for (const [first, end] of sorted) {
+    const last = ranges.at(-1);
+    if (last !== undefined && first <= last.end) last.end = Math.max(last.end, end);
+    else ranges.push({ first, end });
+  }
+  return ranges;
+}
