@@ -20,15 +20,17 @@ const MEMORY_KIB_MAX = 2 ** 20;
 const PASSES_MAX = 16;
 const LANES_MAX = 4;
 
-/** What is under way with a file, or done: the byte that stands for it is its place here. */
-export const LOCK_STATES = [
+/** What is under way with a file that is locked or shredded, or done. */
+export type LockState = "locking" | "locked" | "unlocking" | "shredding" | "shredded";
+
+/** The byte that stands for a state is 1 + its place here. */
+const LOCK_STATES: readonly LockState[] = [
   "locking",
   "locked",
   "unlocking",
   "shredding",
   "shredded",
-] as const;
-export type LockState = typeof LOCK_STATES[number];
+];
 
 /** States in which the vault itself knows the secret: what is under way can be finished by whoever opens it. */
 const OPEN_STATES: readonly LockState[] = ["locking", "unlocking", "shredding"];

@@ -13,6 +13,7 @@ import {
   readLogHead,
   writeLogHead,
 } from "../format/log_record.ts";
+import { packRun } from "../format/space_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
 
@@ -70,6 +71,15 @@ export class IntentLog {
   /** Every chunk that this log took. */
   takenChunks(): readonly LogChunk[] {
     return this.chunks;
+  }
+
+  /** Runs of cells that it has taken and not written yet: what lay there before does still. */
+  *unwritten(): Generator<number> {
+    const { chunk, at, next } = this;
+    if (at < chunk.cells) {
+      for (const first of chunk.firsts) yield packRun(first + at, chunk.cells - at);
+    }
+    for (const first of next?.firsts ?? []) yield packRun(first, next!.cells);
   }
 
   /** Goes on after a new root, in a chunk of its own. */

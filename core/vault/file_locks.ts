@@ -14,7 +14,7 @@ import { countTrees, hasRecord } from "../volume/every_tree.ts";
 import { blocksOfFile } from "../volume/file_blocks.ts";
 import { countAttempt, tooEarly } from "../volume/lock_attempts.ts";
 import { requireAll } from "../volume/member_set.ts";
-import { eraseFreed, reseal, type ResealStep } from "../volume/reseal.ts";
+import { eraseFreed, reseal } from "../volume/reseal.ts";
 import { drivePass } from "./pass_driver.ts";
 import { whenFree } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
@@ -30,7 +30,14 @@ const DEFAULT_KDF: KdfChoice = "moderate";
 export type FileLockState = "none" | "open" | LockState;
 
 /** How far locking, unlocking or shredding is. */
-export type LockProgress = Omit<ResealStep, "writtenBytes">;
+export interface LockProgress {
+  /** Blocks get other seals; then what they left is overwritten. */
+  readonly stage: "sealing" | "erasing";
+  /** Of this stage. */
+  readonly doneBytes: number;
+  /** Of this stage; 0 where that is not known. */
+  readonly totalBytes: number;
+}
 
 /** What locking and shredding can be told. */
 export interface EraseOptions {
@@ -192,7 +199,6 @@ export class FileLocks {
     const state = record.secret === null ? "shredded" : "shredding";
     this.#engine.locks.close(ino);
     await this.#note(ino, { ...record, state, erasing: true, wrapped: null });
-    this.#engine.erasesReleased = true;
   }
 
   /** A file that was shredded has no name any more: where no snapshot has it either, nothing has to be known of it. */
@@ -213,6 +219,11 @@ export class FileLocks {
 
   get #engine() {
     return this.#vault.opened.volume.engine;
+  }
+
+  /** False where what was written stays until it is deleted as a whole. */
+  get #overwrites(): boolean {
+    return this.#engine.media.all.every(({ capabilities }) => capabilities.overwrite);
   }
 
   get #secretParts() {
@@ -238,7 +249,10 @@ export class FileLocks {
     const { locks } = this.#engine;
     await this.#whenFree(() => {
       this.#engine.checkWritable();
-      this.#engine.commitNow(() => locks.put(ino, record));
+      this.#engine.commitNow(() => {
+        if (record?.state === "shredded") locks.forgetInline(record.secretId);
+        locks.put(ino, record);
+      });
     });
   }
 
@@ -253,12 +267,13 @@ export class FileLocks {
       await new Promise((resolve) => setTimeout(resolve));
     }
     await this.#whenFree(() => {
-      engine.admit(countTrees(store) * CELLS_PER_TREE + CATALOG_CELLS, "write");
-      engine.commitNow();
-      engine.erasesReleased = this.#vault.medium.capabilities.overwrite;
+      this.#store();
+      blocksOfFile(store, ino); // what is damaged is in the way before anything has changed
+      const nodes = locks.inlineNodes(ino);
+      engine.erasesReleased = this.#overwrites;
       this.#erased.add(ino);
       engine.asOneRoot(inodeKey(ino), () => {
-        locks.takeInline(ino, record.secretId, record.secret!);
+        locks.takeInline(nodes, record.secretId, record.secret!);
         locks.put(ino, record);
       });
       volumes.reloadSnapshots();
@@ -269,6 +284,9 @@ export class FileLocks {
   async #finish(ino: number, options: EraseOptions): Promise<void> {
     const { locks } = this.#engine;
     const record = locks.of(ino);
+    if (record !== null && record.state !== "unlocking") {
+      this.#engine.erasesReleased = this.#overwrites;
+    }
     if (record?.secret != null) await this.#seal(ino, record, record.secret, options);
     if (locks.of(ino)?.erasing === true) await this.#erase(ino, options);
     this.#erased.delete(ino);
@@ -295,7 +313,6 @@ export class FileLocks {
     locks.close(ino);
     if (state === "unlocking") await this.#endUnlocking(ino, record, secret);
     else {
-      if (state === "shredding") locks.forgetInline(secretId);
       const next = state === "shredding" ? "shredded" : "locked";
       await this.#note(ino, { ...record, state: next, secret: null });
     }
@@ -307,23 +324,30 @@ export class FileLocks {
     secret: Uint8Array,
   ): Promise<void> {
     const { opened: { volumes, volume: { engine } } } = this.#vault;
-    const { locks, store } = engine;
+    const { locks } = engine;
     await this.#whenFree(() => {
-      engine.admit(countTrees(store) * CELLS_PER_TREE + CATALOG_CELLS, "write");
-      engine.commitNow();
+      this.#store();
+      const nodes = locks.inlineNodes(ino);
+      const contents = locks.inlineContents(nodes, secretId, secret);
       engine.asOneRoot(inodeKey(ino), () => {
-        locks.giveInlineBack(ino, secretId, secret);
+        locks.giveInlineBack(nodes, contents, secretId);
         locks.put(ino, null);
       });
       volumes.reloadSnapshots();
     });
   }
 
+  /** Stores all heads, so that nodes can be changed under their ids. */
+  #store(): void {
+    const engine = this.#engine;
+    engine.admit(countTrees(engine.store) * CELLS_PER_TREE + CATALOG_CELLS, "write");
+    engine.commitNow();
+  }
+
   /** What a crash, or another program, has left free is not known: then all that is free goes. */
   async #erase(ino: number, { freeCells = false, progress }: EraseOptions): Promise<void> {
-    const { medium: { capabilities, supportsSparse } } = this.#vault;
-    const { overwrite, discard } = capabilities;
-    const allFree = overwrite && (freeCells || !this.#erased.has(ino));
+    const { medium: { capabilities: { discard }, supportsSparse } } = this.#vault;
+    const allFree = this.#overwrites && (freeCells || !this.#erased.has(ino));
     const discards = !this.#engine.store.dense && supportsSparse && discard;
     await drivePass(this.#vault, eraseFreed(this.#engine, { allFree, discards }), {
       told: progress,

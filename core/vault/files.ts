@@ -3,6 +3,7 @@ import { VaultError } from "../errors.ts";
 import { isDirectory, PERMISSIONS, S_IFDIR, S_IFIFO } from "../fs/mode.ts";
 import { checkInteger } from "../runtime.ts";
 import {
+  type AccessedFile,
   bytesOf,
   type DirectoryEntry,
   FileAccess,
@@ -77,9 +78,7 @@ export class VaultFiles {
       await this.stat(path, { followSymlinks: false });
       return true;
     } catch (error) {
-      if (isMissing(error) || (error instanceof VaultError && error.errno === "ENOTDIR")) {
-        return false;
-      }
+      if (isMissing(error)) return false;
       throw error;
     }
   }
@@ -328,38 +327,26 @@ export class VaultFiles {
    * await assert.rejects(vault.files.readText("/diary"), { kind: "denied" });
    * await vault.files.unlock("/diary", { passphrase: "battery staple" });
    * assert.equal(await vault.files.readText("/diary"), "dear diary");
+   * await vault.files.shred("/diary");
    * ```
    */
   async lock(path: FilePath, options: LockOptions): Promise<void> {
-    const file = await this.#access.step("lock", path, () => this.#access.lockable(path));
+    const file = await this.#lockable("lock", path);
     await file.locks.lock(file, options);
   }
 
   /** Unlocks a file, for good, or to be read until the vault is closed. After wrong passphrases, others have to wait. */
   async unlock(path: FilePath, options: UnlockOptions): Promise<void> {
-    const file = await this.#access.step("unlock", path, () => this.#access.lockable(path));
+    const file = await this.#lockable("unlock", path);
     await file.locks.unlock(file, options);
   }
 
   /**
    * Removes a file and makes its content unreadable in the whole vault: in snapshots and clones, which keep its name, under
    * further names, and in free cells. Nothing brings it back.
-   *
-   * @example
-   * ```ts
-   * import { createVault } from "../../mod.ts";
-   * import assert from "node:assert/strict";
-   * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
-   * await vault.files.writeFile("/draft", "never mind");
-   * await vault.snapshots.create("main", "before");
-   * await vault.files.shred("/draft");
-   * assert.equal(await vault.files.exists("/draft"), false);
-   * await using before = await vault.snapshots.open("main", "before");
-   * await assert.rejects(before.files.readText("/draft"), { kind: "denied" });
-   * ```
    */
   async shred(path: FilePath, options: EraseOptions = {}): Promise<void> {
-    const file = await this.#access.step("shred", path, () => this.#access.lockable(path));
+    const file = await this.#lockable("shred", path);
     await file.locks.shred(file, options);
     await this.remove(path);
     await this.sync();
@@ -398,11 +385,15 @@ export class VaultFiles {
     );
   }
 
+  #lockable(verb: string, path: FilePath): Promise<AccessedFile> {
+    return this.#access.step(verb, path, () => this.#access.lockable(path));
+  }
+
   #replace(path: FilePath, mode: number | undefined): Promise<FileReplacement> {
     return this.#access.step("write", path, () => this.#access.replace(path, mode));
   }
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof VaultError && error.kind === "missing";
+  return error instanceof VaultError && (error.kind === "missing" || error.errno === "ENOTDIR");
 }

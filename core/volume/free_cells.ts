@@ -12,16 +12,16 @@ export interface FreeCellsOptions {
 }
 
 /**
- * Overwrites with random bytes what is free in segments that were ever used, so that nothing is left of what lay there.
- * Segments that were never used are left alone: a hidden vault may lie in them. Holes are left, too. Yields the bytes that
- * were written, after each segment.
+ * Overwrites with random bytes what is free, so that nothing is left of what lay there. In a dense vault, segments that were
+ * never used are left alone: a hidden vault may lie in them. In a sparse one they may have what a crash took back. Holes are
+ * left. Yields the bytes that were written, after each segment.
  */
 export function* overwriteFreeCells(options: FreeCellsOptions): Generator<number> {
-  const { store: { space }, noise } = options.engine;
+  const { store: { space, dense }, noise } = options.engine;
   try {
     for (const { first, segments } of space.members) {
       for (let segment = first; segment < first + segments; segment++) {
-        if (!space.isUnused(segment)) yield overwriteSegment(options, segment);
+        if (!dense || !space.isUnused(segment)) yield overwriteSegment(options, segment);
       }
     }
   } finally {

@@ -1,3 +1,4 @@
+import type { Page } from "../btree/page.ts";
 import { concat, wipe } from "../bytes.ts";
 import { fileBlockKey, fileInlineKey } from "../crypto/file_secret.ts";
 import { blake3Keyed, openBytes, sealBytes } from "../crypto/sealed_bytes.ts";
@@ -138,36 +139,70 @@ export class LockTable implements ContentLocks {
     return concat(this.store.context.vaultId, lockedInlineKey(name));
   }
 
-  /** Takes inline data out of every tree and keeps it under the secret, in one root with the record. */
-  takeInline(ino: number, secretId: number, secret: Uint8Array): void {
+  /** The nodes, of all trees, that have inline data of an inode. All heads are stored. */
+  inlineNodes(ino: number): InlineNode[] {
+    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino);
+    const nodes = new Map<number, InlineNode>();
+    for (const tree of everyTree(this.store)) {
+      const leaf = tree.leafOf(key);
+      const at = leaf.search(key);
+      if (at >= 0) nodes.set(leaf.ref, { leaf, at });
+    }
+    return [...nodes.values()];
+  }
+
+  /** Takes inline data out of nodes and keeps it under the secret, in one root with the record. */
+  takeInline(nodes: readonly InlineNode[], secretId: number, secret: Uint8Array): void {
     const key = fileInlineKey(secret);
     const { kernel } = this.store.context;
-    const hash = (content: Uint8Array) => blake3Keyed(kernel, key, content).toHex();
     const known = new Map<string, Uint8Array>();
     const counts = new Map<number, number>();
-    this.replaceInline(ino, (content) => {
-      const same = hash(content);
-      const found = known.get(same);
-      if (found !== undefined) return found;
+    for (const node of nodes) {
+      const content = node.leaf.value(node.at).slice();
       const { length } = content;
-      const index = counts.get(length) ?? 0;
-      counts.set(length, index + 1);
-      const name = { secretId, length, index };
-      this.store.catalog.putLockedInline(name, this.sealed(name, key, content));
-      const stands = placeholder(length, index);
-      known.set(same, stands);
-      return stands;
-    });
+      const same = `${length} ${blake3Keyed(kernel, key, content).toHex()}`;
+      let stands = known.get(same);
+      if (stands === undefined) {
+        const index = counts.get(length) ?? 0;
+        counts.set(length, index + 1);
+        const name = { secretId, length, index };
+        this.store.catalog.putLockedInline(name, this.sealed(name, key, content));
+        stands = placeholder(length, index);
+        known.set(same, stands);
+      }
+      wipe(content);
+      this.replace(node, stands);
+    }
     wipe(key);
   }
 
-  /** Puts inline data back into every tree. */
-  giveInlineBack(ino: number, secretId: number, secret: Uint8Array): void {
+  /** Stores a node again, under its id. */
+  private replace({ leaf, at }: InlineNode, value: Uint8Array): void {
+    leaf.overwrite(at, value);
+    this.store.blocks.replaceNode(leaf.ref, leaf.bytes);
+  }
+
+  /** What was in nodes of an inode before; throws `corrupt` where it is damaged. */
+  inlineContents(nodes: readonly InlineNode[], secretId: number, secret: Uint8Array): Uint8Array[] {
     const key = fileInlineKey(secret);
-    this.replaceInline(ino, (stored) => {
-      return this.inlineOf({ secretId, length: stored.length, index: indexOf(stored) }, key);
-    });
-    wipe(key);
+    try {
+      return nodes.map(({ leaf, at }) => {
+        const stored = leaf.value(at);
+        const name = { secretId, length: stored.length, index: indexOf(stored) };
+        return this.inlineOf(name, key);
+      });
+    } finally {
+      wipe(key);
+    }
+  }
+
+  /** Puts inline data back into nodes. */
+  giveInlineBack(
+    nodes: readonly InlineNode[],
+    contents: readonly Uint8Array[],
+    secretId: number,
+  ): void {
+    nodes.forEach((node, i) => this.replace(node, contents[i]));
     this.forgetInline(secretId);
   }
 
@@ -176,18 +211,10 @@ export class LockTable implements ContentLocks {
     const { catalog } = this.store;
     for (const name of catalog.lockedInlines(secretId)) catalog.putLockedInline(name, null);
   }
+}
 
-  /** Stores every node again, under its id, that has inline data of an inode. All heads are stored. */
-  private replaceInline(ino: number, change: (content: Uint8Array) => Uint8Array): void {
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino);
-    const done = new Set<number>();
-    for (const tree of everyTree(this.store)) {
-      const leaf = tree.leafOf(key);
-      const at = leaf.search(key);
-      if (at < 0 || done.has(leaf.ref)) continue;
-      leaf.overwrite(at, change(leaf.value(at).slice()));
-      this.store.blocks.replaceNode(leaf.ref, leaf.bytes);
-      done.add(leaf.ref);
-    }
-  }
+/** A node of some tree, and where in it the inline data of a file is. */
+export interface InlineNode {
+  readonly leaf: Page;
+  readonly at: number;
 }

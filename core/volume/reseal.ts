@@ -11,6 +11,7 @@ import type { Engine } from "./engine.ts";
 import type { IdRange } from "./file_blocks.ts";
 import { overwriteFreeCells } from "./free_cells.ts";
 import { releaseResting, writeRoot } from "./passes.ts";
+import { eraseRun } from "./released_cells.ts";
 
 /** Blocks of one step. */
 const BLOCKS_PER_STEP = 16;
@@ -112,6 +113,7 @@ export async function* eraseFreed(engine: Engine, order: EraseOrder): AsyncGener
   if (order.allFree) {
     const { discards } = order;
     for (const bytes of overwriteFreeCells({ engine, discards })) yield step(bytes);
+    for (const run of engine.store.log.unwritten()) eraseRun(engine, run);
   }
   yield step(0);
   engine.media.sync();

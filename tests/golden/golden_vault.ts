@@ -44,6 +44,13 @@ export const GOLDEN_FILES: Readonly<Record<string, GoldenFile>> = {
   "empty": { length: 0, fill: 0 },
   "packed": { length: 40_000, fill: 5, compression: "zstd" },
 };
+/** Locked files, whose snapshot is locked too. */
+export const GOLDEN_LOCKED: Readonly<Record<string, { length: number; fill: number }>> = {
+  "locked inline": { length: 200, fill: 5 },
+  "locked blocks": { length: 30_000, fill: 6 },
+};
+/** What opens them. */
+export const GOLDEN_LOCK_PASSPHRASE = "golden lock";
 /** A file that only the snapshot and its clone have. */
 export const GOLDEN_OLD_FILE = { name: "old", length: 9000, fill: 4 };
 /** Of the first volume. */

@@ -13,6 +13,8 @@ import { emptyAttributes, named } from "../support/open_memory_volume.ts";
 import {
   GOLDEN_CLONE,
   GOLDEN_FILES,
+  GOLDEN_LOCK_PASSPHRASE,
+  GOLDEN_LOCKED,
   GOLDEN_OLD_FILE,
   GOLDEN_SNAPSHOT,
   GOLDEN_VAULTS,
@@ -42,7 +44,8 @@ for (const { name, file } of GOLDEN_VAULTS) {
     const actions = new FileActions(vault.fileSystem, goldenArena);
     const names: string[] = [];
     vault.fileSystem.readdir(1, 2, ({ name }) => names.push(new TextDecoder().decode(name)) > 0);
-    assert.deepEqual(names.sort(), Object.keys(GOLDEN_FILES).sort());
+    const files = { ...GOLDEN_FILES, ...GOLDEN_LOCKED };
+    assert.deepEqual(names.sort(), Object.keys(files).sort());
     const out = emptyAttributes();
     for (const [name, { length, fill }] of Object.entries(GOLDEN_FILES)) {
       vault.fileSystem.lookup(1, named(name), out);
@@ -52,6 +55,21 @@ for (const { name, file } of GOLDEN_VAULTS) {
     const codecs = new Set<number>();
     vault.opened.volume.store.blocks.entries((_, { codec }) => codecs.add(codec));
     assert.deepEqual([...codecs].sort(), [CODEC.raw, CODEC.zstd]);
+  });
+}
+
+for (const { name, file } of GOLDEN_VAULTS) {
+  Deno.test(`golden vault ${name}: locked files open with their passphrase, in the snapshot too`, async () => {
+    const vault = await openGolden(await golden(file));
+    for (const [name, { length, fill }] of Object.entries(GOLDEN_LOCKED)) {
+      await assert.rejects(vault.files.readFile(name), { kind: "denied" });
+      const passphrase = GOLDEN_LOCK_PASSPHRASE;
+      await vault.files.unlock(name, { passphrase, until: "close" });
+      await using kept = await vault.snapshots.open(MAIN_VOLUME, GOLDEN_SNAPSHOT);
+      for (const files of [vault.files, kept.files]) {
+        assert.deepEqual(await files.readFile(name), new Uint8Array(length).fill(fill));
+      }
+    }
   });
 }
 

@@ -16,6 +16,8 @@ import { named } from "../support/open_memory_volume.ts";
 import {
   GOLDEN_CLONE,
   GOLDEN_FILES,
+  GOLDEN_LOCK_PASSPHRASE,
+  GOLDEN_LOCKED,
   GOLDEN_OLD_FILE,
   GOLDEN_PASSPHRASE,
   GOLDEN_SNAPSHOT,
@@ -40,6 +42,10 @@ async function make(redundancy: Redundancy): Promise<SparseBytes> {
   const actions = new FileActions(vault.fileSystem, goldenArena);
   const old = actions.create(GOLDEN_OLD_FILE.name);
   actions.write(old, 0, new Uint8Array(GOLDEN_OLD_FILE.length).fill(GOLDEN_OLD_FILE.fill));
+  const lockedFiles = Object.entries(GOLDEN_LOCKED);
+  for (const [name, { length, fill }] of lockedFiles) {
+    await vault.files.writeFile(name, new Uint8Array(length).fill(fill));
+  }
   vault.opened.volumes.snapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT);
   vault.opened.volumes.clone(MAIN_VOLUME, GOLDEN_SNAPSHOT, GOLDEN_CLONE);
   vault.fileSystem.unlink(1, named(GOLDEN_OLD_FILE.name));
@@ -48,6 +54,9 @@ async function make(redundancy: Redundancy): Promise<SparseBytes> {
     vault.opened.volumes.setProperties(MAIN_VOLUME, { compression });
     const ino = actions.create(name);
     if (length > 0) actions.write(ino, 0, new Uint8Array(length).fill(fill));
+  }
+  for (const [name] of lockedFiles) {
+    await vault.files.lock(name, { passphrase: GOLDEN_LOCK_PASSPHRASE, kdf: FAST_KDF });
   }
   await vault.close();
   return content;

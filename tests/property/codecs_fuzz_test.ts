@@ -53,6 +53,7 @@ const entry: mapEntry.MapEntry = {
   places: [{ missing: false, cell: 77, ...seal }],
 };
 const packedEntry: mapEntry.MapEntry = { ...entry, codec: 1, length: 16384, stored: 700 };
+const lockedEntry: mapEntry.MapEntry = { ...packedEntry, inner: { secretId: 88, ...seal } };
 
 const root: rootRecord.RootRecord = {
   features: 0,
@@ -228,7 +229,7 @@ const decoders: Record<string, Decoder> = {
   readMapKey: { decode: mapEntry.readMapKey, valid: () => new Uint8Array(8).fill(1) },
   decodeMapEntry: {
     decode: mapEntry.decodeMapEntry,
-    valid: () => mapEntry.encodeMapEntry(packedEntry),
+    valid: () => mapEntry.encodeMapEntry(lockedEntry),
   },
   readNodeHeader: { decode: node.readNodeHeader, valid: nodeBytes },
   checkNode: { decode: node.checkNode, valid: nodeBytes },

@@ -1,3 +1,4 @@
+import { lockDecoders } from "./lock_records.ts";
 import { scrubDecoder } from "./scrub_record.ts";
 import { sessionDecoders } from "./session_records.ts";
 import { streamDecoders } from "./stream_decoders.ts";
@@ -9,4 +10,5 @@ export const furtherDecoders = {
   ...scrubDecoder,
   ...sessionDecoders,
   ...streamDecoders,
+  ...lockDecoders,
 };
