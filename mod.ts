@@ -36,12 +36,11 @@ import {
 } from "./core/vault/hidden_vault.ts";
 import {
   createVault as createVaultOn,
-  type CreateVaultOptions,
   openVault as openVaultOn,
-  type OpenVaultOptions,
   type Vault,
   type VaultParts,
 } from "./core/vault/vault.ts";
+import type { CreateVaultOptions, OpenVaultOptions } from "./core/vault/vault_options.ts";
 import {
   type LostVault,
   type RecoverReport,
@@ -127,7 +126,8 @@ export { OpenFile } from "./core/vault/open_file.ts";
 export type { FilePath } from "./core/vault/path_failure.ts";
 export { Transaction, TransactionManager } from "./core/vault/transaction_manager.ts";
 export type { TransactionOptions } from "./core/vault/transactions.ts";
-export { type CreateVaultOptions, type OpenVaultOptions, Vault } from "./core/vault/vault.ts";
+export { Vault } from "./core/vault/vault.ts";
+export type { CreateVaultOptions, OpenVaultOptions } from "./core/vault/vault_options.ts";
 export { type PruneReport, type UndoTarget, VaultSnapshots } from "./core/vault/vault_snapshots.ts";
 export type { StreamBytes } from "./core/vault/stream_frames.ts";
 export type { ReceiveOptions, ReceiveReport } from "./core/vault/stream_receive.ts";

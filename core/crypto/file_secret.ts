@@ -4,7 +4,7 @@
  * @module
  */
 import { concat, wipe } from "../bytes.ts";
-import type { LockRecord, WrappedSecret } from "../format/lock_record.ts";
+import type { LineFile, LockRecord, WrappedSecret } from "../format/lock_record.ts";
 import { lockKey } from "../format/lock_record.ts";
 import { KEY_BYTES, NONCE_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
@@ -22,9 +22,9 @@ export interface SecretParts {
   readonly vaultId: Uint8Array;
 }
 
-/** A secret that belongs to an inode. */
+/** A secret that belongs to a file. */
 export interface OwnedSecret {
-  readonly ino: number;
+  readonly file: LineFile;
   readonly secretId: number;
   readonly secret: Uint8Array;
 }
@@ -66,14 +66,14 @@ export async function wrapSecret(
 /** The secret of a record; null where the passphrase is wrong. */
 export async function unwrapSecret(
   parts: SecretParts,
-  { ino, record }: { readonly ino: number; readonly record: LockRecord },
+  { file, record }: { readonly file: LineFile; readonly record: LockRecord },
   passphrase: Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   const { wrapped, secretId } = record;
   if (wrapped === null) return null;
   const { memoryKib, passes, parallelism, salt, nonce, sealed } = wrapped;
   const key = await wrappingKey(passphrase, salt, { memoryKib, passes, parallelism });
-  const aad = aadOf(parts, { ino, secretId });
+  const aad = aadOf(parts, { file, secretId });
   const secret = openBytes(parts.kernel, { key, nonce, aad }, sealed);
   wipe(key);
   return secret?.length === KEY_BYTES ? secret : null;
@@ -93,9 +93,9 @@ async function wrappingKey(
 
 function aadOf(
   { vaultId }: SecretParts,
-  { ino, secretId }: Pick<OwnedSecret, "ino" | "secretId">,
+  { file, secretId }: Pick<OwnedSecret, "file" | "secretId">,
 ): Uint8Array {
   const id = new Uint8Array(8);
   new DataView(id.buffer).setBigUint64(0, BigInt(secretId), true);
-  return concat(vaultId, lockKey(ino), id);
+  return concat(vaultId, lockKey(file), id);
 }

@@ -1,12 +1,22 @@
 import { assert } from "../assert.ts";
-import { getU64, putU48BE, putU64BE, readU48BE, readU64BE, setU64, viewOf } from "../bytes.ts";
+import {
+  getU64,
+  putU32BE,
+  putU48BE,
+  putU64BE,
+  readU32BE,
+  readU48BE,
+  readU64BE,
+  setU64,
+  viewOf,
+} from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { CATALOG_KEY } from "./catalog_record.ts";
 
 /** FORMAT.md §12: bytes of inline data at most. */
 const INLINE_BYTES_MAX = 2048;
-const LOCK_KEY_BYTES = 7;
+const LOCK_KEY_BYTES = 11;
 const INLINE_KEY_BYTES = 17;
 const RECORD_BYTES = 176;
 const WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
@@ -64,18 +74,26 @@ export interface LockRecord {
   readonly secret: Uint8Array | null;
 }
 
-/** The key of an inode's record. */
-export function lockKey(ino: number): Uint8Array<ArrayBuffer> {
+/** A file, in all snapshots and clones that were made of one another. */
+export interface LineFile {
+  /** The branch that the line began with: elsewhere the inode number may be another file's. */
+  readonly line: number;
+  readonly ino: number;
+}
+
+/** The key of a file's record. */
+export function lockKey({ line, ino }: LineFile): Uint8Array<ArrayBuffer> {
   const key = new Uint8Array(LOCK_KEY_BYTES);
   key[0] = CATALOG_KEY.lock;
-  putU48BE(key, 1, ino);
+  putU32BE(key, 1, line);
+  putU48BE(key, 5, ino);
   return key;
 }
 
-/** The inode of a key. */
-export function readLockKey(key: Uint8Array): number {
+/** The file of a key. */
+export function readLockKey(key: Uint8Array): LineFile {
   if (key.length !== LOCK_KEY_BYTES) throw badRecord("key");
-  return readU48BE(key, 1);
+  return { line: readU32BE(key, 1), ino: readU48BE(key, 5) };
 }
 
 /** Encodes a record. */

@@ -33,19 +33,6 @@ import {
 } from "../format/freeing_record.ts";
 import { decodeReceive, encodeReceive, type ReceiveRecord } from "../format/receive_record.ts";
 import {
-  decodeLock,
-  decodeLockedInline,
-  encodeLock,
-  encodeLockedInline,
-  type InlineName,
-  lockedInlineKey,
-  lockKey,
-  type LockRecord,
-  readLockedInlineKey,
-  readLockKey,
-  type SealedInline,
-} from "../format/lock_record.ts";
-import {
   decodeRescatter,
   encodeRescatter,
   type RescatterRecord,
@@ -58,6 +45,7 @@ import {
   sessionKey,
   SESSIONS_MAX,
 } from "../format/session_record.ts";
+import { KeyTable } from "./key_table.ts";
 
 /** A volume and its number. */
 export interface NumberedVolume extends VolumeRecord {
@@ -102,11 +90,14 @@ const FIRST: Counters = { nextVolume: 1, nextBranch: 1, nextPending: 1 };
 
 /** The catalog (FORMAT.md §12): volumes, branches, snapshots and what waits to be freed. Outside all snapshots. */
 export class Catalog {
+  /** Locks of files. */
+  readonly keyTable: KeyTable;
   private readonly tree: Tree;
 
   /** The records of a tree. */
   constructor(tree: Tree) {
     this.tree = tree;
+    this.keyTable = new KeyTable(tree);
   }
 
   private counters(): Counters {
@@ -327,42 +318,6 @@ export class Catalog {
   /** Notes how far re-scattering is. */
   putRescatter(record: RescatterRecord): void {
     this.tree.put(RESCATTER_KEY, encodeRescatter(record));
-  }
-
-  /** Puts down the lock of an inode, or that it has none. */
-  putLock(ino: number, record: LockRecord | null): void {
-    if (record === null) this.tree.delete(lockKey(ino));
-    else this.tree.put(lockKey(ino), encodeLock(record));
-  }
-
-  /** Visits all locks. */
-  locks(visit: (ino: number, record: LockRecord) => void): void {
-    this.scan(new Uint8Array([CATALOG_KEY.lock]), 1, (key, value) => {
-      visit(readLockKey(key), decodeLock(value));
-      return true;
-    });
-  }
-
-  /** Keeps a content of a locked file that was in trees, or lets it go. */
-  putLockedInline(name: InlineName, content: SealedInline | null): void {
-    if (content === null) this.tree.delete(lockedInlineKey(name));
-    else this.tree.put(lockedInlineKey(name), encodeLockedInline(content));
-  }
-
-  /** Such a content; null where there is none. */
-  lockedInline(name: InlineName): SealedInline | null {
-    const bytes = this.tree.get(lockedInlineKey(name));
-    return bytes === null ? null : decodeLockedInline(bytes);
-  }
-
-  /** The names of all contents under a secret. */
-  lockedInlines(secretId: number): InlineName[] {
-    const names: InlineName[] = [];
-    this.scan(lockedInlineKey({ secretId, length: 0, index: 0 }), 9, (key) => {
-      names.push(readLockedInlineKey(key));
-      return true;
-    });
-    return names;
   }
 
   /** Adds a session behind the others; the oldest is forgotten where there are too many. */

@@ -133,3 +133,12 @@ export class Lineage {
     return cells;
   }
 }
+
+/** The branch that the line of a branch began with: following its origin, and that one's, to the first. */
+export function firstOfLine(catalog: Catalog, branch: number): number {
+  for (let at = branch;;) {
+    const { originBranch } = catalog.branch(at);
+    if (originBranch === 0) return at;
+    at = originBranch;
+  }
+}

@@ -36,8 +36,8 @@ export interface VaultFilesParts {
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Waits until a step may run (null: now); throws where it never may. Lets everything in unless given. */
   readonly enter?: () => Promise<void> | null;
-  /** Locks of the vault that they are of. */
-  readonly locks?: FileLocks;
+  /** Locks of the vault that they are of, and the line of their volume. */
+  readonly locks?: { readonly all: FileLocks; readonly line: number };
   /** Shared with others over the same filesystem. */
   readonly transfer?: FileTransfer;
 }
@@ -78,7 +78,7 @@ export class FileAccess {
   readonly paths: Paths;
   readonly caller: Caller;
   readonly #transfer: FileTransfer;
-  readonly #locks: FileLocks | undefined;
+  readonly #locks: VaultFilesParts["locks"];
   readonly #enter: () => Promise<void> | null;
   readonly #opened = new Set<{ release(): void }>();
 
@@ -112,9 +112,9 @@ export class FileAccess {
   lockable(path: FilePath): AccessedFile {
     const { ino, mode } = this.stat(path);
     if (!isRegular(mode)) fail(isDirectory(mode) ? "EISDIR" : "EINVAL");
-    const locks = this.#locks;
-    if (locks === undefined) fail("EOPNOTSUPP");
-    return { ino, path: shownPath(path), locks, state: () => locks.state(ino) };
+    if (this.#locks === undefined) fail("EOPNOTSUPP");
+    const { all: locks, line } = this.#locks;
+    return { line, ino, path: shownPath(path), locks, state: () => locks.state({ line, ino }) };
   }
 
   /** The inode that a path names itself, which may be a symlink. */

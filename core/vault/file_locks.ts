@@ -7,7 +7,7 @@ import { wipe } from "../bytes.ts";
 import type { KdfChoice } from "../crypto/argon2.ts";
 import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts";
 import { VaultError } from "../errors.ts";
-import type { LockRecord, LockState } from "../format/lock_record.ts";
+import type { LineFile, LockRecord, LockState } from "../format/lock_record.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { KEY_BYTES } from "../limits.ts";
 import { countTrees, hasRecord } from "../volume/every_tree.ts";
@@ -67,8 +67,7 @@ export interface UnlockOptions extends Pick<EraseOptions, "progress"> {
 }
 
 /** A regular file, and what it is called in messages. */
-export interface LockableFile {
-  readonly ino: number;
+export interface LockableFile extends LineFile {
   readonly path: string;
 }
 
@@ -76,21 +75,21 @@ export interface LockableFile {
 export class FileLocks {
   readonly #vault: Vault;
   #last: Promise<unknown> = Promise.resolve();
-  /** Inodes of which everything that came free since they changed has been overwritten. */
-  readonly #erased = new Set<number>();
+  /** Secrets since whose making everything that came free has been overwritten. */
+  readonly #erased = new Set<LockRecord["secretId"]>();
 
   constructor(vault: Vault) {
     this.#vault = vault;
   }
 
-  /** How it is with an inode. */
-  state(ino: number): FileLockState {
+  /** How it is with a file. */
+  state(file: LineFile): FileLockState {
     const { locks } = this.#engine;
-    return locks.isOpen(ino) ? "open" : locks.of(ino)?.state ?? "none";
+    return locks.isOpen(file) ? "open" : locks.of(file)?.state ?? "none";
   }
 
-  /** Inodes whose locking, unlocking or shredding was cut short. */
-  unfinished(): number[] {
+  /** Files whose locking, unlocking or shredding was cut short. */
+  unfinished(): LineFile[] {
     return this.#engine.locks.unfinished();
   }
 
@@ -98,21 +97,25 @@ export class FileLocks {
   lock(file: LockableFile, options: LockOptions): Promise<void> {
     return this.#inTurn(async () => {
       const { locks } = this.#engine;
-      const { ino } = file;
-      if (locks.isOpen(ino)) return locks.close(ino);
-      const known = locks.of(ino);
+      if (locks.isOpen(file)) return locks.close(file);
+      const known = locks.of(file);
       if (known === null) await this.#begin(file, await this.#lockedRecord(file, options));
       else if (known.state !== "locking") throw lockedAlready(file, known);
-      await this.#finish(ino, options);
+      await this.#finish(file, options);
     });
   }
 
-  async #lockedRecord({ ino }: LockableFile, options: LockOptions): Promise<LockRecord> {
+  async #lockedRecord(file: LockableFile, options: LockOptions): Promise<LockRecord> {
     const { kdf = DEFAULT_KDF } = options;
     const { record, secret } = this.#freshRecord("locking");
     const { secretId } = record;
     const passphrase = bytesOf(options.passphrase);
-    const wrapped = await wrapSecret(this.#secretParts, { ino, secretId, secret }, passphrase, kdf);
+    const wrapped = await wrapSecret(
+      this.#secretParts,
+      { file, secretId, secret },
+      passphrase,
+      kdf,
+    );
     if (passphrase !== options.passphrase) wipe(passphrase);
     return { ...record, wrapped };
   }
@@ -129,16 +132,15 @@ export class FileLocks {
   /** Unlocks a file, for good or to be read until the vault is closed. */
   unlock(file: LockableFile, options: UnlockOptions): Promise<void> {
     return this.#inTurn(async () => {
-      const { ino } = file;
       const secret = await this.#secretOf(file, options.passphrase);
       try {
         const record = this.#required(file);
         if (options.until === "close") {
-          this.#engine.locks.open(ino, secret);
+          this.#engine.locks.open(file, secret);
           return;
         }
-        this.#engine.locks.close(ino);
-        await this.#note(ino, {
+        this.#engine.locks.close(file);
+        await this.#note(file, {
           ...record,
           state: "unlocking",
           erasing: false,
@@ -147,12 +149,12 @@ export class FileLocks {
       } finally {
         wipe(secret);
       }
-      await this.#finish(ino, options);
+      await this.#finish(file, options);
     });
   }
 
   #required(file: LockableFile): LockRecord {
-    const record = this.#engine.locks.of(file.ino);
+    const record = this.#engine.locks.of(file);
     if (record === null) {
       throw new VaultError("invalid", `Cannot unlock "${file.path}": it is not locked`, {
         operation: "unlock",
@@ -164,13 +166,12 @@ export class FileLocks {
 
   /** Counts the attempt durably before it is made, so that whoever guesses cannot have it forgotten. */
   async #secretOf(file: LockableFile, given: string | Uint8Array): Promise<Uint8Array> {
-    const { ino } = file;
     const found = this.#required(file);
     const { record, waitMs } = countAttempt(found, this.#vault.header.runtime.now());
-    if (!this.#engine.readOnly && record !== found) await this.#note(ino, record);
+    if (!this.#engine.readOnly && record !== found) await this.#note(file, record);
     if (waitMs > 0) throw tooEarly(file.path, record, waitMs);
     const passphrase = bytesOf(given);
-    const secret = await unwrapSecret(this.#secretParts, { ino, record }, passphrase);
+    const secret = await unwrapSecret(this.#secretParts, { file, record }, passphrase);
     if (passphrase !== given) wipe(passphrase);
     if (secret === null) {
       throw new VaultError("denied", `Cannot unlock "${file.path}": wrong passphrase`, {
@@ -178,43 +179,41 @@ export class FileLocks {
         errno: "EACCES",
       });
     }
-    if (!this.#engine.readOnly) await this.#note(ino, { ...record, attempts: 0 });
+    if (!this.#engine.readOnly) await this.#note(file, { ...record, attempts: 0 });
     return secret;
   }
 
   /** Makes the content of a file unreadable for ever, wherever it is in the vault. Its names stay. */
   shred(file: LockableFile, options: EraseOptions): Promise<void> {
     return this.#inTurn(async () => {
-      const { locks } = this.#engine;
-      const { ino } = file;
-      const known = locks.of(ino);
+      const known = this.#engine.locks.of(file);
       if (known === null) await this.#begin(file, this.#freshRecord("shredding").record);
-      else if (known.wrapped !== null) await this.#dropSecret(ino, known);
-      await this.#finish(ino, { freeCells: true, ...options });
+      else if (known.wrapped !== null) await this.#dropSecret(file, known);
+      await this.#finish(file, { freeCells: true, ...options });
     });
   }
 
   /** What is locked is shredded by forgetting the secret; what is half so is sealed first. */
-  async #dropSecret(ino: number, record: LockRecord): Promise<void> {
+  async #dropSecret(file: LineFile, record: LockRecord): Promise<void> {
     const state = record.secret === null ? "shredded" : "shredding";
-    this.#engine.locks.close(ino);
-    await this.#note(ino, { ...record, state, erasing: true, wrapped: null });
+    this.#engine.locks.close(file);
+    await this.#note(file, { ...record, state, erasing: true, wrapped: null });
   }
 
   /** A file that was shredded has no name any more: where no snapshot has it either, nothing has to be known of it. */
-  forgetIfGone(ino: number): Promise<void> {
+  forgetIfGone(file: LineFile): Promise<void> {
     return this.#inTurn(async () => {
       const { engine } = this.#vault.opened.volume;
-      const record = engine.locks.of(ino);
+      const record = engine.locks.of(file);
       if (record?.state !== "shredded" || record.erasing) return;
       await this.#whenFree(() => engine.commitNow());
-      if (!hasRecord(engine.store, inodeKey(ino))) await this.#note(ino, null);
+      if (!hasRecord(engine.store, file.line, inodeKey(file))) await this.#note(file, null);
     });
   }
 
   /** Finishes what was cut short with every file. */
   async finishAll(options: EraseOptions = {}): Promise<void> {
-    for (const ino of this.unfinished()) await this.#inTurn(() => this.#finish(ino, options));
+    for (const file of this.unfinished()) await this.#inTurn(() => this.#finish(file, options));
   }
 
   get #engine() {
@@ -245,22 +244,22 @@ export class FileLocks {
   }
 
   /** Changes the record by a root. */
-  async #note(ino: number, record: LockRecord | null): Promise<void> {
+  async #note(file: LineFile, record: LockRecord | null): Promise<void> {
     const { locks } = this.#engine;
     await this.#whenFree(() => {
       this.#engine.checkWritable();
       this.#engine.commitNow(() => {
         if (record?.state === "shredded") locks.forgetInline(record.secretId);
-        locks.put(ino, record);
+        locks.put(file, record);
       });
     });
   }
 
   /** From now on the content is denied, and what trees had of it is sealed; a root makes it durable. */
-  async #begin({ ino, path }: LockableFile, record: LockRecord): Promise<void> {
+  async #begin(file: LockableFile, record: LockRecord): Promise<void> {
     const { opened: { volumes, volume: { engine } } } = this.#vault;
     const { store, locks } = engine;
-    requireAll(engine, { what: `lock "${path}" in`, operation: "lock" });
+    requireAll(engine, { what: `lock "${file.path}" in`, operation: "lock" });
     // What is still to be freed is in no tree that could be looked through.
     while (store.freeing.waits) {
       await this.#whenFree(() => volumes.destroyStep());
@@ -268,33 +267,32 @@ export class FileLocks {
     }
     await this.#whenFree(() => {
       this.#store();
-      blocksOfFile(store, ino); // what is damaged is in the way before anything has changed
-      const nodes = locks.inlineNodes(ino);
+      blocksOfFile(store, file); // what is damaged is in the way before anything has changed
+      const nodes = locks.inlineNodes(file);
       engine.erasesReleased = this.#overwrites;
-      this.#erased.add(ino);
-      engine.asOneRoot(inodeKey(ino), () => {
+      this.#erased.add(record.secretId);
+      engine.asOneRoot(inodeKey(file), () => {
         locks.takeInline(nodes, record.secretId, record.secret!);
-        locks.put(ino, record);
+        locks.put(file, record);
       });
       volumes.reloadSnapshots();
     });
   }
 
   /** Brings what is under way with an inode to its end, from wherever it is. */
-  async #finish(ino: number, options: EraseOptions): Promise<void> {
+  async #finish(file: LineFile, options: EraseOptions): Promise<void> {
     const { locks } = this.#engine;
-    const record = locks.of(ino);
+    const record = locks.of(file);
     if (record !== null && record.state !== "unlocking") {
       this.#engine.erasesReleased = this.#overwrites;
     }
-    if (record?.secret != null) await this.#seal(ino, record, record.secret, options);
-    if (locks.of(ino)?.erasing === true) await this.#erase(ino, options);
-    this.#erased.delete(ino);
+    if (record?.secret != null) await this.#seal(file, record, record.secret, options);
+    if (locks.of(file)?.erasing === true) await this.#erase(file, options);
     this.#engine.erasesReleased = this.unfinished().length > 0;
   }
 
   async #seal(
-    ino: number,
+    file: LineFile,
     record: LockRecord,
     secret: Uint8Array,
     { progress }: EraseOptions,
@@ -303,23 +301,23 @@ export class FileLocks {
     const { locks, store } = engine;
     const { secretId, state } = record;
     await this.#whenFree(() => engine.commitNow());
-    locks.use(ino, secret);
+    locks.use(file, secret);
     const order = {
-      ranges: blocksOfFile(store, ino),
+      ranges: blocksOfFile(store, file),
       secretId: state === "unlocking" ? null : secretId,
       blank: state === "shredding",
     };
     await drivePass(this.#vault, reseal(engine, order), { told: progress });
-    locks.close(ino);
-    if (state === "unlocking") await this.#endUnlocking(ino, record, secret);
+    locks.close(file);
+    if (state === "unlocking") await this.#endUnlocking(file, record, secret);
     else {
       const next = state === "shredding" ? "shredded" : "locked";
-      await this.#note(ino, { ...record, state: next, secret: null });
+      await this.#note(file, { ...record, state: next, secret: null });
     }
   }
 
   async #endUnlocking(
-    ino: number,
+    file: LineFile,
     { secretId }: LockRecord,
     secret: Uint8Array,
   ): Promise<void> {
@@ -327,11 +325,11 @@ export class FileLocks {
     const { locks } = engine;
     await this.#whenFree(() => {
       this.#store();
-      const nodes = locks.inlineNodes(ino);
+      const nodes = locks.inlineNodes(file);
       const contents = locks.inlineContents(nodes, secretId, secret);
-      engine.asOneRoot(inodeKey(ino), () => {
+      engine.asOneRoot(inodeKey(file), () => {
         locks.giveInlineBack(nodes, contents, secretId);
-        locks.put(ino, null);
+        locks.put(file, null);
       });
       volumes.reloadSnapshots();
     });
@@ -345,19 +343,20 @@ export class FileLocks {
   }
 
   /** What a crash, or another program, has left free is not known: then all that is free goes. */
-  async #erase(ino: number, { freeCells = false, progress }: EraseOptions): Promise<void> {
+  async #erase(file: LineFile, { freeCells = false, progress }: EraseOptions): Promise<void> {
     const { medium: { capabilities: { discard }, supportsSparse } } = this.#vault;
-    const allFree = this.#overwrites && (freeCells || !this.#erased.has(ino));
+    const secretId = this.#engine.locks.of(file)?.secretId ?? 0;
+    const allFree = this.#overwrites && (freeCells || !this.#erased.has(secretId));
     const discards = !this.#engine.store.dense && supportsSparse && discard;
     await drivePass(this.#vault, eraseFreed(this.#engine, { allFree, discards }), {
       told: progress,
     });
-    const record = this.#engine.locks.of(ino);
-    if (record !== null) await this.#note(ino, { ...record, erasing: false });
+    const record = this.#engine.locks.of(file);
+    if (record !== null) await this.#note(file, { ...record, erasing: false });
   }
 }
 
-function inodeKey(ino: number): Uint8Array {
+function inodeKey({ ino }: LineFile): Uint8Array {
   return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
 }
 

@@ -11,7 +11,8 @@ import { rescatterVault } from "./rescatter.ts";
 import { rotateKeys } from "./rotation.ts";
 import { scrubVault } from "./scrub.ts";
 import { TransactionManager } from "./transaction_manager.ts";
-import { createVault, type CreateVaultOptions, openVault, type Vault } from "./vault.ts";
+import { createVault, openVault, type Vault } from "./vault.ts";
+import type { CreateVaultOptions } from "./vault_options.ts";
 
 const SECRET = { passphrase: text("vault") };
 const LOCK = { passphrase: "extra", kdf: FAST_KDF } as const;
@@ -227,7 +228,7 @@ Deno.test("shred: the content is nowhere any more, whatever else has the file", 
     }
   }
   let known = 0;
-  vault.opened.volume.store.catalog.locks(() => void known++);
+  vault.opened.volume.store.catalog.keyTable.locks(() => void known++);
   assert.equal(known, 3, "nothing is known of a file that is gone everywhere");
   await snapshots.delete(MAIN, "before");
   await assertClean(vault);
@@ -281,4 +282,43 @@ Deno.test("lock: what it cannot lock, and a transaction", async () => {
   await vault.files.unlock("/f", LOCK);
   assert.deepEqual(await vault.files.readFile("/f"), contentOf(100));
   await vault.close();
+});
+
+Deno.test("lock: a locked file is not sent, and not changed by what is received", async () => {
+  const { vault } = await made();
+  const { vault: other } = await made();
+  const { files, snapshots, streams } = vault;
+  const wire = { passphrase: text("wire") };
+  await files.writeFile("/small", contentOf(90));
+  await files.writeFile("/other", contentOf(50));
+  await snapshots.create(MAIN, "one");
+  await other.streams.receive("copy", streams.send(MAIN, "one", wire), wire);
+  const { ino } = await files.stat("/small");
+  {
+    // The same number in another line is another file.
+    await using copy = await other.volumes.open("copy");
+    assert.equal((await copy.files.stat("/small")).ino, ino);
+    await other.files.writeFile("/mine", "mine");
+    await copy.files.lock("/small", LOCK);
+    assert.equal(await copy.files.lockState("/small"), "locked");
+    assert.equal(await other.files.readText("/mine"), "mine");
+  }
+  await files.writeFile("/other", contentOf(51));
+  await snapshots.create(MAIN, "two");
+  const difference = () => streams.send(MAIN, "two", { from: "one", ...wire });
+  await other.streams.receive("copy", difference(), wire);
+  const small = await files.open("/small", { access: "write" });
+  await small.write(0, text("changed"));
+  await snapshots.create(MAIN, "three");
+  const changed = streams.send(MAIN, "three", { from: "two", ...wire });
+  await assert.rejects(other.streams.receive("copy", changed, wire), { kind: "denied" });
+  await files.lock("/small", LOCK);
+  await assert.rejects(
+    other.streams.receive("whole", streams.send(MAIN, "one", wire), wire),
+    { kind: "denied" },
+  );
+  await assertClean(other);
+  await assertClean(vault);
+  await vault.close();
+  await other.close();
 });

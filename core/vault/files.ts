@@ -350,7 +350,7 @@ export class VaultFiles {
     await file.locks.shred(file, options);
     await this.remove(path);
     await this.sync();
-    await file.locks.forgetIfGone(file.ino);
+    await file.locks.forgetIfGone(file);
   }
 
   /** How much space there is. */

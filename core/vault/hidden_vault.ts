@@ -13,7 +13,8 @@ import { MIB, SEGMENT_BYTES } from "../limits.ts";
 import { createHeader, openHeader, opensOwnHeader } from "../volume/header_area.ts";
 import { chooseHiddenPlace, ownParts } from "../volume/hidden_place.ts";
 import { createVolume, openVolume } from "../volume/open_volume.ts";
-import { type CreateVaultOptions, Vault, type VaultParts } from "./vault.ts";
+import { Vault, type VaultParts } from "./vault.ts";
+import type { CreateVaultOptions } from "./vault_options.ts";
 import { blockBytesOf, SEGMENTS_MIN } from "./vault_shape.ts";
 
 /** How to make a hidden vault. */

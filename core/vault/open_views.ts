@@ -6,7 +6,7 @@ import { MIB, VIEW_BYTES_MAX } from "../limits.ts";
 import type { OpenedVolume } from "../volume/open_volume.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
 import type { Volume } from "../volume/volume.ts";
-import type { VolumeStore } from "../volume/volume_store.ts";
+import type { SnapshotStore } from "../volume/snapshot_store.ts";
 import type { FileLocks } from "./file_locks.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
@@ -34,6 +34,7 @@ export interface OpenViewsParts {
 interface Mounted {
   readonly fileSystem: PosixFileSystem;
   readonly transfer: FileTransfer;
+  readonly line: number;
   readonly lease: MemoryLease;
   uses: number;
 }
@@ -152,7 +153,7 @@ export class OpenViews {
     }
   }
 
-  #mount(store: VolumeStore): Mounted {
+  #mount(store: Volume | SnapshotStore): Mounted {
     const { kernel, owner = { uid: 0, gid: 0 }, noatime } = this.#parts;
     const memory = this.#memory.lease();
     try {
@@ -162,15 +163,16 @@ export class OpenViews {
       const { bytes } = kernel;
       const reserve = (size: number) => memory.reserve(size);
       const transfer = new FileTransfer(fileSystem, { bytes, reserve });
-      return { fileSystem, transfer, lease: memory, uses: 0 };
+      return { fileSystem, transfer, line: store.locks.line, lease: memory, uses: 0 };
     } catch (error) {
       memory.release();
       throw error;
     }
   }
 
-  #files({ fileSystem, transfer }: Mounted, enter: Enter): VaultFiles {
-    const { kernel, owner, locks } = this.#parts;
+  #files({ fileSystem, transfer, line }: Mounted, enter: Enter): VaultFiles {
+    const { kernel, owner, locks: all } = this.#parts;
+    const locks = { all, line };
     return new VaultFiles({ fileSystem, kernel, owner, enter, transfer, locks });
   }
 

@@ -100,7 +100,7 @@ class Salvage {
   }
 
   async #copy(
-    { name, roots }: FoundVolume,
+    { name, roots, locked }: FoundVolume,
     volume: Volume,
     memory: { readonly kernel: RecoverOptions["source"]["kernel"]; from: number; to: number },
   ): Promise<void> {
@@ -110,7 +110,10 @@ class Salvage {
     // One without any node gets a root directory all the same.
     const tree = found ?? new TolerantTree(0, (id) => this.#source.node(id));
     const without = beingFreed(tree);
-    const copying = new DataCopy({ source: this.#source, volume, ...memory }).run(tree, without);
+    const copying = new DataCopy({ source: this.#source, volume, locked, ...memory }).run(
+      tree,
+      without,
+    );
     let step = copying.next();
     for (; step.done !== true; step = copying.next()) await this.#give(step.value);
     this.lost += step.value.blocks;

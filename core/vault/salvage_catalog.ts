@@ -8,6 +8,7 @@ import {
   readNumberedKey,
   type VolumeRecord,
 } from "../format/catalog_record.ts";
+import { readLockKey } from "../format/lock_record.ts";
 import { TREE } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { KIND } from "../format/seal_aad.ts";
@@ -20,6 +21,8 @@ export interface FoundVolume {
   readonly blockBytes: number;
   readonly compression: Compression;
   readonly roots: readonly number[];
+  /** Inodes that are, or may be, locked: what trees have of their content is not theirs. */
+  readonly locked: ReadonlySet<number>;
 }
 
 /**
@@ -34,6 +37,7 @@ export function findVolumes(
   const records = new Records();
   const isWhole = newest !== null && addCatalog(broken, newest, records);
   const known = isWhole ? new Set(records.volumes.keys()) : null;
+  const locked = isWhole ? new Set(records.locked) : records.locked;
   for (const node of broken.found.ofTree(TREE.catalog, 0)) {
     const page = source.physical(node, KIND.catalogNode);
     if (page !== null) records.addLeaf(page);
@@ -42,7 +46,7 @@ export function findVolumes(
     .sort(([a], [b]) => a - b)
     .map(([, { name, blockBytes, compression, branch }]) => {
       const roots = records.branches.get(branch) ?? [];
-      return { name, blockBytes, compression, roots };
+      return { name, blockBytes, compression, roots, locked };
     });
 }
 
@@ -64,6 +68,7 @@ function addCatalog({ inspector }: BrokenMedium, root: RootRecord, records: Reco
 class Records {
   readonly volumes = new Map<number, VolumeRecord>();
   readonly branches = new Map<number, number[]>();
+  readonly locked = new Set<number>();
 
   addLeaf(page: Page): void {
     for (let i = 0; i < page.count; i++) {
@@ -76,6 +81,7 @@ class Records {
   }
 
   #add(key: Uint8Array, value: Uint8Array): void {
+    if (key[0] === CATALOG_KEY.lock) this.locked.add(readLockKey(key).ino);
     if (key[0] === CATALOG_KEY.volume) {
       const id = readNumberedKey(key);
       if (!this.volumes.has(id)) this.volumes.set(id, decodeVolume(value));

@@ -40,7 +40,7 @@ export class DataCopy {
   readonly #volume: Volume;
   readonly #cells = new Map<number, number>();
   readonly #copiedCells = new Map<number, number>();
-  readonly #lost = new Set<number>();
+  readonly #lost: Set<number>;
   #blocks = 0;
   /** Of the file that is being copied. */
   #ino = 0;
@@ -53,12 +53,15 @@ export class DataCopy {
     readonly from: number;
     readonly to: number;
     readonly volume: Volume;
+    /** Files that are lost whatever lies in their blocks. */
+    readonly locked: ReadonlySet<number>;
   }) {
     this.#source = parts.source;
     this.#kernel = parts.kernel;
     this.#from = parts.from;
     this.#to = parts.to;
     this.#volume = parts.volume;
+    this.#lost = new Set(parts.locked);
   }
 
   /** Copies all extents but those of inodes in `without`; yields the blocks done. */

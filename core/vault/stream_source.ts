@@ -16,6 +16,7 @@ import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import { type KeyDifference, treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "../volume/engine.ts";
+import type { ContentLocks } from "../volume/volume_store.ts";
 import {
   type BlockSpan,
   type PlacedExtent,
@@ -44,6 +45,7 @@ export interface StreamSourceParts {
 /** The plaintext of a stream: the records that differ between two snapshots, and the blocks. */
 export class StreamSource {
   readonly #parts: StreamSourceParts;
+  readonly #locks: ContentLocks;
   readonly #before: Tree;
   readonly #after: Tree;
   readonly #names: StreamNames;
@@ -60,6 +62,7 @@ export class StreamSource {
     const pages = parts.engine.store.readPages();
     const { base, snapshot } = parts;
     this.#after = new Tree(pages, pages.page(snapshot.root));
+    this.#locks = parts.engine.locks.lineOfBranch(snapshot.branch);
     const before = base === null ? Page.empty(NOTHING, 0) : pages.page(base.root);
     this.#before = new Tree(pages, before);
     this.#names = new StreamNames(this.#after);
@@ -83,6 +86,7 @@ export class StreamSource {
   }
 
   *#changes({ key, before, after }: KeyDifference, fromBlock: number): Generator<Uint8Array> {
+    if (after !== null) this.#checkContent(key);
     switch (key[0]) {
       case KEY_TYPE.entry:
         return yield* this.#all(this.#names.entry(key, before, after));
@@ -105,6 +109,18 @@ export class StreamSource {
       default:
         throw new VaultError("invalid", `Cannot send a record of type ${key[0]}: not known here`);
     }
+  }
+
+  /** What a locked file has in its tree is not its content, and its blocks would not open. */
+  #checkContent(key: Uint8Array): void {
+    if (key[0] !== KEY_TYPE.inline && key[0] !== KEY_TYPE.extent) return;
+    const ino = keyIno(key);
+    if (this.#locks.mayWrite(ino)) return;
+    throw new VaultError(
+      "denied",
+      `Cannot send the snapshot: the file with inode number ${ino} is locked or shredded; unlock it, or delete it before the snapshot`,
+      { operation: "send" },
+    );
   }
 
   *#all(records: Iterable<Exclude<StreamRecord, { kind: "data" }>>): Generator<Uint8Array> {

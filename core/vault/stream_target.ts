@@ -1,4 +1,5 @@
 import { viewOf } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
 import { emptyExtent } from "../format/extent.ts";
 import {
   decodeInode,
@@ -100,6 +101,7 @@ export class StreamTarget {
   }
 
   #put(key: Uint8Array, value: Uint8Array): void {
+    if (key[0] === KEY_TYPE.inline) this.#checkContent(keyIno(key));
     this.#admit(RECORD_CELLS);
     const { tree } = this.#volume;
     tree.put(key, key[0] === KEY_TYPE.inode ? this.#inodeOf(keyIno(key), value) : value);
@@ -120,6 +122,16 @@ export class StreamTarget {
     return this.#record;
   }
 
+  /** What is written into a locked file would be taken for sealed. */
+  #checkContent(ino: number): void {
+    if (this.#volume.locks.mayWrite(ino)) return;
+    throw new VaultError(
+      "denied",
+      `Cannot receive the snapshot: it changes the file with inode number ${ino}, which is locked or shredded here; unlock it first`,
+      { operation: "receive" },
+    );
+  }
+
   #name(entry: Extract<StreamChange, { kind: "name" }>): void {
     const { directory, name } = entry;
     checkDirent(encodeDirent(this.#dirent, name, entry));
@@ -132,6 +144,7 @@ export class StreamTarget {
   #data(run: Extract<StreamChange, { kind: "data" }>): void {
     const volume = this.#volume;
     const { ino, first, count, lastLength, content } = run;
+    this.#checkContent(ino);
     this.#admit(count * this.#blockCells + RECORD_CELLS);
     const buffer = this.#buffers[this.#turn++ % BUFFERS];
     if (buffer.ticket !== null) volume.settle(buffer.ticket);

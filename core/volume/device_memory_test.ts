@@ -11,7 +11,8 @@ import type { RootMemory } from "../crypto/platform.ts";
 import { VaultError } from "../errors.ts";
 import { MIB } from "../limits.ts";
 import { Upkeep } from "../vault/upkeep.ts";
-import { createVault, openVault, type OpenVaultOptions, type Vault } from "../vault/vault.ts";
+import { createVault, openVault, type Vault } from "../vault/vault.ts";
+import type { OpenVaultOptions } from "../vault/vault_options.ts";
 import { DeviceMemory } from "./device_memory.ts";
 import { rememberRestored } from "./restored_memory.ts";
 

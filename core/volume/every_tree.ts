@@ -1,14 +1,16 @@
 import { Tree } from "../btree/tree.ts";
+import { firstOfLine } from "../tree/lineage.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 
 /**
- * Every tree of a vault: the heads of all branches and all snapshots, those that are deleted and only kept for their clones
+ * Every tree of a line: the heads of its branches and all their snapshots, those that are deleted and only kept for their clones
  * too. All heads are stored. Roots are those that the cache has, so that whoever has a page in memory has the same one.
  */
-export function* everyTree(store: TreeStore): Generator<Tree> {
+export function* everyTree(store: TreeStore, line: number): Generator<Tree> {
   const { catalog, branches } = store;
   const pages = store.readPages();
   for (const { id, root } of catalog.branches()) {
+    if (firstOfLine(catalog, id) !== line) continue;
     const open = branches.get(id);
     open?.refresh();
     if (open !== undefined) yield open.tree;
@@ -29,8 +31,8 @@ export function countTrees({ catalog }: TreeStore): number {
   return count;
 }
 
-/** True where any tree has a record. All heads are stored. */
-export function hasRecord(store: TreeStore, key: Uint8Array): boolean {
-  for (const tree of everyTree(store)) if (tree.get(key) !== null) return true;
+/** True where any tree of a line has a record. All heads are stored. */
+export function hasRecord(store: TreeStore, line: number, key: Uint8Array): boolean {
+  for (const tree of everyTree(store, line)) if (tree.get(key) !== null) return true;
   return false;
 }

@@ -1,5 +1,6 @@
-import { decodeExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent } from "../format/extent.ts";
 import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE, keyBelongsTo } from "../format/volume_key.ts";
+import type { LineFile } from "../format/lock_record.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { everyTree } from "./every_tree.ts";
 
@@ -9,14 +10,14 @@ export interface IdRange {
   readonly end: number;
 }
 
-/** The ids of all blocks that any tree of the vault has as content of an inode, in order, each once. */
-export function blocksOfFile(store: TreeStore, ino: number): IdRange[] {
+/** The ids of all blocks that any tree has as content of a file, in order, each once. */
+export function blocksOfFile(store: TreeStore, { line, ino }: LineFile): IdRange[] {
   const ends = new Map<number, number>();
   const from = encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0);
-  for (const tree of everyTree(store)) {
+  for (const tree of everyTree(store, line)) {
     tree.scan(from, (key, value) => {
       if (!keyBelongsTo(key, KEY_TYPE.extent, ino)) return false;
-      const extent: Extent = { count: 1, firstId: 0, tailCells: 0, unwritten: false };
+      const extent = emptyExtent();
       decodeExtent(value, extent);
       const end = extent.firstId + extent.count;
       if (!extent.unwritten) {

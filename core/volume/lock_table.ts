@@ -6,6 +6,7 @@ import { VaultError } from "../errors.ts";
 import {
   indexOf,
   type InlineName,
+  type LineFile,
   lockedInlineKey,
   type LockRecord,
   placeholder,
@@ -13,35 +14,22 @@ import {
 } from "../format/lock_record.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { NONCE_BYTES } from "../limits.ts";
+import { firstOfLine } from "../tree/lineage.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { everyTree } from "./every_tree.ts";
 import type { ContentLocks } from "./volume_store.ts";
 
-/**
- * The key table: which files are locked or shredded, in all volumes and snapshots, and the secrets that are open. While a
- * record is there, trees hold placeholders instead of the file's inline data.
- */
-export class LockTable implements ContentLocks {
-  private readonly store: TreeStore;
-  private readonly records = new Map<number, LockRecord>();
+/** The locks of one line of snapshots and clones. */
+export class LineLocks implements ContentLocks {
+  readonly line: number;
+  readonly records: Map<number, LockRecord> = new Map();
   /** Of inodes that may be read: the key of their inline data. */
-  private readonly opened = new Map<number, Uint8Array>();
+  readonly opened: Map<number, Uint8Array> = new Map();
+  private readonly table: LockTable;
 
-  /** Reads the catalog of the newest root. */
-  constructor(store: TreeStore) {
-    this.store = store;
-    store.catalog.locks((ino, record) => void this.records.set(ino, record));
-  }
-
-  /** The record of an inode; null where it is not locked. */
-  of(ino: number): LockRecord | null {
-    return this.records.get(ino) ?? null;
-  }
-
-  /** Inodes with something that is not finished. */
-  unfinished(): number[] {
-    const isUnfinished = ({ erasing, secret }: LockRecord) => erasing || secret !== null;
-    return [...this.records].filter(([, record]) => isUnfinished(record)).map(([ino]) => ino);
+  constructor(table: LockTable, line: number) {
+    this.table = table;
+    this.line = line;
   }
 
   mayRead(ino: number): boolean {
@@ -52,67 +40,120 @@ export class LockTable implements ContentLocks {
     return this.records.size === 0 || !this.records.has(ino);
   }
 
+  inline(ino: number, stored: Uint8Array): Uint8Array {
+    const key = this.opened.get(ino);
+    const record = this.records.get(ino);
+    return key === undefined || record === undefined
+      ? stored
+      : this.table.inlineFor(record, key, stored);
+  }
+}
+
+/**
+ * The key table: which files are locked or shredded, in all volumes and snapshots, and the secrets that are open. While a
+ * record is there, trees hold placeholders instead of the file's inline data.
+ */
+export class LockTable {
+  private readonly store: TreeStore;
+  private readonly lines = new Map<number, LineLocks>();
+
+  /** Reads the catalog of the newest root. */
+  constructor(store: TreeStore) {
+    this.store = store;
+    store.catalog.keyTable.locks(({ line, ino }, record) => {
+      this.line(line).records.set(ino, record);
+    });
+  }
+
+  /** The locks of a line. */
+  line(line: number): LineLocks {
+    const known = this.lines.get(line) ?? new LineLocks(this, line);
+    this.lines.set(line, known);
+    return known;
+  }
+
+  /** The locks of the line that a branch is of. */
+  lineOfBranch(branch: number): LineLocks {
+    return this.line(firstOfLine(this.store.catalog, branch));
+  }
+
+  /** The record of a file; null where it is not locked. */
+  of({ line, ino }: LineFile): LockRecord | null {
+    return this.line(line).records.get(ino) ?? null;
+  }
+
+  /** Files with something that is not finished. */
+  unfinished(): LineFile[] {
+    const isUnfinished = ({ erasing, secret }: LockRecord) => erasing || secret !== null;
+    return [...this.lines.values()].flatMap(({ line, records }) =>
+      [...records].filter(([, record]) => isUnfinished(record)).map(([ino]) => ({ line, ino }))
+    );
+  }
+
   /** True where the secret is open in memory. */
-  isOpen(ino: number): boolean {
-    return this.opened.has(ino);
+  isOpen({ line, ino }: LineFile): boolean {
+    return this.line(line).opened.has(ino);
   }
 
-  /** Changes the record of an inode, as part of the root that is written next; null: it has none any more. */
-  put(ino: number, record: LockRecord | null): void {
-    const secret = this.records.get(ino)?.secret;
+  /** Changes the record of a file, as part of the root that is written next; null: it has none any more. */
+  put(file: LineFile, record: LockRecord | null): void {
+    const { records } = this.line(file.line);
+    const secret = records.get(file.ino)?.secret;
     if (secret !== undefined && secret !== null && secret !== record?.secret) wipe(secret);
-    this.store.catalog.putLock(ino, record);
-    if (record === null) this.records.delete(ino);
-    else this.records.set(ino, record);
+    this.store.catalog.keyTable.putLock(file, record);
+    if (record === null) records.delete(file.ino);
+    else records.set(file.ino, record);
   }
 
-  /** Makes the content of an inode readable until `close`; nothing of it goes to the medium. */
-  open(ino: number, secret: Uint8Array): void {
-    this.use(ino, secret);
-    if (!this.opened.has(ino)) this.opened.set(ino, fileInlineKey(secret));
+  /** Makes the content of a file readable until `close`; nothing of it goes to the medium. */
+  open(file: LineFile, secret: Uint8Array): void {
+    this.use(file, secret);
+    const { opened } = this.line(file.line);
+    if (!opened.has(file.ino)) opened.set(file.ino, fileInlineKey(secret));
   }
 
   /** Keeps the key of the blocks in memory, for moving them into or out of their seals. */
-  use(ino: number, secret: Uint8Array): void {
+  use(file: LineFile, secret: Uint8Array): void {
     const key = fileBlockKey(secret);
     try {
-      this.store.blocks.inner.open(this.known(ino).secretId, key);
+      this.store.blocks.inner.open(this.known(file).secretId, key);
     } finally {
       wipe(key);
     }
   }
 
-  /** Forgets the secret of an inode. */
-  close(ino: number): void {
-    const key = this.opened.get(ino);
+  /** Forgets the secret of a file. */
+  close(file: LineFile): void {
+    const { opened } = this.line(file.line);
+    const key = opened.get(file.ino);
     if (key !== undefined) wipe(key);
-    this.opened.delete(ino);
-    this.store.blocks.inner.close(this.known(ino).secretId);
+    opened.delete(file.ino);
+    this.store.blocks.inner.close(this.known(file).secretId);
   }
 
   /** Forgets every secret. */
   wipe(): void {
-    for (const key of this.opened.values()) wipe(key);
-    this.opened.clear();
-    for (const { secret } of this.records.values()) if (secret !== null) wipe(secret);
+    for (const { opened, records } of this.lines.values()) {
+      for (const key of opened.values()) wipe(key);
+      opened.clear();
+      for (const { secret } of records.values()) if (secret !== null) wipe(secret);
+    }
     this.store.blocks.inner.wipe();
   }
 
-  private known(ino: number): LockRecord {
-    const record = this.records.get(ino);
-    if (record !== undefined) return record;
+  private known(file: LineFile): LockRecord {
+    const record = this.of(file);
+    if (record !== null) return record;
     throw new VaultError("invalid", "Cannot find the secret of a file: it is not locked");
   }
 
-  inline(ino: number, stored: Uint8Array): Uint8Array {
-    const key = this.opened.get(ino);
-    if (key === undefined) return stored;
-    const { secretId } = this.known(ino);
+  /** The content that a placeholder stands for. */
+  inlineFor({ secretId }: LockRecord, key: Uint8Array, stored: Uint8Array): Uint8Array {
     return this.inlineOf({ secretId, length: stored.length, index: indexOf(stored) }, key);
   }
 
   private inlineOf(name: InlineName, key: Uint8Array): Uint8Array {
-    const found = this.store.catalog.lockedInline(name);
+    const found = this.store.catalog.keyTable.inline(name);
     if (found !== null) {
       const { nonce, sealed } = found;
       const plain = openBytes(
@@ -139,11 +180,11 @@ export class LockTable implements ContentLocks {
     return concat(this.store.context.vaultId, lockedInlineKey(name));
   }
 
-  /** The nodes, of all trees, that have inline data of an inode. All heads are stored. */
-  inlineNodes(ino: number): InlineNode[] {
+  /** The nodes, of all trees, that have inline data of a file. All heads are stored. */
+  inlineNodes({ line, ino }: LineFile): InlineNode[] {
     const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino);
     const nodes = new Map<number, InlineNode>();
-    for (const tree of everyTree(this.store)) {
+    for (const tree of everyTree(this.store, line)) {
       const leaf = tree.leafOf(key);
       const at = leaf.search(key);
       if (at >= 0) nodes.set(leaf.ref, { leaf, at });
@@ -166,7 +207,7 @@ export class LockTable implements ContentLocks {
         const index = counts.get(length) ?? 0;
         counts.set(length, index + 1);
         const name = { secretId, length, index };
-        this.store.catalog.putLockedInline(name, this.sealed(name, key, content));
+        this.store.catalog.keyTable.putInline(name, this.sealed(name, key, content));
         stands = placeholder(length, index);
         known.set(same, stands);
       }
@@ -188,8 +229,7 @@ export class LockTable implements ContentLocks {
     try {
       return nodes.map(({ leaf, at }) => {
         const stored = leaf.value(at);
-        const name = { secretId, length: stored.length, index: indexOf(stored) };
-        return this.inlineOf(name, key);
+        return this.inlineOf({ secretId, length: stored.length, index: indexOf(stored) }, key);
       });
     } finally {
       wipe(key);
@@ -208,8 +248,8 @@ export class LockTable implements ContentLocks {
 
   /** Lets all inline data under a secret go. */
   forgetInline(secretId: number): void {
-    const { catalog } = this.store;
-    for (const name of catalog.lockedInlines(secretId)) catalog.putLockedInline(name, null);
+    const { keyTable } = this.store.catalog;
+    for (const name of keyTable.inlineNames(secretId)) keyTable.putInline(name, null);
   }
 }
 

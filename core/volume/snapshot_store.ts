@@ -33,7 +33,7 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     this.closed = closed;
     this.kernel = engine.kernel;
     this.runtime = engine.runtime;
-    this.locks = engine.locks;
+    this.locks = engine.locks.lineOfBranch(snapshot.branch);
     this.current = this.read();
     this.tree = readOnly(() => this.current, () => engine.store.trim());
   }

@@ -34,6 +34,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   /** Number of the volume in the catalog. */
   readonly id: number;
   readonly engine: Engine;
+  /** Locked files of its line, which stays the same whatever branch it goes on with. */
+  readonly locks: ContentLocks;
   private branch: Branch;
   compresses = false;
   /** Cells that the head may take. */
@@ -46,6 +48,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.engine = engine;
     this.id = record.id;
     this.branch = branch;
+    this.locks = engine.locks.lineOfBranch(branch.branch);
     this.tell(record);
     this.noatime = record.accessTimes === "noatime";
     this.kernel = engine.kernel;
@@ -81,10 +84,6 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   get wipers(): (() => void)[] {
     return this.engine.wipers;
-  }
-
-  get locks(): ContentLocks {
-    return this.engine.locks;
   }
 
   hashName(name: Uint8Array): number {

@@ -64,8 +64,10 @@ export interface VolumeStore {
   pendingBytes(): number;
 }
 
-/** Files whose content is sealed under a secret of their own. Inode numbers are the vault's: snapshots and clones have them too. */
+/** Files whose content is sealed under a secret of their own: in a volume, its snapshots and clones alike. */
 export interface ContentLocks {
+  /** The line of these. */
+  readonly line: number;
   /** True where the content of an inode can be read: it is not locked, or its secret is open. */
   mayRead(ino: number): boolean;
   /** True where it can be changed: it is not locked. */

@@ -62,7 +62,7 @@ async function assertState(vault: Vault, name: Name, where: string): Promise<str
   return state;
 }
 
-async function assertGone(medium: MemoryStorage, noted: readonly MapEntry[], where: string) {
+function assertGone(medium: MemoryStorage, noted: readonly MapEntry[], where: string) {
   const bytes = new Uint8Array(medium.content.length);
   medium.content.read(0, bytes);
   const found = findContent(bytes, { keys: fixedKeys(), marker: MARKER, noted });
@@ -104,7 +104,7 @@ Deno.test("lock: after any crash a file is readable or locked, and finishing lea
       }
       assert.equal(await vault.files.lockState(name), "locked", where);
     }
-    await assertGone(opened, noted, where);
+    assertGone(opened, noted, where);
     for (const name of NAMES) {
       await vault.files.unlock(name, LOCK);
       assert.equal(await assertState(vault, name, where), "none");
@@ -152,7 +152,7 @@ Deno.test("shred: after any crash a file is whole or shredded, and finishing lea
       await vault.files.shred(name);
     }
     await vault.locks.finishAll();
-    await assertGone(opened, noted, where);
+    assertGone(opened, noted, where);
     assert.equal(await vault.files.readText("other"), "another file", where);
     assert.deepEqual((await checkVault(vault)).problems, [], where);
     await vault.close();

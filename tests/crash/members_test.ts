@@ -14,12 +14,8 @@ import {
   replaceMember,
   resilver,
 } from "../../core/vault/member_changes.ts";
-import {
-  createVault,
-  openVault,
-  type OpenVaultOptions,
-  type Vault,
-} from "../../core/vault/vault.ts";
+import { createVault, openVault, type Vault } from "../../core/vault/vault.ts";
+import type { OpenVaultOptions } from "../../core/vault/vault_options.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { type CrashImage, CrashLog } from "../support/crash_log.ts";
 import { CrashMedium } from "../support/crash_medium.ts";

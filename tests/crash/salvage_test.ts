@@ -148,6 +148,22 @@ for (const [name, redundancy] of [["0", { k: 1, m: 0 }], ["2+1", { k: 2, m: 1 }]
   });
 }
 
+/** The same without any root record. */
+function withoutRoots(content: SparseBytes): SparseBytes {
+  arena.reset();
+  const medium = new MemoryStorage({ content, readOnly: true });
+  const parts = { medium, kernel: arena, runtime: new FakeRuntime(1) };
+  const broken = new BrokenMedium(parts, fixedKeys());
+  for (const _ of broken.scan()) { /* until the end */ }
+  const rest = content.fork();
+  for (const { copies } of broken.roots()) {
+    for (const { place } of copies) {
+      rest.write(place.cell * CELL_BYTES, new Uint8Array(CELL_BYTES));
+    }
+  }
+  return rest;
+}
+
 for (const compression of COMPRESSIONS) {
   const name = `salvage, compression ${compression}: without any root record all volumes come back`;
   Deno.test(`${name} from the catalog's leaves`, () => recoverWithoutRoots(compression));
@@ -155,18 +171,7 @@ for (const compression of COMPRESSIONS) {
 
 async function recoverWithoutRoots(compression: Compression): Promise<void> {
   const made = await makeVault({ k: 1, m: 0 }, compression);
-  arena.reset();
-  const medium = new MemoryStorage({ content: made.content, readOnly: true });
-  const parts = { medium, kernel: arena, runtime: new FakeRuntime(1) };
-  const broken = new BrokenMedium(parts, fixedKeys());
-  for (const _ of broken.scan()) { /* until the end */ }
-  const content = made.content.fork();
-  for (const { copies } of broken.roots()) {
-    for (const { place } of copies) {
-      content.write(place.cell * CELL_BYTES, new Uint8Array(CELL_BYTES));
-    }
-  }
-  const recovered = await recover(content);
+  const recovered = await recover(withoutRoots(made.content));
   const { how, sequence, volumes, files } = recovered.report;
   assert.deepEqual([how, sequence, volumes, files], ["salvaged", null, ["main", "twin"], []]);
   assert.equal(await verify(recovered, made.files), made.files.size);
@@ -174,6 +179,26 @@ async function recoverWithoutRoots(compression: Compression): Promise<void> {
   const listed = await recovered.vault.volumes.list();
   assert.deepEqual(listed.map((volume) => volume.compression), [compression, compression]);
 }
+
+Deno.test("salvage: locked files are lost by name, and never come back as something else", async () => {
+  arena.reset();
+  const medium = new MemoryStorage({});
+  const vault = await createKeyedVault({ medium, kernel: arena }, { segments: SEGMENTS });
+  for (const [path, size] of [["/small", 90], ["/large", 30_000], ["/other", 90]] as const) {
+    await vault.files.writeFile(path, new Uint8Array(size).fill(size));
+    if (path !== "/other") await vault.files.lock(path, { passphrase: "extra", kdf });
+  }
+  await vault.commit();
+  const content = medium.content.fork();
+  content.write(0, new Uint8Array(2 * SEGMENT_BYTES));
+  const { report, vault: salvaged } = await recover(withoutRoots(content));
+  assert.deepEqual(report.files.map(({ path, loss }) => `${path} ${loss}`).sort(), [
+    "/large data",
+    "/small data",
+  ]);
+  assert.deepEqual((await salvaged.files.list("/")).map(({ name }) => name), ["other"]);
+  assert.deepEqual(await salvaged.files.readFile("/other"), new Uint8Array(90).fill(90));
+});
 
 Deno.test("salvage: a medium of another vault gives nothing", async () => {
   arena.reset();

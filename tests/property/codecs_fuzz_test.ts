@@ -37,10 +37,8 @@ interface Decoder {
 
 const text = new TextEncoder();
 const seal = { nonce: new Uint8Array(24).fill(3), tag: new Uint8Array(16).fill(4) };
-
 const named = { sequence: 4, rootBytes: 300, memberEpoch: 2, member: 3 };
 const entry: mapEntry.MapEntry = {
-  inner: null,
   kind: 1,
   level: 0,
   codec: 0,
@@ -50,10 +48,11 @@ const entry: mapEntry.MapEntry = {
   stored: 4096,
   epoch: 1,
   birth: 5,
+  inner: null,
   places: [{ missing: false, cell: 77, ...seal }],
 };
-const packedEntry: mapEntry.MapEntry = { ...entry, codec: 1, length: 16384, stored: 700 };
-const lockedEntry: mapEntry.MapEntry = { ...packedEntry, inner: { secretId: 88, ...seal } };
+const inner = { secretId: 88, ...seal };
+const packedEntry: mapEntry.MapEntry = { ...entry, codec: 1, length: 16384, stored: 700, inner };
 
 const root: rootRecord.RootRecord = {
   features: 0,
@@ -229,7 +228,7 @@ const decoders: Record<string, Decoder> = {
   readMapKey: { decode: mapEntry.readMapKey, valid: () => new Uint8Array(8).fill(1) },
   decodeMapEntry: {
     decode: mapEntry.decodeMapEntry,
-    valid: () => mapEntry.encodeMapEntry(lockedEntry),
+    valid: () => mapEntry.encodeMapEntry(packedEntry),
   },
   readNodeHeader: { decode: node.readNodeHeader, valid: nodeBytes },
   checkNode: { decode: node.checkNode, valid: nodeBytes },

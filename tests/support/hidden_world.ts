@@ -5,13 +5,8 @@ import type { HiddenPlace } from "../../core/format/hidden_place.ts";
 import { MIB, SEGMENT_BYTES } from "../../core/limits.ts";
 import type { StorageBackend } from "../../core/storage/storage_backend.ts";
 import { createHiddenVault, findHiddenPlace } from "../../core/vault/hidden_vault.ts";
-import {
-  createVault,
-  openVault,
-  type OpenVaultOptions,
-  type Vault,
-  type VaultParts,
-} from "../../core/vault/vault.ts";
+import { createVault, openVault, type Vault, type VaultParts } from "../../core/vault/vault.ts";
+import type { OpenVaultOptions } from "../../core/vault/vault_options.ts";
 import { ArenaKernel } from "./arena_kernel.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 import { FAST_KDF, text } from "./header_world.ts";

@@ -18,7 +18,7 @@ export const lockRecord: lock.LockRecord = {
 /** Decoders of what the key table holds, with bytes that they take. */
 export const lockDecoders = {
   decodeLock: { decode: lock.decodeLock, valid: () => lock.encodeLock(lockRecord) },
-  readLockKey: { decode: lock.readLockKey, valid: () => lock.lockKey(12) },
+  readLockKey: { decode: lock.readLockKey, valid: () => lock.lockKey({ line: 3, ino: 12 }) },
   decodeLockedInline: {
     decode: lock.decodeLockedInline,
     valid: () => lock.encodeLockedInline(seal),

@@ -1,13 +1,8 @@
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import type { Redundancy } from "../../core/format/redundancy.ts";
 import { MIB } from "../../core/limits.ts";
-import {
-  createVault,
-  type CreateVaultOptions,
-  openVault,
-  type OpenVaultOptions,
-  type Vault,
-} from "../../core/vault/vault.ts";
+import { createVault, openVault, type Vault } from "../../core/vault/vault.ts";
+import type { CreateVaultOptions, OpenVaultOptions } from "../../core/vault/vault_options.ts";
 import { ArenaKernel } from "./arena_kernel.ts";
 import { FakeRuntime } from "./fake_runtime.ts";
 
