@@ -321,8 +321,7 @@ export class BlockStore {
   /** Stores a tree node again under its id, with other bytes of the same length: what a file that is locked had in it. */
   replaceNode(id: number, bytes: Uint8Array): void {
     const entry = this.known(id);
-    assert(entry.kind === KIND.volumeNode, "a node is replaced");
-    assert(entry.length === bytes.length, "a node keeps its length");
+    assert(entry.kind === KIND.volumeNode && entry.length === bytes.length, "a node stays one");
     this.rewriteNode(id, entry, bytes);
   }
 

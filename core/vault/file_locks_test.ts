@@ -149,11 +149,13 @@ Deno.test("lock: without free cells, what the lock itself gave up is overwritten
   await vault.close();
 });
 
-Deno.test("lock: moving, scrubbing and rotating need no passphrase of a file", async () => {
+Deno.test("lock: moving, scrubbing and rotating need no passphrase of a file, compressed or not", async () => {
   const { medium, vault } = await made({ redundancy: { k: 2, m: 1 }, blockBytes: 16384 });
+  await vault.files.writeFile("/plain", contentOf(150_000));
+  await vault.volumes.set(MAIN, { compression: "zstd" });
   await vault.files.writeFile("/large", contentOf(150_000));
   await vault.files.writeFile("/small", contentOf(99));
-  for (const path of ["/large", "/small"]) await vault.files.lock(path, LOCK);
+  for (const path of ["/plain", "/large", "/small"]) await vault.files.lock(path, LOCK);
   await rescatterVault(vault);
   await rotateKeys(vault, { keep: [SECRET], profiles });
   const report = await scrubVault(vault);
@@ -162,7 +164,8 @@ Deno.test("lock: moving, scrubbing and rotating need no passphrase of a file", a
   await assertClean(vault);
   await vault.close();
   const again = await reopened(medium);
-  for (const path of ["/large", "/small"]) await again.files.unlock(path, LOCK);
+  for (const path of ["/plain", "/large", "/small"]) await again.files.unlock(path, LOCK);
+  assert.deepEqual(await again.files.readFile("/plain"), contentOf(150_000));
   assert.deepEqual(await again.files.readFile("/large"), contentOf(150_000));
   assert.deepEqual(await again.files.readFile("/small"), contentOf(99));
   await again.close();
