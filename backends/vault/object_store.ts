@@ -55,11 +55,13 @@ export class VaultObjectStore implements ObjectStore {
   };
   readonly #vault: Vault;
   readonly #root: string;
+  readonly #closing: boolean;
   #closed = false;
 
   /** Use {@linkcode openVaultObjects}. */
-  constructor({ vault, directory = "/" }: VaultObjectsConfig) {
+  constructor({ vault, directory = "/", closing = false }: VaultObjectsConfig) {
     this.#vault = vault;
+    this.#closing = closing;
     this.#root = directory.replace(/\/*$/, "/");
     this.name = `${vault.medium.name}#${this.#root}`;
   }
@@ -277,9 +279,10 @@ export class VaultObjectStore implements ObjectStore {
     return Promise.reject(objectError("invalid", call, "a vault has no URLs"));
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    return Promise.resolve();
+    if (this.#closing) await this.#vault.close();
   }
 
   async #inTransaction<T>(call: ObjectCall, work: (files: VaultFiles) => Promise<T>): Promise<T> {

@@ -10,24 +10,29 @@ export type ObjectBody = Uint8Array | ReadableStream<Uint8Array>;
 
 /** What a caller may end a call with; it then throws the signal's reason. */
 export interface Abortable {
+  /** Ends the call where it aborts. */
   readonly signal?: AbortSignal;
 }
 
 /** What a listing tells of an object. */
 export interface ListedObject {
+  /** Its path. */
   readonly path: string;
   /** Bytes. */
   readonly size: number;
   /** Another one wherever the bytes are others; nothing else is to be read from it. */
   readonly etag: string;
+  /** When its bytes last changed; some providers count whole seconds. */
   readonly lastModified: Date;
 }
 
 /** What is known of an object. */
 export interface ObjectInfo extends ListedObject {
+  /** As it was said, else `application/octet-stream`. */
   readonly contentType: string;
   /** Names are in lower case. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** As they were said. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
@@ -67,9 +72,11 @@ export interface GetOptions extends Abortable {
 
 /** An object that is read. */
 export interface ObjectContent {
+  /** What is known of the whole object. */
   readonly info: ObjectInfo;
   /** The bytes that were asked for. Fewer than that error the stream: `unavailable`. To be read or cancelled. */
   readonly body: ReadableStream<Uint8Array>;
+  /** Of the first byte that `body` gives. */
   readonly offset: number;
   /** Bytes that `body` gives. */
   readonly length: number;
@@ -143,6 +150,7 @@ export interface ObjectStore {
   readonly name: string;
   /** `local`, `memory`, `s3`, `wasabi`, `gcs`, `azure`, `vault`. */
   readonly provider: string;
+  /** What it can do. */
   readonly capabilities: StoreCapabilities;
 
   /** Stores an object, in place of one that is there. Where it fails, the older one stays. */

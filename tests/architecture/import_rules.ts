@@ -15,6 +15,7 @@ interface Import {
 const CORE_LAYERS: Record<string, readonly string[]> = {
   format: [],
   storage: ["format"],
+  objects: ["storage"],
   crypto: ["format", "storage"],
   btree: ["format"],
   block: ["format", "crypto", "storage", "btree"],
@@ -22,7 +23,7 @@ const CORE_LAYERS: Record<string, readonly string[]> = {
   volume: ["format", "crypto", "storage", "btree", "block", "tree"],
   fs: ["format", "crypto", "volume"],
   vault: ["format", "crypto", "storage", "btree", "block", "tree", "volume", "fs"],
-  command: ["format", "crypto", "storage", "block", "volume", "fs", "vault"],
+  command: ["format", "crypto", "storage", "objects", "block", "volume", "fs", "vault"],
 };
 
 /** Parts that may know only the shape of another: they hand on what they were given. */
@@ -41,6 +42,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 
 /** Where a thread or a command starts, parts are put together as `cli.ts` does it. */
 const WIRING = [
+  "backends/storage.ts",
   "ffi/crypto_lane.ts",
   "ffi/host/deno_host.ts",
   "ffi/mount.ts",

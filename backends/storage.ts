@@ -1,0 +1,193 @@
+/**
+ * Universal storage: one interface over every provider. A program stores files by path; which provider holds them is
+ * configuration. A provider's code is loaded when it is first used.
+ *
+ * @example
+ * ```ts
+ * import { createStorage } from "@sigmavault/sigmavault/storage";
+ * import assert from "node:assert/strict";
+ *
+ * await using files = await createStorage({
+ *   provider: "fast",
+ *   providers: { fast: { type: "memory" }, archive: { type: "memory" } },
+ *   patterns: [{ match: "*.zip|*.tar.gz", to: "archive" }],
+ * });
+ * await files.upload("letters/one.txt", "Dear Ada,", { tags: { to: "Ada" } });
+ * assert.equal(await files.downloadText("letters/one.txt"), "Dear Ada,");
+ * assert.equal(files.explain("all.zip").provider, "archive");
+ * ```
+ *
+ * @module
+ */
+import process from "node:process";
+import { wipe } from "../core/bytes.ts";
+import { VaultError } from "../core/errors.ts";
+import { settingsFrom } from "../core/objects/environment.ts";
+import type { ObjectStorage } from "../core/objects/object_storage.ts";
+import type { ProviderSettings, StorageSettings } from "../core/objects/settings.ts";
+import { settingsIn } from "../core/objects/settings_text.ts";
+import type { ObjectStore } from "../core/storage/object_store.ts";
+
+export { VaultError, type VaultErrorKind, type VaultErrorOptions } from "../core/errors.ts";
+export type {
+  FileInfo,
+  ListedFile,
+  NamedProvider,
+  UploadResult,
+} from "../core/objects/file_info.ts";
+export type { FilePage } from "../core/objects/merged_listing.ts";
+export {
+  type AtProvider,
+  type DownloadOptions,
+  type FileContent,
+  ObjectStorage,
+  type ObjectStorageParts,
+  type UploadData,
+  type UploadOptions,
+  type UrlOptions,
+} from "../core/objects/object_storage.ts";
+export type { PatternRule, Route, RoutingRules } from "../core/objects/routing.ts";
+export type {
+  AzureSettings,
+  BucketSettings,
+  GcsSettings,
+  LocalSettings,
+  MemorySettings,
+  PatternSettings,
+  ProviderSettings,
+  RetryCounts,
+  S3Settings,
+  SharedSettings,
+  StorageSettings,
+  VaultSettings,
+  WasabiSettings,
+} from "../core/objects/settings.ts";
+export type { ByteProgress } from "../core/objects/watched_body.ts";
+export type {
+  Abortable,
+  GetOptions,
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  SignedUrlOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../core/storage/object_store.ts";
+
+/** Makes storage from settings; the error names every mistake in them. */
+export async function createStorage(settings: StorageSettings): Promise<ObjectStorage> {
+  return await storageFrom(settings, "settings");
+}
+
+/** Makes storage from a file of settings: TOML where its name ends with `.toml`, else JSON. */
+export async function storageFromFile(path: string): Promise<ObjectStorage> {
+  const { fromSystemError } = await import("./file/system_error.ts");
+  const text = await Deno.readTextFile(path).catch((error) => {
+    throw fromSystemError(error, "read storage settings", path);
+  });
+  return await storageFrom(await settingsIn({ name: path, text }), `settings "${path}"`);
+}
+
+/** Makes storage from the environment: `STORAGE_PROVIDER`, `S3_BUCKET` and the others that the README names. */
+export async function storageFromEnvironment(): Promise<ObjectStorage> {
+  const read = (name: string) => process.env[name];
+  return await storageFrom(settingsFrom(read), "settings of the environment");
+}
+
+async function storageFrom(settings: unknown, source: string): Promise<ObjectStorage> {
+  const { checkedSettings } = await import("../core/objects/settings_schema.ts");
+  const { storageOf } = await import("../core/objects/open_storage.ts");
+  return storageOf(checkedSettings(settings, source), openStore);
+}
+
+/** Opens what the settings of a provider name. */
+async function openStore(settings: ProviderSettings): Promise<ObjectStore> {
+  switch (settings.type) {
+    case "local": {
+      const { openLocalObjects } = await import("./local/object_store.ts");
+      return await openLocalObjects(settings);
+    }
+    case "memory": {
+      const { MemoryObjectStore } = await import("./memory/object_store.ts");
+      return new MemoryObjectStore({ now: Date.now });
+    }
+    case "vault": {
+      const { openVault } = await import("../mod.ts");
+      const { openVaultObjects } = await import("./vault/object_store.ts");
+      const passphrase = await passphraseIn(settings.passphraseFile);
+      const vault = await openVault({ medium: settings.medium, passphrase });
+      wipe(passphrase);
+      return await openVaultObjects({ vault, directory: settings.directory, closing: true });
+    }
+    default:
+      throw new VaultError("invalid", `Cannot open storage of type "${settings.type}"`, {
+        provider: settings.type,
+      });
+  }
+}
+
+/** The first line, as a terminal would have given it. */
+async function passphraseIn(path: string): Promise<Uint8Array> {
+  const { fromSystemError } = await import("./file/system_error.ts");
+  const bytes = await Deno.readFile(path).catch((error) => {
+    throw fromSystemError(error, "read passphrase", path, "vault");
+  });
+  const end = bytes.indexOf(10);
+  return end < 0 ? bytes : bytes.subarray(0, end);
+}
+
+/** Calls of {@linkcode ObjectStorage} that can wait until it is open. */
+export type SharedStorage = Pick<
+  ObjectStorage,
+  | "upload"
+  | "uploadStream"
+  | "download"
+  | "downloadText"
+  | "downloadStream"
+  | "delete"
+  | "exists"
+  | "getInfo"
+  | "getUrl"
+  | "list"
+  | "copy"
+  | "move"
+>;
+
+/** Opens the environment's storage once; after a failure the next call tries again. */
+let opened: Promise<ObjectStorage> | null = null;
+function shared(): Promise<ObjectStorage> {
+  return opened ??= storageFromEnvironment().catch((error) => {
+    opened = null;
+    throw error;
+  });
+}
+
+/**
+ * The storage that the environment sets up, opened by the first call.
+ *
+ * @example
+ * ```ts ignore
+ * import { storage } from "@sigmavault/sigmavault/storage";
+ * await storage.upload("letters/one.txt", "Dear Ada,");
+ * ```
+ */
+export const storage: SharedStorage = {
+  upload: async (...args) => await (await shared()).upload(...args),
+  uploadStream: async (...args) => await (await shared()).uploadStream(...args),
+  download: async (...args) => await (await shared()).download(...args),
+  downloadText: async (...args) => await (await shared()).downloadText(...args),
+  downloadStream: async (...args) => await (await shared()).downloadStream(...args),
+  delete: async (...args) => await (await shared()).delete(...args),
+  exists: async (...args) => await (await shared()).exists(...args),
+  getInfo: async (...args) => await (await shared()).getInfo(...args),
+  getUrl: async (...args) => await (await shared()).getUrl(...args),
+  list: async (...args) => await (await shared()).list(...args),
+  copy: async (...args) => await (await shared()).copy(...args),
+  move: async (...args) => await (await shared()).move(...args),
+};

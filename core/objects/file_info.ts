@@ -1,0 +1,42 @@
+import type { ListedObject, ObjectInfo, ObjectStore } from "../storage/object_store.ts";
+
+/** A file of the universal storage. */
+export interface FileInfo extends ObjectInfo {
+  /** Where anybody can read it; null where there is no such place. */
+  readonly url: string | null;
+  /** Name of the provider that holds it. */
+  readonly provider: string;
+}
+
+/** A file in a listing. */
+export interface ListedFile extends ListedObject {
+  /** Name of the provider that holds it. */
+  readonly provider: string;
+}
+
+/** What an upload came to. */
+export type UploadResult = FileInfo;
+
+/** A provider under the name by which a configuration calls it. */
+export interface NamedProvider {
+  /** That name. */
+  readonly name: string;
+  /** Objects are at this URL, a `/` and their path, for anybody; null: nowhere. */
+  readonly publicUrl: string | null;
+  /** Its store, opened when it is first asked for. */
+  store(): Promise<ObjectStore>;
+  /** Closes what was opened. Idempotent; it opens no more. */
+  close(): Promise<void>;
+}
+
+/** The URL at which anybody can read an object. */
+export function publicUrlOf({ publicUrl }: NamedProvider, path: string): string | null {
+  if (publicUrl === null) return null;
+  const escaped = path.split("/").map(encodeURIComponent).join("/");
+  return `${publicUrl.replace(/\/+$/, "")}/${escaped}`;
+}
+
+/** Information as the facade gives it. */
+export function fileInfo(named: NamedProvider, info: ObjectInfo): FileInfo {
+  return { ...info, url: publicUrlOf(named, info.path), provider: named.name };
+}

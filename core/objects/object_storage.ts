@@ -1,0 +1,277 @@
+import { VaultError } from "../errors.ts";
+import { bodyChunks, collectBody, streamOf } from "../storage/object_body.ts";
+import { checkObjectPath } from "../storage/object_path.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListOptions,
+  ObjectBody,
+  ObjectDescription,
+  WriteCondition,
+} from "../storage/object_store.ts";
+import { typedBody } from "./content_type.ts";
+import {
+  type FileInfo,
+  fileInfo,
+  type NamedProvider,
+  publicUrlOf,
+  type UploadResult,
+} from "./file_info.ts";
+import { type FilePage, mergedPage } from "./merged_listing.ts";
+import { type Route, Routing, type RoutingRules } from "./routing.ts";
+import { type ByteProgress, watchedBody } from "./watched_body.ts";
+
+/** What is uploaded; text is stored as UTF-8. */
+export type UploadData = ObjectBody | string | Blob;
+
+/** Which provider a call is about, whatever the rules say. */
+export interface AtProvider {
+  /** A name of the configuration. */
+  readonly provider?: string;
+}
+
+/** How to upload. */
+export type UploadOptions = ObjectDescription & WriteCondition & Abortable & AtProvider & {
+  /** Bytes of a stream, where they are known. */
+  readonly size?: number;
+  readonly onProgress?: ByteProgress;
+};
+
+/** How to download. */
+export type DownloadOptions = GetOptions & AtProvider & {
+  readonly onProgress?: ByteProgress;
+};
+
+/** How to make a URL. */
+export interface UrlOptions extends AtProvider {
+  /** Seconds that it works: a signed URL. Without it, the public one. */
+  readonly expires?: number;
+}
+
+/** A file that is read. */
+export interface FileContent {
+  /** What is known of it. */
+  readonly info: FileInfo;
+  /** To be read or cancelled. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** What universal storage is made of. */
+export interface ObjectStorageParts {
+  /** At least those that the rules name. */
+  readonly providers: readonly NamedProvider[];
+  /** Which provider a path belongs to. */
+  readonly rules: RoutingRules;
+  /** Bytes of a file. */
+  readonly fileBytesMax?: number;
+}
+
+/**
+ * One storage over many providers: which of them holds a file is decided by rules, not by the program.
+ *
+ * @example
+ * ```ts
+ * import { createStorage } from "@sigmavault/sigmavault/storage";
+ * import assert from "node:assert/strict";
+ *
+ * await using storage = await createStorage({
+ *   provider: "fast",
+ *   providers: { fast: { type: "memory" }, archive: { type: "memory" } },
+ *   patterns: [{ match: "*.zip|*.tar.gz", to: "archive" }],
+ * });
+ * await storage.upload("letters/one.txt", "Dear Ada,", { tags: { to: "Ada" } });
+ * assert.equal(await storage.downloadText("letters/one.txt"), "Dear Ada,");
+ * assert.equal((await storage.getInfo("letters/one.txt")).contentType, "text/plain; charset=utf-8");
+ * assert.equal(storage.explain("all.zip").provider, "archive");
+ * ```
+ */
+export class ObjectStorage {
+  readonly #providers: ReadonlyMap<string, NamedProvider>;
+  readonly #routing: Routing;
+  readonly #fileBytesMax: number | undefined;
+
+  /** Over providers, whose stores it closes. */
+  constructor({ providers, rules, fileBytesMax }: ObjectStorageParts) {
+    this.#providers = new Map(providers.map((named) => [named.name, named]));
+    this.#routing = new Routing(rules);
+    this.#fileBytesMax = fileBytesMax;
+  }
+
+  /** Names of all providers. */
+  get providers(): readonly string[] {
+    return [...this.#providers.keys()];
+  }
+
+  /** A provider by name: `missing` where there is none. */
+  named(name: string): NamedProvider {
+    const named = this.#providers.get(name);
+    if (named !== undefined) return named;
+    const known = this.providers.map((each) => `"${each}"`).join(", ");
+    throw new VaultError("missing", `Cannot find provider "${name}": there are ${known}`);
+  }
+
+  /** Where a path belongs, and which rule says so. */
+  explain(path: string): Route {
+    checkObjectPath(path);
+    return this.#routing.routeOf(path);
+  }
+
+  #providerOf(path: string, { provider }: AtProvider): NamedProvider {
+    checkObjectPath(path);
+    return this.named(provider ?? this.#routing.routeOf(path).provider);
+  }
+
+  /** Stores a file, in place of one that is there. Its content type is found by name and first bytes unless given. */
+  async upload(path: string, data: UploadData, options: UploadOptions = {}): Promise<UploadResult> {
+    const named = this.#providerOf(path, options);
+    const { onProgress, provider: _, ...put } = options;
+    const { body: given, size } = bodyOf(data);
+    const watched = watchedBody(given, { path, most: this.#fileBytesMax, onProgress });
+    const { body, contentType } = options.contentType === undefined
+      ? await typedBody(path, watched, options.signal)
+      : { body: watched, contentType: options.contentType };
+    const info = await (await named.store()).put(path, body, { size, ...put, contentType });
+    return fileInfo(named, info);
+  }
+
+  /** As {@linkcode upload}, from a stream. */
+  uploadStream(
+    path: string,
+    stream: ReadableStream<Uint8Array>,
+    options: UploadOptions = {},
+  ): Promise<UploadResult> {
+    return this.upload(path, stream, options);
+  }
+
+  /** All bytes of a file, or of a part of it. For large files see {@linkcode downloadStream}. */
+  async download(path: string, options: DownloadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { body, info } = await this.downloadStream(path, options);
+    const call = { provider: info.provider, operation: "download", path };
+    return await collectBody(body, { call, most: Number.MAX_SAFE_INTEGER, signal: options.signal });
+  }
+
+  /** A file as text. */
+  async downloadText(path: string, options: DownloadOptions = {}): Promise<string> {
+    return new TextDecoder().decode(await this.download(path, options));
+  }
+
+  /** A file as a stream, in constant memory. */
+  async downloadStream(path: string, options: DownloadOptions = {}): Promise<FileContent> {
+    const named = this.#providerOf(path, options);
+    const { onProgress, provider: _, ...get } = options;
+    const { info, body } = await (await named.store()).get(path, get);
+    const watched = watchedBody(body, { path, onProgress });
+    return { info: fileInfo(named, info), body: streamed(watched) };
+  }
+
+  /** Removes files; those that are not there are no mistake. */
+  async delete(
+    paths: string | readonly string[],
+    options: Abortable & AtProvider = {},
+  ): Promise<void> {
+    if (typeof paths === "string") {
+      const store = await this.#providerOf(paths, options).store();
+      return await store.delete(paths, { signal: options.signal });
+    }
+    const byProvider = Map.groupBy(paths, (path) => this.#providerOf(path, options));
+    for (const [named, mine] of byProvider) {
+      await (await named.store()).deleteMany(mine, { signal: options.signal });
+    }
+  }
+
+  /** True where there is such a file. */
+  async exists(path: string, options: Abortable & AtProvider = {}): Promise<boolean> {
+    const store = await this.#providerOf(path, options).store();
+    return await store.head(path, options) !== null;
+  }
+
+  /** What is known of a file; `missing` where there is none. */
+  async getInfo(path: string, options: Abortable & AtProvider = {}): Promise<FileInfo> {
+    const named = this.#providerOf(path, options);
+    const info = await (await named.store()).head(path, options);
+    if (info !== null) return fileInfo(named, info);
+    const why = `provider "${named.name}" has no such file`;
+    throw new VaultError("missing", `Cannot find ${JSON.stringify(path)}: ${why}`, {
+      provider: named.name,
+    });
+  }
+
+  /** A URL of a file: signed where it expires, else the public one, if the store has that. */
+  async getUrl(path: string, { expires, ...options }: UrlOptions = {}): Promise<string> {
+    const named = this.#providerOf(path, options);
+    if (expires !== undefined) {
+      return await (await named.store()).signedUrl(path, { expiresSeconds: expires });
+    }
+    const url = publicUrlOf(named, path);
+    if (url !== null) return url;
+    throw new VaultError(
+      "invalid",
+      `Cannot give a URL of ${JSON.stringify(path)}: provider "${named.name}" has no public URL; ` +
+        `set one, or ask for a signed one that expires`,
+      { provider: named.name },
+    );
+  }
+
+  /** A page of files, of all providers at which the rules put such paths. */
+  async list(options: ListOptions & AtProvider = {}): Promise<FilePage> {
+    const { provider, prefix = "" } = options;
+    const names = provider === undefined ? this.#routing.providersBelow(prefix) : [provider];
+    const providers = names.map((name) => this.named(name));
+    return await mergedPage(providers, options, (path) => this.#routing.routeOf(path).provider);
+  }
+
+  /** Copies a file, through this machine only where it goes to another provider. */
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable & {
+      readonly fromProvider?: string;
+      readonly toProvider?: string;
+    } = {},
+  ): Promise<UploadResult> {
+    const { fromProvider, toProvider, ...condition } = options;
+    const source = this.#providerOf(from, { provider: fromProvider });
+    const target = this.#providerOf(to, { provider: toProvider });
+    const store = await target.store();
+    if (source === target) return fileInfo(target, await store.copy(from, to, condition));
+    const { signal } = options;
+    const { info, body } = await (await source.store()).get(from, { signal });
+    const { size, contentType, metadata, tags } = info;
+    const said = { size, contentType, metadata, tags };
+    return fileInfo(target, await store.put(to, body, { ...said, ...condition }));
+  }
+
+  /** Gives a file another path: a copy, and then, when it is durable, the removal of just the state that was copied. */
+  async move(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<UploadResult> {
+    const source = this.#providerOf(from, {});
+    if (from === to) return await this.getInfo(from, options);
+    const before = await this.getInfo(from, options);
+    const moved = await this.copy(from, to, options);
+    await (await source.store()).delete(from, { match: before.etag, signal: options.signal });
+    return moved;
+  }
+
+  /** Closes all stores. Idempotent. */
+  async close(): Promise<void> {
+    for (const named of this.#providers.values()) await named.close();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function bodyOf(data: UploadData): { body: ObjectBody; size?: number } {
+  if (typeof data === "string") return { body: new TextEncoder().encode(data) };
+  if (data instanceof Blob) return { body: data.stream(), size: data.size };
+  return { body: data };
+}
+
+function streamed(body: ObjectBody): ReadableStream<Uint8Array> {
+  return body instanceof ReadableStream ? body : streamOf(bodyChunks(body));
+}

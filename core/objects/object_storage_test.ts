@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { createStorage } from "../../backends/storage.ts";
+import { patternBytes, piecesOf } from "../../tests/contract/object_samples.ts";
+import { comparePaths } from "../storage/object_path.ts";
+import type { ObjectStorage } from "./object_storage.ts";
+
+const TWO = {
+  provider: "rest",
+  providers: {
+    rest: { type: "memory", url: "https://files.example/base/" },
+    pictures: { type: "memory" },
+  },
+  patterns: [{ match: "*.png|*.jpg", to: "pictures" }],
+} as const;
+
+const PNG = new Uint8Array([
+  0x89,
+  0x50,
+  0x4e,
+  0x47,
+  0x0d,
+  0x0a,
+  0x1a,
+  0x0a,
+  0,
+  0,
+  0,
+  13,
+  0x49,
+  0x48,
+  0x44,
+  0x52,
+  0,
+  0,
+  0,
+  1,
+  0,
+  0,
+  0,
+  1,
+  8,
+  6,
+  0,
+  0,
+  0,
+]);
+
+async function everything(storage: ObjectStorage, limit: number, delimited = false) {
+  const told: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await storage.list({ limit, cursor, delimited });
+    assert.ok(page.files.length + page.prefixes.length <= limit);
+    told.push(...page.files.map(({ path }) => path), ...page.prefixes);
+    cursor = page.cursor ?? undefined;
+  } while (cursor !== undefined);
+  return told;
+}
+
+Deno.test("storage: text, bytes, blobs and streams go up and come down", async () => {
+  await using storage = await createStorage(TWO);
+  const bytes = patternBytes(200_000);
+  for (
+    const data of [bytes, new Blob([bytes]), piecesOf(bytes, 7000)]
+  ) {
+    const seen: number[] = [];
+    const result = await storage.upload("x.bin", data, { onProgress: (count) => seen.push(count) });
+    assert.deepEqual([result.size, result.provider], [bytes.length, "rest"]);
+    assert.equal(seen.at(-1), bytes.length);
+    assert.deepEqual(await storage.download("x.bin"), bytes);
+  }
+  await storage.upload("x.txt", "grüße");
+  assert.equal(await storage.downloadText("x.txt"), "grüße");
+  assert.deepEqual(await storage.download("x.bin", { offset: 10, length: 5 }), bytes.slice(10, 15));
+});
+
+Deno.test("storage: content types by name, by first bytes, or as given", async () => {
+  await using storage = await createStorage(TWO);
+  const typeOf = async (path: string, data: string | Uint8Array | ReadableStream<Uint8Array>) =>
+    (await storage.upload(path, data)).contentType;
+  assert.equal(await typeOf("a.html", "<p>"), "text/html; charset=utf-8");
+  assert.equal(await typeOf("no-extension", PNG), "image/png");
+  assert.equal(await typeOf("streamed", piecesOf(PNG, 3)), "image/png");
+  assert.deepEqual(await storage.download("streamed"), new Uint8Array(PNG));
+  assert.equal(await typeOf("unknown", new Uint8Array([1, 2, 3])), "application/octet-stream");
+  assert.equal(await typeOf("empty", piecesOf(new Uint8Array(), 1)), "application/octet-stream");
+  const { contentType } = await storage.upload("b.html", "x", { contentType: "a/b" });
+  assert.equal(contentType, "a/b");
+});
+
+Deno.test("storage: rules decide where files lie, unless a call says so", async () => {
+  await using storage = await createStorage(TWO);
+  await storage.upload("cat.png", PNG);
+  assert.equal((await storage.getInfo("cat.png")).provider, "pictures");
+  assert.equal(await storage.exists("cat.png", { provider: "rest" }), false);
+  await assert.rejects(storage.getInfo("cat.png", { provider: "rest" }), { kind: "missing" });
+  await assert.rejects(
+    storage.exists("cat.png", { provider: "none" }),
+    /there are "rest", "pictures"/,
+  );
+  const copied = await storage.copy("cat.png", "deep/cat.copy");
+  assert.deepEqual([copied.provider, copied.contentType], ["rest", "image/png"]);
+  assert.deepEqual(await storage.download("deep/cat.copy"), new Uint8Array(PNG));
+  const moved = await storage.move("cat.png", "dog.jpg");
+  assert.equal(moved.provider, "pictures");
+  assert.equal(await storage.exists("cat.png"), false);
+  await storage.delete(["dog.jpg", "deep/cat.copy", "none"]);
+  assert.deepEqual(await everything(storage, 10), []);
+});
+
+Deno.test("storage: files that are too large are refused, streams while they come", async () => {
+  await using storage = await createStorage({ ...TWO, maxFileSize: 1000 });
+  await storage.upload("fits", new Uint8Array(1000));
+  for (const data of [new Uint8Array(1001), piecesOf(new Uint8Array(5000), 300)]) {
+    await assert.rejects(storage.upload("large", data), { kind: "invalid" });
+  }
+  assert.equal(await storage.exists("large"), false);
+});
+
+Deno.test("storage: URLs", async () => {
+  await using storage = await createStorage(TWO);
+  const { url } = await storage.upload("a b/ü.txt", "x");
+  assert.equal(url, "https://files.example/base/a%20b/%C3%BC.txt");
+  assert.equal(await storage.getUrl("a b/ü.txt"), url);
+  await assert.rejects(storage.getUrl("x.png"), /has no public URL/);
+  await assert.rejects(storage.getUrl("x.txt", { expires: 60 }), { kind: "invalid" });
+  await using cdn = await createStorage({ ...TWO, cdn: { domain: "cdn.example" } });
+  assert.equal(await cdn.getUrl("x.png"), "https://cdn.example/x.png");
+});
+
+Deno.test("storage: bad paths are refused before any provider is asked", async () => {
+  await using storage = await createStorage(TWO);
+  for (const path of ["", "/a", "a/../b", "a\u0007"]) {
+    await assert.rejects(storage.upload(path, "x"), { kind: "invalid" });
+    await assert.rejects(storage.download(path), { kind: "invalid" });
+    assert.throws(() => storage.explain(path), { kind: "invalid" });
+  }
+  await assert.rejects(storage.list({ cursor: "nonsense" }), { kind: "invalid" });
+});
+
+Deno.test("storage: a listing of several providers is one, whatever the size of its pages", async () => {
+  const part = fc.constantFrom("a", "b", "a b", "é", "z", "0");
+  const path = fc.tuple(part, part, part).map((parts) => parts.join("/"))
+    .chain((base) => fc.constantFrom(".png", ".txt").map((end) => base + end));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(path, { maxLength: 30 }),
+      fc.integer({ min: 1, max: 7 }),
+      async (paths, limit) => {
+        await using storage = await createStorage(TWO);
+        for (const each of paths) await storage.upload(each, each);
+        // One that lies at the wrong provider too is told once, of the right one.
+        if (paths.length > 0) {
+          await storage.upload(paths[0], "elsewhere", { provider: "rest" });
+          await storage.upload(paths[0], "elsewhere", { provider: "pictures" });
+        }
+        assert.deepEqual(await everything(storage, limit), paths.toSorted(comparePaths));
+        for (const file of (await storage.list()).files) {
+          assert.equal(file.provider, storage.explain(file.path).provider);
+        }
+        const tops = [...new Set(paths.map((each) => each.slice(0, each.indexOf("/") + 1)))];
+        assert.deepEqual(await everything(storage, limit, true), tops.toSorted(comparePaths));
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("storage: closed, it refuses", async () => {
+  const storage = await createStorage(TWO);
+  await storage.upload("x", "y");
+  await storage.close();
+  await storage.close();
+  await assert.rejects(storage.download("x"), { kind: "invalid" });
+});

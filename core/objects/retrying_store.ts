@@ -1,0 +1,246 @@
+import {
+  BrokenCircuitError,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  ConstantBackoff,
+  ExponentialBackoff,
+  handleWhen,
+  type IPolicy,
+  retry,
+  wrap,
+} from "cockatiel";
+import { compare } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
+import { bodyChunks, streamOf } from "../storage/object_body.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  SignedUrlOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../storage/object_store.ts";
+
+/** How often something is tried again. */
+export interface RetrySettings {
+  /** Tries of one call, the first one included; 4 unless given. */
+  readonly attempts?: number;
+  /** Milliseconds before the second try; 200 unless given. */
+  readonly delayMs?: number;
+  /** Each wait is about twice the one before it, by chance more or less; so unless told otherwise. */
+  readonly exponential?: boolean;
+  /** Failures one after the other that make it wait; 5 unless given. */
+  readonly breakAfter?: number;
+  /** Milliseconds in which a failing provider is left alone; 10,000 unless given. */
+  readonly breakMs?: number;
+}
+
+/** Milliseconds between two tries at most. */
+const DELAY_MS_MAX = 30_000;
+
+/**
+ * A store whose calls are tried again while it is `unavailable`, where that cannot do harm: what a first try may have done is
+ * looked at before a second one counts as refused. Bodies that are streams can be read once only, so they are not tried
+ * again. One that fails again and again is left alone for a while: calls then fail at once.
+ */
+export class RetryingStore implements ObjectStore {
+  readonly name: string;
+  readonly provider: string;
+  readonly capabilities: StoreCapabilities;
+  readonly #store: ObjectStore;
+  readonly #attempts: number;
+  readonly #once: IPolicy;
+  readonly #again: IPolicy;
+
+  /** Around a store, which it closes. */
+  constructor(store: ObjectStore, settings: RetrySettings = {}) {
+    const { attempts = 4, delayMs = 200, exponential = true } = settings;
+    const { breakAfter = 5, breakMs = 10_000 } = settings;
+    this.#store = store;
+    this.#attempts = attempts;
+    this.name = store.name;
+    this.provider = store.provider;
+    this.capabilities = store.capabilities;
+    this.#once = circuitBreaker(handleWhen(isUnavailable), {
+      halfOpenAfter: breakMs,
+      breaker: new ConsecutiveBreaker(breakAfter),
+    });
+    const backoff = exponential
+      ? new ExponentialBackoff({ initialDelay: delayMs, maxDelay: DELAY_MS_MAX })
+      : new ConstantBackoff(delayMs);
+    const again = retry(handleWhen(isUnavailable), { maxAttempts: attempts - 1, backoff });
+    this.#again = wrap(again, this.#once);
+  }
+
+  async #call<T>(policy: IPolicy, { signal }: Abortable, work: () => Promise<T>): Promise<T> {
+    try {
+      return await policy.execute(work, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof BrokenCircuitError)) throw error;
+      throw new VaultError(
+        "unavailable",
+        `Cannot reach "${this.name}": it failed again and again, and is left alone for a while`,
+        { provider: this.provider, cause: error },
+      );
+    }
+  }
+
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const put = () => this.#store.put(path, body, options);
+    if (!(body instanceof Uint8Array)) return await this.#call(this.#once, options, put);
+    return await this.#settled(options, put, () => this.#holds(path, body, options));
+  }
+
+  /**
+   * Tries a write again. Where one failed in between, nobody knows whether it was done: a later `conflict` may be with oneself,
+   * so `isDone` looks.
+   */
+  async #settled(
+    options: WriteCondition & Abortable,
+    write: () => Promise<ObjectInfo>,
+    isDone: () => Promise<ObjectInfo | null>,
+  ): Promise<ObjectInfo> {
+    const isConditional = options.create === true || options.match !== undefined;
+    let inDoubt = false;
+    return await this.#call(this.#again, options, async () => {
+      try {
+        return await write();
+      } catch (error) {
+        if (inDoubt && isConditional && error instanceof VaultError && error.kind === "conflict") {
+          const done = await isDone();
+          if (done !== null) return done;
+        }
+        inDoubt ||= isUnavailable(error);
+        throw error;
+      }
+    });
+  }
+
+  /** The object, where it has just these bytes. */
+  async #holds(path: string, bytes: Uint8Array, { signal }: Abortable): Promise<ObjectInfo | null> {
+    const { info, body } = await this.#store.get(path, { signal });
+    const isSame = await areEqual(bodyChunks(bytes), bodyChunks(body, { signal }));
+    return isSame ? info : null;
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const content = await this.#call(this.#again, options, () => this.#store.get(path, options));
+    return { ...content, body: streamOf(this.#resumed(path, content, options)) };
+  }
+
+  /** The bytes of an object; where they stop coming, the rest is asked for, of just this state of it. */
+  async *#resumed(
+    path: string,
+    { info, body, offset, length }: ObjectContent,
+    { signal }: Abortable,
+  ): AsyncGenerator<Uint8Array> {
+    let done = 0, failures = 0;
+    for (let source = body;;) {
+      try {
+        for await (const chunk of bodyChunks(source, { signal })) {
+          failures = 0;
+          done += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        if (!isUnavailable(error) || done === length || ++failures >= this.#attempts) throw error;
+      }
+      const rest = { offset: offset + done, length: length - done, match: info.etag, signal };
+      const reopen = () => this.#store.get(path, rest);
+      source = (await this.#call(this.#again, { signal }, reopen)).body;
+    }
+  }
+
+  async head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {
+    return await this.#call(this.#again, options, () => this.#store.head(path, options));
+  }
+
+  async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    return await this.#call(this.#again, change, () => this.#store.describe(path, change));
+  }
+
+  async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
+    let inDoubt = false;
+    await this.#call(this.#again, options, async () => {
+      try {
+        await this.#store.delete(path, options);
+      } catch (error) {
+        const isGone = async () => await this.#store.head(path, options) === null;
+        const isRefused = error instanceof VaultError && error.kind === "conflict";
+        if (inDoubt && isRefused && await isGone()) return;
+        inDoubt ||= isUnavailable(error);
+        throw error;
+      }
+    });
+  }
+
+  async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    await this.#call(this.#again, options, () => this.#store.deleteMany(paths, options));
+  }
+
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    return await this.#call(this.#again, options, () => this.#store.list(options));
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    const copy = () => this.#store.copy(from, to, options);
+    return await this.#settled(options, copy, async () => {
+      const { body } = await this.#store.get(from, options);
+      const [source, target] = [bodyChunks(body, options), await this.#store.get(to, options)];
+      return await areEqual(source, bodyChunks(target.body, options)) ? target.info : null;
+    });
+  }
+
+  signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
+    return this.#store.signedUrl(path, options);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof VaultError && error.kind === "unavailable";
+}
+
+/** True where both give the same bytes; both are ended. */
+async function areEqual(
+  left: AsyncGenerator<Uint8Array>,
+  right: AsyncGenerator<Uint8Array>,
+): Promise<boolean> {
+  let [ours, theirs] = [new Uint8Array(), new Uint8Array()];
+  const next = async (held: Uint8Array, from: AsyncGenerator<Uint8Array>) => {
+    while (held.length === 0) {
+      const { done, value } = await from.next();
+      if (done) return null;
+      held = value;
+    }
+    return held;
+  };
+  try {
+    while (true) {
+      const [a, b] = [await next(ours, left), await next(theirs, right)];
+      if (a === null || b === null) return a === b;
+      const length = Math.min(a.length, b.length);
+      if (compare(a.subarray(0, length), b.subarray(0, length)) !== 0) return false;
+      [ours, theirs] = [a.slice(length), b.slice(length)];
+    }
+  } finally {
+    await left.return(undefined);
+    await right.return(undefined);
+  }
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
+import { bytesOf, patternBytes, piecesOf, text } from "../../tests/contract/object_samples.ts";
+import { FaultyStore } from "../../tests/support/faulty_store.ts";
+import { RetryingStore, type RetrySettings } from "./retrying_store.ts";
+
+const FAST: RetrySettings = { attempts: 4, delayMs: 1, breakAfter: 1000 };
+
+function world(settings: RetrySettings = FAST) {
+  const memory = new MemoryObjectStore({ now: Date.now });
+  const faulty = new FaultyStore(memory);
+  return { memory, faulty, store: new RetryingStore(faulty, settings) };
+}
+
+Deno.test("retry: what is unavailable for a while works in the end; what stays so fails", async () => {
+  const { faulty, store } = world();
+  for (
+    const call of [
+      () => store.put("a", text("x")),
+      () => store.get("a"),
+      () => store.head("a"),
+      () => store.list(),
+      () => store.describe("a", { tags: { a: "b" } }),
+      () => store.copy("a", "b"),
+      () => store.delete("b"),
+      () => store.deleteMany(["b"]),
+    ]
+  ) {
+    faulty.failNext(3, "before");
+    await call();
+    faulty.failNext(4, "before");
+    await assert.rejects(call(), { kind: "unavailable" });
+    assert.equal(faulty.left, 0);
+  }
+});
+
+Deno.test("retry: other failures are not tried again", async () => {
+  const { faulty, store } = world();
+  await assert.rejects(store.get("none"), { kind: "missing" });
+  assert.equal(faulty.calls, 1);
+});
+
+Deno.test("retry: a create whose answer was lost is one's own, another's is a conflict", async () => {
+  const { faulty, memory, store } = world();
+  faulty.failNext(1, "after");
+  const info = await store.put("a", text("mine"), { create: true });
+  assert.equal(info.etag, (await memory.head("a"))!.etag);
+  faulty.failNext(1, "before");
+  await assert.rejects(store.put("a", text("mine, longer"), { create: true }), {
+    kind: "conflict",
+  });
+  await assert.rejects(store.put("a", text("mine"), { create: true }), { kind: "conflict" });
+  faulty.failNext(1, "after");
+  await store.put("a", text("newer"), { match: info.etag });
+  assert.equal(new TextDecoder().decode(await bytesOf(await store.get("a"))), "newer");
+  const { etag } = (await store.head("a"))!;
+  faulty.failNext(1, "after");
+  await store.delete("a", { match: etag });
+  assert.equal(await store.head("a"), null);
+  await store.put("from", patternBytes(100_000));
+  faulty.failNext(1, "after");
+  await store.copy("from", "to", { create: true });
+});
+
+Deno.test("retry: a stream goes up once only", async () => {
+  const { faulty, store } = world();
+  faulty.failNext(1, "before");
+  await assert.rejects(store.put("s", piecesOf(patternBytes(1000), 100)), { kind: "unavailable" });
+  await store.put("s", piecesOf(patternBytes(1000), 100));
+});
+
+Deno.test("retry: a body that stops coming goes on where it was, of the same state", async () => {
+  const { faulty, memory, store } = world();
+  const bytes = patternBytes(300_000);
+  await memory.put("b", bytes);
+  faulty.cutBodiesAt(70_000);
+  assert.deepEqual(await bytesOf(await store.get("b")), bytes);
+  assert.deepEqual(
+    await bytesOf(await store.get("b", { offset: 1000, length: 200_000 })),
+    bytes.slice(1000, 201_000),
+  );
+  const content = await store.get("b");
+  const reader = content.body.getReader();
+  await reader.read();
+  await memory.put("b", patternBytes(300_000, 5));
+  await assert.rejects(async () => {
+    while (!(await reader.read()).done);
+  }, { kind: "conflict" });
+  faulty.cutBodiesAt(0);
+  await assert.rejects(async () => await bytesOf(await store.get("b")), { kind: "unavailable" });
+});
+
+Deno.test("retry: who fails again and again is left alone for a while", async () => {
+  const { faulty, store } = world({ ...FAST, attempts: 1, breakAfter: 3, breakMs: 60_000 });
+  faulty.failNext(1000, "before");
+  for (let i = 0; i < 3; i++) await assert.rejects(store.head("a"), { kind: "unavailable" });
+  const { calls } = faulty;
+  await assert.rejects(store.head("a"), /left alone for a while/);
+  assert.equal(faulty.calls, calls);
+});
+
+Deno.test("retry: an aborted call does not wait for its next try", async () => {
+  const { faulty, store } = world({ ...FAST, delayMs: 60_000 });
+  faulty.failNext(1000, "before");
+  const giving = new AbortController();
+  faulty.onFailure = () => giving.abort(new RangeError("enough"));
+  await assert.rejects(store.head("a", { signal: giving.signal }), /enough/);
+});

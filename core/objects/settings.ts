@@ -1,0 +1,140 @@
+/** What a bucket that speaks S3 is reached by. */
+export interface BucketSettings {
+  /** Name of the bucket. */
+  readonly bucket: string;
+  /** Of the bucket; what the machine is configured for unless given. */
+  readonly region?: string;
+  /** URL of the server, where it is not the provider's own. */
+  readonly endpoint?: string;
+  /** With `secretKey`; the provider's own chain of credentials unless given. */
+  readonly accessKey?: string;
+  /** With `accessKey`. */
+  readonly secretKey?: string;
+  /** Of temporary credentials. */
+  readonly sessionToken?: string;
+}
+
+/** What every provider can be told. */
+export interface SharedSettings {
+  /** Where anybody can read what the provider holds: this URL, a `/` and the path. */
+  readonly url?: string;
+  /** Seconds without an answer until a call is given up. */
+  readonly timeLimitSeconds?: number;
+}
+
+/** Files of a directory. */
+export interface LocalSettings extends Pick<SharedSettings, "url"> {
+  /** Which provider it is. */
+  readonly type: "local";
+  /** The directory. */
+  readonly path: string;
+}
+
+/** Memory: gone when the program ends. */
+export interface MemorySettings extends Pick<SharedSettings, "url"> {
+  /** Which provider it is. */
+  readonly type: "memory";
+}
+
+/** Amazon S3, and by an endpoint MinIO, Ceph and others. */
+export interface S3Settings extends BucketSettings, SharedSettings {
+  /** Which provider it is. */
+  readonly type: "s3";
+  /** The bucket stands in the path of URLs, not in the name of the host. */
+  readonly pathStyle?: boolean;
+}
+
+/** Wasabi. */
+export interface WasabiSettings extends BucketSettings, SharedSettings {
+  /** Which provider it is. */
+  readonly type: "wasabi";
+}
+
+/** Google Cloud Storage. */
+export interface GcsSettings extends SharedSettings {
+  /** Which provider it is. */
+  readonly type: "gcs";
+  /** Name of the bucket. */
+  readonly bucket: string;
+  /** Id of the project. */
+  readonly project?: string;
+  /** Path of a key file, or its JSON; Google's own chain of credentials unless given. */
+  readonly credentials?: string;
+  /** URL of the server, where it is not Google's. */
+  readonly endpoint?: string;
+}
+
+/** Azure Blob Storage. */
+export interface AzureSettings extends SharedSettings {
+  /** Which provider it is. */
+  readonly type: "azure";
+  /** Name of the container. */
+  readonly container: string;
+  /** As the portal shows it. A secret. */
+  readonly connectionString: string;
+}
+
+/** A vault: files are encrypted before anything is stored. */
+export interface VaultSettings extends Pick<SharedSettings, "url"> {
+  /** Which provider it is. */
+  readonly type: "vault";
+  /** Path or URL of the vault's medium. */
+  readonly medium: string;
+  /** A file whose first line is the passphrase. */
+  readonly passphraseFile: string;
+  /** The directory of the vault whose files are the objects; its root unless given. */
+  readonly directory?: string;
+}
+
+/** How one provider is set up. */
+export type ProviderSettings =
+  | LocalSettings
+  | MemorySettings
+  | S3Settings
+  | WasabiSettings
+  | GcsSettings
+  | AzureSettings
+  | VaultSettings;
+
+/** A rule by pattern. */
+export interface PatternSettings {
+  /** Globs between `|`: `*.jpg|*.png`. Those without a `/` are compared with the last part of a path. */
+  readonly match: string;
+  /** Name of a provider. */
+  readonly to: string;
+}
+
+/** Tries of a call. */
+export interface RetryCounts {
+  /** Of one call, the first one included; 4 unless given. */
+  readonly attempts?: number;
+  /** Milliseconds before the second try; 200 unless given. */
+  readonly delayMs?: number;
+  /** Each wait is about twice the one before; so unless told otherwise. */
+  readonly exponential?: boolean;
+}
+
+/** Which storage a program uses. */
+export interface StorageSettings {
+  /** Providers by names of their own: there may be two of a kind. */
+  readonly providers: Readonly<Record<string, ProviderSettings>>;
+  /** Name of the one that holds what no rule names; needed where there are several. */
+  readonly provider?: string;
+  /** Names of providers by the first part of a path; these rules go first. */
+  readonly routing?: Readonly<Record<string, string>>;
+  /** Rules by pattern, in this order. */
+  readonly patterns?: readonly PatternSettings[];
+  /** Where anybody can read what a provider without a URL of its own holds. */
+  readonly baseUrl?: string;
+  /** Through which host files are read. */
+  readonly cdn?: { readonly domain: string; readonly enabled?: boolean };
+  /** How often calls are tried. */
+  readonly retry?: RetryCounts;
+  /** Bytes of a file that is uploaded. */
+  readonly maxFileSize?: number;
+}
+
+/** Settings that hold. */
+export type CheckedSettings =
+  & Required<Pick<StorageSettings, "provider" | "providers" | "routing" | "patterns" | "retry">>
+  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize">;

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { VaultError } from "../errors.ts";
+import { settingsFrom, STORAGE_VARIABLES } from "./environment.ts";
+import { checkedSettings } from "./settings_schema.ts";
+import { settingsIn } from "./settings_text.ts";
+
+function messageOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    assert(error instanceof VaultError && error.kind === "invalid", `${error}`);
+    return error.message;
+  }
+  assert.fail("want a refusal");
+}
+
+Deno.test("settings: every mistake is named, and no secret shown", () => {
+  const message = messageOf(() =>
+    checkedSettings({
+      provider: "nowhere",
+      providers: {
+        one: { type: "s3", bucket: "", secretKey: 12345, accessKey: "AKIA-SECRET" },
+        two: { type: "ftp", password: "hunter2" },
+        three: { type: "local", path: "/x", pth: "misspelt-secret" },
+      },
+      retry: { attempts: 0 },
+      maxFileSize: "large",
+    })
+  );
+  for (
+    const part of ["providers.one.bucket", "providers.one.secretKey", "providers.two", "pth"]
+  ) assert.ok(message.includes(part), message);
+  assert.match(message, /retry\.attempts/);
+  assert.match(message, /maxFileSize/);
+  for (const secret of ["AKIA-SECRET", "hunter2", "misspelt-secret", "12345"]) {
+    assert.ok(!message.includes(secret), message);
+  }
+});
+
+Deno.test("settings: rules name providers that there are", () => {
+  const message = messageOf(() =>
+    checkedSettings({
+      providers: { a: { type: "memory" }, b: { type: "memory" } },
+      routing: { "x/y": "a", z: "c" },
+      patterns: [{ match: "*", to: "d" }],
+    })
+  );
+  assert.match(message, /provider: want the name of the default one/);
+  assert.match(message, /routing\.z: there is no provider "c" among a, b/);
+  assert.match(message, /patterns\.0\.to: there is no provider "d"/);
+  assert.match(message, /routing\.x\/y: want the first part/);
+  assert.match(messageOf(() => checkedSettings({})), /want at least one/);
+  assert.equal(checkedSettings({ providers: { only: { type: "memory" } } }).provider, "only");
+});
+
+Deno.test("settings: the environment has them all", () => {
+  const variables: Record<string, string> = {
+    STORAGE_PROVIDER: "s3",
+    STORAGE_BASE_URL: "https://files.example",
+    STORAGE_ROUTING: '{"docs":"local"}',
+    STORAGE_PATTERNS: '{"*.jpg|*.png":"pictures","*":"s3"}',
+    STORAGE_PROVIDERS: '{"pictures":{"type":"memory"}}',
+    LOCAL_STORAGE_PATH: "/srv/files",
+    LOCAL_STORAGE_URL: "https://local.example",
+    S3_ACCESS_KEY: "key",
+    S3_SECRET_KEY: "secret",
+    S3_BUCKET: "bucket",
+    S3_REGION: "eu-central-1",
+    S3_ENDPOINT_URL: "http://127.0.0.1:9000",
+    WASABI_BUCKET: "cold",
+    WASABI_REGION: "eu-central-2",
+    GCS_BUCKET: "google",
+    GCS_CREDENTIALS: "/key.json",
+    GCS_PROJECT: "p",
+    AZURE_CONNECTION_STRING: "UseDevelopmentStorage=true",
+    AZURE_CONTAINER: "c",
+    STORAGE_CDN_ENABLED: "yes",
+    STORAGE_CDN_DOMAIN: "cdn.example",
+    STORAGE_RETRY_ATTEMPTS: "3",
+    STORAGE_RETRY_DELAY: "50",
+    STORAGE_RETRY_EXPONENTIAL: "false",
+    STORAGE_MAX_FILE_SIZE: "1000000",
+  };
+  for (const name of Object.keys(variables)) assert.ok(STORAGE_VARIABLES.includes(name), name);
+  assert.deepEqual(checkedSettings(settingsFrom((name) => variables[name])), {
+    provider: "s3",
+    baseUrl: "https://files.example",
+    providers: {
+      local: { type: "local", path: "/srv/files", url: "https://local.example" },
+      s3: {
+        type: "s3",
+        accessKey: "key",
+        secretKey: "secret",
+        bucket: "bucket",
+        region: "eu-central-1",
+        endpoint: "http://127.0.0.1:9000",
+      },
+      wasabi: { type: "wasabi", bucket: "cold", region: "eu-central-2" },
+      gcs: { type: "gcs", credentials: "/key.json", bucket: "google", project: "p" },
+      azure: {
+        type: "azure",
+        connectionString: "UseDevelopmentStorage=true",
+        container: "c",
+      },
+      pictures: { type: "memory" },
+    },
+    routing: { docs: "local" },
+    patterns: [{ match: "*.jpg|*.png", to: "pictures" }, { match: "*", to: "s3" }],
+    cdn: { domain: "cdn.example", enabled: true },
+    retry: { attempts: 3, delayMs: 50, exponential: false },
+    maxFileSize: 1_000_000,
+  });
+  for (
+    const [name, value] of [
+      ["STORAGE_ROUTING", '{"secret":'],
+      ["STORAGE_MAX_FILE_SIZE", "large"],
+      ["STORAGE_CDN_ENABLED", "perhaps"],
+    ]
+  ) {
+    const message = messageOf(() => settingsFrom((each) => each === name ? value : undefined));
+    assert.ok(message.includes(name) && !message.includes(value), message);
+  }
+});
+
+Deno.test("settings: files of JSON and TOML say the same", async () => {
+  const json = '{"providers":{"disk":{"type":"local","path":"/x"}},"maxFileSize":5}';
+  const toml = 'maxFileSize = 5\n[providers.disk]\ntype = "local"\npath = "/x"\n';
+  assert.deepEqual(
+    checkedSettings(await settingsIn({ name: "a.json", text: json })),
+    checkedSettings(await settingsIn({ name: "a.toml", text: toml })),
+  );
+  for (const name of ["a.json", "a.toml"]) {
+    await assert.rejects(settingsIn({ name, text: '{"secret": hunter2' }), (error: Error) => {
+      return /^Cannot read storage settings "a\./.test(error.message) &&
+        !error.message.includes("hunter2");
+    });
+  }
+});

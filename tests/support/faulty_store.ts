@@ -1,0 +1,81 @@
+import { VaultError } from "../../core/errors.ts";
+import { bodyChunks, streamOf } from "../../core/storage/object_body.ts";
+import type { ObjectContent, ObjectStore } from "../../core/storage/object_store.ts";
+
+/** A store that fails on demand, before a call reaches the real one or when it is done. */
+export class FaultyStore implements ObjectStore {
+  readonly name: string;
+  readonly provider: string;
+  readonly capabilities: ObjectStore["capabilities"];
+  /** Calls so far. */
+  calls = 0;
+  /** Failures that are still to come. */
+  left = 0;
+  /** Called at each failure. */
+  onFailure = () => {};
+  readonly #store: ObjectStore;
+  #when: "before" | "after" = "before";
+  #cutAt = Infinity;
+
+  /** Around a store. */
+  constructor(store: ObjectStore) {
+    this.#store = store;
+    this.name = store.name;
+    this.provider = store.provider;
+    this.capabilities = store.capabilities;
+  }
+
+  /** The next calls fail. */
+  failNext(count: number, when: "before" | "after"): void {
+    this.left = count;
+    this.#when = when;
+  }
+
+  /** Every body ends with a failure when so many bytes have come. */
+  cutBodiesAt(bytes: number): void {
+    this.#cutAt = bytes;
+  }
+
+  async #call<T>(call: () => Promise<T>): Promise<T> {
+    this.calls++;
+    const fails = this.left > 0;
+    if (fails) this.left--;
+    if (fails && this.#when === "before") throw this.#failure();
+    const value = await call();
+    if (fails) throw this.#failure();
+    return value;
+  }
+
+  #failure(): VaultError {
+    this.onFailure();
+    return new VaultError("unavailable", "Cannot reach it: a fault on demand", {
+      provider: this.provider,
+    });
+  }
+
+  put: ObjectStore["put"] = (...args) => this.#call(() => this.#store.put(...args));
+  head: ObjectStore["head"] = (...args) => this.#call(() => this.#store.head(...args));
+  describe: ObjectStore["describe"] = (...args) => this.#call(() => this.#store.describe(...args));
+  delete: ObjectStore["delete"] = (...args) => this.#call(() => this.#store.delete(...args));
+  deleteMany: ObjectStore["deleteMany"] = (...args) =>
+    this.#call(() => this.#store.deleteMany(...args));
+  list: ObjectStore["list"] = (...args) => this.#call(() => this.#store.list(...args));
+  copy: ObjectStore["copy"] = (...args) => this.#call(() => this.#store.copy(...args));
+  signedUrl: ObjectStore["signedUrl"] = (...args) => this.#store.signedUrl(...args);
+  close: ObjectStore["close"] = () => this.#store.close();
+
+  get: ObjectStore["get"] = async (...args) => {
+    const content = await this.#call(() => this.#store.get(...args));
+    return { ...content, body: streamOf(this.#cut(content)) };
+  };
+
+  async *#cut({ body }: ObjectContent): AsyncGenerator<Uint8Array> {
+    let left = this.#cutAt;
+    for await (const chunk of bodyChunks(body)) {
+      const part = chunk.subarray(0, left);
+      left -= part.length;
+      if (part.length > 0) yield part;
+      if (part.length < chunk.length) throw this.#failure();
+    }
+  }
+}
