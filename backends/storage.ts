@@ -20,7 +20,6 @@
  * @module
  */
 import process from "node:process";
-import { wipe } from "../core/bytes.ts";
 import { VaultError } from "../core/errors.ts";
 import { settingsFrom } from "../core/objects/environment.ts";
 import type { ObjectStorage } from "../core/objects/object_storage.ts";
@@ -118,28 +117,14 @@ async function openStore(settings: ProviderSettings): Promise<ObjectStore> {
       return new MemoryObjectStore({ now: Date.now });
     }
     case "vault": {
-      const { openVault } = await import("../mod.ts");
-      const { openVaultObjects } = await import("./vault/object_store.ts");
-      const passphrase = await passphraseIn(settings.passphraseFile);
-      const vault = await openVault({ medium: settings.medium, passphrase });
-      wipe(passphrase);
-      return await openVaultObjects({ vault, directory: settings.directory, closing: true });
+      const { openVaultStore } = await import("./vault/open_vault.ts");
+      return await openVaultStore(settings);
     }
     default:
       throw new VaultError("invalid", `Cannot open storage of type "${settings.type}"`, {
         provider: settings.type,
       });
   }
-}
-
-/** The first line, as a terminal would have given it. */
-async function passphraseIn(path: string): Promise<Uint8Array> {
-  const { fromSystemError } = await import("./file/system_error.ts");
-  const bytes = await Deno.readFile(path).catch((error) => {
-    throw fromSystemError(error, "read passphrase", path, "vault");
-  });
-  const end = bytes.indexOf(10);
-  return end < 0 ? bytes : bytes.subarray(0, end);
 }
 
 /** Calls of {@linkcode ObjectStorage} that can wait until it is open. */

@@ -1,8 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import type { Abortable } from "../../core/storage/object_store.ts";
-
-const READ_BYTES = 256 * 1024;
+import type { ReadablePart } from "../../core/storage/object_body.ts";
 
 /** A file, as it is. */
 export interface Found {
@@ -20,21 +18,14 @@ export function foundOf({ ino, size, mtimeNs }: BigIntStats): Found {
   };
 }
 
-/** Reads a part of a file, and closes it in the end. */
-export async function* chunksOf(
-  file: FileHandle,
-  { offset, length, signal }: Abortable & { readonly offset: number; readonly length: number },
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let done = 0; done < length;) {
-      signal?.throwIfAborted();
-      const buffer = new Uint8Array(Math.min(READ_BYTES, length - done));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + done);
-      if (bytesRead === 0) return;
-      done += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
+/** A file to be read piece by piece. */
+export function partOf(file: FileHandle): ReadablePart {
+  return {
+    async read(offset, size) {
+      const buffer = new Uint8Array(size);
+      const { bytesRead } = await file.read(buffer, 0, size, offset);
+      return buffer.subarray(0, bytesRead);
+    },
+    close: () => file.close(),
+  };
 }

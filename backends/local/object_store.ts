@@ -6,6 +6,7 @@ import {
   exactly,
   type ObjectCall,
   objectError,
+  partChunks,
   rangeOf,
   sizedChunks,
   streamOf,
@@ -32,7 +33,7 @@ import type {
 import { errorCode, fromSystemError } from "../file/system_error.ts";
 import { checkLocalObjectsConfig, type LocalObjectsConfig } from "./config.ts";
 import { syncDirectory, writeAside } from "./durable_file.ts";
-import { chunksOf, type Found, foundOf } from "./found.ts";
+import { type Found, foundOf, partOf } from "./found.ts";
 import { SaidRecords } from "./said.ts";
 
 /** Where this store keeps what is not an object. */
@@ -121,7 +122,7 @@ export class LocalObjectStore implements ObjectStore {
         throw objectError("conflict", call, "it has been changed");
       }
       const { offset, length } = rangeOf(info.size, options, call);
-      const chunks = chunksOf(file, { offset, length, signal: options.signal });
+      const chunks = partChunks(partOf(file), { offset, length, signal: options.signal });
       return { info, body: exactly(streamOf(chunks), length, call), offset, length };
     } catch (error) {
       await file.close();
@@ -264,7 +265,7 @@ export class LocalObjectStore implements ObjectStore {
       const { signal } = options;
       signal?.throwIfAborted();
       const { contentType, metadata, tags } = info;
-      const chunks = chunksOf(file, { offset: 0, length: info.size, signal });
+      const chunks = partChunks(partOf(file), { offset: 0, length: info.size, signal });
       return await this.#store(target, chunks, { ...options, contentType, metadata, tags });
     } finally {
       await file.close().catch(() => {}); // closed by the reading already

@@ -3,6 +3,7 @@ import {
   exactly,
   type ObjectCall,
   objectError,
+  partChunks,
   rangeOf,
   sizedChunks,
   streamOf,
@@ -37,7 +38,6 @@ const OWN_NAME = ".sigmavault-objects";
 /** What was said of an object, as JSON. */
 const SAID = "user.sigmavault.object";
 const OBJECT_BYTES_MAX = 2 ** 44;
-const READ_BYTES = 256 * 1024;
 
 /** Objects as files of a vault's volume: encrypted, seen in a mount too. A path is an object or a directory, not both. */
 export class VaultObjectStore implements ObjectStore {
@@ -134,7 +134,7 @@ export class VaultObjectStore implements ObjectStore {
         throw objectError("conflict", call, "it has been changed");
       }
       const range = rangeOf(info.size, options, call);
-      const chunks = chunksOf(file, { ...range, signal });
+      const chunks = partChunks(file, { ...range, signal });
       return { info, body: exactly(streamOf(chunks), range.length, call), ...range };
     } catch (error) {
       await file.close();
@@ -269,7 +269,7 @@ export class VaultObjectStore implements ObjectStore {
     const { signal } = options;
     signal?.throwIfAborted();
     const { file, info } = await this.#open(this.#call("copy", from));
-    const chunks = chunksOf(file, { offset: 0, length: info.size, signal });
+    const chunks = partChunks(file, { offset: 0, length: info.size, signal });
     const { contentType, metadata, tags } = info;
     return await this.#store(target, chunks, { contentType, metadata, tags }, options);
   }
@@ -351,24 +351,6 @@ async function write(
   } catch (error) {
     await writer.abort(error).catch(() => {}); // the first failure is the one to tell
     throw error;
-  }
-}
-
-/** Reads a part of a file, and closes it in the end. */
-async function* chunksOf(
-  file: OpenFile,
-  { offset, length, signal }: Abortable & { readonly offset: number; readonly length: number },
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let done = 0; done < length;) {
-      signal?.throwIfAborted();
-      const chunk = await file.read(offset + done, Math.min(READ_BYTES, length - done));
-      if (chunk.length === 0) return;
-      done += chunk.length;
-      yield chunk;
-    }
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,6 +1,9 @@
 import { VaultError } from "../errors.ts";
 import type { Abortable, ObjectBody } from "./object_store.ts";
 
+/** Bytes that are read at once. */
+const READ_BYTES = 256 * 1024;
+
 /** What an operation on an object is, for messages. */
 export interface ObjectCall {
   readonly provider: string;
@@ -131,4 +134,29 @@ export function rangeOf(
     throw objectError("invalid", call, `offset ${offset} is behind its ${size} bytes`);
   }
   return { offset, length: Math.min(length ?? size, size - offset) };
+}
+
+/** Something that is read piece by piece, and closed in the end. */
+export interface ReadablePart {
+  /** Up to `size` bytes at `offset`; none at the end. */
+  read(offset: number, size: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** The bytes of a part of something, which is closed behind them. */
+export async function* partChunks(
+  part: ReadablePart,
+  { offset, length, signal }: Abortable & { readonly offset: number; readonly length: number },
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let done = 0; done < length;) {
+      signal?.throwIfAborted();
+      const chunk = await part.read(offset + done, Math.min(READ_BYTES, length - done));
+      if (chunk.length === 0) return;
+      done += chunk.length;
+      yield chunk;
+    }
+  } finally {
+    await part.close();
+  }
 }

@@ -42,7 +42,7 @@ const FOLDERS: Record<string, readonly string[]> = {
 
 /** Where a thread or a command starts, parts are put together as `cli.ts` does it. */
 const WIRING = [
-  "backends/storage.ts",
+  "backends/vault/open_vault.ts",
   "ffi/crypto_lane.ts",
   "ffi/host/deno_host.ts",
   "ffi/mount.ts",
