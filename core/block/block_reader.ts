@@ -35,10 +35,15 @@ export interface PendingBlocks {
   finish(): void;
 }
 
+/** Kernel memory for blocks: `bytes` for each, one behind another. */
+export interface BlockAreas {
+  readonly address: number;
+  readonly bytes: number;
+}
+
 /** What a block reader is made of. */
 export interface BlockReaderParts {
   readonly context: SealContext;
-  readonly blockBytes: number;
   /** Data shards of a full block: so many places are read for each. */
   readonly k: number;
   readonly damage: Damage;
@@ -50,7 +55,6 @@ export class BlockReader {
   readonly inner: InnerSeals;
   private readonly parts: BlockReaderParts;
   private readonly context: SealContext;
-  private readonly blockBytes: number;
   private readonly cutter: ShardCutter;
   private readonly descriptors: number;
   /** Descriptors for a call in the background: enough for whole blocks of this vault. */
@@ -64,7 +68,6 @@ export class BlockReader {
     this.parts = parts;
     this.context = parts.context;
     this.inner = new InnerSeals(parts.context);
-    this.blockBytes = parts.blockBytes;
     this.cutter = new ShardCutter(kernel);
     this.descriptors = reserveDescriptors(kernel, JOB_PLACES);
     this.laterPlaces = READ_BLOCKS_MAX * parts.k;
@@ -74,19 +77,16 @@ export class BlockReader {
     );
   }
 
-  /** Block i lands at `address + i * blockBytes`, zero-filled to the block's size. */
-  read(blocks: readonly LocatedBlock[], address: number): void {
-    if (!this.readAll(blocks, address)) return this.readEach(blocks, address);
-    blocks.forEach((block, i) => this.unpack(block, this.at(address, i)));
+  /** Each block lands in an area of its own, zero-filled to the area's end. */
+  read(blocks: readonly LocatedBlock[], areas: BlockAreas): void {
+    for (const { id, entry } of blocks) if (entry.length > areas.bytes) throw unreadable(id);
+    if (!this.readAll(blocks, areas)) return this.readEach(blocks, areas);
+    this.unpackAll(blocks, areas);
   }
 
-  /** The bytes of a block as they are stored land at `address`. */
-  readStored(block: LocatedBlock, address: number): void {
-    if (!this.readAll([block], address)) this.rebuild(block, address);
-  }
-
-  private at(address: number, index: number): number {
-    return address + index * this.blockBytes;
+  /** The bytes of a block as they are stored land in the area. */
+  readStored(block: LocatedBlock, area: BlockAreas): void {
+    if (!this.readAll([block], area)) this.rebuild(block, area.address);
   }
 
   /** Opens what is sealed under the secret of a file as well. */
@@ -97,16 +97,19 @@ export class BlockReader {
   }
 
   /** Makes the content of what is stored, zero-filled. */
-  private unpack({ id, entry }: LocatedBlock, address: number): void {
+  private unpackAll(blocks: readonly LocatedBlock[], areas: BlockAreas): void {
     const { bytes } = this.context.kernel;
-    this.unseal({ id, entry }, address);
-    if (!unpackAt(bytes, address, entry)) throw unreadable(id);
-    bytes.fill(0, address + entry.length, address + this.blockBytes);
+    blocks.forEach(({ id, entry }, i) => {
+      const at = areas.address + i * areas.bytes;
+      this.unseal({ id, entry }, at);
+      if (!unpackAt(bytes, at, entry)) throw unreadable(id);
+      bytes.fill(0, at + entry.length, at + areas.bytes);
+    });
   }
 
   /** Reads the first k places of all blocks; false where one of them is bad or one does not fit its memory. */
-  private readAll(blocks: readonly LocatedBlock[], address: number): boolean {
-    const jobs = this.jobs(blocks, address, () => this.descriptors);
+  private readAll(blocks: readonly LocatedBlock[], areas: BlockAreas): boolean {
+    const jobs = this.jobs(blocks, areas, () => this.descriptors);
     if (jobs === null) return false;
     const isAlone = blocks.every(({ entry: { m } }) => m === 0);
     for (const job of jobs) {
@@ -120,11 +123,11 @@ export class BlockReader {
     return true;
   }
 
-  private readEach(blocks: readonly LocatedBlock[], address: number): void {
+  private readEach(blocks: readonly LocatedBlock[], { address, bytes }: BlockAreas): void {
     blocks.forEach((block, i) => {
-      const to = this.at(address, i);
-      this.readStored(block, to);
-      this.unpack(block, to);
+      const area = { address: address + i * bytes, bytes };
+      this.readStored(block, area);
+      this.unpackAll([block], area);
     });
   }
 
@@ -134,13 +137,13 @@ export class BlockReader {
   }
 
   /** Starts reading whole blocks; null where one is shorter, so that its end would have to be cleared. */
-  readLater(blocks: readonly LocatedBlock[], address: number): PendingBlocks | null {
-    if (blocks.some(({ entry }) => entry.length !== this.blockBytes)) return null;
+  readLater(blocks: readonly LocatedBlock[], areas: BlockAreas): PendingBlocks | null {
+    if (blocks.some(({ entry }) => entry.length !== areas.bytes)) return null;
     const places = blocks.reduce((sum, { entry: { k } }) => sum + k, 0);
     const descriptors = this.laterDescriptors.at(-1);
     if (descriptors === undefined || places > this.laterPlaces) return null;
     const { lane } = this.context;
-    const jobs = this.jobs(blocks, address, (from) => descriptors + from * DESCRIPTOR_BYTES);
+    const jobs = this.jobs(blocks, areas, (from) => descriptors + from * DESCRIPTOR_BYTES);
     if (jobs === null) return null;
     const tickets = [...jobs].map((job) => lane.submit(job));
     this.laterDescriptors.pop();
@@ -149,8 +152,8 @@ export class BlockReader {
       finish: () => {
         const isGood = this.haveOpened(tickets);
         this.laterDescriptors.push(descriptors);
-        if (!isGood) this.read(blocks, address);
-        else blocks.forEach((block, i) => this.unpack(block, this.at(address, i)));
+        if (!isGood) this.read(blocks, areas);
+        else this.unpackAll(blocks, areas);
       },
     };
   }
@@ -175,19 +178,19 @@ export class BlockReader {
    */
   private jobs(
     blocks: readonly LocatedBlock[],
-    address: number,
+    areas: BlockAreas,
     descriptorsFrom: (place: number) => number,
   ): Generator<LaneJob> | null {
     for (const { id, entry } of blocks) {
-      this.check(id, entry);
-      if (entry.k * placeCells(entry) * CELL_BYTES > this.blockBytes) return null;
+      if (entry.kind !== KIND.data || !this.context.keys.has(entry.epoch)) throw unreadable(id);
+      if (storedBytes(entry) > areas.bytes) return null;
     }
-    return this.eachJob(blocks, address, descriptorsFrom);
+    return this.eachJob(blocks, areas, descriptorsFrom);
   }
 
   private *eachJob(
     blocks: readonly LocatedBlock[],
-    address: number,
+    { address, bytes }: BlockAreas,
     descriptorsFrom: (place: number) => number,
   ): Generator<LaneJob> {
     const kind = "read-and-open";
@@ -205,17 +208,11 @@ export class BlockReader {
         }
         const at = descriptorsFrom(done) + count++ * DESCRIPTOR_BYTES;
         const place = { ...blocks[i], index: shard };
-        const to = this.at(address, i) + shard * size;
+        const to = address + i * bytes + shard * size;
         addExtent(extents, describePlace(this.context, at, place, to));
       }
     }
     yield { kind, descriptors: descriptorsFrom(done), count, extents };
-  }
-
-  /** Whoever has a key can write any entry: more than a block would run over the memory behind it. */
-  private check(id: number, entry: MapEntry): void {
-    if (entry.kind !== KIND.data || entry.length > this.blockBytes) throw unreadable(id);
-    if (!this.context.keys.has(entry.epoch)) throw unreadable(id);
   }
 
   /** Opens one place at an address; false where it is missing, cannot be read or has a bad tag. */
@@ -288,6 +285,11 @@ export class BlockReader {
     }
     return this.work.address;
   }
+}
+
+/** Bytes that a block's data shards, or a copy of it, take together. */
+export function storedBytes(entry: MapEntry): number {
+  return entry.k * placeCells(entry) * CELL_BYTES;
 }
 
 /** True for the error of a block that cannot be read: nothing was changed. */

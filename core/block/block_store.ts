@@ -11,7 +11,6 @@ import {
   MAP_KEY_BYTES,
   type MapEntry,
   placeCells,
-  readMapKey,
   writeMapKey,
 } from "../format/map_entry.ts";
 import { NODE_SEAL_BYTES } from "../format/node.ts";
@@ -19,14 +18,17 @@ import type { SealedPlace } from "../format/place.ts";
 import type { Redundancy } from "../format/redundancy.ts";
 import { KIND } from "../format/seal_aad.ts";
 import {
+  type BlockAreas,
   BlockReader,
   type LocatedBlock,
   type PendingBlocks,
   READ_BLOCKS_MAX,
+  storedBytes,
   unreadable,
 } from "./block_reader.ts";
 import { BlockWriter, type PutRun, type WriteRun, type WrittenBlock } from "./block_writer.ts";
 import type { Damage } from "./damage.ts";
+import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver } from "./block_owner.ts";
 import type { SealContext } from "./seal_context.ts";
@@ -39,7 +41,6 @@ export interface BlockStoreParts {
   readonly nodes: NodeIo;
   readonly map: Tree;
   readonly space: Space;
-  readonly blockBytes: number;
   readonly redundancy: Redundancy;
   /** Takes note of bad places that were read around. */
   readonly damage: Damage;
@@ -51,7 +52,6 @@ export interface BlockStoreParts {
  * place may (`move`).
  */
 export class BlockStore {
-  readonly blockBytes: number;
   nextId: number;
   /** Sequence of the root under construction: the birth of new blocks. */
   birth = 0;
@@ -61,28 +61,34 @@ export class BlockStore {
   private readonly context: SealContext;
   private readonly nodes: NodeIo;
   private readonly map: Tree;
+  private readonly scan: MapScan;
   private readonly space: Space;
   private readonly redundancy: Redundancy;
   private readonly damage: Damage;
   private readonly reader: BlockReader;
   private readonly writer: BlockWriter;
   private readonly key = new Uint8Array(MAP_KEY_BYTES);
-  /** Clear text of a block that moves; reserved by the first move. */
-  private moveBuffer: number | undefined;
+  /** For a block that moves; reserved by the first move, and anew for a larger one. */
+  private moveArea: BlockAreas = { address: 0, bytes: 0 };
 
   constructor(parts: BlockStoreParts) {
-    const { context, space, blockBytes, redundancy, damage } = parts;
+    const { context, space, redundancy, damage } = parts;
     this.context = context;
     this.nodes = parts.nodes;
     this.map = parts.map;
+    this.scan = new MapScan(parts.map);
     this.space = space;
-    this.blockBytes = blockBytes;
     this.redundancy = redundancy;
     this.damage = damage;
     this.nextId = parts.nextId;
-    this.reader = new BlockReader({ context, blockBytes, k: redundancy.k, damage });
+    this.reader = new BlockReader({ context, k: redundancy.k, damage });
     this.inner = this.reader.inner;
-    this.writer = new BlockWriter({ context, space, blockBytes, redundancy });
+    this.writer = new BlockWriter({ context, space, redundancy });
+  }
+
+  /** Sets memory aside for putting blocks of this size. */
+  prepare(blockBytes: number): void {
+    this.writer.prepare(blockBytes);
   }
 
   /** Reserves consecutive ids and returns the first. */
@@ -93,7 +99,7 @@ export class BlockStore {
     return first;
   }
 
-  /** Seals and stores blocks that lie one behind another in kernel memory, each `blockBytes` long but the last. */
+  /** Seals and stores blocks that lie one behind another in kernel memory, each as long as a full one but the last. */
   put(run: WriteRun, owner: BlockOwner): PutRun {
     const inner = null;
     const put = this.writer.put(run, (block) => {
@@ -151,11 +157,14 @@ export class BlockStore {
     return entry;
   }
 
-  /** Reads data blocks with consecutive ids: block i lands at `address + i * blockBytes`, zero-filled. */
-  get(firstId: number, count: number, address: number): void {
+  /** Reads data blocks with consecutive ids, each to an area of its own, zero-filled. */
+  get(firstId: number, count: number, { address, bytes }: BlockAreas): void {
     for (let at = 0; at < count; at += READ_BLOCKS_MAX) {
       const blocks = Math.min(READ_BLOCKS_MAX, count - at);
-      this.reader.read(this.located(firstId + at, blocks), address + at * this.blockBytes);
+      this.reader.read(this.located(firstId + at, blocks), {
+        address: address + at * bytes,
+        bytes,
+      });
     }
   }
 
@@ -163,9 +172,9 @@ export class BlockStore {
    * Starts reading up to {@linkcode READ_BLOCKS_MAX} whole blocks in the background; null where that does not pay or is not
    * possible now.
    */
-  getLater(firstId: number, count: number, address: number): PendingBlocks | null {
+  getLater(firstId: number, count: number, areas: BlockAreas): PendingBlocks | null {
     if (!this.reader.canReadLater || count > READ_BLOCKS_MAX) return null;
-    const pending = this.reader.readLater(this.located(firstId, count), address);
+    const pending = this.reader.readLater(this.located(firstId, count), areas);
     if (pending === null) return null;
     return {
       settled: () => pending.settled(),
@@ -175,7 +184,7 @@ export class BlockStore {
         } catch (error) {
           if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
           // Moved meanwhile, and so long ago that its old places are used again.
-          this.get(firstId, count, address);
+          this.get(firstId, count, areas);
         }
       },
     };
@@ -282,8 +291,8 @@ export class BlockStore {
   move(id: number): void {
     const entry = this.known(id);
     if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
-    this.writeAnew({ id, entry }, (address) => {
-      this.reader.readStored({ id, entry }, address);
+    this.writeAnew({ id, entry }, (area) => {
+      this.reader.readStored({ id, entry }, area);
       return entry.inner;
     });
   }
@@ -295,9 +304,10 @@ export class BlockStore {
   reseal(id: number, secretId: number | null, blank = false): boolean {
     const entry = this.known(id);
     if ((entry.inner?.secretId ?? null) === secretId) return false;
-    this.writeAnew({ id, entry }, (address) => {
+    this.writeAnew({ id, entry }, (area) => {
+      const { address } = area;
       if (blank) this.context.kernel.wipe(address, entry.stored);
-      else this.reader.readStored({ id, entry }, address);
+      else this.reader.readStored({ id, entry }, area);
       if (!blank) this.reader.unseal({ id, entry }, address);
       return secretId === null ? null : this.inner.seal({ id, form: entry, address }, secretId);
     });
@@ -307,15 +317,23 @@ export class BlockStore {
   /** Writes a data block to other places. `fill` says what it then holds, in its old form, and how that is sealed inside. */
   private writeAnew(
     { id, entry }: LocatedBlock,
-    fill: (address: number) => InnerSeal | null,
+    fill: (area: BlockAreas) => InnerSeal | null,
   ): void {
     const { birth, codec, length, stored } = entry;
-    const address = this.moveBuffer ??= this.context.kernel.reserve(this.blockBytes);
+    const area = this.areaFor(entry);
     this.absorb();
-    const inner = fill(address);
-    const bytes = { id, form: { codec, length, stored }, address };
+    const inner = fill(area);
+    const bytes = { id, form: { codec, length, stored }, address: area.address };
     this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null, inner }));
     this.freePlaces(entry);
+  }
+
+  private areaFor(entry: MapEntry): BlockAreas {
+    if (storedBytes(entry) > this.moveArea.bytes) {
+      const bytes = 2 ** Math.ceil(Math.log2(storedBytes(entry)));
+      this.moveArea = { address: this.context.kernel.reserve(bytes), bytes };
+    }
+    return this.moveArea;
   }
 
   /** Stores a tree node again under its id, with other bytes of the same length: what a file that is locked had in it. */
@@ -349,45 +367,22 @@ export class BlockStore {
     return held === null;
   }
 
-  /** Ids from `fromId` on of up to `most` blocks that have a place in cells `from` to `end`, in order. */
-  idsWithin({ from, end }: { from: number; end: number }, most: number, fromId: number): number[] {
+  /** See {@linkcode MapScan.idsWithin}. */
+  idsWithin(cells: { from: number; end: number }, most: number, fromId: number): number[] {
     this.absorb();
-    const ids: number[] = [];
-    writeMapKey(this.key, fromId);
-    this.map.scan(this.key, (key, value) => {
-      const isWithin = ({ cell }: SealedPlace) => cell >= from && cell < end;
-      if (decodeMapEntry(value).places.some(isWithin)) ids.push(readMapKey(key));
-      return ids.length < most;
-    });
-    return ids;
+    return this.scan.idsWithin(cells, most, fromId);
   }
 
-  /** Up to `most` blocks with ids of `fromId` or more, in order. The map is known to have a hole from `holeAt` on. */
-  entriesFrom(fromId: number, most: number, holeAt: number = Infinity): LocatedBlock[] {
+  /** See {@linkcode MapScan.from}. */
+  entriesFrom(fromId: number, most: number, limits: ScanLimits = {}): LocatedBlock[] {
     this.absorb();
-    const found: LocatedBlock[] = [];
-    writeMapKey(this.key, fromId);
-    try {
-      this.map.scan(this.key, (key, value) => {
-        const id = readMapKey(key);
-        if (id < holeAt && found.length < most) found.push({ id, entry: decodeMapEntry(value) });
-        return id < holeAt && found.length < most;
-      });
-    } catch (error) {
-      const isHole = holeAt !== Infinity && error instanceof VaultError && error.kind === "corrupt";
-      if (!isHole) throw error;
-    }
-    return found;
+    return this.scan.from(fromId, most, limits);
   }
 
   /** Visits every block's id and coordinate. */
   entries(visit: (id: number, entry: MapEntry) => void): void {
     this.absorb();
-    this.map.scan(new Uint8Array(0), (key, value) => {
-      const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-      visit(view.getUint32(0) * 4294967296 + view.getUint32(4), decodeMapEntry(value));
-      return true;
-    });
+    this.scan.all(visit);
   }
 }
 

@@ -25,6 +25,8 @@ export interface WriteRun {
   readonly firstId: number;
   readonly count: number;
   readonly address: number;
+  /** Bytes of a full block. */
+  readonly blockBytes: number;
   readonly lastLength: number;
   /** Says which blocks to compress; none unless given. */
   readonly trials?: CompressionTrials;
@@ -86,7 +88,6 @@ interface OpenJob {
 export interface BlockWriterParts {
   readonly context: SealContext;
   readonly space: Space;
-  readonly blockBytes: number;
   readonly redundancy: Redundancy;
 }
 
@@ -97,11 +98,10 @@ export interface BlockWriterParts {
 export class BlockWriter {
   private readonly context: SealContext;
   private readonly space: Space;
-  private readonly blockBytes: number;
   private readonly redundancy: Redundancy;
   private readonly descriptors: number;
   private readonly cutter: ShardCutter;
-  private readonly staging: StagingRing | null;
+  private staging = new StagingRing(0, 0);
   private pending: PendingBlock[] = [];
   /** No id below this one is pending. */
   private pendingFrom = 0;
@@ -112,26 +112,36 @@ export class BlockWriter {
   /** A write that failed. What it should have stored is not there, so that nothing may be entered any more. */
   private failure: unknown;
 
-  constructor({ context, space, blockBytes, redundancy }: BlockWriterParts) {
+  constructor({ context, space, redundancy }: BlockWriterParts) {
     this.context = context;
     this.space = space;
-    this.blockBytes = blockBytes;
     this.redundancy = redundancy;
     this.descriptors = reserveDescriptors(context.kernel, JOBS_MAX * JOB_SEALS);
     this.cutter = new ShardCutter(context.kernel);
-    const most = stagingBytesMax(redundancy, blockBytes);
-    const size = Math.max(STAGING_BYTES, 2 * most);
-    this.staging = most === 0 ? null : new StagingRing(context.kernel.reserve(size), size);
+  }
+
+  /** Sets memory aside for what blocks of this size may need. */
+  prepare(blockBytes: number): void {
+    this.stageFor(stagingBytesMax(this.redundancy, blockBytes));
+  }
+
+  /** Room for two areas of so many bytes: one is sealed while the next is made. */
+  private stageFor(bytes: number): void {
+    if (2 * bytes <= this.staging.size) return;
+    const size = Math.max(STAGING_BYTES, 2 ** Math.ceil(Math.log2(2 * bytes)));
+    this.absorb(); // what the smaller ring holds is on the medium
+    this.staging = new StagingRing(this.context.kernel.reserve(size), size);
   }
 
   /** Seals and stores a run; the memory is busy until the ticket has settled. */
   put(run: WriteRun, done: (block: WrittenBlock) => void): PutRun {
-    assert(run.lastLength >= 1 && run.lastLength <= this.blockBytes, "the last block has bytes");
+    const { blockBytes, lastLength } = run;
+    assert(lastLength >= 1 && lastLength <= blockBytes, "the last block has bytes");
     const { bytes } = this.context.kernel;
     let cells = 0;
     for (let i = 0; i < run.count; i++) {
-      const length = i === run.count - 1 ? run.lastLength : this.blockBytes;
-      const address = run.address + i * this.blockBytes;
+      const length = i === run.count - 1 ? lastLength : blockBytes;
+      const address = run.address + i * blockBytes;
       const form = packAt(bytes, address, length, run.trials);
       this.putBlock({ id: run.firstId + i, form, address }, done);
       cells += cellsFor(form.stored);
@@ -182,7 +192,8 @@ export class BlockWriter {
 
   private stage(shape: Redundancy, cells: number): { staging: number; mark: number } {
     const bytes = ShardCutter.stagingBytes(shape, cells);
-    if (bytes === 0 || this.staging === null) return { staging: 0, mark: Infinity };
+    if (bytes === 0) return { staging: 0, mark: Infinity };
+    this.stageFor(bytes);
     while (!this.staging.fits(bytes, this.oldestMark())) {
       this.submit();
       this.absorbOldest();

@@ -39,15 +39,24 @@ export class MediumInspector {
   private readonly context: SealContext;
   private readonly nodes: NodeIo;
   private readonly descriptors: number;
-  private readonly buffer: number;
-  private readonly bufferBytes: number;
+  private buffer = 0;
+  private bufferBytes = 0;
 
-  constructor(context: SealContext, nodes: NodeIo, blockBytes: number) {
+  constructor(context: SealContext, nodes: NodeIo) {
     this.context = context;
     this.nodes = nodes;
-    this.bufferBytes = Math.max(JOB_BYTES, blockBytes);
     this.descriptors = reserveDescriptors(context.kernel, JOB_PLACES);
-    this.buffer = context.kernel.reserve(this.bufferBytes);
+  }
+
+  /** Memory for these at least. */
+  private makeRoom(blocks: readonly PlacedBlock[]): void {
+    const bytes = blocks.reduce(
+      (most, { entry }) => Math.max(most, placeCells(entry) * CELL_BYTES),
+      JOB_BYTES,
+    );
+    if (bytes <= this.bufferBytes) return;
+    this.bufferBytes = 2 ** Math.ceil(Math.log2(bytes));
+    this.buffer = this.context.kernel.reserve(this.bufferBytes);
   }
 
   /** The leaves of the tree below an encoded pointer, in order. */
@@ -110,6 +119,7 @@ export class MediumInspector {
   /** Opens every place of data blocks: how many do not open, of each block that has such. */
   badPlaces(blocks: readonly PlacedBlock[]): Map<number, number> {
     const found = new Map<number, number>();
+    this.makeRoom(blocks);
     let waiting: Place[] = [];
     let room = this.bufferBytes;
     const open = () => {
@@ -136,8 +146,7 @@ export class MediumInspector {
     { id, entry }: PlacedBlock,
     found: Map<number, number>,
   ): Omit<Place, "address">[] {
-    const isKnown = this.context.keys.has(entry.epoch) &&
-      placeCells(entry) * CELL_BYTES <= this.bufferBytes;
+    const isKnown = this.context.keys.has(entry.epoch);
     if (!isKnown) found.set(id, entry.places.length);
     return isKnown ? entry.places.map((_, index) => ({ id, entry, index })) : [];
   }

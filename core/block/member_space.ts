@@ -19,8 +19,6 @@ export interface MemberSize {
 export interface MemberSpaceParts {
   readonly order: TakingOrder;
   readonly counts: FreeCounts;
-  /** Cells of the largest run that a data block takes. */
-  readonly blockCells: number;
   bitmap(segment: number): Uint16Array;
   /** True where a segment is kept for a hidden vault. */
   isKept(segment: number): boolean;
@@ -58,7 +56,6 @@ export class MemberSpace {
     this.stale = size.stale ?? false;
     this.parts = parts;
     this.usable = new UsableRuns({
-      blockCells: parts.blockCells,
       freeCells: (segment) =>
         this.allows(this.first + segment) ? parts.counts.of(this.first + segment) : 0,
       bitmap: (segment) => parts.bitmap(this.first + segment),

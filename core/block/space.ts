@@ -39,8 +39,6 @@ export interface SpaceOptions {
   readonly tree: Tree;
   /** The media that there are, in ascending order. */
   readonly members: readonly MemberSize[];
-  /** Cells of the largest run that a data block takes. */
-  readonly blockCells?: number;
   /** How places of a thing are spread over members. */
   readonly redundancy: Redundancy;
   /** Makes a member this many segments long. */
@@ -80,7 +78,6 @@ export class Space {
       order,
       grow,
       counts: this.counts,
-      blockCells: options.blockCells ?? 1,
       isKept: (segment) => this.kept?.has(segment) === true,
       bitmap: (segment) => this.bitmap(segment),
       mayHold: (segment, count) => holdsRun(this.bitmap(segment), count),
@@ -155,8 +152,13 @@ export class Space {
   }
 
   /** How much is free in runs that things fit into, of all members: at least `enough`, or all there is. */
-  usableCells(what: "forNodes" | "forBlocks" | "forSlots", enough: number): number {
+  usableCells(what: "forNodes" | "forSlots", enough: number): number {
     return this.roomOf(({ usable }) => Math.min(enough, usable[what](enough)));
+  }
+
+  /** Cells in runs of so many, likewise. */
+  cellsInRuns(cells: number, enough: number): number {
+    return this.roomOf(({ usable }) => Math.min(enough, usable.forRuns(enough, cells)));
   }
 
   /** The segment at a position of the keyed order of member 0. */

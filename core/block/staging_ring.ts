@@ -3,7 +3,7 @@ import { assert } from "../assert.ts";
 /** Kernel memory given out in order and taken back in order: it is busy until what was written from it has settled. */
 export class StagingRing {
   private readonly base: number;
-  private readonly size: number;
+  readonly size: number;
   /** Bytes given out since the start, gaps at the ring's end included. */
   private given = 0;
 

@@ -4,8 +4,6 @@ import { FreeUnits, type UnitSource } from "./free_units.ts";
 
 /** What counting free runs needs to know of the medium. */
 export interface RunSource extends Omit<UnitSource, "cells"> {
-  /** Cells of a full data block. */
-  readonly blockCells: number;
   /** Cells that growing would add. */
   grownCells(): number;
 }
@@ -13,30 +11,28 @@ export interface RunSource extends Omit<UnitSource, "cells"> {
 /** How much is free in runs of the sizes that things take: by node, by data block, by slot. */
 export class UsableRuns {
   private readonly source: RunSource;
-  private readonly blockCells: number;
   private readonly nodes: FreeUnits;
-  private readonly blocks: FreeUnits;
+  /** By cells: of runs longer than nodes that were asked for. */
+  private readonly blocks = new Map<number, FreeUnits>();
   private readonly slots: FreeUnits;
 
   constructor(source: RunSource) {
     this.source = source;
-    this.blockCells = Math.max(NODE_CELLS_MAX, source.blockCells);
     this.nodes = new FreeUnits({ ...source, cells: NODE_CELLS_MAX });
-    this.blocks = new FreeUnits({ ...source, cells: this.blockCells });
     this.slots = new FreeUnits({ ...source, cells: SLOT_CELLS });
   }
 
   /** The bitmap of a segment has changed. */
   changed(segment: number): void {
     this.nodes.changed(segment);
-    this.blocks.changed(segment);
+    for (const units of this.blocks.values()) units.changed(segment);
     this.slots.changed(segment);
   }
 
   /** Other segments count from now on. */
   forget(): void {
     this.nodes.forget();
-    this.blocks.forget();
+    for (const units of this.blocks.values()) units.forget();
     this.slots.forget();
   }
 
@@ -48,10 +44,14 @@ export class UsableRuns {
     return this.cellsIn(this.nodes, NODE_CELLS_MAX, enough);
   }
 
-  /** Likewise, cells in runs that a full data block fits into; where blocks are no larger than nodes, any number. */
-  forBlocks(enough: number): number {
-    if (this.blockCells === NODE_CELLS_MAX) return enough;
-    return this.cellsIn(this.blocks, this.blockCells, enough);
+  /** Likewise, cells in runs of `cells`; where those are no longer than nodes, any number. */
+  forRuns(enough: number, cells: number): number {
+    if (cells <= NODE_CELLS_MAX) return enough;
+    let units = this.blocks.get(cells);
+    if (units === undefined) {
+      this.blocks.set(cells, units = new FreeUnits({ ...this.source, cells }));
+    }
+    return this.cellsIn(units, cells, enough);
   }
 
   /** Likewise, cells in slots that are wholly free. */

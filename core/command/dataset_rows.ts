@@ -1,6 +1,7 @@
 import type { AccessTimes, Compression } from "../format/catalog_record.ts";
 import type { FileChange } from "../vault/file_changes.ts";
 import type { Vault } from "../vault/vault.ts";
+import { BLOCK_BYTES } from "../volume/block_size.ts";
 import { DEFAULT_PROPERTIES } from "../volume/volume_properties.ts";
 import type { SnapshotStatus, VolumeStatus } from "../volume/volume_status.ts";
 import { formatAge } from "./durations.ts";
@@ -25,6 +26,8 @@ export interface VolumeRow {
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
   readonly compression: Compression;
+  /** Of a full data block. */
+  readonly blockBytes: number;
   /** 0: no history to undo with. */
   readonly historySeconds: number;
   readonly historyPercent: number;
@@ -75,7 +78,7 @@ function volumeRow(
   volumes: Vault["opened"]["volumes"],
 ): VolumeRow {
   const { name, created, referencedBytes, quotaBytes, readOnly, accessTimes } = status;
-  const { compression, historySeconds, historyPercent } = status;
+  const { compression, blockBytes, historySeconds, historyPercent } = status;
   return {
     name,
     isDefault: name === fallback,
@@ -86,6 +89,7 @@ function volumeRow(
     readOnly,
     accessTimes,
     compression,
+    blockBytes,
     historySeconds,
     historyPercent,
   };
@@ -142,6 +146,7 @@ function propertiesText(row: VolumeRow): string {
   if (row.isDefault) parts.push("default");
   if (row.readOnly) parts.push("readonly");
   if (row.accessTimes !== "relatime") parts.push(row.accessTimes);
+  if (row.blockBytes !== BLOCK_BYTES) parts.push(`block-size=${formatSize(row.blockBytes)}`);
   if (row.compression !== "none") parts.push(row.compression);
   if (row.quotaBytes > 0) parts.push(`quota=${formatSize(row.quotaBytes)}`);
   if (row.historySeconds !== DEFAULT_PROPERTIES.historySeconds) {

@@ -178,9 +178,10 @@ function text(options: ControlOptions, name: string): string {
 }
 
 function properties(options: ControlOptions): VolumeProperties {
-  const { quotaBytes, readOnly, accessTimes, compression } = options;
+  const { blockBytes, quotaBytes, readOnly, accessTimes, compression } = options;
   const { historySeconds, historyPercent } = options;
   return {
+    blockBytes: typeof blockBytes === "number" ? blockBytes : undefined,
     quotaBytes: typeof quotaBytes === "number" ? quotaBytes : undefined,
     readOnly: typeof readOnly === "boolean" ? readOnly : undefined,
     accessTimes: ACCESS_TIMES.find((known) => known === accessTimes),

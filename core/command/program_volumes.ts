@@ -11,6 +11,7 @@ import { parseSize } from "./sizes.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
+type CreateOptions = Options & { readonly set?: ControlOptions; readonly blockSize?: number };
 type YesOptions = Options & { readonly yes?: boolean };
 
 const datasets = () => import("./datasets.ts");
@@ -52,14 +53,19 @@ function addVolumeLists(volume: Command, host: Host): void {
           propertiesArgument,
         ),
       )
+      .addOption(
+        new Option("--block-size <size>", "bytes of a data block, 4K to 1M").argParser(
+          (text) => argument(() => parseSize(text)),
+        ),
+      )
       .addHelpText("after", PROPERTIES_TEXT),
     ["volume create vault.sv photos", "volume create vault.sv logs --set compression=zstd"],
-  ).action(async (medium: string, name: string, options: Options & { set?: ControlOptions }) => {
+  ).action(async (medium: string, name: string, options: CreateOptions) => {
     const target = { host, medium, options };
-    const report = await (await datasets()).changeVolume(target, "create", {
-      name,
-      ...options.set,
-    });
+    const { set, blockSize } = options;
+    const blockBytes = blockSize === undefined ? {} : { blockBytes: blockSize };
+    const properties = { name, ...set, ...blockBytes };
+    const report = await (await datasets()).changeVolume(target, "create", properties);
     await print(host, options, report, (made) => `made volume ${made.volume}\n`);
   });
 }
@@ -210,7 +216,8 @@ function argument<T>(read: () => T): T {
   }
 }
 
-const PROPERTY_NAMES = "quota, readonly, access-times, compression, history or history-space";
+const PROPERTY_NAMES =
+  "quota, readonly, access-times, compression, block-size, history or history-space";
 
 const PROPERTIES_TEXT = `
 Properties:
@@ -219,6 +226,7 @@ Properties:
   access-times=${ACCESS_TIMES.join(" or ")}
   compression=${COMPRESSIONS.join(" or ")}
                       of what is written from now on
+  block-size=64K      of data blocks, 4K to 1M; only when a volume is made
   history=1h          how far back undo reaches; history=off
   history-space=10%   of the vault's space that it may take`;
 
@@ -233,6 +241,7 @@ function parseProperty(part: string): ControlOptions {
   const [name, value] = [part.slice(0, cut), part.slice(cut + 1)];
   const isSwitch = value === "on" || value === "off";
   if (name === "quota") return { quotaBytes: value === "none" ? 0 : parseSize(value) };
+  if (name === "block-size") return { blockBytes: parseSize(value) };
   if (name === "readonly" && isSwitch) return { readOnly: value === "on" };
   const accessTimes = ACCESS_TIMES.find((known) => known === value);
   if (name === "access-times" && accessTimes !== undefined) return { accessTimes };

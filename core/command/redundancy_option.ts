@@ -3,7 +3,7 @@ import { VaultError } from "../errors.ts";
 import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
 import { isRedundancy, PLACES_MAX, type Redundancy, UNPROTECTED } from "../format/redundancy.ts";
 import { CELL_BYTES } from "../limits.ts";
-import { BLOCK_BYTES } from "../vault/vault_shape.ts";
+import { BLOCK_BYTES } from "../volume/block_size.ts";
 import { formatSize } from "./sizes.ts";
 
 /** Of a shard: its place in the block map takes 48 bytes, and each is read and sealed on its own. */

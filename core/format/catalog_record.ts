@@ -1,6 +1,8 @@
 import { assert } from "../assert.ts";
 import { getU64, putU32BE, putU64BE, readU32BE, readU64BE, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { CELL_BYTES } from "../limits.ts";
+import { BLOCK_BYTES_MAX } from "./map_entry.ts";
 
 /**
  * FORMAT.md §12: records of the catalog: the volumes of a vault, their branches and snapshots, and what waits to be
@@ -187,12 +189,15 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
   const accessTimes = ACCESS_TIMES[bytes[6]];
   const compression = COMPRESSIONS[bytes[7]];
   if (flags > VOLUME_READ_ONLY || accessTimes === undefined) throw badCatalog("volume");
+  const blockBytes = view.getUint32(8, true);
+  const isSize = blockBytes >= CELL_BYTES && blockBytes <= BLOCK_BYTES_MAX;
+  if (!isSize || (blockBytes & (blockBytes - 1)) !== 0) throw badCatalog("volume");
   if (compression === undefined || bytes[44] > 100 || name === "") throw badCatalog("volume");
   return {
     name,
     branch: view.getUint32(0, true),
     created: inRange(getU64(view, 16)),
-    blockBytes: view.getUint32(8, true),
+    blockBytes,
     quotaBytes: inRange(getU64(view, 24)),
     quotaFiles: inRange(getU64(view, 32)),
     readOnly: flags === VOLUME_READ_ONLY,

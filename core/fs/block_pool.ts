@@ -1,3 +1,4 @@
+import { MIB } from "../limits.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 
 /** `free`; `dirty`: changed data of a file; `flying`: being sealed; `cached`: the clear text of a block. */
@@ -26,6 +27,10 @@ export interface BlockBuffer {
 
 /** Fewest buffers: one large request may need several at once. */
 const BUFFERS_MIN = 16;
+/** Of large blocks fewer will do, which take so many bytes together. */
+const LARGE_BYTES = 4 * MIB;
+/** But not fewer: half of them may be dirty, and a quarter on their way. */
+const LARGE_MIN = 6;
 
 /**
  * A fixed set of block buffers in kernel memory. A clock's hand hands them out in order of address, so that blocks written
@@ -40,7 +45,8 @@ export class BlockPool {
   #request = 1;
 
   constructor(kernel: KernelMemory, blockBytes: number, bytes: number) {
-    const count = Math.max(BUFFERS_MIN, Math.floor(bytes / blockBytes));
+    const least = Math.min(BUFFERS_MIN, Math.max(LARGE_MIN, LARGE_BYTES / blockBytes));
+    const count = Math.max(least, Math.floor(bytes / blockBytes));
     const base = kernel.reserve(count * blockBytes);
     for (let i = 0; i < count; i++) {
       const address = base + i * blockBytes;

@@ -1,14 +1,21 @@
 import { isUnreadable } from "../block/block_reader.ts";
 import { VaultError } from "../errors.ts";
+import { contentCells } from "../format/map_entry.ts";
+import { CELL_BYTES } from "../limits.ts";
 import type { TreeStore } from "./tree_store.ts";
 
-/** Writes anew what reads have found bad: blocks at once, nodes of map, space and catalog with the next root. */
-export function repairFound(store: TreeStore): void {
+/**
+ * Writes anew what reads have found bad: blocks at once, nodes of map, space and catalog with the next root. There is room for
+ * what is no larger than the vault's own blocks; `hasRoom` says so of others.
+ */
+export function repairFound(store: TreeStore, hasRoom: (blockBytes: number) => boolean): void {
   const { damage, blocks } = store;
   const found = damage.take();
   for (const [id, bad] of found.blocks) {
-    if (blocks.entry(id) === null) continue; // dropped since
-    const repaired = rewrite(store, id);
+    const entry = blocks.entry(id);
+    if (entry === null) continue; // dropped since
+    const isLarge = entry.length > store.blockBytes;
+    const repaired = (!isLarge || hasRoom(contentCells(entry) * CELL_BYTES)) && rewrite(store, id);
     damage.forgetBlock(id); // rewriting it met the same damage
     if (repaired) damage.tell({ what: "block", id, bad, repaired });
     else damage.leaveBlock(id, bad);

@@ -43,7 +43,6 @@ function withoutUnfinished(
     blocks.push({ id: readMapKey(key), entry: decodeMapEntry(value) });
   }
   const isPlaced = ({ entry }: PlacedBlock) =>
-    entry.length <= store.blockBytes &&
     entry.places.every(({ cell }) => store.growth.holds(cell, placeCells(entry)));
   const degraded = blocks.every(isPlaced) ? damagedPlaces(store, blocks) : null;
   return degraded !== null

@@ -14,7 +14,7 @@ import { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
 import { LOG_CHUNK_CELLS, type LogChunk } from "../format/log_record.ts";
 import type { MapEntry } from "../format/map_entry.ts";
-import { largestRun, type Redundancy, storageRate, UNPROTECTED } from "../format/redundancy.ts";
+import { type Redundancy, storageRate, UNPROTECTED } from "../format/redundancy.ts";
 import { TREE } from "../format/node.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { packRun, runCell, runCount } from "../format/space_record.ts";
@@ -61,12 +61,13 @@ export class TreeStore {
   memberEpoch: number;
   /** What seals. */
   readonly context: SealContext;
+  /** Of a full data block of volumes that are made without another size. */
   readonly blockBytes: number;
   /** Free cells hold noise and are never given back. */
   readonly dense: boolean;
   readonly redundancy: Redundancy;
-  /** Cells on the media for each cell of a data block, at worst: whatever its length. */
-  readonly storageRate: number;
+  /** By bytes of a full block: cells on the media for each cell of a data block, at worst: whatever its length. */
+  private readonly storageRates = new Map<number, number>();
   /** What reads have found bad, and read around. */
   readonly damage: Damage = new Damage();
   /** Of the newest durable root. */
@@ -97,7 +98,6 @@ export class TreeStore {
     this.dense = shape.dense ?? false;
     this.nodes = new NodeIo(context);
     this.redundancy = shape.redundancy ?? UNPROTECTED;
-    this.storageRate = storageRate(this.redundancy, shape.blockBytes / CELL_BYTES);
     this.mapPages = this.physicalPages("block map", cacheBytes * MAP_SHARE);
     this.spacePages = this.physicalPages("space map", cacheBytes * SPACE_SHARE);
     this.catalogPages = this.physicalPages("catalog", cacheBytes * CATALOG_SHARE);
@@ -107,7 +107,6 @@ export class TreeStore {
       order: parts.order,
       tree: this.spaceTree,
       members: shape.members,
-      blockCells: largestRun(this.redundancy, shape.blockBytes / CELL_BYTES),
       redundancy: this.redundancy,
       grow: (member, segments) => parts.media.resize(member, segments * SEGMENT_BYTES),
     });
@@ -126,7 +125,6 @@ export class TreeStore {
       nodes: this.nodes,
       map: this.map,
       space: this.space,
-      blockBytes: shape.blockBytes,
       redundancy: this.redundancy,
       damage: this.damage,
       nextId: record?.nextBlockId ?? 1,
@@ -156,10 +154,20 @@ export class TreeStore {
     return this.redundancy.m + 1;
   }
 
-  /** Cells on the media that so many cells of data and a few of records take, at worst. */
-  storedCells(cells: number): number {
-    const { copies, storageRate } = this;
-    return copies === 1 ? cells : Math.ceil(cells * storageRate) + copies * RECORD_CELLS;
+  /** Cells on the media that so many cells of data in blocks of a size, and a few of records, take at worst. */
+  storedCells(cells: number, blockBytes: number): number {
+    const { copies } = this;
+    if (copies === 1) return cells;
+    return Math.ceil(cells * this.storageRate(blockBytes)) + copies * RECORD_CELLS;
+  }
+
+  /** Cells on the media for each cell of data in blocks of a size, at worst: whatever their lengths. */
+  storageRate(blockBytes: number): number {
+    const known = this.storageRates.get(blockBytes);
+    if (known !== undefined) return known;
+    const rate = storageRate(this.redundancy, blockBytes / CELL_BYTES);
+    this.storageRates.set(blockBytes, rate);
+    return rate;
   }
 
   private physicalPages(tree: DamagedNode["tree"], cacheBytes: number): PhysicalPages {
@@ -350,7 +358,7 @@ export class TreeStore {
 
   /** Reads past every cache. */
   inspector(): MediumInspector {
-    this.knownInspector ??= new MediumInspector(this.parts.context, this.nodes, this.blockBytes);
+    this.knownInspector ??= new MediumInspector(this.parts.context, this.nodes);
     return this.knownInspector;
   }
 

@@ -8,7 +8,6 @@ import { KeyRing } from "../crypto/key_ring.ts";
 import { ObjectSeal } from "../crypto/object_seal.ts";
 import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
-import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
 import { CELL_BYTES, MEMBER_CELLS } from "../limits.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 import { FoundNodes } from "./found_nodes.ts";
@@ -65,7 +64,7 @@ export class BrokenMedium {
       isAway: (cell) => cell >= MEMBER_CELLS,
     });
     this.nodes = new NodeIo(this.context);
-    this.inspector = new MediumInspector(this.context, this.nodes, BLOCK_BYTES_MAX);
+    this.inspector = new MediumInspector(this.context, this.nodes);
     this.#scan = new SealScan(this.context);
     this.#finder = new RootFinder(this.context, direct);
   }

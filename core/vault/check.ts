@@ -142,7 +142,8 @@ class VaultCheck {
       return this.pauseNodes(cells);
     };
     const turn = () => this.pause(1);
-    const parts = { volume, inspector, problems, claims, pause, turn };
+    const hashName = (name: Uint8Array) => volume.hashName(name);
+    const parts = { hashName, inspector, problems, claims, pause, turn };
     try {
       const counts = await new CatalogCheck(volume.store.catalogOf(record), parts).run();
       this.lostNodes += counts.lostNodes;
@@ -236,9 +237,6 @@ class VaultCheck {
     this.lastBirth = entry.birth;
     const isPlaced = entry.places.map(({ cell }) => this.take(cell, cells, `block ${id}`));
     if (isPlaced.includes(false) || isNode) return;
-    if (entry.length > this.vault.opened.volume.blockBytes) {
-      return this.problems.add("damaged", `block ${id} is longer than blocks are`);
-    }
     this.waiting.push(block);
   }
 

@@ -61,10 +61,12 @@ export class CatalogCheck {
     const predecessor = this.lineage.predecessor(dataset);
     const bornAfter = predecessor?.sequence ?? 0;
     const firstId = predecessor?.nextBlockId ?? 0;
-    const tree = { name, root: dataset.root, birth, bornAfter, firstId };
+    const { volume } = this.catalog.branch(dataset.branch);
+    const record = this.catalog.volumes().find(({ id }) => id === volume);
+    const blockBytes = record?.blockBytes ?? 0;
+    const tree = { name, root: dataset.root, birth, bornAfter, firstId, blockBytes };
     // What is being received is not whole yet: its records have nothing to be compared with.
-    const isWhole = this.catalog.branch(dataset.branch).volume !== 0;
-    const isHead = dataset.snapshot === null && isWhole;
+    const isHead = dataset.snapshot === null && record !== undefined;
     const counts = await (isHead ? checkHead : checkSnapshot)(tree, this.parts);
     this.add(counts);
     for (const range of this.lineage.deaths(dataset, bornAfter)) {

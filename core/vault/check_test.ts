@@ -137,7 +137,7 @@ Deno.test("check: what the map has and nothing reaches is found, and what is mis
   vault.opened.volume.drop(id, 1);
   assert.deepEqual(kinds(await checkVault(vault)), []);
   vault.opened.volume.drop(someBlock(vault).id, 1);
-  assert.deepEqual(kinds(await checkVault(vault)), ["catalog", "missing"]);
+  assert.deepEqual(kinds(await checkVault(vault)), ["missing"]);
 });
 
 Deno.test("check: wrong bitmaps are found: cells taken by nothing, cells in use marked free", async () => {

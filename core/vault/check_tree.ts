@@ -6,14 +6,12 @@ import { ConsistencyCheck } from "../fs/consistency.ts";
 import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import { contentCells, placeCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
-import { CELL_BYTES } from "../limits.ts";
-import type { VolumeStore } from "../volume/volume_store.ts";
 import type { BlockClaims } from "./block_claims.ts";
 import { copiesLost, Problems } from "./check_report.ts";
 
 /** What the check of trees is given. */
 export interface TreeCheckParts {
-  readonly volume: VolumeStore;
+  readonly hashName: (name: Uint8Array) => number;
   readonly inspector: MediumInspector;
   readonly problems: Problems;
   readonly claims: BlockClaims;
@@ -32,6 +30,8 @@ export interface CheckedTree {
   readonly bornAfter: number;
   /** No block below this id was born later. */
   readonly firstId: number;
+  /** Bytes of a full data block; of a snapshot nobody asks. */
+  readonly blockBytes: number;
 }
 
 /** What the check of a tree counted. */
@@ -52,7 +52,8 @@ export async function checkHead(tree: CheckedTree, parts: TreeCheckParts): Promi
   const { counts } = walk;
   const found = new Problems();
   const wrong = (what: string) => found.add("record", `${tree.name}: ${what}`);
-  const { volume, claims } = parts;
+  const { claims } = parts;
+  const volume = { blockBytes: tree.blockBytes, hashName: parts.hashName };
   const storedCells = (firstId: number, count: number) => claims.cells(firstId, count);
   const check = new ConsistencyCheck({ volume, storedCells, wrong });
   for (const page of walk.leaves()) {
@@ -145,17 +146,13 @@ class TreeWalk {
 
   private claimExtents(page: Page): void {
     const { extent } = this;
-    const blockCells = this.parts.volume.blockBytes / CELL_BYTES;
     for (let i = 0; i < page.count; i++) {
       if (page.key(i)[0] !== KEY_TYPE.extent || !readExtent(page.value(i), extent)) continue;
       const skip = Math.max(0, this.tree.firstId - extent.firstId);
       const count = extent.count - skip;
       if (extent.unwritten || count <= 0) continue;
       this.parts.claims.claimData(extent.firstId + skip, count, this.parts.problems);
-      const tail = extent.tailCells === 0 ? 0 : blockCells - extent.tailCells;
-      this.counts.cells += extent.packed
-        ? this.parts.claims.cells(extent.firstId + skip, count)
-        : count * blockCells - tail;
+      this.counts.cells += this.parts.claims.cells(extent.firstId + skip, count);
     }
   }
 }

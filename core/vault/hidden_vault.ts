@@ -15,7 +15,8 @@ import { chooseHiddenPlace, ownParts } from "../volume/hidden_place.ts";
 import { createVolume, openVolume } from "../volume/open_volume.ts";
 import { Vault, type VaultParts } from "./vault.ts";
 import type { CreateVaultOptions } from "./vault_options.ts";
-import { blockBytesOf, SEGMENTS_MIN } from "./vault_shape.ts";
+import { blockBytesOf } from "../volume/block_size.ts";
+import { SEGMENTS_MIN } from "./vault_shape.ts";
 
 /** How to make a hidden vault. */
 export interface CreateHiddenVaultOptions

@@ -272,7 +272,7 @@ async function fillMember(
 ): Promise<ResilverReport> {
   let lost = 0;
   for (let from: number | null = 0, seen = 0; from !== null;) {
-    const step: ScrubStep = scrubBlocks(engine, from, BLOCKS_PER_ROOT);
+    const step: ScrubStep = scrubBlocks(engine, from, { blocks: BLOCKS_PER_ROOT });
     from = step.next;
     lost += step.lost.length;
     commitRoot(engine);

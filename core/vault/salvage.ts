@@ -16,7 +16,7 @@ import { DataCopy } from "./salvage_data.ts";
 import { SalvageSource } from "./salvage_source.ts";
 import { TreeCopy } from "./salvage_tree.ts";
 import { TolerantTree } from "./tolerant_tree.ts";
-import { BLOCK_BYTES, shapeOf } from "./vault_shape.ts";
+import { shapeOf } from "./vault_shape.ts";
 
 /** Files that a report names. */
 const FILES_MAX = 100_000;
@@ -28,8 +28,7 @@ export async function salvageVault(
   turns: Turns,
 ): Promise<RecoverReport> {
   const newest = broken.roots().next().value?.root.record ?? null;
-  const blockBytes = newest?.blockBytes ?? BLOCK_BYTES;
-  const source = new SalvageSource(broken, blockBytes);
+  const source = new SalvageSource(broken);
   for (const _ of source.prepare()) await turns.give("verify", 0, 0);
   const volumes = findVolumes(broken, source, newest);
   if (volumes.length === 0) throw nothingFound(options);
@@ -83,17 +82,18 @@ class Salvage {
     await writeHeader(target, keys, { index: 0, order: slot });
     const opened = createVolume({ ...target, keys: copyOfKeys(keys) }, made);
     try {
+      const largest = Math.max(...volumes.map(({ blockBytes }) => blockBytes));
       const memory = {
         kernel,
-        from: kernel.reserve(shape.blockBytes),
-        to: target.kernel.reserve(shape.blockBytes),
+        from: kernel.reserve(largest),
+        to: target.kernel.reserve(largest),
       };
       for (const [i, found] of volumes.entries()) {
         const volume = volumeFor(opened, i, found);
         await this.#copy(found, volume, memory);
         opened.volumes.closeVolume(volume);
       }
-      kernel.wipe(memory.from, shape.blockBytes);
+      kernel.wipe(memory.from, largest);
     } finally {
       opened.wipe();
     }
@@ -141,10 +141,10 @@ class Salvage {
 function volumeFor(
   { volumes, volume: first }: OpenedVolume,
   index: number,
-  { name, compression }: FoundVolume,
+  { name, compression, blockBytes }: FoundVolume,
 ): Volume {
   if (index > 0) {
-    volumes.createVolume(name, { compression });
+    volumes.createVolume(name, { compression, blockBytes });
     return volumes.openVolume(name);
   }
   if (name !== MAIN_VOLUME) volumes.renameVolume(MAIN_VOLUME, name);

@@ -97,7 +97,7 @@ export class DataCopy {
     this.#volume.admit(count * blockBytes / CELL_BYTES, "write");
     const first = this.#volume.allocateIds(count);
     for (let i = 0; i < count; i++) {
-      const entry = this.#source.read(firstId + i, this.#from);
+      const entry = this.#source.read(firstId + i, { address: this.#from, bytes: blockBytes });
       if (entry === null) {
         this.#lost.add(this.#ino);
         this.#blocks++;

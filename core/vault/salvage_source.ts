@@ -1,4 +1,4 @@
-import { BlockReader, type LocatedBlock } from "../block/block_reader.ts";
+import { type BlockAreas, BlockReader, type LocatedBlock } from "../block/block_reader.ts";
 import { Damage } from "../block/damage.ts";
 import { Page } from "../btree/page.ts";
 import { VaultError } from "../errors.ts";
@@ -33,11 +33,10 @@ export class SalvageSource {
   readonly #reader: BlockReader;
   readonly #key = new Uint8Array(8);
 
-  /** `blockBytes` of a full data block. */
-  constructor(broken: BrokenMedium, blockBytes: number) {
+  constructor(broken: BrokenMedium) {
     this.#broken = broken;
     const { context } = broken;
-    this.#reader = new BlockReader({ context, blockBytes, k: 1, damage: new Damage() });
+    this.#reader = new BlockReader({ context, k: 1, damage: new Damage() });
   }
 
   /** Opens every leaf of the block map that the scan found; yields after each. */
@@ -97,12 +96,12 @@ export class SalvageSource {
     throw new VaultError("corrupt", `Cannot find tree node ${id}`);
   }
 
-  /** Reads a data block to `address`, zero-filled; its entry, or null where it is lost. */
-  read(id: number, address: number): MapEntry | null {
+  /** Reads a data block to an area, zero-filled; its entry, or null where it is lost. */
+  read(id: number, area: BlockAreas): MapEntry | null {
     for (const entry of this.#entries(id)) {
       const block: LocatedBlock = { id, entry };
       try {
-        this.#reader.read([block], address);
+        this.#reader.read([block], area);
         return entry;
       } catch (error) {
         if (!(error instanceof VaultError)) throw error;

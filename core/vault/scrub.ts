@@ -176,12 +176,12 @@ class Scrub {
   }
 
   #blocks(id: number): ScrubCursor | null {
-    const { engine, store: { blockBytes, storageRate } } = this.#vault.opened.volume;
+    const { engine } = this.#vault.opened.volume;
     const hole = this.#holes.find(({ from, end }) => from <= id && id < end);
     if (hole !== undefined) return hole.end === Infinity ? null : blocksFrom(hole.end);
     const end = Math.min(...this.#holes.filter(({ from }) => from > id).map(({ from }) => from));
-    const most = Math.max(1, Math.floor(STEP_BYTES / (blockBytes * storageRate)));
-    const step = scrubBlocks(engine, id, most, end);
+    const cells = STEP_BYTES / CELL_BYTES;
+    const step = scrubBlocks(engine, id, { blocks: cells, cells, holeAt: end });
     this.#count(step, step.lost.length);
     if (this.#lost.length < LOST_MAX) this.#lost.push(...step.lost);
     if (step.next !== null) return blocksFrom(step.next);

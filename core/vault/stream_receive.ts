@@ -13,6 +13,7 @@ import { badRecord, decodeStreamRecord, STREAM_TYPE } from "../format/stream_rec
 import type { MemoryLease } from "../fs/memory_lease.ts";
 import { MIB } from "../limits.ts";
 import type { PlacedReceive } from "../tree/catalog.ts";
+import { checkRedundancy } from "../volume/block_size.ts";
 import type { Receiving } from "../volume/receiving.ts";
 import type { Volume } from "../volume/volume.ts";
 import { changed, FrameReader, type ReceivedFrame, StreamInput } from "./stream_frames.ts";
@@ -167,7 +168,7 @@ export class StreamReceive {
       this.#start(decodeBegin(payload));
     } else if (type === STREAM_TYPE.end) this.#checkEnd(payload);
     else {
-      const record = decodeStreamRecord(type, payload, this.#parts.engine.store.blockBytes);
+      const record = decodeStreamRecord(type, payload, this.#begin!.blockBytes);
       if (record.kind === "mark") this.#mark(this.#receive, record.position);
       else this.#target.apply(record);
       if (record.kind === "data") this.#contentBytes += record.content.length;
@@ -183,12 +184,7 @@ export class StreamReceive {
 
   #start(begin: StreamBegin): void {
     const { engine, receiving, flush } = this.#parts;
-    if (begin.blockBytes !== engine.store.blockBytes) {
-      throw new VaultError(
-        "invalid",
-        `Cannot receive blocks of ${begin.blockBytes} bytes into a vault with blocks of ${engine.store.blockBytes}`,
-      );
-    }
+    checkRedundancy(engine.store.redundancy, begin.blockBytes);
     flush();
     const begun = receiving.find(this.#name);
     const goesOn = begun !== null && isSamePoint(begun, begin);

@@ -78,7 +78,7 @@ export class StreamSend {
       const base = from === undefined ? null : this.#hold(volumes, volume, from);
       const resume = resumeAt(what.resume, snapshot, base);
       const begin = {
-        blockBytes: engine.store.blockBytes,
+        blockBytes: this.#held[0].blockBytes,
         guid: snapshot.guid,
         base: base?.guid ?? NO_GUID,
         time: snapshot.time,

@@ -156,14 +156,14 @@ export class StreamSource {
   }
 
   *#content(key: Uint8Array, extent: PlacedExtent, span: BlockSpan): Generator<Uint8Array> {
-    const { engine: { store: { blocks, blockBytes } }, address } = this.#parts;
+    const { begin: { blockBytes }, engine: { store: { blocks } }, address } = this.#parts;
     const most = CONTENT_BYTES_MAX / blockBytes;
     for (let first = span.first; first < span.end;) {
       yield* this.#mark({ key, block: first });
       const count = Math.min(most, span.end - first);
       const firstId = extent.firstId + first - extent.first;
       const lastLength = blocks.entry(firstId + count - 1)?.length ?? blockBytes;
-      blocks.get(firstId, count, address);
+      blocks.get(firstId, count, { address, bytes: blockBytes });
       const { bytes } = this.#parts.engine.kernel;
       const length = (count - 1) * blockBytes + lastLength;
       yield this.#counted(

@@ -6,21 +6,13 @@
 import { headerSegments } from "../block/kept_segments.ts";
 import type { MemberSize } from "../block/member_space.ts";
 import { VaultError } from "../errors.ts";
-import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
-import {
-  cellsStored,
-  isRedundancy,
-  PLACES_MAX,
-  type Redundancy,
-  UNPROTECTED,
-} from "../format/redundancy.ts";
-import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MEMBERS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
+import { type Redundancy, UNPROTECTED } from "../format/redundancy.ts";
+import { MEMBER_SEGMENTS_MAX, MEMBERS_MAX, MIB, SEGMENT_BYTES } from "../limits.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import type { TreeStoreShape } from "../tree/tree_store_parts.ts";
+import { blockBytesOf, checkRedundancy } from "../volume/block_size.ts";
 import { fillWithNoise } from "./noise.ts";
 
-/** Bytes of a data block where nothing is said: measured, see core/README.md. */
-export const BLOCK_BYTES = 16384;
 /** A sparse vault starts with so many segments and grows. */
 const FIRST_SEGMENTS = 8;
 /** A vault has at least so many: header and room to work in. */
@@ -30,25 +22,12 @@ const SPARSE_BYTES_MAX = 16 * 1024 * 1024 * MIB;
 
 /** No medium is longer: the format counts no more segments (64 TiB). */
 export const MEDIUM_BYTES_MAX: number = MEMBER_SEGMENTS_MAX * SEGMENT_BYTES;
-/** Bytes that all places of a block may take: they are in memory at once. */
-const STORED_BYTES_MAX = 8 * MIB;
-
 /** What sizes are made of. */
 export interface ShapeOptions {
   readonly dense?: boolean;
   readonly sizeBytes?: number;
   readonly blockBytes?: number;
   readonly redundancy?: Redundancy;
-}
-
-/** Checks the size of a data block. */
-export function blockBytesOf(blockBytes: number = BLOCK_BYTES): number {
-  const isPower = (blockBytes & (blockBytes - 1)) === 0;
-  if (isPower && blockBytes >= CELL_BYTES && blockBytes <= BLOCK_BYTES_MAX) return blockBytes;
-  throw new VaultError(
-    "invalid",
-    `Cannot use block size "${blockBytes}": want a power of two, 4096 to 1048576`,
-  );
 }
 
 /** The shape of a vault on these media; every one of them gets the size that is asked for. */
@@ -92,23 +71,6 @@ export async function sizeOf(
   const grows = !dense && fixedBytes === undefined;
   const segments = grows ? Math.min(FIRST_SEGMENTS, segmentsMax) : segmentsMax;
   return { segments, segmentsMax };
-}
-
-function checkRedundancy(redundancy: Redundancy, blockBytes: number): void {
-  const { k, m } = redundancy;
-  if (!isRedundancy(redundancy)) {
-    throw new VaultError(
-      "invalid",
-      `Cannot use redundancy "${k}+${m}": want k + m up to ${PLACES_MAX}, and m of 1 or more where k is above 1`,
-    );
-  }
-  const stored = CELL_BYTES * cellsStored(redundancy, blockBytes / CELL_BYTES);
-  if (stored > STORED_BYTES_MAX) {
-    throw new VaultError(
-      "invalid",
-      `Cannot use redundancy "${k}+${m}" with blocks of ${blockBytes} bytes: each would take ${stored}; want smaller blocks`,
-    );
-  }
 }
 
 /** Refuses a size that no vault can have. */

@@ -102,7 +102,7 @@ Deno.test("compression: a block that its own key's holder made wrong is corrupt,
   const firstId = put(volume, address);
   const { blocks, context, space } = volume.store;
   const redundancy = { k: 1, m: 0 };
-  const writer = new BlockWriter({ context, space, blockBytes: BLOCK_BYTES, redundancy });
+  const writer = new BlockWriter({ context, space, redundancy });
   for (const [i, stored] of [[0, 700], [2, 4096]]) {
     const { birth } = blocks.entry(firstId + i)!;
     arena.bytes.fill(0x28, address, address + BLOCK_BYTES);

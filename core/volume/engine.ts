@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
 import { isUnreadable } from "../block/block_reader.ts";
 import type { BlockStore } from "../block/block_store.ts";
-import type { PutRun } from "../block/block_writer.ts";
+import type { PutRun, WriteRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
@@ -25,7 +25,6 @@ import { eraseRun, ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
 import { SpaceAdmission } from "./space_admission.ts";
 import { requireTransactionRoom, TRANSACTION_BYTES_MAX } from "./transaction_room.ts";
-import type { BlockRun } from "./volume_store.ts";
 
 /** Mutations beyond this are made durable by a root instead of the log. */
 const LOG_BYTES_MAX = 4 * MIB;
@@ -177,13 +176,20 @@ export class Engine {
     return this.store.nextObjectId++;
   }
 
-  /** Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go. */
-  admit(cells: number, purpose: "write" | "delete"): void {
+  /**
+   * Throws `unavailable` (ENOSPC) unless so many cells can be taken, by blocks of `blockBytes`; commits where that lets enough
+   * go.
+   */
+  admit(
+    cells: number,
+    purpose: "write" | "delete",
+    blockBytes: number = this.store.blockBytes,
+  ): void {
     if (this.transaction !== null) {
       const { dirtyBytes, copies } = this.store;
       requireTransactionRoom([dirtyBytes * copies, this.undoBytes()], this.transactionBytesMax);
     }
-    this.admission.admit(cells, purpose);
+    this.admission.admit(cells, purpose, blockBytes);
   }
 
   private undoBytes(): number {
@@ -192,14 +198,14 @@ export class Engine {
     return bytes;
   }
 
-  /** Cells that dirty data will need when it is put. */
-  promise(cells: number): void {
-    this.admission.promise(cells);
+  /** Cells that dirty data will need when it is put in blocks of `blockBytes`. */
+  promise(cells: number, blockBytes: number): void {
+    this.admission.promise(cells, blockBytes);
   }
 
-  /** For statfs, in cells. */
-  space(): { totalCells: number; freeCells: number } {
-    return this.admission.space();
+  /** For statfs, in cells of data in blocks of `blockBytes`. */
+  space(blockBytes: number = this.store.blockBytes): { totalCells: number; freeCells: number } {
+    return this.admission.space(blockBytes);
   }
 
   /** Ends an atomic group; inside a transaction only its end does. */
@@ -272,12 +278,12 @@ export class Engine {
 
   /** Writes anew what reads have found bad, where there is room for it: what they gave was right all the same. */
   repairFound(): void {
-    const { store: { damage, blockBytes }, durability } = this;
+    const { store: { damage, blockBytes }, durability, admission } = this;
     if (damage.waiting === 0 || durability.hasFailed) return;
     const cells = damage.waiting * blockBytes / CELL_BYTES;
-    if (this.readOnly || !this.admission.hasRoom(cells)) return damage.giveUp();
+    if (this.readOnly || !admission.hasRoom(cells, blockBytes)) return damage.giveUp();
     durability.changes++;
-    durability.failing(() => repairFound(this.store));
+    durability.failing(() => repairFound(this.store, (bytes) => admission.hasBlockRoom(bytes)));
   }
 
   private release(run: number): void {
@@ -351,7 +357,7 @@ export class Engine {
   }
 
   /** Seals and stores blocks for a branch. */
-  put(run: BlockRun, owner: BlockOwner): PutRun {
+  put(run: WriteRun, owner: BlockOwner): PutRun {
     this.checkWritable();
     this.transaction?.puts.push({ ...run, owner });
     // Space was asked for before: whoever put this has changed the tree already.
@@ -365,12 +371,13 @@ export class Engine {
 
   /** Seals a block anew in another place, under a fresh nonce. Nothing has changed where it cannot be read. */
   move(id: number): void {
-    this.moving((blocks) => blocks.move(id));
+    this.moving(id, (blocks) => blocks.move(id));
   }
 
   /** The same with `write`, which moves one block in some way. */
-  moving(write: (blocks: BlockStore) => void): void {
-    this.admit(this.store.blockBytes / CELL_BYTES, "write");
+  moving(id: number, write: (blocks: BlockStore) => void): void {
+    const cells = this.store.blocks.cells(id, 1);
+    this.admit(cells, "write", cells * CELL_BYTES);
     this.checkWritable();
     try {
       write(this.store.blocks);

@@ -19,6 +19,8 @@ export type ReceivedSnapshot = Pick<SnapshotRecord, "name" | "time" | "guid"> & 
   readonly compression: Compression;
   /** Guid of the snapshot that it is a difference to; zeros: it is whole. */
   readonly base: Uint8Array;
+  /** Of a full data block. */
+  readonly blockBytes: number;
 };
 
 /**
@@ -81,9 +83,18 @@ export class Receiving {
   }
 
   /** The snapshot of a volume that a difference builds on, or null where all is sent. */
-  private baseOf(name: string, { base, name: snapshot }: ReceivedSnapshot): PlacedSnapshot | null {
+  private baseOf(
+    name: string,
+    { base, name: snapshot, blockBytes }: ReceivedSnapshot,
+  ): PlacedSnapshot | null {
     if (isHole(base)) return null;
     const volume = this.volumes.recordOf(name);
+    if (volume.blockBytes !== blockBytes) {
+      throw new VaultError(
+        "invalid",
+        `Cannot receive blocks of ${blockBytes} bytes into volume "${name}", whose have ${volume.blockBytes}`,
+      );
+    }
     const found = this.volumes.snapshotsOf(volume.id).find(({ guid, hidden }) =>
       !hidden && compare(guid, base) === 0
     );
@@ -110,9 +121,11 @@ export class Receiving {
 
   /** The tree that a snapshot is received into, to be changed. */
   open({ branch, volume }: PlacedReceive, snapshot: ReceivedSnapshot): Volume {
+    const { blockBytes } = snapshot;
     const { compression } = this.catalog.volumes().find(({ id }) => id === volume) ?? snapshot;
     const settings = {
       id: NO_VOLUME,
+      blockBytes,
       quotaBytes: 0,
       readOnly: false,
       accessTimes: DEFAULT_PROPERTIES.accessTimes,
@@ -152,10 +165,9 @@ export class Receiving {
   private addVolume(
     name: string,
     branch: number,
-    { compression }: ReceivedSnapshot,
+    { compression, blockBytes }: ReceivedSnapshot,
   ): number {
-    const { runtime, store: { blockBytes } } = this.engine;
-    const created = runtime.now();
+    const created = this.engine.runtime.now();
     return this.catalog.addVolume({
       ...DEFAULT_PROPERTIES,
       compression,

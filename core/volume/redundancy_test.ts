@@ -80,7 +80,7 @@ function harm({ medium }: World, entry: MapEntry, places: readonly number[]): vo
 function scrub({ volume }: World): { bad: number; lost: number[]; places: number } {
   const sum = { bad: 0, lost: [] as number[], places: 0 };
   for (let from: number | null = 0; from !== null;) {
-    const step: ScrubStep = scrubBlocks(volume.engine, from, 3);
+    const step: ScrubStep = scrubBlocks(volume.engine, from, { blocks: 3 });
     from = step.next;
     sum.bad += step.bad;
     sum.places += step.places;

@@ -78,7 +78,7 @@ function stepOf(
 function resealOne(engine: Engine, id: number, { secretId, blank }: ResealOrder): boolean {
   let isChanged = false;
   const move = () =>
-    engine.moving((blocks) => void (isChanged = blocks.reseal(id, secretId, blank)));
+    engine.moving(id, (blocks) => void (isChanged = blocks.reseal(id, secretId, blank)));
   try {
     move();
   } catch (error) {

@@ -54,11 +54,10 @@ export class Room {
     return { totalCells: Math.floor(total / rate), freeCells: Math.floor(free / rate) };
   }
 
-  /** True where so many cells can be taken now by nodes, and by blocks where so many are for them. */
-  has(cells: number, purpose: "write" | "delete", blockCells = 0): boolean {
+  /** True where so many cells can be taken now, in runs of a node's length. */
+  has(cells: number, purpose: "write" | "delete"): boolean {
     const { space } = this;
     return space.usableCells("forNodes", cells) >= cells && this.cellsBelow(purpose) >= cells &&
-      (blockCells === 0 || space.usableCells("forBlocks", blockCells) >= blockCells) &&
       (purpose === "delete" || space.usableCells("forSlots", this.spareCells) >= this.spareCells);
   }
 

@@ -20,18 +20,23 @@ export interface ScrubStep {
   readonly lost: readonly number[];
 }
 
-/**
- * Reads every place of up to `most` blocks with ids of `from` or more, past every cache, and writes anew what has bad ones.
- * From id `holeAt` on the block map cannot be read.
- */
+/** How much one step looks at. */
+interface ScrubReach {
+  readonly blocks: number;
+  /** When their places have so many cells, it is enough. */
+  readonly cells?: number;
+  /** From this id on the block map cannot be read. */
+  readonly holeAt?: number;
+}
+
+/** Reads every place of blocks with ids of `from` or more, past every cache, and writes anew what has bad ones. */
 export function scrubBlocks(
   engine: Engine,
   from: number,
-  most: number,
-  holeAt: number = Infinity,
+  { blocks: most, cells: enoughCells = Infinity, holeAt }: ScrubReach,
 ): ScrubStep {
   const { store } = engine;
-  const found = store.blocks.entriesFrom(from, most, holeAt);
+  const found = store.blocks.entriesFrom(from, most, { holeAt, enoughCells });
   const data = found.filter(({ entry }) => entry.kind === KIND.data);
   const badOf = store.badPlaces(data);
   const lost: number[] = [];
@@ -48,7 +53,8 @@ export function scrubBlocks(
   engine.repairFound();
   const places = found.reduce((sum, { entry }) => sum + entry.places.length, 0);
   const cells = found.reduce((sum, { entry }) => sum + entry.places.length * placeCells(entry), 0);
-  const next = found.length < most ? null : found[found.length - 1].id + 1;
+  const isAll = found.length < most && cells < enoughCells;
+  const next = isAll ? null : found[found.length - 1].id + 1;
   return { next, blocks: found.length, places, cells, bad, lost };
 }
 

@@ -22,14 +22,20 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
   readonly locks: ContentLocks;
   readonly tree: KeyValueTree;
   readonly snapshot: PlacedSnapshot;
+  readonly blockBytes: number;
   private readonly engine: Engine;
   private current: Tree;
   private readonly closed: (store: SnapshotStore) => void;
 
-  /** `closed` is told when nobody reads it any more. */
-  constructor(engine: Engine, snapshot: PlacedSnapshot, closed: (store: SnapshotStore) => void) {
+  /** Of a volume with blocks of `blockBytes`; `closed` is told when nobody reads it any more. */
+  constructor(
+    engine: Engine,
+    { snapshot, blockBytes }: { readonly snapshot: PlacedSnapshot; readonly blockBytes: number },
+    closed: (store: SnapshotStore) => void,
+  ) {
     this.engine = engine;
     this.snapshot = snapshot;
+    this.blockBytes = blockBytes;
     this.closed = closed;
     this.kernel = engine.kernel;
     this.runtime = engine.runtime;
@@ -57,10 +63,6 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     return this;
   }
 
-  get blockBytes(): number {
-    return this.engine.store.blockBytes;
-  }
-
   nextObjectId(): number {
     throw refused();
   }
@@ -78,7 +80,7 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
   }
 
   space(): { totalCells: number; freeCells: number } {
-    return this.engine.space();
+    return this.engine.space(this.blockBytes);
   }
 
   endGroup(): void {}
@@ -112,11 +114,12 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
   }
 
   get(firstId: number, count: number, address: number): void {
-    this.engine.store.blocks.get(firstId, count, address);
+    this.engine.store.blocks.get(firstId, count, { address, bytes: this.blockBytes });
   }
 
   getLater(firstId: number, count: number, address: number): PendingGet | null {
-    return this.engine.store.blocks.getLater(firstId, count, address);
+    const areas = { address, bytes: this.blockBytes };
+    return this.engine.store.blocks.getLater(firstId, count, areas);
   }
 
   cells(firstId: number, count: number): number {

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
+import { largestRun } from "../format/redundancy.ts";
 import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import {
@@ -29,10 +30,18 @@ export interface SpaceAdmissionOptions {
   readonly giveWay: () => boolean;
 }
 
+/** Cells on the media that are asked for, in blocks of so many bytes. */
+interface Wanted {
+  readonly cells: number;
+  readonly blockBytes: number;
+}
+
 /** Says whether cells can be taken, so that nothing has to be refused when it is half done. */
 export class SpaceAdmission {
   private readonly options: SpaceAdmissionOptions;
   private readonly room: Room;
+  /** Cells on the media that dirty data will take, by bytes of a full block. */
+  private readonly promises = new Map<number, number>();
   private promised = 0;
   private isGivingWay = false;
 
@@ -48,22 +57,25 @@ export class SpaceAdmission {
   }
 
   private reserveCells(purpose: "write" | "delete" | "root"): number {
-    const { blockBytes, space, dirtyBytes, copies, storageRate } = this.options.store;
-    const promisedBlocks = this.promised / storageRate * CELL_BYTES / blockBytes;
+    const { store, store: { space, dirtyBytes, copies } } = this.options;
+    let promisedBlocks = 0;
+    for (const [blockBytes, cells] of this.promises) {
+      promisedBlocks += cells / store.storageRate(blockBytes) * CELL_BYTES / blockBytes;
+    }
     const room = space.segments * SEGMENT_CELLS + this.room.cells("delete");
     const capacity = Math.min(room, space.segmentsMax * SEGMENT_CELLS);
     return reservedCells({ dirtyBytes, promisedBlocks, capacity, copies }, purpose);
   }
 
   /**
-   * Throws `unavailable` (ENOSPC) unless so many cells can be taken; commits where that lets enough go, and frees what was
-   * deleted.
+   * Throws `unavailable` (ENOSPC) unless so many cells can be taken, in blocks of `blockBytes`; commits where that lets enough
+   * go, and frees what was deleted.
    */
-  admit(wanted: number, purpose: "write" | "delete"): void {
-    const cells = this.options.store.storedCells(wanted);
-    if (this.holds(cells, purpose)) return;
+  admit(wanted: number, purpose: "write" | "delete", blockBytes: number): void {
+    const cells = this.options.store.storedCells(wanted, blockBytes);
+    if (this.holds({ cells, blockBytes }, purpose)) return;
     this.room.askAgain();
-    while (!this.makeRoom(cells, purpose)) {
+    while (!this.makeRoom({ cells, blockBytes }, purpose)) {
       if (this.freeDeleted(cells) || this.giveWay()) continue;
       const least = this.promised + this.reserveCells("root");
       if (purpose === "delete" && this.room.has(least, purpose)) return;
@@ -74,9 +86,10 @@ export class SpaceAdmission {
   }
 
   /** Lets resting cells go, by commits, as far as that helps. */
-  private makeRoom(cells: number, purpose: "write" | "delete"): boolean {
+  private makeRoom({ cells, blockBytes }: Wanted, purpose: "write" | "delete"): boolean {
     // What a commit makes room for is enough for several changes, or every one of them would want a commit.
-    for (let tries = 0; !this.holds(cells + (tries && COMMIT_GAIN_CELLS), purpose); tries++) {
+    const more = (gain: number) => ({ cells: cells + gain, blockBytes });
+    for (let tries = 0; !this.holds(more(tries && COMMIT_GAIN_CELLS), purpose); tries++) {
       const mayHelp = tries < COMMITS_TO_RELEASE && this.options.mayCommit();
       if (!mayHelp || !this.mayGain(purpose)) return false;
       this.options.commit();
@@ -91,7 +104,8 @@ export class SpaceAdmission {
     if (!mayCommit()) return false;
     const enough = resting.cells + cells + FREED_CELLS;
     let isFreed = false;
-    while (resting.cells < enough && this.holds(0, "delete") && freeSome()) isFreed = true;
+    const nothing = { cells: 0, blockBytes: 0 };
+    while (resting.cells < enough && this.holds(nothing, "delete") && freeSome()) isFreed = true;
     return isFreed;
   }
 
@@ -107,17 +121,34 @@ export class SpaceAdmission {
   }
 
   /** True where so many cells of data can be written anew, which may use what is kept for deleting. */
-  hasRoom(cells: number): boolean {
-    return this.holds(this.options.store.storedCells(cells), "delete");
+  hasRoom(cells: number, blockBytes: number): boolean {
+    const stored = this.options.store.storedCells(cells, blockBytes);
+    return this.holds({ cells: stored, blockBytes }, "delete");
   }
 
-  private holds(cells: number, purpose: "write" | "delete"): boolean {
+  /** The same of a block of so many bytes, which needs its cells side by side. */
+  hasBlockRoom(blockBytes: number): boolean {
+    const cells = this.options.store.storedCells(blockBytes / CELL_BYTES, blockBytes);
+    return this.holds({ cells, blockBytes }, "delete") && this.hasRuns(blockBytes, cells);
+  }
+
+  private holds({ cells, blockBytes }: Wanted, purpose: "write" | "delete"): boolean {
     const wanted = cells + this.promised;
-    // Nodes may break up as many runs that large blocks would fit into.
-    const blocks = purpose === "write" && wanted * CELL_BYTES >= this.options.store.blockBytes
-      ? 2 * wanted
-      : 0;
-    return this.room.has(wanted + this.reserveCells(purpose), purpose, blocks);
+    if (!this.room.has(wanted + this.reserveCells(purpose), purpose)) return false;
+    if (purpose === "delete") return true;
+    if (!this.promises.has(blockBytes) && !this.hasRuns(blockBytes, cells)) return false;
+    for (const [bytes, promised] of this.promises) {
+      if (!this.hasRuns(bytes, promised + (bytes === blockBytes ? cells : 0))) return false;
+    }
+    return true;
+  }
+
+  /** True where cells for blocks of a size lie side by side. Nodes may break up as many runs that blocks would fit into. */
+  private hasRuns(blockBytes: number, cells: number): boolean {
+    if (cells === 0 || cells * CELL_BYTES < blockBytes) return true;
+    const { space, redundancy } = this.options.store;
+    const run = largestRun(redundancy, blockBytes / CELL_BYTES);
+    return space.cellsInRuns(run, 2 * cells) >= 2 * cells;
   }
 
   /** True where commits let enough go: what rests, but for what they let rest themselves, and what is reserved for them. */
@@ -129,14 +160,19 @@ export class SpaceAdmission {
   }
 
   /** Cells that dirty data will need when it is put: added when it becomes dirty, taken off when it is put. */
-  promise(cells: number): void {
-    this.promised += cells * this.options.store.storageRate;
-    assert(this.promised >= 0, "promises are kept once");
+  promise(cells: number, blockBytes: number): void {
+    const stored = cells * this.options.store.storageRate(blockBytes);
+    const left = (this.promises.get(blockBytes) ?? 0) + stored;
+    assert(left >= 0, "promises are kept once");
+    this.promised += stored;
+    if (left > 0) this.promises.set(blockBytes, left);
+    else this.promises.delete(blockBytes);
   }
 
-  /** For statfs, in cells. */
-  space(): { totalCells: number; freeCells: number } {
+  /** For statfs, in cells of data in blocks of `blockBytes`. */
+  space(blockBytes: number): { totalCells: number; freeCells: number } {
     const kept = this.promised + this.reserveCells("write") + this.room.spareCells;
-    return this.room.report(kept, this.options.store);
+    const { store, store: { dense } } = this.options;
+    return this.room.report(kept, { dense, storageRate: store.storageRate(blockBytes) });
   }
 }

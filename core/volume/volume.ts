@@ -20,7 +20,7 @@ import type {
 /** What a volume was told that it acts on. */
 type VolumeSettings = Pick<
   NumberedVolume,
-  "id" | "quotaBytes" | "readOnly" | "accessTimes" | "compression"
+  "id" | "blockBytes" | "quotaBytes" | "readOnly" | "accessTimes" | "compression"
 >;
 
 /** A volume that is open: the head of its branch, logged and committed with all others of the vault. */
@@ -28,6 +28,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   readonly readOnly: boolean;
+  readonly blockBytes: number;
   /** Reading notes no access times. */
   readonly noatime: boolean;
   readonly tree: LoggedTree;
@@ -47,6 +48,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   constructor(engine: Engine, record: VolumeSettings, branch: Branch) {
     this.engine = engine;
     this.id = record.id;
+    this.blockBytes = record.blockBytes;
+    engine.store.blocks.prepare(record.blockBytes);
     this.branch = branch;
     this.locks = engine.locks.lineOfBranch(branch.branch);
     this.tell(record);
@@ -65,10 +68,6 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   get blocks(): DataBlocks {
     return this;
-  }
-
-  get blockBytes(): number {
-    return this.store.blockBytes;
   }
 
   /** Goes on with another branch's head, and forgets what is in memory only. */
@@ -105,7 +104,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
         errno: "EDQUOT",
       });
     }
-    this.engine.admit(cells, purpose);
+    this.engine.admit(cells, purpose, this.blockBytes);
   }
 
   private quotaLeft(): number {
@@ -114,11 +113,11 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   promise(cells: number): void {
     this.promised += cells;
-    this.engine.promise(cells);
+    this.engine.promise(cells, this.blockBytes);
   }
 
   space(): { totalCells: number; freeCells: number } {
-    const { totalCells, freeCells } = this.engine.space();
+    const { totalCells, freeCells } = this.engine.space(this.blockBytes);
     return {
       totalCells: Math.min(totalCells, this.quotaCells),
       freeCells: Math.max(0, Math.min(freeCells, this.quotaLeft())),
@@ -183,7 +182,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   put(run: BlockRun): PutRun {
-    return this.engine.put(run, this.branch);
+    return this.engine.put({ ...run, blockBytes: this.blockBytes }, this.branch);
   }
 
   settled(ticket: number): boolean {
@@ -195,12 +194,12 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   get(firstId: number, count: number, address: number): void {
-    this.store.blocks.get(firstId, count, address);
+    this.store.blocks.get(firstId, count, { address, bytes: this.blockBytes });
     this.engine.repairFound();
   }
 
   getLater(firstId: number, count: number, address: number): PendingGet | null {
-    return this.store.blocks.getLater(firstId, count, address);
+    return this.store.blocks.getLater(firstId, count, { address, bytes: this.blockBytes });
   }
 
   /** Seals a block anew in another place, under a fresh nonce. */

@@ -8,7 +8,7 @@ import {
 
 /** What a volume can be told. */
 export interface VolumeProperties {
-  /** Bytes of a full data block: the vault's. */
+  /** Bytes of a full data block, a power of two from 4 KiB to 1 MiB: given when a volume is made; the vault's unless given. */
   readonly blockBytes?: number;
   /** Bytes that its head may take; 0: no limit. */
   readonly quotaBytes?: number;
@@ -37,15 +37,11 @@ export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> 
   historyPercent: 10,
 };
 
-/** What is said of the properties of a volume, where a vault with blocks of this size can have it. */
+/** What is said of the properties of a volume, but for the size of its blocks. */
 export function checkedProperties(
   name: string,
-  { blockBytes: wanted, ...properties }: VolumeProperties,
-  blockBytes: number,
+  properties: VolumeProperties,
 ): Omit<VolumeProperties, "blockBytes"> {
-  if ((wanted ?? blockBytes) !== blockBytes) {
-    throw unfit(name, `want blocks of ${blockBytes} bytes, as the vault has`);
-  }
   const { quotaBytes = 0, readOnly = false, accessTimes = "relatime" } = properties;
   const { compression = "none" } = properties;
   if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) {
@@ -63,6 +59,15 @@ export function checkedProperties(
     property in DEFAULT_PROPERTIES && value !== undefined
   );
   return Object.fromEntries(given);
+}
+
+/** Refuses another size of blocks than a volume has. */
+export function checkBlocksStay(
+  { name, blockBytes }: { readonly name: string; readonly blockBytes: number },
+  { blockBytes: wanted = blockBytes }: VolumeProperties,
+): void {
+  if (wanted === blockBytes) return;
+  throw unfit(name, `want blocks of ${blockBytes} bytes, as it has, or make another volume`);
 }
 
 function checkHistory(

@@ -1,15 +1,18 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
-import { GUID_BYTES, nameBytes } from "../format/catalog_record.ts";
+import { GUID_BYTES } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
 import { Lineage } from "../tree/lineage.ts";
 import type { Engine } from "./engine.ts";
+import { blockBytesOf, checkRedundancy } from "./block_size.ts";
+import { checkName } from "./dataset_name.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 import { Volume } from "./volume.ts";
 import {
+  checkBlocksStay,
   checkedProperties,
   DEFAULT_PROPERTIES,
   type VolumeProperties,
@@ -136,8 +139,10 @@ export class Volumes {
   createVolume(name: string, properties: VolumeProperties = {}): void {
     this.checkChangeable();
     this.checkFree(name);
-    const { blockBytes } = this.engine.store;
-    const given = checkedProperties(name, properties, blockBytes);
+    const { store } = this.engine;
+    const given = checkedProperties(name, properties);
+    const blockBytes = blockBytesOf(properties.blockBytes ?? store.blockBytes);
+    checkRedundancy(store.redundancy, blockBytes);
     this.commit("write", () => {
       const branch = { originBranch: 0, originSequence: 0, root: 0, birth: 0, cells: 0 };
       const head = this.addVolume({ ...DEFAULT_PROPERTIES, ...given, name, blockBytes }, branch);
@@ -200,7 +205,8 @@ export class Volumes {
   setProperties(name: string, properties: VolumeProperties): void {
     this.checkChangeable();
     const { id, ...volume } = this.recordOf(name);
-    const given = checkedProperties(name, properties, this.engine.store.blockBytes);
+    const given = checkedProperties(name, properties);
+    checkBlocksStay(volume, properties);
     const changed = { ...volume, ...given };
     this.commit("write", () => this.catalog.putVolume(id, changed));
     this.open.get(id)?.tell(changed);
@@ -295,7 +301,8 @@ export class Volumes {
   /** Opens a snapshot for reading until `revoke` is called, which closes it: it is about to be deleted. */
   read(snapshot: PlacedSnapshot, revoke: (() => void) | null): SnapshotStore {
     const closed = (store: SnapshotStore) => void this.openSnapshots.delete(store);
-    const opened = new SnapshotStore(this.engine, snapshot, closed);
+    const { blockBytes } = this.recordAt(this.catalog.branch(snapshot.branch).volume);
+    const opened = new SnapshotStore(this.engine, { snapshot, blockBytes }, closed);
     this.openSnapshots.set(opened, revoke);
     return opened;
   }
@@ -387,12 +394,4 @@ export class Volumes {
 /** What a branch begins with that is made from a snapshot. */
 export function branchFrom({ branch, sequence, root, birth, cells }: PlacedSnapshot) {
   return { originBranch: branch, originSequence: sequence, root, birth, cells };
-}
-
-function checkName(name: string): void {
-  if (nameBytes(name) !== null) return;
-  throw new VaultError(
-    "invalid",
-    `Cannot use the name "${name}": want 1 to 255 bytes without "/", "#" and control characters`,
-  );
 }

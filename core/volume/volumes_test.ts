@@ -72,7 +72,7 @@ Deno.test("volumes: names are checked, found and refused", async () => {
   for (const name of ["", ".", "..", "a/b", "a#b", "line\n", "x".repeat(256), "\ud800"]) {
     assert.throws(() => volumes.createVolume(name), { kind: "invalid" });
   }
-  assert.throws(() => volumes.createVolume("other", { blockBytes: 65536 }), { kind: "invalid" });
+  assert.throws(() => volumes.createVolume("other", { blockBytes: 65537 }), { kind: "invalid" });
   volumes.renameVolume("work", "play");
   assert.throws(() => volumes.openVolume("work"), { kind: "missing" });
   const { quotaBytes, accessTimes } = volumes.listVolumes()[1];

@@ -240,7 +240,7 @@ for (const redundancy of [{ k: 1, m: 1 }, { k: 3, m: 2 }]) {
       arena.reset();
       const vault = openKeyedVault({ medium: new MemoryStorage({ content }), kernel: arena });
       for (let from: number | null = 0; from !== null;) {
-        const step: ScrubStep = scrubBlocks(vault.opened.volume.engine, from, 100);
+        const step: ScrubStep = scrubBlocks(vault.opened.volume.engine, from, { blocks: 100 });
         assert.deepEqual(step.lost, []);
         from = step.next;
       }
