@@ -3,9 +3,7 @@
  *
  * @module
  */
-import { concat } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { FRAME_BYTES } from "../format/stream_frame.ts";
 import { KIB } from "../limits.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
 import type { ReceiveReport } from "../vault/stream_receive.ts";
@@ -104,16 +102,13 @@ function openSending(call: ControlCall): ReadableStreamDefaultReader<Uint8Array>
   return vault.streams.send(volumeOf(call), text(options, "snapshot"), sent).getReader();
 }
 
+/** What the stream gives at once fits an answer; nothing: it has ended. */
 async function readPart(stream: Sending): Promise<Uint8Array> {
-  const parts = stream.first === null ? [] : [stream.first];
+  const { first } = stream;
   stream.first = null;
-  for (let length = 0; length + 2 * FRAME_BYTES <= PART_BYTES;) {
-    const { value, done } = await stream.reader.read();
-    if (done) break;
-    parts.push(value);
-    length += value.length;
-  }
-  return concat(...parts);
+  if (first !== null) return first;
+  const { value, done } = await stream.reader.read();
+  return done ? new Uint8Array(0) : value;
 }
 
 function openReceiving({ vault, options }: ControlCall): Receiving {

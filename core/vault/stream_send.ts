@@ -1,6 +1,6 @@
 import { passphraseStreamKey, StreamSeal, vaultStreamKey } from "../crypto/stream_seal.ts";
 import { currentEpoch, type VaultKeys } from "../crypto/vault_keys.ts";
-import { compare, wipe } from "../bytes.ts";
+import { compare, concat, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { GUID_BYTES } from "../format/catalog_record.ts";
 import { STREAM_SALT_BYTES } from "../format/stream_frame.ts";
@@ -18,6 +18,9 @@ import { sealFrames } from "./stream_frames.ts";
 import { StreamSource } from "./stream_source.ts";
 
 const NO_GUID = new Uint8Array(GUID_BYTES);
+
+/** Frames that leave together: what is written to a pipe at once, and fits a message of the control socket. */
+const FRAMES_PER_CHUNK = 5;
 
 /** Whose key seals a stream: what a passphrase gives, or the vault's own. */
 export interface StreamSecret {
@@ -108,11 +111,16 @@ export class StreamSend {
     throw new VaultError("invalid", `Cannot send state ${name}: only snapshots that have a name`);
   }
 
-  /** The next frame; null: that was the last. */
+  /** The next frames, one behind another; null: there are none. */
   next(): Uint8Array<ArrayBuffer> | null {
-    const { done, value } = this.#frames.next();
+    const frames: Uint8Array[] = [];
+    while (frames.length < FRAMES_PER_CHUNK) {
+      const { done, value } = this.#frames.next();
+      if (done === true) break;
+      frames.push(value);
+    }
     this.#report();
-    return done === true ? null : value;
+    return frames.length === 0 ? null : concat(...frames);
   }
 
   /** Lets everything go that was held. Idempotent. */

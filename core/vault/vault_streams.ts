@@ -23,8 +23,8 @@ import {
 import { whenFree } from "./transactions.ts";
 import type { VolumesParts } from "./vault_volumes.ts";
 
-/** Frames that are made before others get their turn: a mebibyte. */
-const FRAMES_PER_TURN = 16;
+/** Chunks that are made before others get their turn: a mebibyte. */
+const CHUNKS_PER_TURN = 3;
 
 /**
  * Snapshots as streams: into another vault, or the same one, over whatever carries bytes.
@@ -86,7 +86,7 @@ export class VaultStreams {
     options: SendOptions & StreamSecret = {},
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
     let sending: StreamSend | null = null;
-    let frames = 0;
+    let chunks = 0;
     return new ReadableStream({
       pull: async (controller) => {
         try {
@@ -95,13 +95,13 @@ export class VaultStreams {
             return controller.enqueue(sending.salt);
           }
           const open = sending;
-          const frame = await whenFree(this.#parts.enter, () => open.next());
-          if (frame !== null) controller.enqueue(frame);
+          const chunk = await whenFree(this.#parts.enter, () => open.next());
+          if (chunk !== null) controller.enqueue(chunk);
           else {
             open.close();
             controller.close();
           }
-          if (++frames % FRAMES_PER_TURN === 0) await nextTurn();
+          if (++chunks % CHUNKS_PER_TURN === 0) await nextTurn();
         } catch (error) {
           sending?.close();
           throw error;
