@@ -11,11 +11,13 @@ type Flags = OpenOptions & PrintOptions & StreamSecretOptions;
 interface SendFlags extends Flags {
   readonly from?: string;
   readonly resume?: string;
+  readonly raw?: boolean;
 }
 
 interface ReceiveFlags extends Flags {
   readonly resumeToken?: boolean;
   readonly abandon?: boolean;
+  readonly raw?: string;
 }
 
 const STREAM_TEXT = `
@@ -45,6 +47,7 @@ function addSend(program: Command, host: Host): void {
       .description("write a snapshot to standard output as a sealed stream; the report to stderr")
       .option("--from <base>", "only what differs from this snapshot, which the receiver has")
       .option("--resume <token>", "go on where a receive was interrupted")
+      .option("--raw", "give a stream back that receive --raw has kept: <snapshot> is its name")
       .addHelpText("after", `\nThe medium may name a volume: vault.sv#photos.${STREAM_TEXT}`),
     [
       "send vault.sv monday > monday.stream",
@@ -54,6 +57,9 @@ function addSend(program: Command, host: Host): void {
     ],
   ).action(async (medium: string, snapshot: string, options: SendFlags) => {
     const { send, sentText } = await streams();
+    if (options.raw === true && (options.from ?? options.resume) !== undefined) {
+      throw new VaultError("invalid", "Cannot give back a part of a stream: it goes as it came");
+    }
     const report = await send({ host, medium, options }, snapshot, options);
     await print({ ...host, out: host.err }, options, report, sentText);
   });
@@ -65,18 +71,24 @@ function addReceive(program: Command, host: Host): void {
       .description("make a volume of a stream on standard input, or bring it to a later snapshot")
       .option("--resume-token", "print what send --resume takes, after a receive that failed")
       .option("--abandon", "give up what a receive that failed has left")
+      .option("--raw <name>", "keep it as it is, without its key, as a file of the volume")
       .addHelpText("after", STREAM_TEXT),
     [
       "receive vault.sv restored < monday.stream",
       "receive backup.sv photos --resume-token",
+      "receive server.sv main --raw laptop-monday < monday.stream",
     ],
   ).action(async (medium: string, volume: string, options: ReceiveFlags) => {
-    const { abandonReceive, receive, receivedText, resumeToken } = await streams();
+    const { abandonReceive, heldText, hold, receive, receivedText, resumeToken } = await streams();
     const target = { host, medium, options };
-    if (options.resumeToken === true && options.abandon === true) {
-      throw new VaultError("invalid", "Cannot print a token and give it up: say one of both");
+    const { raw, resumeToken: isAsked, abandon } = options;
+    if ([raw !== undefined, isAsked === true, abandon === true].filter(Boolean).length > 1) {
+      throw new VaultError("invalid", "Cannot do two things at once: say one of the options");
     }
-    if (options.resumeToken === true) {
+    if (raw !== undefined) {
+      return await print(host, options, await hold(target, volume, raw), heldText);
+    }
+    if (isAsked === true) {
       return await print(
         host,
         options,
@@ -84,7 +96,7 @@ function addReceive(program: Command, host: Host): void {
         ({ token }) => `${token}\n`,
       );
     }
-    if (options.abandon === true) {
+    if (abandon === true) {
       const report = await abandonReceive(target, volume);
       return await print(host, options, report, () => `gave up what ${volume} was to receive\n`);
     }

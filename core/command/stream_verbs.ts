@@ -6,6 +6,7 @@
 import { VaultError } from "../errors.ts";
 import { KIB } from "../limits.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
+import type { HeldReport } from "../vault/held_streams.ts";
 import type { ReceiveReport } from "../vault/stream_receive.ts";
 import type { StreamSecret } from "../vault/stream_send.ts";
 
@@ -22,7 +23,7 @@ interface Sending {
 
 interface Receiving {
   readonly writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly report: Promise<ReceiveReport>;
+  readonly report: Promise<ReceiveReport | HeldReport>;
 }
 
 /** Verbs of `send` and `receive` on a mount. */
@@ -97,6 +98,9 @@ export function streamVerbs(): Readonly<Record<string, ControlVerb>> {
 
 function openSending(call: ControlCall): ReadableStreamDefaultReader<Uint8Array> {
   const { vault, options } = call;
+  if (options.raw === true) {
+    return vault.streams.held(volumeOf(call), text(options, "snapshot")).getReader();
+  }
   const [from, resume] = [optional(options, "from"), optional(options, "resume")];
   const sent = { from, resume, ...secretOf(options) };
   return vault.streams.send(volumeOf(call), text(options, "snapshot"), sent).getReader();
@@ -113,8 +117,9 @@ async function readPart(stream: Sending): Promise<Uint8Array> {
 
 function openReceiving({ vault, options }: ControlCall): Receiving {
   const volume = text(options, "volume");
+  const raw = optional(options, "raw");
   const { opened: { volumes, volume: shown } } = vault;
-  if (volumes.nameOf(shown.id) === volume) {
+  if (raw === undefined && volumes.nameOf(shown.id) === volume) {
     throw new VaultError(
       "conflict",
       `Cannot receive into volume "${volume}": it is mounted; unmount it, or receive into another`,
@@ -123,8 +128,10 @@ function openReceiving({ vault, options }: ControlCall): Receiving {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const { passphrase } = secretOf(options);
   const secret = { passphrase: passphrase?.slice() };
-  const report = vault.streams.receive(volume, readable, secret)
-    .finally(() => secret.passphrase?.fill(0));
+  const report =
+    (raw === undefined
+      ? vault.streams.receive(volume, readable, secret)
+      : vault.streams.hold(volume, raw, readable)).finally(() => secret.passphrase?.fill(0));
   report.catch(() => {}); // told to whoever writes next
   return { writer: writable.getWriter(), report };
 }

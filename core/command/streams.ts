@@ -4,6 +4,7 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
+import type { HeldReport } from "../vault/held_streams.ts";
 import type { ReceiveReport } from "../vault/stream_receive.ts";
 import type { StreamSecret } from "../vault/stream_send.ts";
 import type { Host, RunningMount } from "./host.ts";
@@ -24,6 +25,8 @@ export interface StreamSecretOptions {
 export interface SendOrder extends StreamSecretOptions {
   readonly from?: string;
   readonly resume?: string;
+  /** A stream that is kept, by its name. */
+  readonly raw?: boolean;
 }
 
 /** What `send` has written. */
@@ -74,7 +77,7 @@ export async function send(
   if (host.out.isTerminal) {
     throw new VaultError("invalid", "Cannot send to a terminal: send to a file or another program");
   }
-  const { from, resume } = order;
+  const { from, resume, raw } = order;
   const write = async ({ volume, frames }: Sent, shown: (bytes: number) => void) => {
     let streamBytes = 0;
     for await (const frame of frames) {
@@ -86,22 +89,30 @@ export async function send(
   };
   const { medium, view } = await splitVaultName(host, target.medium);
   const mount = await host.runningMount(medium);
-  return await withStreamSecret(host, order, (secret) =>
-    withBar(host, async (bar) => {
-      if (mount !== null) {
-        const asked = { volume: view, snapshot, from, resume, ...secret };
-        return await sendMounted(mount, asked, (sent) =>
-          write(sent, (bytes) =>
-            bar.show(bytes, 0, "send")));
-      }
-      return await withVault({ ...target, medium }, "read", (vault) => {
-        const volume = view ?? vault.opened.volumes.nameOf(vault.opened.volume.id);
-        const progress = (done: number, total: number) =>
-          bar.show(done, total, "send");
-        const options = { from, resume, progress, ...secret };
-        return write({ volume, frames: vault.streams.send(volume, snapshot, options) }, () => {});
-      });
-    }));
+  return await withStreamSecret(
+    host,
+    order,
+    (secret) =>
+      withBar(host, async (bar) => {
+        if (mount !== null) {
+          const asked = { volume: view, snapshot, from, resume, raw, ...secret };
+          return await sendMounted(
+            mount,
+            asked,
+            (sent) => write(sent, (bytes) => bar.show(bytes, 0, "send")),
+          );
+        }
+        return await withVault({ ...target, medium }, "read", (vault) => {
+          const volume = view ?? vault.opened.volumes.nameOf(vault.opened.volume.id);
+          const progress = (done: number, total: number) => bar.show(done, total, "send");
+          const options = { from, resume, progress, ...secret };
+          const frames = raw === true
+            ? vault.streams.held(volume, snapshot)
+            : vault.streams.send(volume, snapshot, options);
+          return write({ volume, frames }, () => {});
+        });
+      }),
+  );
 }
 
 async function sendMounted<T>(
@@ -142,6 +153,31 @@ export async function receive(
   order: StreamSecretOptions,
 ): Promise<ReceiveReport> {
   const { host } = target;
+  const mount = await mountToReceive(target);
+  return await withStreamSecret(
+    host,
+    order,
+    (secret) =>
+      withBar(host, async (bar): Promise<ReceiveReport> => {
+        if (mount !== null) {
+          return await receiveMounted(target, mount, { volume, ...secret }, bar) as ReceiveReport;
+        }
+        return await withVault(target, "write", async ({ streams }) => {
+          const progress = (done: number, total: number) => bar.show(done, total, "receive");
+          try {
+            return await streams.receive(volume, host.pipes.input(), { progress, ...secret });
+          } catch (error) {
+            if (await streams.resumeToken(volume) !== null) await tellKept(target, volume);
+            throw error;
+          }
+        });
+      }),
+  );
+}
+
+/** Where standard input goes, if that can be. */
+async function mountToReceive(target: VaultTarget): Promise<RunningMount | null> {
+  const { host, medium } = target;
   if (host.pipes.inputIsTerminal) {
     throw new VaultError(
       "invalid",
@@ -149,28 +185,56 @@ export async function receive(
     );
   }
   await requireWhole(target);
-  const mount = await host.runningMount(target.medium);
-  return await withStreamSecret(host, order, (secret) =>
-    withBar(host, async (bar) => {
-      if (mount !== null) return await receiveMounted(target, mount, { volume, ...secret }, bar);
-      return await withVault(target, "write", async ({ streams }) => {
-        const progress = (done: number, total: number) => bar.show(done, total, "receive");
-        try {
-          return await streams.receive(volume, host.pipes.input(), { progress, ...secret });
-        } catch (error) {
-          if (await streams.resumeToken(volume) !== null) await tellKept(target, volume);
-          throw error;
-        }
-      });
-    }));
+  return await host.runningMount(medium);
+}
+
+/** `receive --raw`: keeps standard input as it is. */
+export async function hold(
+  target: VaultTarget,
+  volume: string,
+  name: string,
+): Promise<HeldReport> {
+  const { host } = target;
+  const mount = await mountToReceive(target);
+  return await withBar(host, async (bar) => {
+    if (mount !== null) {
+      return await receiveMounted(target, mount, { volume, raw: name }, bar) as HeldReport;
+    }
+    return await withVault(
+      target,
+      "write",
+      ({ streams }) =>
+        streams.hold(
+          volume,
+          name,
+          shown(host.pipes.input(), (bytes) => bar.show(bytes, 0, "receive")),
+        ),
+    );
+  });
+}
+
+async function* shown(
+  parts: AsyncIterable<Uint8Array>,
+  show: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const part of parts) {
+    yield part;
+    show(bytes += part.length);
+  }
+}
+
+/** For people. */
+export function heldText({ volume, name, streamBytes }: HeldReport): string {
+  return `kept ${name} in ${volume}: ${formatSize(streamBytes)}\n`;
 }
 
 async function receiveMounted(
   target: VaultTarget,
   mount: RunningMount,
-  asked: { readonly volume: string } & StreamSecret,
+  asked: { readonly volume: string; readonly raw?: string } & StreamSecret,
   bar: Progress,
-): Promise<ReceiveReport> {
+): Promise<ReceiveReport | HeldReport> {
   const { volume } = asked;
   try {
     const { id } = await mount.call("receive open", { ...asked }) as { readonly id: number };
@@ -183,8 +247,9 @@ async function receiveMounted(
         bar.show(done, 0, "receive");
       }
     }
-    return await mount.call("receive end", { id }) as ReceiveReport;
+    return await mount.call("receive end", { id }) as ReceiveReport | HeldReport;
   } catch (error) {
+    if (asked.raw !== undefined) throw error;
     const { token } = await mount.call("receive token", { volume }) as { token: string | null };
     if (token !== null) await tellKept(target, volume);
     throw error;

@@ -5,6 +5,7 @@ import { printToken } from "../format/stream_head.ts";
 import { nextTurn } from "../turn.ts";
 import { Receiving } from "../volume/receiving.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
+import { type HeldReport, heldStream, holdStream } from "./held_streams.ts";
 import type { StreamBytes } from "./stream_frames.ts";
 import {
   NOTE_BYTES,
@@ -153,6 +154,37 @@ export class VaultStreams {
     } finally {
       this.#busy.delete(volume);
     }
+  }
+
+  /**
+   * Keeps a stream as it came, as a file in the root directory of a volume, without its key: found to be whole and as it was
+   * sent, or not at all. Its owner gets it back by {@linkcode held}, and `receive`s it.
+   *
+   * @example
+   * ```ts
+   * import { createVault } from "../../mod.ts";
+   * import assert from "node:assert/strict";
+   * await using laptop = await createVault({ medium: "memory:", passphrase: "correct horse" });
+   * await using server = await createVault({ medium: "memory:", passphrase: "battery staple" });
+   * await laptop.files.writeFile("/plan", "first");
+   * await laptop.snapshots.create("main", "monday");
+   * await server.streams.hold("main", "laptop-monday", laptop.streams.send("main", "monday"));
+   *
+   * const stream = server.streams.held("main", "laptop-monday"); // the server cannot read it
+   * await laptop.streams.receive("restored", stream);
+   * await using restored = await laptop.volumes.open("restored");
+   * assert.equal(await restored.files.readText("/plan"), "first");
+   * ```
+   */
+  hold(volume: string, name: string, bytes: StreamBytes): Promise<HeldReport> {
+    return holdStream({ ...this.#parts, ...this.#stream }, { volume, name }, bytes);
+  }
+
+  /** A stream that is kept, each part once it was found to be what was received. */
+  held(volume: string, name: string): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return ReadableStream.from(
+      heldStream({ ...this.#parts, ...this.#stream }, { volume, name }),
+    );
   }
 
   /** What `send` takes as `resume`, to go on with what was interrupted on its way into a volume; null: nothing was. */

@@ -47,6 +47,11 @@ mountedTest("streams go out of a mount and into one", async (world, mnt) => {
   const wrong = await feed(world, whole, "receive", mnt, "other");
   assert.equal(wrong.code, 3);
 
+  const kept = await feed(world, whole, "receive", mnt, "main", "--raw", "kept");
+  assert.deepEqual([kept.code, kept.stderr], [0, ""]);
+  assert.deepEqual(await streamOf(world, mnt, "kept", "--raw"), whole);
+  assert.deepEqual(await Deno.readFile(`${mnt}/kept`), whole);
+
   await world.ok("umount", mnt);
   const cat = (view: string) => world.ok("cat", `${world.medium}#${view}`, "/plan", ...world.opens);
   assert.equal(await cat("copy"), "second");

@@ -137,3 +137,29 @@ Deno.test("cli: streams that do not fit are refused, and what was begun can be g
   assert.equal(again.code, 4);
   await world.ok("check", world.medium, ...world.opens);
 });
+
+Deno.test("cli: a vault keeps a stream that it cannot read, and gives it back", async () => {
+  const { world, other } = await twoVaults();
+  await using _ = world;
+  const env = { FROM: world.medium, TO: other };
+  await put(world, "/plan", "first");
+  await world.ok("snapshot", "create", world.medium, "monday", ...world.opens);
+  const kept = await shell(
+    world,
+    "$SV send $FROM monday $OPENS | $SV receive $TO main --raw plans $OPENS",
+    env,
+  );
+  assert.equal(kept.code, 0, kept.stderr);
+  assert.match(kept.stdout, /^kept plans in main: /);
+  assert.equal(await world.ok("ls", other, ...world.opens), "plans\n");
+  const back = await shell(
+    world,
+    "$SV send $TO plans --raw $OPENS | $SV receive $FROM restored $OPENS",
+    env,
+  );
+  assert.equal(back.code, 0, back.stderr);
+  const plan = await world.ok("cat", `${world.medium}#restored`, "/plan", ...world.opens);
+  assert.equal(plan, "first");
+  const none = await shell(world, "$SV send $TO other --raw $OPENS > /dev/null", env);
+  assert.equal(none.code, 4);
+});
