@@ -8,6 +8,7 @@ import type { Secret } from "../crypto/key_encryption.ts";
 import type { ControlOptions, ControlProgress } from "../vault/control.ts";
 import type { VaultParts } from "../vault/vault.ts";
 import type { Runtime } from "../runtime.ts";
+import type { ObjectStorage } from "../objects/object_storage.ts";
 import type { FileTree } from "./file_tree.ts";
 
 /** Standard output or standard error. */
@@ -146,6 +147,8 @@ export interface Host {
   readSmall(source: string | number, bytesMax: number): Promise<Uint8Array>;
   /** Writes a file that only its owner can read; `conflict` where it exists, unless forced. */
   writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void>;
+  /** Opens the universal storage that a file of settings, or else the environment, sets up. */
+  openStorage(config: string | undefined): Promise<ObjectStorage>;
   /** Opens a medium with kernel and lane. */
   openParts(medium: string, options: OpenParts): Promise<OpenedParts>;
   /** The running mount whose mount point this is, or null. */

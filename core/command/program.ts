@@ -12,6 +12,7 @@ import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
 import { addMountVerbs } from "./program_mount.ts";
 import { addScrubVerbs } from "./program_scrub.ts";
+import { addStorageVerbs } from "./program_storage.ts";
 import { addStreamVerbs } from "./program_streams.ts";
 import { addTransactionVerbs } from "./program_transaction.ts";
 import { addVaultVerbs } from "./program_vault.ts";
@@ -75,6 +76,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addVolumeVerbs(program, parts.host);
   addStreamVerbs(program, parts.host);
   addUndoVerb(program, parts.host);
+  addStorageVerbs(program, parts.host);
   program.command("help [verb...]").description("print the help of a verb").action(
     (names: string[]) => helpOf(program, names).outputHelp(),
   );

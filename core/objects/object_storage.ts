@@ -245,12 +245,13 @@ export class ObjectStorage {
   async move(
     from: string,
     to: string,
-    options: WriteCondition & Abortable = {},
+    { provider, ...options }: WriteCondition & Abortable & AtProvider = {},
   ): Promise<UploadResult> {
-    const source = this.#providerOf(from, {});
-    if (from === to) return await this.getInfo(from, options);
-    const before = await this.getInfo(from, options);
-    const moved = await this.copy(from, to, options);
+    const source = this.#providerOf(from, { provider });
+    const before = await this.getInfo(from, { provider });
+    if (from === to) return before;
+    const both = { fromProvider: provider, toProvider: provider };
+    const moved = await this.copy(from, to, { ...options, ...both });
     await (await source.store()).delete(from, { match: before.etag, signal: options.signal });
     return moved;
   }

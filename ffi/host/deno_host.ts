@@ -17,6 +17,7 @@ import { stretchAhead } from "./stretch_ahead.ts";
 import { libcFiles } from "./libc_files.ts";
 import { LOCAL_FILES, readSmall, writePrivate } from "./local_files.ts";
 import { doing } from "./system_error.ts";
+import type { ObjectStorage } from "../../core/objects/object_storage.ts";
 import { PIPES } from "./pipes.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
 
@@ -46,6 +47,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
         : NOBODY_ASKED,
     readSmall,
     writePrivate,
+    openStorage,
     openParts,
     runningMount,
     cleanStale,
@@ -186,6 +188,12 @@ async function keepMemoryPrivate(): Promise<void> {
   const libc = openLibc();
   libc.symbols.prctl(PR_SET_DUMPABLE, 0n, 0n, 0n, 0n);
   libc.close();
+}
+
+/** Providers are loaded when they are first used. */
+async function openStorage(config: string | undefined): Promise<ObjectStorage> {
+  const { storageFromEnvironment, storageFromFile } = await import("../../backends/storage.ts");
+  return config === undefined ? await storageFromEnvironment() : await storageFromFile(config);
 }
 
 const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];

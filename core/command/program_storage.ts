@@ -1,0 +1,147 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { VaultError } from "../errors.ts";
+import { parseDuration } from "./durations.ts";
+import type { Host } from "./host.ts";
+import { examples, printing } from "./program_options.ts";
+import type { StorageOptions, UploadOrder } from "./storage.ts";
+import { formatSize } from "./sizes.ts";
+import { printable } from "./terminal/colours.ts";
+import { print, type PrintOptions } from "./terminal/print.ts";
+
+type Flags = StorageOptions & PrintOptions;
+
+interface UploadFlags extends Flags {
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly meta?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly create?: boolean;
+}
+
+const verbs = () => import("./storage.ts");
+
+/** storage, with verbs of its own. */
+export function addStorageVerbs(program: Command, host: Host): void {
+  const storage = program.command("storage")
+    .description("keep files at any provider: local disk, S3, Google, Azure, a vault");
+  storage.helpCommand(false);
+  addTransfers(storage, host);
+  addLooks(storage, host);
+  addChanges(storage, host);
+}
+
+function configured(command: Command): Command {
+  return printing(command)
+    .option("--config <file>", "settings in JSON or TOML; else STORAGE_… of the environment")
+    .option("--provider <name>", "this one, whatever the rules say");
+}
+
+function addTransfers(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("upload <file> <path>"))
+      .description("store a file, or standard input (-), at a path")
+      .option("--tag <key=value>", "say this of it (may be repeated)", pair)
+      .option("--meta <key=value>", "keep this with it (may be repeated)", pair)
+      .option("--content-type <type>", "else by its name and first bytes")
+      .option("--create", "only where nothing is at the path"),
+    [
+      "storage upload report.pdf docs/2026/report.pdf --tag project=engine",
+      "tar c photos | sigmavault storage upload - backup/photos.tar",
+    ],
+  ).action(async (file: string, path: string, flags: UploadFlags) => {
+    const { upload } = await verbs();
+    const { tag: tags, meta: metadata, contentType, create } = flags;
+    const order: UploadOrder = { tags, metadata, contentType, create };
+    const row = await upload({ host, options: flags }, [file, path], order);
+    await print(host, flags, row, ({ path, size, provider }) => {
+      return `uploaded ${printable(path)}: ${formatSize(size)} at ${provider}\n`;
+    });
+  });
+  examples(
+    configured(storage.command("download <path> <file>"))
+      .description("write a stored file to one of this machine, or to standard output (-)"),
+    ["storage download docs/2026/report.pdf report.pdf"],
+  ).action(async (path: string, file: string, flags: Flags) => {
+    const { download } = await verbs();
+    const row = await download({ host, options: flags }, [path, file]);
+    if (file === "-") return;
+    await print(host, flags, row, ({ path, size, provider }) => {
+      return `downloaded ${printable(path)}: ${formatSize(size)} from ${provider}\n`;
+    });
+  });
+}
+
+function addLooks(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("ls [prefix]"))
+      .description("list files below a prefix")
+      .option("-r, --recursive", "all of them, not one level"),
+    ["storage ls docs/", "storage ls --recursive --json"],
+  ).action(async (prefix: string = "", flags: Flags & { readonly recursive?: boolean }) => {
+    const { list, listingText } = await verbs();
+    await print(host, flags, await list({ host, options: flags }, prefix, flags), listingText);
+  });
+  examples(
+    configured(storage.command("info <path>")).description("say what is known of a file"),
+    ["storage info docs/2026/report.pdf"],
+  ).action(async (path: string, flags: Flags) => {
+    const { fileInfo, fileText } = await verbs();
+    await print(host, flags, await fileInfo({ host, options: flags }, path), fileText);
+  });
+  examples(
+    configured(storage.command("url <path>"))
+      .description("print a URL of a file: the public one, or one that works for a while")
+      .option("--expires <time>", "a signed URL that works so long: 1h, 7d", secondsArgument),
+    ["storage url docs/2026/report.pdf --expires 1h"],
+  ).action(async (path: string, flags: Flags & { readonly expires?: number }) => {
+    const { urlOf } = await verbs();
+    const shown = await urlOf({ host, options: flags }, path, flags);
+    await print(host, flags, shown, ({ url }) => `${url}\n`);
+  });
+  examples(
+    configured(storage.command("explain <path>"))
+      .description("say which provider a path belongs to, and why"),
+    ["storage explain docs/2026/report.pdf"],
+  ).action(async (path: string, flags: Flags) => {
+    const { explain } = await verbs();
+    const row = await explain({ host, options: flags }, path);
+    await print(host, flags, row, ({ provider, rule }) => `${provider} (${rule})\n`);
+  });
+}
+
+function addChanges(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("rm <path...>")).description("remove files"),
+    ["storage rm docs/2026/report.pdf"],
+  ).action(async (paths: string[], flags: Flags) => {
+    const { remove, removedText } = await verbs();
+    await print(host, flags, await remove({ host, options: flags }, paths), removedText);
+  });
+  for (const [name, how, done] of [["cp", "copy", "copied"], ["mv", "move", "moved"]] as const) {
+    examples(
+      configured(storage.command(`${name} <from> <to>`)).description(`${how} a file`),
+      [`storage ${name} docs/draft.txt docs/final.txt`],
+    ).action(async (from: string, to: string, flags: Flags) => {
+      const { transfer } = await verbs();
+      const row = await transfer({ host, options: flags }, how, [from, to]);
+      await print(host, flags, row, ({ path, size, provider }) => {
+        return `${done} to ${printable(path)}: ${formatSize(size)} at ${provider}\n`;
+      });
+    });
+  }
+}
+
+/** Reads `key=value`, one more of them. */
+function pair(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const end = text.indexOf("=");
+  if (end < 1) throw new InvalidArgumentError("want key=value");
+  return { ...before, [text.slice(0, end)]: text.slice(end + 1) };
+}
+
+function secondsArgument(text: string): number {
+  try {
+    return Math.round(parseDuration(text) / 1000);
+  } catch (error) {
+    if (error instanceof VaultError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}

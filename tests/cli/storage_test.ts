@@ -1,0 +1,131 @@
+/** `storage` and its verbs, on directories and a vault. */
+import assert from "node:assert/strict";
+import type { FileRow, Listing } from "../../core/command/storage.ts";
+import { patternBytes } from "../contract/object_samples.ts";
+import { CliWorld } from "./cli_run.ts";
+
+async function configured(): Promise<{ world: CliWorld; config: string[] }> {
+  const world = await CliWorld.open();
+  await world.create();
+  const file = world.path("storage.toml");
+  await Deno.writeTextFile(
+    file,
+    `provider = "disk"
+[providers.disk]
+type = "local"
+path = "${world.path("files")}"
+url = "https://files.example"
+[providers.secret]
+type = "vault"
+medium = "${world.medium}"
+passphraseFile = "${world.passphraseFile}"
+[routing]
+private = "secret"
+[[patterns]]
+match = "*.key|*.pem"
+to = "secret"
+`,
+  );
+  return { world, config: ["--config", file] };
+}
+
+Deno.test("cli: storage stores, shows, gives back, copies, moves and removes", async () => {
+  const { world, config } = await configured();
+  await using _ = world;
+  const bytes = patternBytes(300_000);
+  await Deno.writeFile(world.path("photo.jpg"), bytes);
+  const storage = (...args: string[]) => world.ok("storage", ...args, ...config);
+  assert.equal(
+    await storage(
+      "upload",
+      world.path("photo.jpg"),
+      "album/photo.jpg",
+      "--tag",
+      "year=2026",
+      "--tag",
+      "who=Ada",
+      "--meta",
+      "camera=old",
+    ),
+    "uploaded album/photo.jpg: 293 KiB at disk\n",
+  );
+  const info = await world.json<FileRow>("storage", "info", "album/photo.jpg", ...config);
+  assert.deepEqual([info.contentType, info.tags, info.metadata, info.url], [
+    "image/jpeg",
+    { year: "2026", who: "Ada" },
+    { camera: "old" },
+    "https://files.example/album/photo.jpg",
+  ]);
+  assert.match(await storage("info", "album/photo.jpg"), /^tags +year=2026, who=Ada$/m);
+  await storage("download", "album/photo.jpg", world.path("back.jpg"));
+  assert.deepEqual(await Deno.readFile(world.path("back.jpg")), bytes);
+  await storage("cp", "album/photo.jpg", "private/photo.jpg");
+  await storage("mv", "album/photo.jpg", "album/best.jpg");
+  const listed = await world.json<Listing>("storage", "ls", "--recursive", ...config);
+  assert.deepEqual(listed.files.map(({ path, provider }) => [path, provider]), [
+    ["album/best.jpg", "disk"],
+    ["private/photo.jpg", "secret"],
+  ]);
+  assert.equal(await storage("ls"), "album/\nprivate/\n");
+  assert.equal(await storage("url", "album/best.jpg"), "https://files.example/album/best.jpg\n");
+  assert.equal(await storage("rm", "album/best.jpg", "private/photo.jpg"), "removed 2 files\n");
+  assert.deepEqual((await world.json<Listing>("storage", "ls", "-r", ...config)).files, []);
+});
+
+Deno.test("cli: storage reads standard input and writes standard output", async () => {
+  const { world, config } = await configured();
+  await using _ = world;
+  const child = world.command(["--allow-all"], [
+    "storage",
+    "upload",
+    "-",
+    "private/a.key",
+    ...config,
+  ], { stdin: "piped" })
+    .spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode("told in confidence"));
+  await writer.close();
+  const { code, stderr } = await child.output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.equal(
+    await world.ok("storage", "download", "private/a.key", "-", ...config),
+    "told in confidence",
+  );
+  // It is a file of the vault like any other.
+  assert.equal(
+    await world.ok("cat", world.medium, "/private/a.key", ...world.opens),
+    "told in confidence",
+  );
+});
+
+Deno.test("cli: storage explains its rules, and says what is wrong", async () => {
+  const { world, config } = await configured();
+  await using _ = world;
+  const explained = (path: string) => world.ok("storage", "explain", path, ...config);
+  assert.equal(await explained("private/x"), 'secret (first part "private")\n');
+  assert.equal(await explained("deep/x.pem"), 'secret (pattern "*.key|*.pem")\n');
+  assert.equal(await explained("x"), "disk (default)\n");
+  const text = await world.secret("text", "some words");
+  const refused = async (code: number, message: RegExp, ...args: string[]) => {
+    const result = await world.run("storage", ...args);
+    assert.deepEqual([result.code, result.stdout], [code, ""], result.stderr);
+    assert.match(result.stderr, message);
+    assert.doesNotMatch(result.stderr, /^ +at /m);
+  };
+  await refused(4, /^sigmavault: Cannot find "none"/, "info", "none", ...config);
+  await refused(4, /no such file/, "upload", world.path("absent"), "a", ...config);
+  await refused(2, /it has the part ".."/, "upload", text, "../a", ...config);
+  await refused(2, /has no public URL/, "url", "private/x", ...config);
+  await refused(4, /there are "disk", "secret"/, "ls", "--provider", "other", ...config);
+  await refused(2, /providers: want at least one/, "ls");
+  await world.ok("storage", "upload", text, "once", "--create", ...config);
+  await refused(5, /it is there already/, "upload", text, "once", "--create", ...config);
+  const broken = await world.secret(
+    "broken.json",
+    '{"providers": {"a": {"type": "s3", "secretKey": "hunter2"}}}',
+  );
+  const { stderr } = await world.run("storage", "ls", "--config", broken);
+  assert.match(stderr, /providers\.a\.bucket/);
+  assert.ok(!stderr.includes("hunter2"));
+});
