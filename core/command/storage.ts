@@ -144,7 +144,9 @@ async function writeTo(host: Host, file: string, body: ReadableStream<Uint8Array
     return;
   }
   const path = host.absolute(file);
-  const aside = `${path}.${crypto.randomUUID()}.part`;
+  const mark = new Uint8Array(8);
+  host.runtime.random(mark);
+  const aside = `${path}.${mark.toHex()}.part`;
   try {
     await host.local.write(aside, bodyChunks(body));
     await host.local.rename(aside, path);
