@@ -160,7 +160,9 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     if (!reported.has(posted.message)) post({ type: "report", error: posted });
     reported.add(posted.message);
   };
+  kernelCache.imagesOf = (ino) => views.fileSystem.idsOf(ino);
   goOnRotating(serving, failed);
+  finishLocks(serving, failed);
   const free = () => {
     try {
       return upkeep.idle();
@@ -229,6 +231,15 @@ function goOnRotating({ vault, transaction }: Server, failed: (error: unknown) =
   const { signal } = stopping;
   const carried = runControlVerb(verbs, "key carry", { vault, transaction, options: {}, signal });
   void tracked(carried.then(() => {})).catch((error) => {
+    if (!signal.aborted) failed(error);
+  });
+}
+
+/** Finishes what was cut short of locking, unlocking and shredding files; unmounted before it is done, the next mount does. */
+function finishLocks({ vault }: Server, failed: (error: unknown) => void): void {
+  if (vault.readOnly) return;
+  const { signal } = stopping;
+  void tracked(vault.locks.finishAll({ signal })).catch((error) => {
     if (!signal.aborted) failed(error);
   });
 }

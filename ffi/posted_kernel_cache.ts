@@ -7,6 +7,8 @@ const ROUNDS_MAX = 32;
 
 /** The kernel's cache as the serving thread reaches it: another thread tells the kernel, because this one must go on serving. */
 export class PostedKernelCache implements KernelCache {
+  /** The node ids of a file and of its images in snapshots, as far as the kernel may know them. */
+  imagesOf: (ino: number) => number[] = (ino) => [ino];
   readonly #handles: OpenHandles;
   readonly #post: (order: ForgetOrder) => void;
   readonly #waiting = new Map<number, () => void>();
@@ -29,6 +31,10 @@ export class PostedKernelCache implements KernelCache {
     this.#handles.rolledBack(stale);
     await this.#forget({ inodes: [...inodes], names });
     this.#handles.pagesAreGone();
+  }
+
+  async dropContent(ino: number): Promise<void> {
+    await this.#forget({ inodes: this.imagesOf(ino), names: [] });
   }
 
   /** The order with this number has been carried out. */

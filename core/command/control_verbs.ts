@@ -10,6 +10,7 @@ import { findSlot } from "../volume/slot_search.ts";
 import { DATASET_CONTROL_VERBS } from "./dataset_verbs.ts";
 import { describeVault } from "./describe.ts";
 import { slotRow } from "./keys.ts";
+import { LOCK_VERBS } from "./lock_verbs.ts";
 import { rotateVerbs } from "./rotate_verbs.ts";
 import { rescatterVerb } from "./rescatter.ts";
 import { streamVerbs } from "./stream_verbs.ts";
@@ -37,6 +38,7 @@ export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
 const VERBS: Readonly<Record<string, ControlVerb>> = {
   ...TRANSACTION_VERBS,
   ...DATASET_CONTROL_VERBS,
+  ...LOCK_VERBS,
   "info": async ({ vault, transaction }) => ({
     ...await describeVault(vault),
     mounted: true,

@@ -10,6 +10,7 @@ import type { Host } from "./host.ts";
 import { addFileVerbs } from "./program_files.ts";
 import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
+import { addLockVerbs } from "./program_locks.ts";
 import { addMountVerbs } from "./program_mount.ts";
 import { addScrubVerbs } from "./program_scrub.ts";
 import { addStorageVerbs } from "./program_storage.ts";
@@ -71,6 +72,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
   addTransactionVerbs(program, parts.host);
   addScrubVerbs(program, parts.host);
   addFileVerbs(program, parts.host);
+  addLockVerbs(program, parts.host);
   addKeyVerbs(program, parts.host);
   addHiddenVerbs(program, parts.host);
   addVolumeVerbs(program, parts.host);

@@ -38,4 +38,6 @@ export interface KernelCache {
   takeIn(): Promise<void>;
   /** Makes the kernel forget what is outdated; stale handles answer ESTALE from the moment of the call. */
   drop(outdated: Outdated): Promise<void>;
+  /** Makes it forget what it has of the content of a file, under whatever number it knows it: in snapshots too. */
+  dropContent(ino: number): Promise<void>;
 }

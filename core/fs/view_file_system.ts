@@ -46,6 +46,11 @@ export class ViewFileSystem implements FileSystem {
     return this.#ids.idOf(view, ino);
   }
 
+  /** What the kernel may call an inode, in whatever view. */
+  idsOf(ino: number): number[] {
+    return this.#ids.allOf(ino);
+  }
+
   /** Only in the outermost one anything is removed. */
   holdRemoved(): void {
     this.#outermost.fileSystem.holdRemoved?.();

@@ -42,6 +42,14 @@ export class ViewIds<V> {
     return this.#slots.push({ view, base }) - 1;
   }
 
+  /** The node ids that an inode number may have in all views. */
+  allOf(ino: number): number[] {
+    const rest = ino % SLOT_INODES;
+    return this.#slots.flatMap(({ base }, slot) =>
+      base === ino - rest ? [slot * SLOT_INODES + rest] : []
+    );
+  }
+
   /** The view that a node id is of; ESTALE where it never was given out. */
   viewOf(id: number): V {
     return this.#slotAt(id).view;

@@ -48,6 +48,8 @@ export interface EraseOptions {
   readonly freeCells?: boolean;
   /** Told how far it is. */
   readonly progress?: (progress: LockProgress) => void;
+  /** Ends it between two steps: the next one finishes it, and until then the content is denied. */
+  readonly signal?: AbortSignal;
 }
 
 /** How to lock a file. */
@@ -59,7 +61,7 @@ export interface LockOptions extends EraseOptions {
 }
 
 /** How to unlock one. */
-export interface UnlockOptions extends Pick<EraseOptions, "progress"> {
+export interface UnlockOptions extends Pick<EraseOptions, "progress" | "signal"> {
   /** What it was locked with. */
   readonly passphrase: string | Uint8Array;
   /** `"close"`: only to be read until the vault is closed; on the medium it stays locked. For good unless given. */
@@ -295,7 +297,7 @@ export class FileLocks {
     file: LineFile,
     record: LockRecord,
     secret: Uint8Array,
-    { progress }: EraseOptions,
+    { progress, signal }: EraseOptions,
   ): Promise<void> {
     const engine = this.#engine;
     const { locks, store } = engine;
@@ -307,7 +309,7 @@ export class FileLocks {
       secretId: state === "unlocking" ? null : secretId,
       blank: state === "shredding",
     };
-    await drivePass(this.#vault, reseal(engine, order), { told: progress });
+    await drivePass(this.#vault, reseal(engine, order), { told: progress, signal });
     locks.close(file);
     if (state === "unlocking") await this.#endUnlocking(file, record, secret);
     else {
@@ -343,13 +345,17 @@ export class FileLocks {
   }
 
   /** What a crash, or another program, has left free is not known: then all that is free goes. */
-  async #erase(file: LineFile, { freeCells = false, progress }: EraseOptions): Promise<void> {
+  async #erase(
+    file: LineFile,
+    { freeCells = false, progress, signal }: EraseOptions,
+  ): Promise<void> {
     const { medium: { capabilities: { discard }, supportsSparse } } = this.#vault;
     const secretId = this.#engine.locks.of(file)?.secretId ?? 0;
     const allFree = this.#overwrites && (freeCells || !this.#erased.has(secretId));
     const discards = !this.#engine.store.dense && supportsSparse && discard;
     await drivePass(this.#vault, eraseFreed(this.#engine, { allFree, discards }), {
       told: progress,
+      signal,
     });
     const record = this.#engine.locks.of(file);
     if (record !== null) await this.#note(file, { ...record, erasing: false });

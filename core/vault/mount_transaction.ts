@@ -81,6 +81,20 @@ export class MountTransaction {
     });
   }
 
+  /**
+   * The same for `work` that makes the content of a file readable or not, in snapshots too. When this resolves or rejects, the kernel
+   * has forgotten what it had of it.
+   */
+  changingContent<T>(what: string, ino: number, work: () => Promise<T>): Promise<T> {
+    return this.settled(what, async () => {
+      try {
+        return await work();
+      } finally {
+        await this.#kernel.dropContent(ino);
+      }
+    });
+  }
+
   /** Begins one; `conflict` where one is open. */
   begin(timeoutMs: number | null): Promise<MountTransactionState> {
     if (timeoutMs !== null) checkInteger("time-out", timeoutMs, [1, TIMEOUT_MS_MAX]);

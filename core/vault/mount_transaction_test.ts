@@ -34,6 +34,10 @@ class PageCache implements KernelCache {
     this.dropped.resolve(outdated);
     return Promise.resolve();
   }
+
+  dropContent(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 async function mounted() {

@@ -18,7 +18,11 @@ import {
 import { emptyAttributes } from "./open_memory_volume.ts";
 import { RandomStream } from "./random_stream.ts";
 
-const NOTHING_CACHED = { takeIn: () => Promise.resolve(), drop: () => Promise.resolve() };
+const NOTHING_CACHED = {
+  takeIn: () => Promise.resolve(),
+  drop: () => Promise.resolve(),
+  dropContent: () => Promise.resolve(),
+};
 const FILE_BYTES_MAX = 2 * MIB + 65536;
 
 /** A file as it was when it was promised. */

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { CliWorld } from "./cli_run.ts";
+import { mountedTest } from "./mount_point.ts";
+
+const WRONG = 3;
+
+async function denies(action: () => unknown, code = "EACCES"): Promise<void> {
+  await assert.rejects(async () => void await action(), { code });
+}
+
+Deno.test("cli: lock, unlock and shred on a medium", async () => {
+  await using world = await CliWorld.open();
+  const { medium, opens } = world;
+  await world.create();
+  const diary = await world.secret("diary", "dear diary");
+  const extra = ["--lock-passphrase-file", await world.secret("extra", "battery staple\n")];
+  const wrong = ["--lock-passphrase-file", await world.secret("wrong", "guess\n")];
+  await world.ok("put", medium, diary, "/diary", ...opens);
+  await world.ok("snapshot", "create", medium, "before", ...opens);
+  assert.equal(await world.ok("lock", medium, "/diary", ...opens, ...extra), "locked /diary\n");
+  const reading = await world.run("cat", medium, "/diary", ...opens);
+  assert.equal(reading.code, WRONG);
+  assert.match(reading.stderr, /locked or shredded; unlock the file first/);
+  assert.equal((await world.run("cat", `${medium}#@before`, "/diary", ...opens)).code, WRONG);
+  const guess = await world.run("unlock", medium, "/diary", ...opens, ...wrong);
+  assert.equal(guess.code, WRONG);
+  assert.match(guess.stderr, /wrong passphrase/);
+  const again = await world.run("lock", medium, "/diary", ...opens, ...extra);
+  assert.match(again.stderr, /locked already/);
+  const later = await world.run("unlock", medium, "/diary", ...opens, ...extra, "--until-umount");
+  assert.match(later.stderr, /not mounted/);
+  const report = await world.json("unlock", medium, "/diary", ...opens, ...extra);
+  assert.deepEqual(report, { verb: "unlock", path: "/diary" });
+  assert.equal(await world.ok("cat", medium, "/diary", ...opens), "dear diary");
+  const unasked = await world.run("shred", medium, "/diary", ...opens);
+  assert.notEqual(unasked.code, 0);
+  await world.ok("shred", medium, "/diary", ...opens, "--yes");
+  assert.equal(await world.ok("ls", medium, ...opens), "");
+  assert.equal((await world.run("cat", `${medium}#@before`, "/diary", ...opens)).code, WRONG);
+  const nowhere = await world.run("lock", diary, ...extra);
+  assert.match(nowhere.stderr, /in no mount/);
+});
+
+mountedTest(
+  "a file is locked inside a mount: for everybody, through open files and snapshots too",
+  async (world, mnt) => {
+    const { medium, opens } = world;
+    const extra = ["--lock-passphrase-file", await world.secret("extra", "battery staple\n")];
+    const file = `${mnt}/diary`;
+    const content = new TextEncoder().encode("dear diary ".repeat(10_000));
+    await Deno.writeFile(file, content);
+    await world.ok("snapshot", "create", mnt, "before");
+    const old = `${mnt}/.snapshots/before/diary`;
+    const handles = [await Deno.open(file, { read: true, write: true }), await Deno.open(old)];
+    const buffer = new Uint8Array(100);
+    for (const handle of handles) assert.equal(await handle.read(buffer), 100);
+    await world.ok("lock", file, ...extra);
+    for (const path of [file, old]) await denies(() => Deno.readFile(path));
+    await denies(() => Deno.open(file, { write: true }));
+    await denies(() => Deno.truncate(file, 1));
+    for (const handle of handles) {
+      await handle.seek(0, Deno.SeekMode.Start);
+      await denies(() => handle.read(buffer));
+    }
+    await denies(() => handles[0].write(buffer));
+    for (const handle of handles) handle.close();
+    assert.equal((await Deno.stat(file)).size, content.length);
+    await Deno.rename(file, `${mnt}/moved`);
+    await Deno.chmod(`${mnt}/moved`, 0o600);
+    await Deno.link(`${mnt}/moved`, file);
+    await Deno.remove(`${mnt}/moved`);
+    await world.ok("unlock", mnt, "/diary", ...extra, "--until-umount");
+    for (const path of [file, old]) assert.deepEqual(await Deno.readFile(path), content);
+    await denies(() => Deno.open(file, { write: true }));
+    await world.ok("umount", mnt);
+    await world.ok("mount", medium, mnt, "--background", ...opens);
+    await denies(() => Deno.readFile(file));
+    await world.ok("unlock", file, ...extra);
+    for (const path of [file, old]) assert.deepEqual(await Deno.readFile(path), content);
+    await Deno.writeTextFile(file, "changed");
+    await world.ok("begin", mnt);
+    const refused = await world.run("lock", file, ...extra);
+    assert.match(refused.stderr, /a transaction is open/);
+    await world.ok("commit", mnt);
+    await world.ok("shred", file, "--yes");
+    await assert.rejects(Deno.stat(file), Deno.errors.NotFound);
+    await denies(() => Deno.readFile(old));
+    await world.ok("umount", mnt);
+    await world.ok("check", medium, ...opens);
+  },
+);
