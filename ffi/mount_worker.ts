@@ -19,6 +19,7 @@ import { type ControlProgress, runControlVerb, splitMessage } from "../core/vaul
 import { DamageNews } from "../core/vault/damage_news.ts";
 import { KeptStates } from "../core/vault/kept_states.ts";
 import { MountedViews } from "../core/vault/mounted_views.ts";
+import { MountedLocks } from "../core/vault/mounted_locks.ts";
 import { MountTransaction } from "../core/vault/mount_transaction.ts";
 import { BackgroundRescatter } from "../core/vault/background_rescatter.ts";
 import { isRotating } from "../core/vault/rotation.ts";
@@ -161,6 +162,13 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     reported.add(posted.message);
   };
   kernelCache.imagesOf = (ino) => views.fileSystem.idsOf(ino);
+  const { transaction } = serving;
+  views.fileSystem.lockAttributes = new MountedLocks({
+    vault,
+    views: views.fileSystem,
+    transaction,
+    tracked,
+  });
   goOnRotating(serving, failed);
   finishLocks(serving, failed);
   const free = () => {

@@ -1,3 +1,5 @@
+import type { LockAttributes } from "./lock_attributes.ts";
+
 /**
  * The filesystem as a driver (FUSE, later macFUSE and WinFsp) sees it. Every call is synchronous and atomic; only
  * durability may return a promise. Failures throw {@linkcode PosixError}. Names are bytes: anything but `/` and NUL, 1 to 255.
@@ -64,6 +66,8 @@ export interface FileSystem {
   readdir(ino: number, cookie: number, visit: DirectoryVisitor): void;
   statfs(): FileSystemStatus;
 
+  /** Extended attributes that lock and unlock files. */
+  readonly lockAttributes?: LockAttributes;
   getxattr(ino: number, name: Uint8Array): Uint8Array;
   setxattr(ino: number, name: Uint8Array, value: Uint8Array, flags: number): void;
   listxattr(ino: number): Uint8Array[];

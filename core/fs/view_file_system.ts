@@ -17,6 +17,7 @@ import {
   type RenameFlags,
   type WriteRequest,
 } from "./file_system.ts";
+import type { LockAttributes } from "./lock_attributes.ts";
 import { directoryType, S_IFDIR } from "./mode.ts";
 import { ROOT_INO } from "../format/volume_key.ts";
 import type { View } from "./view.ts";
@@ -30,6 +31,7 @@ const O_ACCMODE = 3;
  */
 export class ViewFileSystem implements FileSystem {
   readonly readOnly: boolean;
+  lockAttributes?: LockAttributes;
   readonly #outermost: View;
   readonly #ids: ViewIds<View>;
   readonly #scratch = emptyAttributes();
@@ -44,6 +46,16 @@ export class ViewFileSystem implements FileSystem {
   /** The node id of a view's inode: what the kernel calls it. */
   idOf(view: View, ino: number): number {
     return this.#ids.idOf(view, ino);
+  }
+
+  /** The inode number behind a node id. */
+  inodeOf(id: number): number {
+    return this.#ids.inoOf(id);
+  }
+
+  /** True where a node id is of the outermost view. */
+  isOutermost(id: number): boolean {
+    return this.#ids.viewOf(id) === this.#outermost;
   }
 
   /** What the kernel may call an inode, in whatever view. */

@@ -2,6 +2,7 @@ import { compare } from "../bytes.ts";
 import { XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX } from "../format/xattr.ts";
 import { INODE_FLAG } from "../format/inode.ts";
 import { fail } from "./errno.ts";
+import { isReservedName } from "./lock_attributes.ts";
 import { isDirectory, isRegular, isSymlink } from "./mode.ts";
 import type { Node } from "./node.ts";
 import { ACCESS_ACL, DEFAULT_ACL, flagOf, type Privileges } from "./privileges.ts";
@@ -35,6 +36,7 @@ export class XattrRules {
     if (value.length > XATTR_VALUE_BYTES_MAX) fail("ENOSPC");
     if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) fail("EINVAL");
     checkType(node, name);
+    if (isReservedName(name)) fail("EOPNOTSUPP"); // it may be a passphrase
     if (flags !== 0) {
       const isThere = this.#xattrs.has(node, name);
       if (isThere && (flags & XATTR_CREATE) !== 0) fail("EEXIST");

@@ -374,6 +374,7 @@ function lockedAlready(file: LockableFile, { wrapped }: LockRecord): VaultError 
   if (wrapped === null) return shredded("lock", file);
   return new VaultError("conflict", `Cannot lock "${file.path}": it is locked already`, {
     operation: "lock",
+    errno: "EBUSY",
   });
 }
 

@@ -107,6 +107,12 @@ export class Request {
     return this.#buffer.bytes.slice(BODY + from, BODY + to);
   }
 
+  /** Overwrites bytes from `from` to before `to` of the body: they were a secret. */
+  wipe(from: number, to: number): void {
+    this.#require(to);
+    this.#buffer.bytes.fill(0, BODY + from, BODY + to);
+  }
+
   /** The file name at `at` of the body, as LOOKUP takes it: "." and ".." are allowed. */
   lookupName(at: number): Uint8Array {
     const end = this.end(at);

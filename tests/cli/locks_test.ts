@@ -89,3 +89,53 @@ mountedTest(
     await world.ok("check", medium, ...opens);
   },
 );
+
+async function attribute(...args: string[]): Promise<string> {
+  const command = new Deno.Command(args[0], { args: args.slice(1), env: { LC_ALL: "C" } });
+  const { code, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  return code === 0 ? decoder.decode(stdout).trim() : decoder.decode(stderr).trim();
+}
+
+mountedTest(
+  "setfattr locks, unlocks and opens a file, and keeps no passphrase",
+  async (world, mnt) => {
+    const { medium, opens } = world;
+    const file = `${mnt}/diary`;
+    const set = (what: string, passphrase: string, path = file) =>
+      attribute("setfattr", "-n", `user.sigmavault.${what}`, "-v", passphrase, path);
+    const state = () =>
+      attribute(
+        "getfattr",
+        "--only-values",
+        "--absolute-names",
+        "-n",
+        "user.sigmavault.lock",
+        file,
+      );
+    await Deno.writeTextFile(file, "dear diary");
+    await world.ok("snapshot", "create", mnt, "before");
+    assert.match(await state(), /No such attribute/);
+    assert.equal(await set("lock", "battery staple"), "");
+    assert.equal(await state(), "locked");
+    await denies(() => Deno.readTextFile(file));
+    assert.match(await set("lock", "another"), /resource busy/);
+    assert.match(await set("unlock", "wrong"), /Permission denied/);
+    assert.match(await set("other", "x"), /not supported/);
+    assert.match(await set("lock", "x", mnt), /not supported/);
+    assert.match(
+      await set("unlock", "x", `${mnt}/.snapshots/before/diary`),
+      /Read-only|Permission denied/,
+    );
+    assert.equal(await set("open", "battery staple"), "");
+    assert.equal(await state(), "open");
+    assert.equal(await Deno.readTextFile(file), "dear diary");
+    assert.equal(await set("lock", "unused"), "");
+    await denies(() => Deno.readTextFile(file));
+    assert.equal(await set("unlock", "battery staple"), "");
+    assert.equal(await Deno.readTextFile(file), "dear diary");
+    assert.equal(await attribute("getfattr", "--absolute-names", "-d", file), "");
+    await world.ok("umount", mnt);
+    await world.ok("check", medium, ...opens);
+  },
+);

@@ -1,4 +1,5 @@
 import { PosixError } from "../../../core/fs/file_system.ts";
+import { isReservedName } from "../../../core/fs/lock_attributes.ts";
 import { ERRNO } from "../../libc/errno.ts";
 import type { Exchange, Operation } from "../exchange.ts";
 import {
@@ -33,7 +34,11 @@ function answer({ reply }: Exchange, value: Uint8Array, size: number): number {
 
 export const getxattr: Operation = (exchange) => {
   const { fileSystem, request } = exchange;
-  const value = fileSystem.getxattr(request.nodeId, attributeName(request, GETXATTR_IN.bytes));
+  const name = attributeName(request, GETXATTR_IN.bytes);
+  const { lockAttributes } = fileSystem;
+  const value = lockAttributes !== undefined && isReservedName(name)
+    ? lockAttributes.get(request.nodeId, name)
+    : fileSystem.getxattr(request.nodeId, name);
   return answer(exchange, value, request.u32(GETXATTR_IN.size));
 };
 
@@ -67,6 +72,11 @@ export const setxattr: Operation = (exchange) => {
   const valueAt = nameAt + name.length + 1;
   const value = request.copy(valueAt, valueAt + size);
   const flags = request.u32(SETXATTR_IN.flags);
+  const { lockAttributes } = fileSystem;
+  if (lockAttributes !== undefined && isReservedName(name)) {
+    request.wipe(valueAt, valueAt + size);
+    return lockAttributes.set(request.nodeId, name, value);
+  }
   fileSystem.setxattr(request.nodeId, name, value, flags);
   if (extended && request.u32(SETXATTR_IN.extra) & SETXATTR_ACL_KILL_SGID) clearSetGid(exchange);
   return 0;
