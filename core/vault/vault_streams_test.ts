@@ -226,3 +226,76 @@ Deno.test("streams: one is kept without its key, given back as it was, and recei
   await files.writeFile("/damaged", bytes.subarray(0, bytes.length - 1));
   await assert.rejects(bytesOf(streams.held("main", "damaged")), { kind: "corrupt" });
 });
+
+Deno.test("streams: differences leave no branches behind, and what they gave up comes free with its snapshots", async () => {
+  const { from, bytes } = await sent();
+  const to = await StreamWorld.make(receivers, 0);
+  await receive(to.vault, "copy", bytes);
+  const { opened: { volume }, snapshots, streams, volumes } = to.vault;
+  const branches = () => volume.store.catalog.branches().length;
+  const before = branches();
+  let base = "monday";
+  for (let i = 0; i < 8; i++) {
+    await from.vault.files.writeFile(`/file ${i}`, new Uint8Array(100_000).fill(i));
+    await from.vault.files.truncate("/file 29", 1000 * i);
+    await from.vault.snapshots.create("main", `s${i}`);
+    // Others may be made there, which is no change of what it holds.
+    if (i === 5) await snapshots.create("copy", "own");
+    await streams.receive("copy", from.vault.streams.send("main", `s${i}`, { from: base }));
+    base = `s${i}`;
+    await assertSame(from, to, base);
+    assert.equal(branches(), i < 5 ? before : before + 1);
+  }
+  assert.equal(to.describe("copy", "own"), from.describe("main", "s4"));
+  const own = (await snapshots.list("copy")).map(({ ownBytes }) => ownBytes);
+  assert.ok(own.every((each) => each < 500_000), String(own));
+  for (const { name } of await snapshots.list("copy")) {
+    if (name !== base) await snapshots.delete("copy", name);
+  }
+  await volumes.free();
+  await assertSame(from, to, base);
+  const [{ ownBytes, referencedBytes }] = await snapshots.list("copy");
+  assert.equal(ownBytes, 0, "the volume holds the same");
+  const { referencedBytes: held } = (await volumes.list())[1];
+  assert.equal(held, referencedBytes);
+});
+
+Deno.test("streams: a volume that something is on its way into is not deleted", async () => {
+  const { from, bytes } = await sent();
+  const to = await StreamWorld.make(receivers, 0);
+  await receive(to.vault, "copy", bytes);
+  await from.vault.files.writeFile("/file 3", new Uint8Array(MIB).fill(1));
+  await from.vault.snapshots.create("main", "tuesday");
+  const { streams } = from.vault;
+  const change = await bytesOf(streams.send("main", "tuesday", { from: "monday" }));
+  await assert.rejects(receive(to.vault, "copy", change.subarray(0, change.length - 9)));
+  await assert.rejects(to.vault.volumes.delete("copy"), { kind: "conflict" });
+  await to.vault.streams.abandon("copy");
+  await to.vault.volumes.delete("copy");
+  await to.vault.volumes.free();
+  assert.deepEqual((await checkVault(to.vault)).problems, []);
+});
+
+const readers = { "whoever has it open": false, "who reads it, which notes the time,": true };
+for (const [who, reads] of Object.entries(readers)) {
+  Deno.test(`streams: ${who} goes on with what came`, async () => {
+    const { from, bytes } = await sent();
+    const to = await StreamWorld.make(receivers, 0);
+    await receive(to.vault, "copy", bytes);
+    await from.vault.files.writeFile("/file 3", "changed");
+    await from.vault.snapshots.create("main", "tuesday");
+    const change = from.vault.streams.send("main", "tuesday", { from: "monday" });
+    {
+      await using copy = await to.vault.volumes.open("copy");
+      if (reads) assert.notEqual(await copy.files.readText("/file 3"), "changed");
+      await to.vault.streams.receive("copy", change);
+      assert.equal(await copy.files.readText("/file 3"), "changed");
+      await copy.files.writeFile("/own", "written since");
+      await copy.files.sync();
+    }
+    assert.equal(to.describe("copy", "tuesday"), from.describe("main", "tuesday"));
+    assert.deepEqual((await checkVault(to.vault)).problems, []);
+    await using again = await to.vault.volumes.open("copy");
+    assert.equal(await again.files.readText("/own"), "written since");
+  });
+}

@@ -2,9 +2,14 @@ import { assert } from "../assert.ts";
 import { compare, isHole } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import type { Compression, SnapshotRecord } from "../format/catalog_record.ts";
+import type { DeadRun } from "../format/freeing_record.ts";
+import { decodeInode, emptyInode, isSameButAccess } from "../format/inode.ts";
 import type { ReceiveRecord } from "../format/receive_record.ts";
 import type { Catalog, PlacedReceive, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
+import { KEY_TYPE } from "../format/volume_key.ts";
+import { HEAD } from "../tree/lineage.ts";
+import { treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "./engine.ts";
 import { Volume } from "./volume.ts";
 import { DEFAULT_PROPERTIES } from "./volume_properties.ts";
@@ -12,6 +17,11 @@ import { branchFrom, type Volumes } from "./volumes.ts";
 
 /** The volume that nobody has yet: what is received is put under the rules of none. */
 const NO_VOLUME = 0;
+
+/** Dead runs that go from one branch to another in one root at most. */
+const RUNS_MOVED_MAX = 20_000;
+/** Moving so many changes a cell of the catalog, at worst. */
+const RUNS_PER_CELL = 16;
 
 /** What a stream says of the snapshot that it brings. */
 export type ReceivedSnapshot = Pick<SnapshotRecord, "name" | "time" | "guid"> & {
@@ -112,11 +122,26 @@ export class Receiving {
   private checkUnchanged(name: string, base: PlacedSnapshot): void {
     this.engine.commitNow(); // so that the catalog tells what the head holds
     const { branch } = this.volumes.recordOf(name);
-    if (this.catalog.branch(branch).root === base.root) return;
+    const { root } = this.catalog.branch(branch);
+    if (root === base.root || this.wasOnlyRead(base.root, root)) return;
     throw new VaultError(
       "conflict",
       `Cannot receive into volume "${name}": it was changed since snapshot "${base.name}"; roll it back to that first`,
     );
+  }
+
+  /** True where two trees differ in access times at most. */
+  private wasOnlyRead(before: number, after: number): boolean {
+    const pages = this.engine.store.readPages();
+    const roots = { before: pages.page(before), after: pages.page(after) };
+    for (const { key, before, after } of treeDifferences(pages, roots)) {
+      if (key[0] !== KEY_TYPE.inode || before === null || after === null) return false;
+      const [old, now] = [emptyInode(), emptyInode()];
+      decodeInode(before, old);
+      decodeInode(after, now);
+      if (!isSameButAccess(old, now)) return false;
+    }
+    return true;
   }
 
   /** The tree that a snapshot is received into, to be changed. */
@@ -151,39 +176,68 @@ export class Receiving {
     this.volumes.checkChangeable();
     const base = this.baseOf(name, snapshot);
     if (base === null) this.volumes.checkFree(name);
+    const runs = base === null ? null : this.runsToMove(name, receive, base);
     this.volumes.commit("write", (sequence) => {
-      const volume = base === null
-        ? this.addVolume(name, receive.branch, snapshot)
-        : this.replaceHead(name, receive.branch, sequence);
-      this.catalog.putBranch(receive.branch, { ...this.catalog.branch(receive.branch), volume });
-      this.keep(receive.branch, sequence, snapshot);
+      const branch = base === null
+        ? this.makeVolume(name, receive, snapshot)
+        : runs === null
+        ? this.replaceHead(name, receive, sequence)
+        : this.goOn(name, receive, runs);
+      this.keep(branch, sequence, snapshot);
       this.catalog.deleteReceive(receive.branch);
-    });
+    }, Math.ceil((runs?.length ?? 0) / RUNS_PER_CELL));
     if (base !== null) this.volumes.reopenHead(this.volumes.recordOf(name).id);
   }
 
-  private addVolume(
+  private makeVolume(
     name: string,
-    branch: number,
+    { branch }: PlacedReceive,
     { compression, blockBytes }: ReceivedSnapshot,
   ): number {
     const created = this.engine.runtime.now();
-    return this.catalog.addVolume({
-      ...DEFAULT_PROPERTIES,
-      compression,
-      name,
-      branch,
-      created,
-      blockBytes,
-      quotaFiles: 0,
-    });
+    const given = { compression, name, branch, created, blockBytes, quotaFiles: 0 };
+    const volume = this.catalog.addVolume({ ...DEFAULT_PROPERTIES, ...given });
+    this.catalog.putBranch(branch, { ...this.catalog.branch(branch), volume });
+    return branch;
   }
 
-  private replaceHead(name: string, branch: number, sequence: number): number {
+  /**
+   * What the difference gave up of older snapshots, where the volume's own branch can go on with it: then branches do not
+   * pile up with every difference. Null where it has gone on from the base itself, or the base is another branch's, or it
+   * is too much for one root.
+   */
+  private runsToMove(name: string, receive: PlacedReceive, base: PlacedSnapshot): DeadRun[] | null {
+    const { branch } = this.volumes.recordOf(name);
+    const newest = this.catalog.newestSnapshot(branch, HEAD);
+    if (base.branch !== branch || newest?.sequence !== base.sequence) return null;
+    if (this.catalog.branch(branch).root !== base.root) return null;
+    const runs: DeadRun[] = [];
+    const range = { branch: receive.branch, from: 0, to: HEAD };
+    this.catalog.deadRuns(range, (run) => runs.push(run) <= RUNS_MOVED_MAX);
+    return runs.length <= RUNS_MOVED_MAX ? runs : null;
+  }
+
+  /** The volume's branch goes on with the tree that was received. Its head is the base, and gave nothing up since. */
+  private goOn(name: string, receive: PlacedReceive, runs: readonly DeadRun[]): number {
+    const { branch } = this.volumes.recordOf(name);
+    for (const run of runs) {
+      this.catalog.deleteDeadRun(run);
+      this.catalog.putDeadRun({ ...run, branch });
+    }
+    const { root, birth, cells } = this.catalog.branch(receive.branch);
+    this.catalog.putBranch(branch, { ...this.catalog.branch(branch), root, birth, cells });
+    this.catalog.deleteBranch(receive.branch);
+    this.engine.store.closeBranch(branch);
+    return branch;
+  }
+
+  /** The volume gets the branch with what was received. */
+  private replaceHead(name: string, { branch }: PlacedReceive, sequence: number): number {
     const { id, ...volume } = this.volumes.recordOf(name);
     this.catalog.putVolume(id, { ...volume, branch });
+    this.catalog.putBranch(branch, { ...this.catalog.branch(branch), volume: id });
     new DatasetRemoval(this.catalog, sequence).removeHead(volume.branch);
-    return id;
+    return branch;
   }
 
   private keep(branch: number, sequence: number, { name, time, guid }: ReceivedSnapshot): void {

@@ -116,8 +116,8 @@ export class Volumes {
   }
 
   /** Writes a root with a change of the catalog. Whatever may refuse it has been asked. */
-  commit(purpose: "write" | "delete", change: (sequence: number) => void): void {
-    this.engine.admit(CATALOG_CELLS, purpose);
+  commit(purpose: "write" | "delete", change: (sequence: number) => void, moreCells = 0): void {
+    this.engine.admit(CATALOG_CELLS + moreCells, purpose);
     this.engine.commitNow(change);
   }
 
@@ -217,7 +217,9 @@ export class Volumes {
     this.checkChangeable();
     const volume = this.recordOf(name);
     const snapshots = this.snapshotsOf(volume.id);
-    if (this.open.has(volume.id) || snapshots.some((snapshot) => this.isOpen(snapshot))) {
+    const isOpen = this.open.has(volume.id) ||
+      this.catalog.receives().some((receive) => receive.volume === volume.id);
+    if (isOpen || snapshots.some((snapshot) => this.isOpen(snapshot))) {
       throw new VaultError("conflict", `Cannot delete volume "${name}": it is in use; close it`);
     }
     this.commit("delete", (sequence) => {
