@@ -7,6 +7,8 @@
  * @module
  */
 import { FUSE, provide, withProgram } from "../examples/system_packages.ts";
+import { CEPH, CEPH_PACKAGES } from "./servers/ceph.ts";
+import { type ServerKind, startServers } from "./servers/shared.ts";
 import { type JunitCase, readJunit } from "./support/junit.ts";
 import { skipLines } from "./support/skip_reasons.ts";
 
@@ -23,7 +25,11 @@ const PACKAGES = [
   withProgram("rsync", "rsync"),
   withProgram("git", "git"),
   withProgram("python3-minimal", "python3"),
+  ...CEPH_PACKAGES,
 ];
+
+/** Started once for all files; a file that runs alone starts what it needs. */
+const SERVERS: readonly ServerKind[] = [CEPH];
 
 /** A suite that has not ended by then hangs. */
 const SUITE_MINUTES_MAX = 40;
@@ -88,7 +94,7 @@ function hasExample(path: string): boolean {
   return /```(ts|typescript)\b/.test(Deno.readTextFileSync(new URL(path, ROOT)));
 }
 
-async function runSuite(suite: Suite): Promise<Outcome> {
+async function runSuite(suite: Suite, env: Record<string, string>): Promise<Outcome> {
   say(`\n== ${suite.name}`);
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   const limit = AbortSignal.timeout(SUITE_MINUTES_MAX * 60_000);
@@ -96,6 +102,7 @@ async function runSuite(suite: Suite): Promise<Outcome> {
     const { code } = await new Deno.Command(Deno.execPath(), {
       args: ["test", "-A", ...suite.options, `--junit-path=${report}`, ...suite.paths],
       cwd: ROOT,
+      env,
       stdin: "null",
       stdout: "inherit",
       stderr: "inherit",
@@ -118,8 +125,9 @@ async function main(paths: readonly string[]): Promise<number> {
   const chosen = paths.length === 0
     ? suites()
     : [{ name: paths.join(" "), options: ["--sanitize-ops", "--sanitize-resources"], paths }];
+  await using servers = await startServers(paths.length === 0 ? SERVERS : []);
   const outcomes: Outcome[] = [];
-  for (const suite of chosen) outcomes.push(await runSuite(suite));
+  for (const suite of chosen) outcomes.push(await runSuite(suite, servers.variables));
   const cases = outcomes.flatMap((it) => it.cases);
   const of = (state: JunitCase["state"]) => cases.filter((it) => it.state === state);
   const failures = [

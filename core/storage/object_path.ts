@@ -31,6 +31,11 @@ export function checkObjectPath(path: string, rules?: PathRules): void {
   });
 }
 
+/** Whether {@linkcode checkObjectPath} accepts it, whatever the provider. */
+export function isObjectPath(path: string): boolean {
+  return whyNoPath(path) === undefined;
+}
+
 function whyNoPath(path: string): string | undefined {
   if (path === "") return "it is empty";
   if (encoder.encode(path).length > PATH_BYTES_MAX) return `more than ${PATH_BYTES_MAX} bytes`;

@@ -1,0 +1,31 @@
+/**
+ * Does `work` on items as they come, several at a time. The first failure is thrown when all that was begun has settled;
+ * nothing is begun after it, and `onFailure` hears of it at once: what gives the items may wait for long.
+ */
+export async function inParallel<T>(
+  items: AsyncIterable<T> | Iterable<T>,
+  { atOnce, onFailure }: {
+    readonly atOnce: (item: T) => number;
+    readonly onFailure?: (error: unknown) => void;
+  },
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let failed: { readonly error: unknown } | undefined;
+  const fail = (error: unknown) => {
+    failed ??= { error };
+    onFailure?.(error);
+  };
+  try {
+    for await (const item of items) {
+      while (failed === undefined && running.size >= atOnce(item)) await Promise.race(running);
+      if (failed !== undefined) break;
+      const one: Promise<void> = work(item).catch(fail).finally(() => running.delete(one));
+      running.add(one);
+    }
+  } catch (error) {
+    fail(error);
+  }
+  await Promise.all(running);
+  if (failed !== undefined) throw failed.error;
+}

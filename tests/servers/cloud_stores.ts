@@ -1,0 +1,66 @@
+/** Stores of every cloud provider on real servers, empty ones for each test. */
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { openS3Objects } from "../../backends/s3/object_store.ts";
+import type { S3ObjectsConfig } from "../../backends/s3/config.ts";
+import type { ObjectStore } from "../../core/storage/object_store.ts";
+import { CEPH, CEPH_KEYS } from "./ceph.ts";
+import { type ServerKind, sharedServer } from "./shared.ts";
+
+/** A provider, and the server that stands for it in tests. */
+export interface CloudUnderTest {
+  readonly server: ServerKind;
+  /** Opens a bucket or container of its own on the server at `url`, which may be a proxy's. */
+  open(url: string, bucket: string): Promise<ObjectStore>;
+  /** Makes that bucket. */
+  make(url: string, bucket: string): Promise<void>;
+  /** Properties of the contract that the server cannot show, with the reasons. */
+  readonly unknown?: Readonly<Record<string, string>>;
+}
+
+/** How tests reach a bucket of Ceph. */
+export function cephConfig(url: string, bucket: string): S3ObjectsConfig {
+  return { endpoint: url, bucket, ...CEPH_KEYS };
+}
+
+/** By name of the provider. */
+export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
+  s3: {
+    server: CEPH,
+    open: (url, bucket) => openS3Objects(cephConfig(url, bucket)),
+    make: async (url, bucket) => {
+      const { accessKey, secretKey } = CEPH_KEYS;
+      const client = new S3Client({
+        endpoint: url,
+        region: "us-east-1",
+        forcePathStyle: true,
+        credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+      });
+      await client.send(new CreateBucketCommand({ Bucket: bucket }));
+      client.destroy();
+    },
+  },
+};
+
+/** A store that no other test uses. */
+export interface OpenedCloud extends AsyncDisposable {
+  readonly store: ObjectStore;
+  readonly bucket: string;
+}
+
+/** A cloud that runs: opens an empty store; or why it does not. */
+export type RunningCloud =
+  | { readonly url: string; readonly open: () => Promise<OpenedCloud> }
+  | { readonly missing: string };
+
+/** Starts a provider's server, or joins it. */
+export async function runningCloud(cloud: CloudUnderTest): Promise<RunningCloud> {
+  const server = await sharedServer(cloud.server);
+  if ("missing" in server) return server;
+  const open = async () => {
+    const bucket = `test-${crypto.randomUUID()}`;
+    await cloud.make(server.url, bucket);
+    const store = await cloud.open(server.url, bucket);
+    return { store, bucket, [Symbol.asyncDispose]: () => store.close() };
+  };
+  return { url: server.url, open };
+}

@@ -1,0 +1,147 @@
+/** What only S3 has, against Ceph's gateway. */
+import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import assert from "node:assert/strict";
+import { connectBucket } from "../../backends/s3/bucket.ts";
+import { copyInParts } from "../../backends/s3/copy.ts";
+import { openS3Objects } from "../../backends/s3/object_store.ts";
+import { MIB } from "../../core/limits.ts";
+import { bytesOf, patternBytes, piecesOf, refused, text } from "../contract/object_samples.ts";
+import { CEPH_KEYS } from "./ceph.ts";
+import { cephConfig, cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
+
+const running = await runningCloud(cloudsUnderTest.s3);
+
+function test(name: string, holds: (opened: OpenedCloud, url: string) => Promise<void>): void {
+  const why = "missing" in running ? ` (skipped: ${running.missing})` : "";
+  Deno.test({
+    name: `s3: ${name}${why}`,
+    ignore: why !== "",
+    fn: async () => {
+      if ("missing" in running) return;
+      await using opened = await running.open();
+      await holds(opened, running.url);
+    },
+  });
+}
+
+test(
+  "a stream that breaks off in its parts leaves none of them",
+  async ({ store, bucket }, url) => {
+    let pulled = 0;
+    const breaking = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (++pulled > 20) controller.error(new RangeError("the source broke"));
+        else controller.enqueue(new Uint8Array(MIB));
+      },
+    });
+    await assert.rejects(store.put("broken", breaking), /the source broke/);
+    assert.equal(await store.head("broken"), null);
+    const { client } = await connectBucket(cephConfig(url, bucket));
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+    client.destroy();
+    assert.deepEqual(Uploads, []);
+  },
+);
+
+test("a stream in parts keeps its condition", async ({ store }) => {
+  const first = await store.put("x", text("first"));
+  const long = () => piecesOf(patternBytes(9 * MIB), MIB);
+  await refused(store, store.put("x", long(), { create: true }), "conflict");
+  await refused(store, store.put("x", long(), { match: "another" }), "conflict");
+  assert.equal((await store.head("x"))!.etag, first.etag);
+  const second = await store.put("x", long(), { match: first.etag });
+  assert.equal(second.etag, (await store.head("x"))!.etag);
+});
+
+test("long objects are copied in parts", async ({ store, bucket }, url) => {
+  const bytes = patternBytes(11 * MIB + 7);
+  const description = { contentType: "a/b", metadata: { m: "1" }, tags: { t: "1" } };
+  const { etag } = await store.put("from here", bytes, description);
+  const connected = await connectBucket(cephConfig(url, bucket));
+  const written = await copyInParts(connected, {
+    call: { provider: "s3", operation: "copy to", path: "to/there" },
+    from: "from here",
+    to: "to/there",
+    head: { $metadata: {}, ContentLength: bytes.length, ETag: etag },
+    description,
+    isRedescribed: false,
+    condition: {},
+    commit: (_, write) => write(),
+  }, 5 * MIB);
+  connected.client.destroy();
+  const copied = await store.get("to/there");
+  assert.equal(copied.info.etag, written.etag);
+  assert.deepEqual([copied.info.contentType, copied.info.metadata], ["a/b", { m: "1" }]);
+  assert.ok(Buffer.compare(await bytesOf(copied), bytes) === 0);
+});
+
+test("what is said again keeps what the contract does not know", async ({ store, bucket }, url) => {
+  const { sdk, client } = await connectBucket(cephConfig(url, bucket));
+  const [CacheControl, ContentDisposition] = ["max-age=60", "attachment"];
+  const at = { Bucket: bucket, Key: "x" };
+  await client.send(
+    new sdk.PutObjectCommand({ ...at, Body: text("x"), CacheControl, ContentDisposition }),
+  );
+  await store.describe("x", { contentType: "text/plain" });
+  const head = await client.send(new sdk.HeadObjectCommand(at));
+  client.destroy();
+  assert.deepEqual(
+    [head.CacheControl, head.ContentDisposition, head.ContentType],
+    [CacheControl, ContentDisposition, "text/plain"],
+  );
+});
+
+test("what others keep beside objects is not listed", async ({ store, bucket }, url) => {
+  const { sdk, client } = await connectBucket(cephConfig(url, bucket));
+  const mark = { Bucket: bucket, Key: "folder/", Body: new Uint8Array() };
+  await client.send(new sdk.PutObjectCommand(mark));
+  client.destroy();
+  await store.put("folder/x", text("x"));
+  assert.deepEqual((await store.list()).objects.map(({ path }) => path), ["folder/x"]);
+});
+
+test("wrong credentials are denied, and nothing secret is told", async ({ bucket }, url) => {
+  const secretKey = "THE-WRONG-SECRET";
+  const store = await openS3Objects({ ...cephConfig(url, bucket), secretKey });
+  for (const call of [store.head("x"), store.put("x", text("x")), store.list()]) {
+    await refused(store, call, "denied");
+    const told = Deno.inspect(await call.catch((error) => error), { depth: 9 });
+    assert.ok(
+      ![secretKey, CEPH_KEYS.secretKey, "Signature="].some((it) => told.includes(it)),
+      told,
+    );
+  }
+  await store.close();
+});
+
+test("a bucket that is not there is missing", async (_, url) => {
+  const store = await openS3Objects(cephConfig(url, "no-such-bucket"));
+  await refused(store, store.put("x", text("x")), "missing");
+  await refused(store, store.list(), "missing");
+  await store.close();
+});
+
+Deno.test("s3: a server that is not there is unavailable", async () => {
+  const store = await openS3Objects(cephConfig("http://127.0.0.1:1", "bucket"));
+  await refused(store, store.get("x"), "unavailable");
+  await store.close();
+});
+
+Deno.test("s3: configurations that cannot work are refused", async () => {
+  for (
+    const wrong of [
+      { bucket: "a" },
+      { bucket: "bucket/x" },
+      { bucket: "bucket", endpoint: "ftp://host" },
+      { bucket: "bucket", endpoint: "https://key:secret@host" },
+      { bucket: "bucket", accessKey: "alone" },
+      { bucket: "bucket", sessionToken: "alone" },
+      { bucket: "bucket", region: "EU central" },
+      { bucket: "bucket", timeLimitSeconds: 0 },
+    ]
+  ) {
+    const error = await openS3Objects(wrong).then(() => null, (error) => error);
+    assert.equal(error?.kind, "invalid", Deno.inspect(wrong));
+    assert.ok(!error.message.includes("secret@"));
+  }
+});
