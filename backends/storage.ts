@@ -116,6 +116,14 @@ async function openStore(settings: ProviderSettings): Promise<ObjectStore> {
       const { MemoryObjectStore } = await import("./memory/object_store.ts");
       return new MemoryObjectStore({ now: Date.now });
     }
+    case "s3": {
+      const { openS3Objects } = await import("./s3/object_store.ts");
+      return await openS3Objects(settings);
+    }
+    case "wasabi": {
+      const { openWasabiObjects } = await import("./wasabi/object_store.ts");
+      return await openWasabiObjects(settings);
+    }
     case "vault": {
       const { openVaultStore } = await import("./vault/open_vault.ts");
       return await openVaultStore(settings);

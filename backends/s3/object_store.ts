@@ -219,7 +219,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    const call = this.#openCall("list", options.prefix ?? "");
+    const call = this.#openCall("list", this.name);
     const { prefix, delimited, cursor, signal } = options;
     const { sdk, client, name } = this.#bucket;
     const command = new sdk.ListObjectsV2Command({

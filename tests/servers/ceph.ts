@@ -20,10 +20,14 @@ export const CEPH_PACKAGES = [
 const MEMORY_BYTES = 4 * 2 ** 30;
 
 /** One replica, loopback only, no authentication inside, and nothing that works in the background. */
-function configuration(folder: string, ports: { mon: number; gateway: number }): string {
+function configuration(
+  folder: string,
+  ports: { mon: number; gateway: number },
+  fsid: string,
+): string {
   const sections = {
     global: {
-      fsid: crypto.randomUUID(),
+      fsid,
       "mon host": `v1:127.0.0.1:${ports.mon}`,
       "public addr": "127.0.0.1",
       "cluster addr": "127.0.0.1",
@@ -58,6 +62,9 @@ function configuration(folder: string, ports: { mon: number; gateway: number }):
       "osd class load list": "*",
       "osd class default list": "*",
       "osd memory target": "939524096",
+      // Where it lies is said below.
+      "osd crush update on start": "false",
+      "osd class update on start": "false",
     },
     "client.rgw.a": {
       // Without the option each small answer waits for the client's delayed acknowledgement: 40 ms.
@@ -81,37 +88,38 @@ async function startCeph(): Promise<StartedServer> {
   begun.defer(() => Deno.remove(folder, { recursive: true }));
   const ports = { mon: freePort(), gateway: freePort() };
   const conf = `${folder}/ceph.conf`;
-  await Deno.writeTextFile(conf, configuration(folder, ports));
+  const fsid = crypto.randomUUID();
+  await Deno.writeTextFile(conf, configuration(folder, ports, fsid));
   for (const name of ["mon", "osd", "rgw"]) await Deno.mkdir(`${folder}/${name}`);
-  await startMonitor(begun, folder, ports.mon);
-  await startObjectStore(begun, conf);
-  await startGateway(begun, folder);
+  const address = `[v1:127.0.0.1:${ports.mon}]`;
+  await run("monmaptool", "--create", "--fsid", fsid, "--addv", "a", address, `${folder}/monmap`);
+  await startMonitor(begun, folder);
   const url = `http://127.0.0.1:${ports.gateway}`;
-  await untilReady("radosgw", () => answers(url));
+  const store = await startObjectStore(begun, conf);
+  await store.needed("ceph-osd", startGateway(begun, folder, url));
   const owned = begun.move();
   return { url, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function startMonitor(begun: AsyncDisposableStack, folder: string, port: number) {
+async function startMonitor(begun: AsyncDisposableStack, folder: string) {
   const [conf, keyring, map] = ["ceph.conf", "keyring", "monmap"].map((it) => `${folder}/${it}`);
   const all = ["mon", "osd", "mgr"].flatMap((it) => ["--cap", it, "allow *"]);
   await run("ceph-authtool", keyring, "--create-keyring", "--gen-key", "-n", "mon.", ...all);
   await run("ceph-authtool", keyring, "--gen-key", "-n", "client.admin", ...all);
-  await run("monmaptool", "--create", "--addv", "a", `[v1:127.0.0.1:${port}]`, map);
   await run("ceph-mon", "-c", conf, "--mkfs", "-i", "a", "--monmap", map, "--keyring", keyring);
-  begun.use(new Daemon("ceph-mon", ["-f", "-c", conf, "-i", "a"]));
-  await untilReady("ceph-mon", () => ceph(conf, "mon", "stat"));
+  const monitor = begun.use(new Daemon("ceph-mon", ["-f", "-c", conf, "-i", "a"]));
+  await monitor.needed("ceph-mon", untilReady("ceph-mon", () => ceph(conf, "mon", "stat")));
 }
 
-async function startObjectStore(begun: AsyncDisposableStack, conf: string) {
+async function startObjectStore(begun: AsyncDisposableStack, conf: string): Promise<Daemon> {
   const id = crypto.randomUUID();
   const number = (await ceph(conf, "osd", "new", id)).trim();
   await run("ceph-osd", "-c", conf, "-i", number, "--mkfs", "--osd-uuid", id);
-  begun.use(new Daemon("ceph-osd", ["-f", "-c", conf, "-i", number]));
   await ceph(conf, "osd", "crush", "add", `osd.${number}`, "1", "root=default", "host=a");
+  return begun.use(new Daemon("ceph-osd", ["-f", "-c", conf, "-i", number]));
 }
 
-async function startGateway(begun: AsyncDisposableStack, folder: string) {
+async function startGateway(begun: AsyncDisposableStack, folder: string, url: string) {
   const conf = `${folder}/ceph.conf`;
   const caps = ["mon", "allow rwx", "osd", "allow rwx"];
   const key = await ceph(conf, "auth", "get-or-create", "client.rgw.a", ...caps);
@@ -120,7 +128,8 @@ async function startGateway(begun: AsyncDisposableStack, folder: string) {
   const user = ["--uid=test", "--display-name=test"];
   const keys = [`--access-key=${accessKey}`, `--secret-key=${secretKey}`];
   await run("radosgw-admin", "-c", conf, "-n", "client.admin", "user", "create", ...user, ...keys);
-  begun.use(new Daemon("radosgw", ["-f", "-c", conf, "-n", "client.rgw.a"]));
+  const gateway = begun.use(new Daemon("radosgw", ["-f", "-c", conf, "-n", "client.rgw.a"]));
+  await gateway.needed("radosgw", untilReady("radosgw", () => answers(url)));
 }
 
 function ceph(conf: string, ...args: readonly string[]): Promise<string> {

@@ -53,12 +53,12 @@ export class Daemon implements AsyncDisposable {
     }).spawn();
   }
 
-  /** Waits for a probe, and fails at once where the program ends meanwhile. */
-  async ready(what: string, probe: () => Promise<unknown>): Promise<void> {
-    const ended = this.#child.status.then(({ code }) => {
+  /** Waits for something that needs the program, and fails at once where the program ends meanwhile. */
+  async needed<T>(what: string, work: Promise<T>): Promise<T> {
+    const ended = this.#child.status.then(({ code }): never => {
       throw new Error(`${what} ended with code ${code} before it was ready`);
     });
-    await Promise.race([ended, untilReady(what, probe)]);
+    return await Promise.race([ended, work]);
   }
 
   /** Ends it, and waits until it has gone. Nothing on it is to be kept, so that it is not asked first. */
@@ -75,7 +75,8 @@ export class Daemon implements AsyncDisposable {
 
 /** Runs a program to its end, and throws what it complained about where it fails. */
 export async function run(program: string, ...args: readonly string[]): Promise<string> {
-  const command = new Deno.Command(program, { args: [...args], stdin: "null" });
+  const signal = AbortSignal.timeout(READY_MS_MAX);
+  const command = new Deno.Command(program, { args: [...args], stdin: "null", signal });
   const { success, code, stdout, stderr } = await command.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   if (success) return text(stdout);
