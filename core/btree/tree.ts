@@ -96,15 +96,18 @@ export class Tree {
     return leaf.count === 0 ? key : leaf.key(leaf.count - 1).slice();
   }
 
-  /** Inserts or replaces. */
-  put(key: Uint8Array, value: Uint8Array): void {
+  /** Inserts or replaces; true where there was no such key. */
+  put(key: Uint8Array, value: Uint8Array): boolean {
     assert(key.length <= KEY_BYTES_MAX && value.length <= VALUE_BYTES_MAX, "record fits a node");
     const leaf = this.descendToWrite(key);
     const at = leaf.search(key);
-    if (at < 0) return this.insert(leaf, this.depth, -at - 1, { key, value });
-    if (leaf.fitsValue(at, value.length)) return leaf.replace(at, value);
-    leaf.remove(at);
-    this.insert(leaf, this.depth, at, { key, value });
+    if (at < 0) this.insert(leaf, this.depth, -at - 1, { key, value });
+    else if (leaf.fitsValue(at, value.length)) leaf.replace(at, value);
+    else {
+      leaf.remove(at);
+      this.insert(leaf, this.depth, at, { key, value });
+    }
+    return at < 0;
   }
 
   /** Inserts into a writable page at `depth` of the path, splitting it when it is full. */

@@ -23,6 +23,10 @@ export interface VolumeRow {
   readonly snapshots: number;
   /** 0: no limit. */
   readonly quotaBytes: number;
+  /** Files, directories and all else. */
+  readonly inodes: number;
+  /** 0: no limit. */
+  readonly quotaFiles: number;
   readonly readOnly: boolean;
   readonly accessTimes: AccessTimes;
   readonly compression: Compression;
@@ -78,7 +82,7 @@ function volumeRow(
   volumes: Vault["opened"]["volumes"],
 ): VolumeRow {
   const { name, created, referencedBytes, quotaBytes, readOnly, accessTimes } = status;
-  const { compression, blockBytes, historySeconds, historyPercent } = status;
+  const { inodes, quotaFiles, compression, blockBytes, historySeconds, historyPercent } = status;
   return {
     name,
     isDefault: name === fallback,
@@ -86,6 +90,8 @@ function volumeRow(
     referencedBytes,
     snapshots: volumes.countSnapshots(name),
     quotaBytes,
+    inodes,
+    quotaFiles,
     readOnly,
     accessTimes,
     compression,
@@ -149,6 +155,7 @@ function propertiesText(row: VolumeRow): string {
   if (row.blockBytes !== BLOCK_BYTES) parts.push(`block-size=${formatSize(row.blockBytes)}`);
   if (row.compression !== "none") parts.push(row.compression);
   if (row.quotaBytes > 0) parts.push(`quota=${formatSize(row.quotaBytes)}`);
+  if (row.quotaFiles > 0) parts.push(`quota-files=${row.inodes}/${row.quotaFiles}`);
   if (row.historySeconds !== DEFAULT_PROPERTIES.historySeconds) {
     const length = row.historySeconds === 0 ? "off" : `${row.historySeconds}s`;
     parts.push(`history=${length}`);

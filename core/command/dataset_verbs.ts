@@ -178,11 +178,12 @@ function text(options: ControlOptions, name: string): string {
 }
 
 function properties(options: ControlOptions): VolumeProperties {
-  const { blockBytes, quotaBytes, readOnly, accessTimes, compression } = options;
+  const { blockBytes, quotaBytes, quotaFiles, readOnly, accessTimes, compression } = options;
   const { historySeconds, historyPercent } = options;
   return {
     blockBytes: typeof blockBytes === "number" ? blockBytes : undefined,
     quotaBytes: typeof quotaBytes === "number" ? quotaBytes : undefined,
+    quotaFiles: typeof quotaFiles === "number" ? quotaFiles : undefined,
     readOnly: typeof readOnly === "boolean" ? readOnly : undefined,
     accessTimes: ACCESS_TIMES.find((known) => known === accessTimes),
     compression: COMPRESSIONS.find((known) => known === compression),

@@ -217,11 +217,12 @@ function argument<T>(read: () => T): T {
 }
 
 const PROPERTY_NAMES =
-  "quota, readonly, access-times, compression, block-size, history or history-space";
+  "quota, quota-files, readonly, access-times, compression, block-size, history or history-space";
 
 const PROPERTIES_TEXT = `
 Properties:
   quota=10G           bytes that it may take; quota=none for no limit
+  quota-files=50000   inodes that it may have; quota-files=none
   readonly=on         nothing in it can be changed; readonly=off
   access-times=${ACCESS_TIMES.join(" or ")}
   compression=${COMPRESSIONS.join(" or ")}
@@ -241,6 +242,8 @@ function parseProperty(part: string): ControlOptions {
   const [name, value] = [part.slice(0, cut), part.slice(cut + 1)];
   const isSwitch = value === "on" || value === "off";
   if (name === "quota") return { quotaBytes: value === "none" ? 0 : parseSize(value) };
+  if (name === "quota-files" && value === "none") return { quotaFiles: 0 };
+  if (name === "quota-files" && /^\d{1,15}$/.test(value)) return { quotaFiles: Number(value) };
   if (name === "block-size") return { blockBytes: parseSize(value) };
   if (name === "readonly" && isSwitch) return { readOnly: value === "on" };
   const accessTimes = ACCESS_TIMES.find((known) => known === value);

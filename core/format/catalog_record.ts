@@ -1,5 +1,15 @@
 import { assert } from "../assert.ts";
-import { getU64, putU32BE, putU64BE, readU32BE, readU64BE, setU64, viewOf } from "../bytes.ts";
+import {
+  getU48,
+  getU64,
+  putU32BE,
+  putU64BE,
+  readU32BE,
+  readU64BE,
+  setU48,
+  setU64,
+  viewOf,
+} from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { BLOCK_BYTES_MAX } from "./map_entry.ts";
@@ -88,7 +98,12 @@ export interface BranchRecord {
   readonly birth: number;
   /** Cells of the blocks that the head refers to. */
   readonly cells: number;
+  /** Inodes that the head has. */
+  readonly inodes: number;
 }
+
+/** What a branch without a head says of it. */
+export const NO_HEAD = { root: 0, birth: 0, cells: 0, inodes: 0 } as const;
 
 /** A root that is kept. */
 export interface SnapshotRecord {
@@ -99,6 +114,7 @@ export interface SnapshotRecord {
   readonly root: number;
   readonly birth: number;
   readonly cells: number;
+  readonly inodes: number;
   /** Blocks born later have this id or a higher one. */
   readonly nextBlockId: number;
   /** Deleted, but kept because more than one successor shares its blocks. */
@@ -218,6 +234,7 @@ export function encodeBranch(branch: BranchRecord): Uint8Array<ArrayBuffer> {
   setU64(view, 16, branch.root);
   setU64(view, 24, branch.birth);
   setU64(view, 32, branch.cells);
+  setU64(view, 40, branch.inodes);
   return bytes;
 }
 
@@ -232,6 +249,7 @@ export function decodeBranch(bytes: Uint8Array): BranchRecord {
     root: inRange(getU64(view, 16)),
     birth: inRange(getU64(view, 24)),
     cells: inRange(getU64(view, 32)),
+    inodes: inRange(getU64(view, 40)),
   };
 }
 
@@ -247,6 +265,7 @@ export function encodeSnapshot(snapshot: SnapshotRecord): Uint8Array<ArrayBuffer
   const flags = (snapshot.hidden ? SNAPSHOT_HIDDEN : 0) |
     (snapshot.history ? SNAPSHOT_HISTORY : 0);
   view.setUint16(40, flags, true);
+  setU48(view, 42, snapshot.inodes);
   bytes.set(snapshot.guid, GUID_AT);
   return bytes;
 }
@@ -266,6 +285,7 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     nextBlockId: inRange(getU64(view, 32)),
     hidden: (flags & SNAPSHOT_HIDDEN) !== 0,
     history: (flags & SNAPSHOT_HISTORY) !== 0,
+    inodes: getU48(view, 42),
     guid: bytes.slice(GUID_AT, GUID_AT + GUID_BYTES),
   };
 }

@@ -246,14 +246,14 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   statfs(): FileSystemStatus {
-    const { totalCells, freeCells } = this.#store.space();
+    const { totalCells, freeCells, inodes, freeInodes = freeCells } = this.#store.space();
     return {
       blockBytes: CELL_BYTES,
       totalBlocks: totalCells,
       freeBlocks: freeCells,
       availableBlocks: freeCells,
-      files: totalCells,
-      freeFiles: freeCells,
+      files: inodes === undefined ? totalCells : inodes + freeInodes,
+      freeFiles: freeInodes,
       nameBytesMax: NAME_BYTES_MAX,
     };
   }

@@ -4,6 +4,7 @@ import type { BlockStore } from "../block/block_store.ts";
 import type { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
 import type { DeadRun } from "../format/freeing_record.ts";
+import { KEY_TYPE } from "../format/volume_key.ts";
 import type { Catalog, NumberedBranch } from "./catalog.ts";
 import { IdPages } from "./id_pages.ts";
 
@@ -28,6 +29,8 @@ export class Branch implements BlockOwner {
   newest: number;
   /** Cells of the blocks that the tree refers to, but for changed pages. */
   cells: number;
+  /** Inodes that the tree has. */
+  inodes: number;
   private readonly parts: BranchParts;
   private readonly pages: IdPages;
   /** The record as the catalog has it. */
@@ -40,12 +43,25 @@ export class Branch implements BlockOwner {
     this.branch = record.id;
     this.stored = record;
     this.cells = record.cells;
+    this.inodes = record.inodes;
     this.newest = newest;
     this.pages = new IdPages(parts.blocks, parts.cache, this);
     this.tree = new Tree(
       this.pages,
       record.root === 0 ? undefined : this.pages.page(record.root),
     );
+  }
+
+  /** Puts a record, and counts inodes. */
+  put(key: Uint8Array, value: Uint8Array): void {
+    if (this.tree.put(key, value) && key[0] === KEY_TYPE.inode) this.inodes++;
+  }
+
+  /** Removes a record; false where there is none. */
+  delete(key: Uint8Array): boolean {
+    const isGone = this.tree.delete(key);
+    if (isGone && key[0] === KEY_TYPE.inode) this.inodes--;
+    return isGone;
   }
 
   took(cells: number): void {
@@ -90,11 +106,11 @@ export class Branch implements BlockOwner {
   storeRecord(): void {
     this.settle();
     const root = this.tree.root.ref;
-    const { stored, cells } = this;
+    const { stored, cells, inodes } = this;
     if (stored.root === root && stored.cells === cells) return;
     // The root node is changed with everything below it: it was born with the root that is being written.
     const birth = stored.root === root ? stored.birth : this.parts.blocks.birth;
-    this.stored = { ...stored, root, birth, cells };
+    this.stored = { ...stored, root, birth, cells, inodes };
     this.parts.catalog.putBranch(this.branch, this.stored);
   }
 }

@@ -1,3 +1,4 @@
+import { NO_HEAD } from "../format/catalog_record.ts";
 import type { Catalog, PlacedSnapshot } from "./catalog.ts";
 import { type Dataset, datasetOf, headOf, Lineage } from "./lineage.ts";
 
@@ -79,7 +80,7 @@ export class DatasetRemoval {
   /** Takes a dataset out of its branch, and the branch out where that was its last use. */
   private forget({ branch: id, sequence, snapshot }: Dataset): void {
     if (snapshot !== null) this.catalog.deleteSnapshot(id, sequence);
-    else this.catalog.putBranch(id, { ...this.catalog.branch(id), root: 0, birth: 0, cells: 0 });
+    else this.catalog.putBranch(id, { ...this.catalog.branch(id), ...NO_HEAD });
     this.forgetUnused(id);
   }
 

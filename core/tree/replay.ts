@@ -92,8 +92,8 @@ function apply(store: TreeStore, branch: Branch | null, mutation: Mutation): voi
   if (operation === MUTATION.mapPut) return applyEntry(store, branch, mutation);
   if (operation === MUTATION.nextBlockId || operation === MUTATION.nextObjectId) return;
   if (branch === null) throw new VaultError("corrupt", "Cannot read intent log: no branch");
-  if (operation === MUTATION.put) branch.tree.put(key, value);
-  else if (operation === MUTATION.delete) branch.tree.delete(key);
+  if (operation === MUTATION.put) branch.put(key, value);
+  else if (operation === MUTATION.delete) branch.delete(key);
   else store.blocks.drop(readMapKey(key), dropCount(value), branch);
 }
 

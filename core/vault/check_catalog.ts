@@ -61,7 +61,7 @@ export class CatalogCheck {
     const predecessor = this.lineage.predecessor(dataset);
     const bornAfter = predecessor?.sequence ?? 0;
     const firstId = predecessor?.nextBlockId ?? 0;
-    const { volume } = this.catalog.branch(dataset.branch);
+    const { volume, inodes } = this.catalog.branch(dataset.branch);
     const record = this.catalog.volumes().find(({ id }) => id === volume);
     const blockBytes = record?.blockBytes ?? 0;
     const tree = { name, root: dataset.root, birth, bornAfter, firstId, blockBytes };
@@ -78,9 +78,13 @@ export class CatalogCheck {
     const shared = predecessor === null
       ? 0
       : predecessor.cells - this.lineage.deadCells(dataset, predecessor);
-    if (counts.lostNodes > 0 || dataset.cells === counts.cells + shared) return;
-    const met = counts.cells + shared;
-    this.parts.problems.add("catalog", `${name}: ${dataset.cells} cells counted, ${met} met`);
+    if (counts.lostNodes > 0) return;
+    const expect = (what: string, counted: number, met: number) => {
+      if (counted === met) return;
+      this.parts.problems.add("catalog", `${name}: ${counted} ${what} counted, ${met} met`);
+    };
+    expect("cells", dataset.cells, counts.cells + shared);
+    if (isHead) expect("inodes", inodes, counts.inodes);
   }
 
   /** A branch is some volume's, or a snapshot is being received on it. */

@@ -40,6 +40,8 @@ export interface TreeCounts {
   directories: number;
   /** Cells of what was born late enough to be this tree's own or its successors'. */
   cells: number;
+  /** Of a head: inodes. */
+  inodes: number;
   /** Nodes that could not be read: what they hold is not counted anywhere. */
   lostNodes: number;
 }
@@ -57,7 +59,10 @@ export async function checkHead(tree: CheckedTree, parts: TreeCheckParts): Promi
   const storedCells = (firstId: number, count: number) => claims.cells(firstId, count);
   const check = new ConsistencyCheck({ volume, storedCells, wrong });
   for (const page of walk.leaves()) {
-    for (let i = 0; i < page.count; i++) check.record(page.key(i), page.value(i));
+    for (let i = 0; i < page.count; i++) {
+      if (page.key(i)[0] === KEY_TYPE.inode) counts.inodes++;
+      check.record(page.key(i), page.value(i));
+    }
     await parts.pause(walk.takeCells());
   }
   for (const _ of check.finish()) await parts.turn();
@@ -77,7 +82,13 @@ export async function checkSnapshot(tree: CheckedTree, parts: TreeCheckParts): P
 
 /** One pass over a tree on the medium. */
 class TreeWalk {
-  readonly counts: TreeCounts = { files: 0, directories: 0, cells: 0, lostNodes: 0 };
+  readonly counts: TreeCounts = {
+    files: 0,
+    directories: 0,
+    cells: 0,
+    inodes: 0,
+    lostNodes: 0,
+  };
   private readonly tree: CheckedTree;
   private readonly parts: TreeCheckParts;
   private readonly reach: Reach;

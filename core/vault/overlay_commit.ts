@@ -35,6 +35,7 @@ export class OverlayCommit {
   /** Throws where the vault is full; the volume's transaction is then to be rolled back. */
   apply(store: OverlayStore): void {
     const { tree } = this.#volume;
+    this.#volume.admitInodes(this.#addedInodes(store));
     for (const [key, value] of store.tree.changes()) {
       // Asked for before each change: what cannot be stored once it was changed would end the vault's use.
       this.#volume.admit(RECORD_CELLS, value === null ? "delete" : "write");
@@ -42,6 +43,17 @@ export class OverlayCommit {
       else tree.put(key, key[0] === KEY_TYPE.extent ? this.#settled(store, value) : value);
     }
     for (const [firstId, count] of store.blocks.drops) this.#volume.drop(firstId, count);
+  }
+
+  /** How many more the volume will have, or fewer. */
+  #addedInodes(store: OverlayStore): number {
+    let added = 0;
+    for (const [key, value] of store.tree.changes()) {
+      if (key[0] !== KEY_TYPE.inode) continue;
+      const isThere = this.#volume.tree.get(key) !== null;
+      if (isThere !== (value !== null)) added += isThere ? -1 : 1;
+    }
+    return added;
   }
 
   /** The extent with blocks of the volume in place of those in memory. */

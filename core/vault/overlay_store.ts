@@ -5,7 +5,13 @@ import { cellsFor } from "../format/map_entry.ts";
 import { CELL_BYTES, MIB } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Volume } from "../volume/volume.ts";
-import type { BlockRun, ContentLocks, DataBlocks, VolumeStore } from "../volume/volume_store.ts";
+import type {
+  BlockRun,
+  ContentLocks,
+  DataBlocks,
+  VolumeSpace,
+  VolumeStore,
+} from "../volume/volume_store.ts";
 import { OverlayTree } from "./overlay_tree.ts";
 import { ReadSet } from "./read_set.ts";
 
@@ -60,7 +66,7 @@ export class OverlayStore implements VolumeStore {
   /** Space is asked for when the transaction commits. */
   promise(): void {}
 
-  space(): { totalCells: number; freeCells: number } {
+  space(): VolumeSpace {
     return this.#volume.space();
   }
 

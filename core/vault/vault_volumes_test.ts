@@ -298,6 +298,51 @@ Deno.test("a quota counts compressed blocks as they are stored, with snapshots a
   await requireClean(vault);
 });
 
+Deno.test("a quota of files bounds inodes, exactly, through snapshots, rollback, transactions and openings", async () => {
+  const medium = new MemoryStorage({});
+  let vault = await fresh(medium);
+  await vault.volumes.create("few", { quotaFiles: 5 });
+  let few = await vault.volumes.open("few");
+  const inodes = async () => (await vault.volumes.list())[1].inodes;
+  await few.files.makeDirectory("/d");
+  await few.files.writeFile("/d/one", "1");
+  await few.files.symlink("one", "/d/link");
+  assert.equal(await inodes(), 4);
+  await vault.snapshots.create("few", "four");
+  await few.files.writeFile("/last", "5");
+  const full = { kind: "unavailable", message: /quota/ };
+  await assert.rejects(few.files.makeDirectory("/more"), full);
+  await assert.rejects(few.files.symlink("x", "/more"), full);
+  await few.files.link("/last", "/second name");
+  await few.files.remove("/last");
+  await assert.rejects(few.files.writeFile("/more", "6"), full);
+  await few.files.remove("/second name");
+  await few.files.writeFile("/more", "6");
+  await vault.snapshots.rollback("few", "four");
+  assert.equal(await inodes(), 4);
+  await few.files.writeFile("/again", "5");
+  await assert.rejects(few.files.writeFile("/more", "6"), full);
+  await vault.snapshots.clone("few", "four", "copy");
+  assert.deepEqual((await vault.volumes.list()).map((volume) => volume.inodes), [1, 5, 4]);
+  await assert.rejects(vault.transaction(async () => {
+    await few.files.remove("/again");
+    throw new Error("given up");
+  }));
+  assert.equal(await inodes(), 5);
+  await few.close();
+  await vault.fileSystem.fsync(1);
+
+  arena.reset();
+  vault = openKeyedVault({ medium, kernel: arena });
+  few = await vault.volumes.open("few");
+  assert.equal(await inodes(), 5);
+  await assert.rejects(few.files.writeFile("/more", "6"), full);
+  await vault.volumes.set("few", { quotaFiles: 0 });
+  await few.files.writeFile("/more", "6");
+  await few.close();
+  await requireClean(vault);
+});
+
 Deno.test("a read-only volume takes no change, and another time it does", async () => {
   const vault = await fresh();
   await vault.files.writeFile("/file", "text");

@@ -16,26 +16,27 @@ export type UndoneVisitor = (
 
 /** The volume's tree: writes every mutation down for the intent log, and for rollback while a transaction is open. */
 export class LoggedTree implements KeyValueTree {
-  private tree: Tree;
-  private branch: number;
+  private branch: Branch;
   private readonly log: MutationBuffer;
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
   private undo: UndoLog | null = null;
   private readonly watchers: ((key: Uint8Array | null) => void)[] = [];
 
-  constructor({ tree, branch }: Branch, log: MutationBuffer, checkWritable: () => void) {
-    this.tree = tree;
+  constructor(branch: Branch, log: MutationBuffer, checkWritable: () => void) {
     this.branch = branch;
     this.log = log;
     this.checkWritable = checkWritable;
   }
 
   /** Goes on with another branch. */
-  use({ tree, branch }: Branch): void {
+  use(branch: Branch): void {
     for (const changing of this.watchers) changing(null);
-    this.tree = tree;
     this.branch = branch;
+  }
+
+  private get tree(): Tree {
+    return this.branch.tree;
   }
 
   get(key: Uint8Array): Uint8Array | null {
@@ -45,15 +46,15 @@ export class LoggedTree implements KeyValueTree {
   put(key: Uint8Array, value: Uint8Array): void {
     this.checkWritable();
     this.remember(key);
-    this.tree.put(key, value);
-    this.log.addTo(this.branch, MUTATION.put, key, value);
+    this.branch.put(key, value);
+    this.log.addTo(this.branch.branch, MUTATION.put, key, value);
   }
 
   delete(key: Uint8Array): boolean {
     this.checkWritable();
     this.remember(key);
-    if (!this.tree.delete(key)) return false;
-    this.log.addTo(this.branch, MUTATION.delete, key, NO_VALUE);
+    if (!this.branch.delete(key)) return false;
+    this.log.addTo(this.branch.branch, MUTATION.delete, key, NO_VALUE);
     return true;
   }
 
@@ -102,10 +103,12 @@ export class LoggedTree implements KeyValueTree {
     for (const [key, value] of undo.entries()) {
       undone?.(key, this.tree.get(key), value);
       if (value === null) {
-        if (this.tree.delete(key)) this.log.addTo(this.branch, MUTATION.delete, key, NO_VALUE);
+        if (this.branch.delete(key)) {
+          this.log.addTo(this.branch.branch, MUTATION.delete, key, NO_VALUE);
+        }
       } else {
-        this.tree.put(key, value);
-        this.log.addTo(this.branch, MUTATION.put, key, value);
+        this.branch.put(key, value);
+        this.log.addTo(this.branch.branch, MUTATION.put, key, value);
       }
     }
   }

@@ -1,7 +1,7 @@
 import { assert } from "../assert.ts";
 import { compare, isHole } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import type { Compression, SnapshotRecord } from "../format/catalog_record.ts";
+import { type Compression, NO_HEAD, type SnapshotRecord } from "../format/catalog_record.ts";
 import type { DeadRun } from "../format/freeing_record.ts";
 import { decodeInode, emptyInode, isSameButAccess } from "../format/inode.ts";
 import type { ReceiveRecord } from "../format/receive_record.ts";
@@ -84,7 +84,7 @@ export class Receiving {
   private addBranch(base: PlacedSnapshot | null): number {
     const { store } = this.engine;
     if (base !== null) return this.catalog.addBranch({ ...branchFrom(base), volume: NO_VOLUME });
-    const empty = { originBranch: 0, originSequence: 0, root: 0, birth: 0, cells: 0 };
+    const empty = { ...NO_HEAD, originBranch: 0, originSequence: 0 };
     const branch = this.catalog.addBranch({ ...empty, volume: NO_VOLUME });
     store.openBranch(branch);
     store.storeHeads();
@@ -152,6 +152,7 @@ export class Receiving {
       id: NO_VOLUME,
       blockBytes,
       quotaBytes: 0,
+      quotaFiles: 0,
       readOnly: false,
       accessTimes: DEFAULT_PROPERTIES.accessTimes,
       compression,
@@ -195,7 +196,7 @@ export class Receiving {
     { compression, blockBytes }: ReceivedSnapshot,
   ): number {
     const created = this.engine.runtime.now();
-    const given = { compression, name, branch, created, blockBytes, quotaFiles: 0 };
+    const given = { compression, name, branch, created, blockBytes };
     const volume = this.catalog.addVolume({ ...DEFAULT_PROPERTIES, ...given });
     this.catalog.putBranch(branch, { ...this.catalog.branch(branch), volume });
     return branch;
@@ -224,8 +225,9 @@ export class Receiving {
       this.catalog.deleteDeadRun(run);
       this.catalog.putDeadRun({ ...run, branch });
     }
-    const { root, birth, cells } = this.catalog.branch(receive.branch);
-    this.catalog.putBranch(branch, { ...this.catalog.branch(branch), root, birth, cells });
+    const { root, birth, cells, inodes } = this.catalog.branch(receive.branch);
+    const head = { root, birth, cells, inodes };
+    this.catalog.putBranch(branch, { ...this.catalog.branch(branch), ...head });
     this.catalog.deleteBranch(receive.branch);
     this.engine.store.closeBranch(branch);
     return branch;
@@ -241,10 +243,10 @@ export class Receiving {
   }
 
   private keep(branch: number, sequence: number, { name, time, guid }: ReceivedSnapshot): void {
-    const { root, birth, cells } = this.catalog.branch(branch);
+    const { root, birth, cells, inodes } = this.catalog.branch(branch);
     assert(root !== 0, "a branch that is received has a head");
     const nextBlockId = this.engine.store.blocks.nextId;
-    const kept = { branch, sequence, name, time, root, birth, cells, nextBlockId, guid };
+    const kept = { branch, sequence, name, time, root, birth, cells, inodes, nextBlockId, guid };
     this.catalog.putSnapshot({ ...kept, hidden: false, history: false });
   }
 

@@ -14,14 +14,17 @@ import type {
   ContentLocks,
   DataBlocks,
   PendingGet,
+  VolumeSpace,
   VolumeStore,
 } from "./volume_store.ts";
 
 /** What a volume was told that it acts on. */
 type VolumeSettings = Pick<
   NumberedVolume,
-  "id" | "blockBytes" | "quotaBytes" | "readOnly" | "accessTimes" | "compression"
+  "id" | "blockBytes" | "quotaBytes" | "quotaFiles" | "readOnly" | "accessTimes" | "compression"
 >;
+
+type ChangingSettings = Pick<VolumeSettings, "quotaBytes" | "quotaFiles" | "compression">;
 
 /** A volume that is open: the head of its branch, logged and committed with all others of the vault. */
 export class Volume implements VolumeStore, DataBlocks, OpenTree {
@@ -41,6 +44,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   compresses = false;
   /** Cells that the head may take. */
   private quotaCells = Infinity;
+  /** Inodes that the head may have. */
+  private quotaFiles = Infinity;
   /** Cells that dirty data of this volume will take. */
   private promised = 0;
   private hooks: { readonly flush: () => void; readonly reset: () => void } | null = null;
@@ -78,7 +83,18 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   nextObjectId(): number {
+    this.admitInodes(1);
     return this.engine.nextObjectId();
+  }
+
+  /** Throws `unavailable` (EDQUOT) where so many more are more than the quota allows. */
+  admitInodes(count: number): void {
+    if (count <= 0 || this.branch.inodes + count <= this.quotaFiles) return;
+    throw new VaultError(
+      "unavailable",
+      "Cannot make a file: the volume has as many as its quota allows",
+      { errno: "EDQUOT" },
+    );
   }
 
   get wipers(): (() => void)[] {
@@ -90,7 +106,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   /** What may change while it is open. */
-  tell({ quotaBytes, compression }: Pick<VolumeSettings, "quotaBytes" | "compression">): void {
+  tell({ quotaBytes, quotaFiles, compression }: ChangingSettings): void {
+    this.quotaFiles = quotaFiles === 0 ? Infinity : quotaFiles;
     this.quotaCells = quotaBytes === 0 ? Infinity : Math.floor(quotaBytes / CELL_BYTES);
     this.compresses = compression === "zstd";
   }
@@ -116,11 +133,15 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.engine.promise(cells, this.blockBytes);
   }
 
-  space(): { totalCells: number; freeCells: number } {
-    const { totalCells, freeCells } = this.engine.space(this.blockBytes);
+  space(): VolumeSpace {
+    const engine = this.engine.space(this.blockBytes);
+    const freeCells = Math.max(0, Math.min(engine.freeCells, this.quotaLeft()));
+    const { inodes } = this.branch;
     return {
-      totalCells: Math.min(totalCells, this.quotaCells),
-      freeCells: Math.max(0, Math.min(freeCells, this.quotaLeft())),
+      totalCells: Math.min(engine.totalCells, this.quotaCells),
+      freeCells,
+      inodes,
+      freeInodes: Math.max(0, Math.min(freeCells, this.quotaFiles - inodes)),
     };
   }
 
@@ -223,5 +244,10 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   /** Cells of the blocks that it refers to, but for changed pages of its tree. */
   get referencedCells(): number {
     return this.branch.cells;
+  }
+
+  /** What it holds: cells as above, and inodes. */
+  get head(): { readonly cells: number; readonly inodes: number } {
+    return this.branch;
   }
 }

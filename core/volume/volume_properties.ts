@@ -12,6 +12,8 @@ export interface VolumeProperties {
   readonly blockBytes?: number;
   /** Bytes that its head may take; 0: no limit. */
   readonly quotaBytes?: number;
+  /** Inodes that it may have (files, directories and all else, the root among them); 0: no limit. */
+  readonly quotaFiles?: number;
   /** Nothing in it may be changed. */
   readonly readOnly?: boolean;
   /** When reading a file notes the time. */
@@ -30,6 +32,7 @@ const HISTORY_SECONDS_MAX = 2 ** 32 - 1;
 /** Of a volume that was told nothing. */
 export const DEFAULT_PROPERTIES: Required<Omit<VolumeProperties, "blockBytes">> = {
   quotaBytes: 0,
+  quotaFiles: 0,
   readOnly: false,
   accessTimes: "relatime",
   compression: "none",
@@ -43,9 +46,12 @@ export function checkedProperties(
   properties: VolumeProperties,
 ): Omit<VolumeProperties, "blockBytes"> {
   const { quotaBytes = 0, readOnly = false, accessTimes = "relatime" } = properties;
-  const { compression = "none" } = properties;
+  const { compression = "none", quotaFiles = 0 } = properties;
   if (!Number.isSafeInteger(quotaBytes) || quotaBytes < 0) {
     throw unfit(name, "want a quota that is a whole number of bytes, 0 for none");
+  }
+  if (!Number.isSafeInteger(quotaFiles) || quotaFiles < 0) {
+    throw unfit(name, "want a quota that is a whole number of files, 0 for none");
   }
   if (typeof readOnly !== "boolean") throw unfit(name, 'want "readOnly" true or false');
   if (!ACCESS_TIMES.includes(accessTimes)) {

@@ -8,6 +8,8 @@ export interface VolumeStatus extends Required<VolumeProperties> {
   readonly created: number;
   /** Bytes of the blocks that its head refers to. */
   readonly referencedBytes: number;
+  /** Files, directories and all else, the root among them. */
+  readonly inodes: number;
 }
 
 /** A snapshot as it is listed. */

@@ -31,7 +31,10 @@ export interface VolumeStore {
   readonly tree: KeyValueTree;
   readonly blocks: DataBlocks;
 
-  /** A number never used before in this vault (48 bits): inode numbers. 1 is the root directory. */
+  /**
+   * A number never used before in this vault (48 bits), for an inode that is about to be made. 1 is the root directory. Throws
+   * `unavailable` (EDQUOT) where a quota does not allow one more.
+   */
   nextObjectId(): number;
   /** Keyed hash of a name: an integer below 2^44. The same name always gives the same hash. */
   hashName(name: Uint8Array): number;
@@ -43,8 +46,8 @@ export interface VolumeStore {
   admit(cells: number, purpose: "write" | "delete"): void;
   /** Cells that dirty data of the filesystem will need when it is put: add when dirtied, subtract when put. */
   promise(cells: number): void;
-  /** For statfs, in cells. */
-  space(): { totalCells: number; freeCells: number };
+  /** For statfs. */
+  space(): VolumeSpace;
 
   /** Ends an atomic group: what was applied since the last call survives a crash whole or not at all. */
   endGroup(): void;
@@ -74,6 +77,16 @@ export interface ContentLocks {
   mayWrite(ino: number): boolean;
   /** The inline data of an inode that may be read, for what stands in the tree. */
   inline(ino: number, stored: Uint8Array): Uint8Array;
+}
+
+/** What there is in a volume, and how much more may come. */
+export interface VolumeSpace {
+  readonly totalCells: number;
+  readonly freeCells: number;
+  /** Where they are counted. */
+  readonly inodes?: number;
+  /** Of inodes that are counted: how many more there may be. */
+  readonly freeInodes?: number;
 }
 
 /** An ordered map of byte strings, in lexicographic order. Keys up to 64 bytes, values up to 4,096. */

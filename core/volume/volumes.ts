@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
-import { GUID_BYTES } from "../format/catalog_record.ts";
+import { GUID_BYTES, NO_HEAD } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
@@ -130,8 +130,8 @@ export class Volumes {
   /** All volumes, in the order they were made. */
   listVolumes(): VolumeStatus[] {
     return this.catalog.volumes().map(({ id, branch, ...volume }) => {
-      const cells = this.open.get(id)?.referencedCells ?? this.catalog.branch(branch).cells;
-      return { ...volume, referencedBytes: cells * CELL_BYTES };
+      const { cells, inodes } = this.open.get(id)?.head ?? this.catalog.branch(branch);
+      return { ...volume, referencedBytes: cells * CELL_BYTES, inodes };
     });
   }
 
@@ -144,7 +144,7 @@ export class Volumes {
     const blockBytes = blockBytesOf(properties.blockBytes ?? store.blockBytes);
     checkRedundancy(store.redundancy, blockBytes);
     this.commit("write", () => {
-      const branch = { originBranch: 0, originSequence: 0, root: 0, birth: 0, cells: 0 };
+      const branch = { ...NO_HEAD, originBranch: 0, originSequence: 0 };
       const head = this.addVolume({ ...DEFAULT_PROPERTIES, ...given, name, blockBytes }, branch);
       this.engine.store.openBranch(head);
       this.engine.store.storeHeads();
@@ -157,7 +157,7 @@ export class Volumes {
     volume: Required<VolumeProperties> & { readonly name: string },
     branch: Omit<Parameters<Engine["store"]["catalog"]["addBranch"]>[0], "volume">,
   ): number {
-    const record = { ...volume, quotaFiles: 0, created: this.engine.runtime.now(), branch: 0 };
+    const record = { ...volume, created: this.engine.runtime.now(), branch: 0 };
     const id = this.catalog.addVolume(record);
     const head = this.catalog.addBranch({ ...branch, volume: id });
     this.catalog.putVolume(id, { ...record, branch: head });
@@ -256,7 +256,7 @@ export class Volumes {
   }
 
   private keepHead(branch: number, sequence: number, name: string | null): void {
-    const { root, birth, cells } = this.catalog.branch(branch);
+    const { root, birth, cells, inodes } = this.catalog.branch(branch);
     const { runtime, store: { blocks: { nextId } } } = this.engine;
     const guid = new Uint8Array(GUID_BYTES);
     runtime.random(guid);
@@ -268,6 +268,7 @@ export class Volumes {
       root,
       birth,
       cells,
+      inodes,
       nextBlockId: nextId,
       hidden: false,
       history: name === null,
@@ -375,7 +376,7 @@ export class Volumes {
       return new DatasetRemoval(this.catalog, sequence).removeHead(branch);
     }
     const { id, ...record } = this.catalog.branch(branch);
-    this.catalog.putBranch(id, { ...record, root: 0, birth: 0, cells: 0 });
+    this.catalog.putBranch(id, { ...record, ...NO_HEAD });
   }
 
   /** Frees some of what deleted volumes and snapshots held; true where more waits. For idle time. */
@@ -394,6 +395,6 @@ export class Volumes {
 }
 
 /** What a branch begins with that is made from a snapshot. */
-export function branchFrom({ branch, sequence, root, birth, cells }: PlacedSnapshot) {
-  return { originBranch: branch, originSequence: sequence, root, birth, cells };
+export function branchFrom({ branch, sequence, root, birth, cells, inodes }: PlacedSnapshot) {
+  return { originBranch: branch, originSequence: sequence, root, birth, cells, inodes };
 }

@@ -42,3 +42,31 @@ Deno.test({
     assert.deepEqual(problems, []);
   },
 });
+
+Deno.test({
+  name: "quotas: EDQUOT in bytes and in files, as df shows; deleting works at their ends",
+  ignore: reason !== "",
+  async fn() {
+    await using vault = await MountedVault.create();
+    await vault.control("volume set", { name: "main", quotaBytes: 4_000_000, quotaFiles: 12 });
+    const full = "head -c 5000000 /dev/zero 2>/dev/null | dd of=big bs=100k 2>&1 || true";
+    assert.match(await vault.ok(full), /quota exceeded/i);
+    assert.ok(parseInt(await vault.ok("df -k --output=size . | tail -n 1")) <= 4_000_000 / 1024);
+    await vault.ok("rm big; sync; head -c 3000000 /dev/zero > big; rm big");
+    await vault.ok("for i in 1 2 3 4 5 6 7 8 9 10 11; do echo $i > f$i; done");
+    assert.match(await vault.ok("touch more 2>&1 || true"), /quota exceeded/i);
+    assert.match(await vault.ok("mkdir more 2>&1 || true"), /quota exceeded/i);
+    const files = () => vault.ok("df --output=itotal,iused,iavail . | tail -n 1 | xargs");
+    assert.equal(await files(), "12 12 0");
+    await vault.ok("ln f1 another; rm f2; touch more; rm f3 f4");
+    assert.equal(await files(), "12 10 2");
+    await vault.ok("sync more");
+    await vault.kill();
+    await vault.mount();
+    assert.equal(await files(), "12 10 2");
+    await vault.control("volume set", { name: "main", quotaBytes: 0, quotaFiles: 0 });
+    await vault.ok("mkdir -p a/b/c/d; head -c 5000000 /dev/zero > big");
+    const { problems } = await vault.control("check") as { problems: unknown[] };
+    assert.deepEqual(problems, []);
+  },
+});

@@ -25,6 +25,7 @@ import { Page } from "../../core/btree/page.ts";
 import { concat, viewOf } from "../../core/bytes.ts";
 import { directoryBytes, olderEpochsBytes, slot } from "../support/header_records.ts";
 import { padded, placeBytes } from "../support/place_bytes.ts";
+import { branch, snapshot, volume } from "../support/catalog_records.ts";
 import { furtherDecoders } from "../support/further_records.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_FUZZ_RUNS") ?? 400);
@@ -128,41 +129,6 @@ function inodeBytes(): Uint8Array {
 
 const direntBytes = () =>
   dirent.encodeDirent(new Uint8Array(300), text.encode("name"), { ino: 5, type: 8 });
-
-const volume: catalog.VolumeRecord = {
-  name: "photos ü",
-  branch: 7,
-  created: 1_700_000_000_000,
-  blockBytes: 16384,
-  quotaBytes: 2 ** 40,
-  quotaFiles: 1000,
-  readOnly: true,
-  accessTimes: "noatime",
-  compression: "zstd",
-  historySeconds: 3600,
-  historyPercent: 10,
-};
-
-const branch: catalog.BranchRecord = {
-  volume: 3,
-  originBranch: 2,
-  originSequence: 88,
-  root: 4000,
-  birth: 90,
-  cells: 1234,
-};
-
-const snapshot: catalog.SnapshotRecord = {
-  name: "before the upgrade",
-  time: 1_700_000_000_000,
-  root: 4000,
-  birth: 87,
-  cells: 1230,
-  nextBlockId: 4001,
-  hidden: true,
-  history: true,
-  guid: new Uint8Array(16).fill(6),
-};
 
 const deadRun: freeing.DeadRun = {
   branch: 3,

@@ -18,7 +18,13 @@ import { ArenaKernel } from "../support/arena_kernel.ts";
 import { DatasetModel, type ModelDataset, type ModelVolume } from "../support/dataset_model.ts";
 import { createKeyedVault, openKeyedVault } from "../support/keyed_vault.ts";
 import { RandomStream } from "../support/random_stream.ts";
-import { assertBlocks, dumpTree, RUN_BLOCKS_MAX, TreeWorkload } from "../support/tree_workload.ts";
+import {
+  assertBlocks,
+  countInodes,
+  dumpTree,
+  RUN_BLOCKS_MAX,
+  TreeWorkload,
+} from "../support/tree_workload.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_VOLUME_RUNS") ?? 30);
 const BLOCK_BYTES = 4096;
@@ -159,10 +165,12 @@ class World {
       const opened = this.volumes.openVolume(name);
       assert.equal(dumpTree(opened), volume.head.content, name);
       assertBlocks(opened, this.address);
+      assert.equal(opened.head.inodes, countInodes(opened));
       for (const { sequence, content } of volume.snapshots) {
         const snapshot = this.volumes.openSnapshot(name, sequence!);
         assert.equal(dumpTree(snapshot), content, `${name}, snapshot ${sequence}`);
         assertBlocks(snapshot, this.address);
+        assert.equal(snapshot.snapshot.inodes, countInodes(snapshot));
         snapshot.close();
       }
     }

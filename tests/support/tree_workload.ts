@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
 import { decodeExtent, emptyExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
-import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE } from "../../core/format/volume_key.ts";
+import {
+  encodeExtentKey,
+  encodeNodeKey,
+  EXTENT_KEY_BYTES,
+  KEY_TYPE,
+  keyIno,
+  NODE_KEY_BYTES,
+} from "../../core/format/volume_key.ts";
 import type { VolumeStore } from "../../core/volume/volume_store.ts";
 import type { RandomStream } from "./random_stream.ts";
 
 /** Keys that are no records of a filesystem: the check of those is not asked here. */
 const PLAIN_KEY = 250;
 const KEYS = 40;
+/** Of these some are counted as inodes, whatever their records hold. */
+const FIRST_INODE = 5000;
 const FILES = 8;
 /** Blocks of an extent at most. */
 export const RUN_BLOCKS_MAX = 4;
@@ -30,7 +39,10 @@ export class TreeWorkload {
   /** One change; not of blocks unless `withBlocks`. */
   change(volume: VolumeStore, withBlocks: boolean): void {
     if (withBlocks && this.stream.chance(0.4)) return this.rewriteFile(volume);
-    const key = new Uint8Array([PLAIN_KEY, this.stream.below(KEYS), 0, 0, 0, 0, 0]);
+    const number = this.stream.below(KEYS);
+    const key = this.stream.chance(0.4)
+      ? encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, FIRST_INODE + number)
+      : new Uint8Array([PLAIN_KEY, number, 0, 0, 0, 0, 0]);
     if (this.stream.chance(0.3)) volume.tree.delete(key);
     else {
       const value = new Uint8Array(this.stream.below(this.valueBytes));
@@ -73,7 +85,8 @@ function fillOf(id: number): number {
 export function dumpTree({ tree }: Pick<VolumeStore, "tree">): string {
   const lines: string[] = [];
   tree.scan(new Uint8Array(0), (key, value) => {
-    if (key[0] === PLAIN_KEY || key[0] === KEY_TYPE.extent) {
+    const isOurs = key[0] === KEY_TYPE.inode && keyIno(key) >= FIRST_INODE;
+    if (key[0] === PLAIN_KEY || key[0] === KEY_TYPE.extent || isOurs) {
       lines.push(`${key.toHex()}=${value.toHex()}`);
     }
     return true;
@@ -101,4 +114,11 @@ export function assertBlocks(volume: VolumeStore, address: number): void {
       if (block.some((byte) => byte !== expected)) assert.fail("a block has other bytes");
     }
   }
+}
+
+/** How many inodes a scan of a tree finds. */
+export function countInodes({ tree }: Pick<VolumeStore, "tree">): number {
+  let count = 0;
+  tree.scan(new Uint8Array([KEY_TYPE.inode]), (key) => key[0] === KEY_TYPE.inode && ++count > 0);
+  return count;
 }
