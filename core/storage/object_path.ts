@@ -16,7 +16,10 @@ const encoder = new TextEncoder();
 
 /** Where paths are limited, and who says so. */
 export type PathRules = Pick<ObjectStore, "provider"> & {
-  readonly capabilities: Pick<StoreCapabilities, "pathBytesMax" | "partBytesMax">;
+  readonly capabilities: Pick<
+    StoreCapabilities,
+    "pathBytesMax" | "partBytesMax" | "refusedCharacters"
+  >;
 };
 
 /**
@@ -49,8 +52,10 @@ function whyNoPath(path: string): string | undefined {
 
 function whyNotThere(
   path: string,
-  { provider, capabilities: { pathBytesMax, partBytesMax } }: PathRules,
+  { provider, capabilities: { pathBytesMax, partBytesMax, refusedCharacters = "" } }: PathRules,
 ): string | undefined {
+  const refused = [...refusedCharacters].find((it) => path.includes(it));
+  if (refused !== undefined) return `${provider} takes no "${refused}" in paths`;
   if (encoder.encode(path).length > pathBytesMax) {
     return `more than the ${pathBytesMax} bytes that ${provider} takes`;
   }

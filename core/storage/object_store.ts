@@ -128,6 +128,8 @@ export interface StoreCapabilities {
   readonly pathBytesMax: number;
   /** Bytes of one part of a path, between two `/`. */
   readonly partBytesMax: number;
+  /** Characters that no path may have here, because the provider takes them for others; none unless given. */
+  readonly refusedCharacters?: string;
   /** Bytes of all names and values of an object's metadata. */
   readonly metadataBytesMax: number;
 }

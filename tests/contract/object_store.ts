@@ -297,8 +297,12 @@ export const storeContract: Readonly<Record<string, StoreProperty>> = {
       "...",
       ".hidden",
       "~",
-      "a\\b",
     ];
+    const { refusedCharacters = "" } = store.capabilities;
+    if (!refusedCharacters.includes("\\")) odd.push("a\\b");
+    for (const refusedOne of refusedCharacters) {
+      await refused(store, store.put(`a${refusedOne}b`, text("x")), "invalid");
+    }
     for (const path of odd) {
       await store.put(path, text(path));
       assert.equal(await read(store, path), path);
