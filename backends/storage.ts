@@ -124,6 +124,10 @@ async function openStore(settings: ProviderSettings): Promise<ObjectStore> {
       const { openWasabiObjects } = await import("./wasabi/object_store.ts");
       return await openWasabiObjects(settings);
     }
+    case "azure": {
+      const { openAzureObjects } = await import("./azure/object_store.ts");
+      return await openAzureObjects(settings);
+    }
     case "vault": {
       const { openVaultStore } = await import("./vault/open_vault.ts");
       return await openVaultStore(settings);

@@ -7,6 +7,7 @@
  * @module
  */
 import { FUSE, provide, withProgram } from "../examples/system_packages.ts";
+import { AZURITE_SERVER } from "./servers/azurite.ts";
 import { CEPH, CEPH_PACKAGES } from "./servers/ceph.ts";
 import { type ServerKind, startServers } from "./servers/shared.ts";
 import { type JunitCase, readJunit } from "./support/junit.ts";
@@ -29,7 +30,7 @@ const PACKAGES = [
 ];
 
 /** Started once for all files; a file that runs alone starts what it needs. */
-const SERVERS: readonly ServerKind[] = [CEPH];
+const SERVERS: readonly ServerKind[] = [CEPH, AZURITE_SERVER];
 
 /** A suite that has not ended by then hangs. */
 const SUITE_MINUTES_MAX = 40;

@@ -8,7 +8,8 @@ import {
 } from "../../core/storage/object_store.ts";
 import { failure } from "../remote/failure.ts";
 import { timeFor, within } from "../remote/time_limit.ts";
-import { type ObeyedConditions, type S3ObjectsConfig, TIME_LIMIT_SECONDS } from "./config.ts";
+import { TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
+import type { ObeyedConditions, S3ObjectsConfig } from "./config.ts";
 import { s3Failures } from "./failure.ts";
 
 /** A bucket, and how it is asked. */

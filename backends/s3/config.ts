@@ -1,5 +1,6 @@
 import { VaultError } from "../../core/errors.ts";
 import { checkInteger } from "../../core/runtime.ts";
+import { checkEndpoint, TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
 
 /** Where a server obeys `If-Match` and `If-None-Match`. */
 export type ObeyedConditions =
@@ -51,9 +52,6 @@ export interface S3ObjectsConfig {
   readonly timeLimitSeconds?: number;
 }
 
-/** Seconds that a provider may take to answer, unless a configuration says so. */
-export const TIME_LIMIT_SECONDS = 60;
-
 const BUCKET = /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i;
 const REGION = /^[a-z0-9-]{1,40}$/;
 
@@ -77,15 +75,4 @@ export function checkS3Config(config: S3ObjectsConfig, provider = "s3"): void {
     refuse("session token", "want an access key and a secret key with it");
   }
   checkInteger("timeLimitSeconds", config.timeLimitSeconds ?? TIME_LIMIT_SECONDS, [1, 3600]);
-}
-
-/** A URL of a server, which messages may quote: so it has neither credentials nor a query. */
-export function checkEndpoint(endpoint: string, provider: string): void {
-  const url = URL.parse(endpoint);
-  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.search === "" &&
-    url.username === "" && url.password === "" && url.hash === "";
-  if (isPlain) return;
-  throw new VaultError("invalid", "Cannot use endpoint: want https://HOST or http://HOST:PORT", {
-    provider,
-  });
 }

@@ -1,9 +1,10 @@
 import type { PutObjectCommandOutput } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import { VaultError } from "../../core/errors.ts";
-import { type ObjectCall, objectError, sizedChunks } from "../../core/storage/object_body.ts";
+import { type ObjectCall, objectError } from "../../core/storage/object_body.ts";
 import type { ObjectBody, ObjectInfo, PutOptions } from "../../core/storage/object_store.ts";
-import { type Part, partBytes, partsAtOnce, partsOf } from "../remote/parts.ts";
+import { type Part, partsAtOnce } from "../remote/parts.ts";
+import { uploadBody, type Uploaded } from "../remote/upload.ts";
 import {
   ask,
   conditionInput,
@@ -28,67 +29,31 @@ export interface Upload {
   readonly head: () => Promise<ObjectInfo | null>;
 }
 
-/** What came of it. */
-export type Uploaded = Written & { readonly size: number; readonly isInParts: boolean };
-
 /** Stores a body: as one, where it has no more bytes than a part, else in parts. */
-export async function uploadObject(bucket: S3Bucket, upload: Upload): Promise<Uploaded> {
-  const { call, body, options } = upload;
-  const giving = new AbortController();
-  const signals = [giving.signal, ...options.signal ? [options.signal] : []];
-  const size = options.size ?? (body instanceof Uint8Array ? body.length : undefined);
-  const chunks = sizedChunks(body, {
-    call,
-    size,
-    most: OBJECT_BYTES_MAX,
-    signal: AbortSignal.any(signals),
-  });
-  let sent = 0;
-  const counted = async function* () {
-    for await (const chunk of chunks) {
-      sent += chunk.length;
-      yield chunk;
-    }
-  };
-  const parts = partsOf(counted(), (index) => partBytes(index, size, RULES));
-  try {
-    const first = (await parts.next()).value!;
-    const written = first.isLast
-      ? await putWhole(bucket, upload, first.bytes)
-      : await putStream(bucket, upload, startingWith(first, parts), giving);
-    return { ...written, size: sent, isInParts: !first.isLast };
-  } finally {
-    await parts.return(undefined);
-  }
-}
-
-function putStream(
-  bucket: S3Bucket,
-  { call, options, commit }: Upload,
-  parts: AsyncIterable<Part>,
-  giving: AbortController,
-): Promise<Written> {
+export function uploadObject(bucket: S3Bucket, upload: Upload): Promise<Uploaded<Written>> {
+  const { call, options, commit } = upload;
   const request = { call, signal: options.signal };
-  return putParts(bucket, {
-    request,
-    condition: options,
-    commit,
-    description: descriptionInput(options),
-    parts,
-    atOnce: ({ bytes }) => partsAtOnce(bytes.length),
-    onFailure: (error) => giving.abort(error),
-    send: async ({ bytes }, target) => {
-      const command = new bucket.sdk.UploadPartCommand({ ...target, Body: bytes });
-      const limits = { ...request, bytes: bytes.length };
-      const { ETag } = await ask(bucket, limits, (it) => bucket.client.send(command, it));
-      return ETag ?? "";
-    },
+  return uploadBody({
+    ...upload,
+    rules: RULES,
+    whole: (bytes) => putWhole(bucket, upload, bytes),
+    inParts: (parts, onFailure) =>
+      putParts(bucket, {
+        request,
+        condition: options,
+        commit,
+        description: descriptionInput(options),
+        parts,
+        atOnce: ({ bytes }: Part) => partsAtOnce(bytes.length),
+        onFailure,
+        send: async ({ bytes }, target) => {
+          const command = new bucket.sdk.UploadPartCommand({ ...target, Body: bytes });
+          const limits = { ...request, bytes: bytes.length };
+          const { ETag } = await ask(bucket, limits, (it) => bucket.client.send(command, it));
+          return ETag ?? "";
+        },
+      }),
   });
-}
-
-async function* startingWith<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
-  yield first;
-  yield* rest;
 }
 
 async function putWhole(bucket: S3Bucket, upload: Upload, bytes: Uint8Array): Promise<Written> {

@@ -1,8 +1,11 @@
 /** Stores of every cloud provider on real servers, empty ones for each test. */
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { BlobServiceClient } from "@azure/storage-blob";
+import { openAzureObjects } from "../../backends/azure/object_store.ts";
 import { openS3Objects } from "../../backends/s3/object_store.ts";
 import type { S3ObjectsConfig } from "../../backends/s3/config.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
+import { AZURITE_SERVER, azuriteConnection } from "./azurite.ts";
 import { CEPH, CEPH_KEYS } from "./ceph.ts";
 import { type ServerKind, sharedServer } from "./shared.ts";
 
@@ -37,6 +40,15 @@ export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
       });
       await client.send(new CreateBucketCommand({ Bucket: bucket }));
       client.destroy();
+    },
+  },
+  azure: {
+    server: AZURITE_SERVER,
+    open: (url, container) =>
+      openAzureObjects({ container, connectionString: azuriteConnection(url) }),
+    make: async (url, container) => {
+      const service = BlobServiceClient.fromConnectionString(azuriteConnection(url));
+      await service.createContainer(container);
     },
   },
 };

@@ -82,3 +82,17 @@ export async function run(program: string, ...args: readonly string[]): Promise<
   if (success) return text(stdout);
   throw new Error(`${program} ended with code ${code}: ${text(stderr).slice(-2000)}`);
 }
+
+/**
+ * Why a package of npm cannot be run here; undefined: it can. It is fetched to Deno's cache on the first call. Only tests
+ * need such packages, so they are in no list of the product's.
+ */
+export function npmCached(specifier: string): string | undefined {
+  const { success } = new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--no-config", "--no-lock", specifier],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  return success ? undefined : `${specifier} cannot be fetched`;
+}

@@ -1,0 +1,347 @@
+import type { BlobGetPropertiesResponse, BlobItem, BlobPrefix } from "@azure/storage-blob";
+import type { Readable } from "node:stream";
+import { VaultError } from "../../core/errors.ts";
+import { type ObjectCall, objectError, rangeOf } from "../../core/storage/object_body.ts";
+import { listLimit } from "../../core/storage/object_page.ts";
+import { checkDescription, checkObjectPath, isObjectPath } from "../../core/storage/object_path.ts";
+import {
+  type Abortable,
+  DEFAULT_CONTENT_TYPE,
+  type GetOptions,
+  type ListOptions,
+  type ListPage,
+  type ObjectBody,
+  type ObjectContent,
+  type ObjectDescription,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutOptions,
+  type SignedUrlOptions,
+  type StoreCapabilities,
+  type WriteCondition,
+} from "../../core/storage/object_store.ts";
+import { arrivingBody, sizeInRange } from "../remote/body.ts";
+import { failure } from "../remote/failure.ts";
+import { inParallel } from "../remote/parallel.ts";
+import { checkExpiry } from "../remote/signed_url.ts";
+import { type AzureObjectsConfig, checkAzureConfig } from "./config.ts";
+import {
+  ask,
+  type AzureContainer,
+  azureMetadata,
+  conditionsOf,
+  connectContainer,
+  etagOf,
+  metadataOf,
+} from "./container.ts";
+import { azureFailures } from "./failure.ts";
+import { signedUrl } from "./signed_url.ts";
+import { OBJECT_BYTES_MAX, uploadObject } from "./upload.ts";
+
+const DELETED_AT_ONCE = 16;
+/** Between two looks at a copy that is not done at once. */
+const COPY_LOOK_MS = 200;
+
+/** What tells of an object, whichever call asked. */
+type Told = Pick<
+  BlobGetPropertiesResponse,
+  "contentLength" | "contentType" | "etag" | "lastModified" | "metadata" | "tagCount"
+>;
+
+/**
+ * Opens a container of Azure Blob Storage. Nothing is asked of it yet.
+ *
+ * @example
+ * ```ts ignore
+ * const store = await openAzureObjects({ container: "letters", account: "someone" });
+ * await store.put("2026/one.txt", new TextEncoder().encode("Dear Ada,"));
+ * ```
+ */
+export async function openAzureObjects(config: AzureObjectsConfig): Promise<ObjectStore> {
+  checkAzureConfig(config);
+  return new AzureObjectStore(await connectContainer(config));
+}
+
+class AzureObjectStore implements ObjectStore {
+  readonly name: string;
+  readonly provider = "azure";
+  readonly capabilities: StoreCapabilities = {
+    atomicCreate: true,
+    atomicMatch: true,
+    nested: true,
+    signedUrls: true,
+    objectBytesMax: OBJECT_BYTES_MAX,
+    pathBytesMax: 1024,
+    partBytesMax: 1024,
+    // Azure makes a slash of it.
+    refusedCharacters: "\\",
+    metadataBytesMax: 8192,
+  };
+  readonly #container: AzureContainer;
+  #isClosed = false;
+
+  constructor(container: AzureContainer) {
+    this.name = container.client.containerName;
+    this.#container = container;
+  }
+
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const call = this.#call("put", path);
+    checkDescription(options, this);
+    const { contentType = DEFAULT_CONTENT_TYPE, metadata = {}, tags = {} } = options;
+    const { etag, size, lastModified } = await uploadObject(this.#container, {
+      call,
+      body,
+      options,
+    });
+    return { path, size, etag, lastModified, contentType, metadata, tags };
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const call = this.#call("get", path);
+    rangeOf(Number.MAX_SAFE_INTEGER, options, call);
+    const { offset = 0, match, signal } = options;
+    const { milliseconds } = this.#container;
+    const condition = { match } as WriteCondition;
+    const blob = this.#blob(path);
+    const answer = await ask(this.#container, { call, signal, condition }, (abortSignal) => {
+      const limits = { abortSignal, conditions: conditionsOf(condition), maxRetryRequests: 0 };
+      return blob.download(offset, options.length, limits);
+    }).catch((error) => isBehindEmpty(error, options) ? null : Promise.reject(error));
+    if (answer === null) return await this.get(path, { match, signal });
+    const stream = answer.readableStreamBody as Readable;
+    const stop = () => void stream.destroy();
+    try {
+      const length = answer.contentLength!;
+      const info = await this.#infoOf(call, answer, { signal });
+      const size = sizeInRange(answer.contentRange) ?? length;
+      // Not every server refuses to begin at the end.
+      rangeOf(size, options, call);
+      const fail = (error: unknown) => failure(error, call, azureFailures, { signal });
+      const arriving = { call, chunks: stream, length, stop, failure: fail, milliseconds, signal };
+      return {
+        info: { ...info, size },
+        offset,
+        length,
+        body: arrivingBody(arriving),
+      };
+    } catch (error) {
+      stop();
+      throw error;
+    }
+  }
+
+  async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
+    const call = this.#call("head", path);
+    const answer = await this.#propertiesOf(call, { signal });
+    return answer && await this.#infoOf(call, answer, { signal });
+  }
+
+  async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    const call = this.#call("describe", path);
+    checkDescription(change, this);
+    const { contentType, metadata, tags, signal } = change;
+    const request = { call, signal };
+    const blob = this.#blob(path);
+    const told = await this.#propertiesOf(call, { signal });
+    if (told === null) throw objectError("missing", call, "there is no such object");
+    let etag = etagOf(told.etag);
+    // Each of the two gives it another etag, and obeys the one before.
+    const next = () => ({ conditions: conditionsOf({ match: etag }) });
+    if (metadata !== undefined) {
+      const answer = await ask(
+        this.#container,
+        request,
+        (abortSignal) => blob.setMetadata(azureMetadata(metadata), { ...next(), abortSignal }),
+      );
+      etag = etagOf(answer.etag);
+    }
+    if (contentType !== undefined) {
+      const headers = headersAfter(told, contentType);
+      await ask(
+        this.#container,
+        request,
+        (abortSignal) => blob.setHTTPHeaders(headers, { ...next(), abortSignal }),
+      );
+    }
+    if (tags !== undefined) {
+      await ask(
+        this.#container,
+        request,
+        (abortSignal) => blob.setTags({ ...tags }, { abortSignal }),
+      );
+    }
+    const info = await this.head(path, { signal });
+    if (info === null) throw objectError("missing", call, "there is no such object");
+    return info;
+  }
+
+  async delete(
+    path: string,
+    { match, signal }: Abortable & { readonly match?: string } = {},
+  ): Promise<void> {
+    const call = this.#call("delete", path);
+    const condition = { match } as WriteCondition;
+    const conditions = conditionsOf(condition);
+    try {
+      await ask(
+        this.#container,
+        { call, signal, condition },
+        (abortSignal) =>
+          this.#blob(path).delete({ abortSignal, conditions, deleteSnapshots: "include" }),
+      );
+    } catch (error) {
+      if (!isMissing(error) || match !== undefined) throw error;
+    }
+  }
+
+  async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    for (const path of paths) this.#call("delete", path);
+    let first: unknown;
+    await inParallel(
+      paths,
+      { atOnce: () => DELETED_AT_ONCE },
+      (path) =>
+        this.delete(path, options).catch((error) => {
+          first ??= error;
+        }),
+    );
+    if (first !== undefined) throw first;
+  }
+
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    const call = this.#openCall("list", this.name);
+    const { prefix, delimited, cursor, signal } = options;
+    const paging = { maxPageSize: listLimit(options, this.provider), continuationToken: cursor };
+    const { client } = this.#container;
+    const { value } = await ask(this.#container, { call, signal }, (abortSignal) => {
+      const limits = { prefix, abortSignal };
+      return delimited
+        ? client.listBlobsByHierarchy("/", limits).byPage(paging).next()
+        : client.listBlobsFlat(limits).byPage(paging).next();
+    });
+    const { segment, continuationToken } = value;
+    const items: BlobItem[] = segment.blobItems;
+    const prefixes: BlobPrefix[] = segment.blobPrefixes ?? [];
+    return {
+      // No call could name others.
+      objects: items.filter(({ name }) => isObjectPath(name)).map(({ name, properties }) => ({
+        path: name,
+        size: properties.contentLength ?? 0,
+        etag: etagOf(properties.etag),
+        lastModified: properties.lastModified,
+      })),
+      prefixes: prefixes.map(({ name }) => name),
+      cursor: continuationToken || null,
+    };
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    const call = this.#call("copy", from);
+    const target = this.#call("copy to", to);
+    const { signal } = options;
+    const info = await this.head(from, { signal });
+    if (info === null) throw objectError("missing", call, "there is no such object");
+    const request = { call: target, signal, condition: options, bytes: info.size };
+    await ask(this.#container, request, async (abortSignal) => {
+      const copying = await this.#blob(to).beginCopyFromURL(this.#blob(from).url, {
+        abortSignal,
+        conditions: conditionsOf(options),
+        sourceConditions: conditionsOf({ match: info.etag }),
+        // Copies have the tags that they are given.
+        tags: Object.keys(info.tags).length > 0 ? { ...info.tags } : undefined,
+        intervalInMs: COPY_LOOK_MS,
+      });
+      abortSignal.addEventListener("abort", () => copying.stopPolling(), { once: true });
+      await copying.pollUntilDone();
+    });
+    const copied = await this.head(to, { signal });
+    if (copied === null) throw objectError("conflict", target, "it has been deleted meanwhile");
+    return copied;
+  }
+
+  async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
+    const call = this.#call("sign a URL of", path);
+    checkExpiry(options, call);
+    return await signedUrl(this.#container, call, options);
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return Promise.resolve();
+  }
+
+  #openCall(operation: string, path: string): ObjectCall {
+    const { provider } = this;
+    if (!this.#isClosed) return { provider, operation, path };
+    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
+  }
+
+  #call(operation: string, path: string): ObjectCall {
+    const call = this.#openCall(operation, path);
+    checkObjectPath(path, this);
+    return call;
+  }
+
+  #blob(path: string) {
+    return this.#container.client.getBlockBlobClient(path);
+  }
+
+  async #propertiesOf(call: ObjectCall, { signal }: Abortable) {
+    try {
+      return await ask(
+        this.#container,
+        { call, signal },
+        (abortSignal) => this.#blob(call.path).getProperties({ abortSignal }),
+      );
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+
+  async #infoOf(call: ObjectCall, told: Told, { signal }: Abortable): Promise<ObjectInfo> {
+    const tags = told.tagCount
+      ? await ask(
+        this.#container,
+        { call, signal },
+        (abortSignal) => this.#blob(call.path).getTags({ abortSignal }),
+      )
+      : { tags: {} };
+    return {
+      path: call.path,
+      size: told.contentLength ?? 0,
+      etag: etagOf(told.etag),
+      lastModified: told.lastModified!,
+      contentType: told.contentType ?? DEFAULT_CONTENT_TYPE,
+      metadata: metadataOf(told.metadata),
+      tags: tags.tags,
+    };
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof VaultError && error.kind === "missing";
+}
+
+/** An empty object has no first byte. */
+function isBehindEmpty(error: unknown, { offset = 0, length }: GetOptions): boolean {
+  if (!(error instanceof VaultError) || offset > 0 || length === undefined) return false;
+  return (error.cause as Error).name === "InvalidRange";
+}
+
+/** All headers are said at once. */
+function headersAfter(told: BlobGetPropertiesResponse, contentType: string) {
+  return {
+    blobContentType: contentType,
+    blobCacheControl: told.cacheControl,
+    blobContentDisposition: told.contentDisposition,
+    blobContentEncoding: told.contentEncoding,
+    blobContentLanguage: told.contentLanguage,
+    blobContentMD5: told.contentMD5,
+  };
+}
