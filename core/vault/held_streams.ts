@@ -75,7 +75,7 @@ export async function* heldStream(
 
 /** The parts of a stream: each is what was sent, as far as that can be told without the key. */
 async function* checkedParts(
-  { engine, lease }: StreamParts,
+  { engine, lease, giveBack }: StreamParts,
   bytes: StreamBytes,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const input = new StreamInput(bytes);
@@ -97,6 +97,6 @@ async function* checkedParts(
     }
   } finally {
     await input.cancel().catch(() => {}); // who writes may be gone already
-    memory.release();
+    giveBack(memory);
   }
 }

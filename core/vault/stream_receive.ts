@@ -103,7 +103,7 @@ export class StreamReceive {
       throw error;
     } finally {
       this.#queue.wipe();
-      this.#lease.release();
+      this.#parts.giveBack(this.#lease);
     }
   }
 
@@ -189,6 +189,7 @@ export class StreamReceive {
     const begun = receiving.find(this.#name);
     const goesOn = begun !== null && isSamePoint(begun, begin);
     if (!goesOn && begin.position.length > 0) throw cannotGoOn(this.#name, begun);
+    if (!goesOn) receiving.check(this.#name, begin);
     if (!goesOn && begun !== null) receiving.abandon(begun);
     const receive = goesOn ? begun : receiving.begin(this.#name, begin);
     this.#begin = begin;
@@ -241,6 +242,8 @@ export class StreamReceive {
   async #leave(): Promise<void> {
     if (this.#volume === null) return;
     try {
+      // Whatever comes: nothing may be sealed out of memory that is somebody else's by then.
+      this.#target?.settle();
       await whenFree(this.#parts.enter, () => {
         this.#noteNow();
         this.#closeTree();

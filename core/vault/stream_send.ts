@@ -43,7 +43,9 @@ export interface StreamParts {
   readonly engine: Engine;
   readonly volumes: Volumes;
   readonly keys: VaultKeys;
+  /** Kernel memory, until it is given back, or the vault is closed. */
   readonly lease: () => MemoryLease;
+  readonly giveBack: (lease: MemoryLease) => void;
 }
 
 /** The key of a stream that is made. The caller wipes it. */
@@ -60,7 +62,7 @@ export async function sendingKey(
 /** A snapshot that is being sent: its frames, and what has to stay while it is. */
 export class StreamSend {
   readonly salt: Uint8Array<ArrayBuffer>;
-  readonly #lease: MemoryLease;
+  readonly #giveBack: () => void;
   readonly #held: SnapshotStore[] = [];
   readonly #source: StreamSource;
   readonly #frames: Generator<Uint8Array<ArrayBuffer>>;
@@ -75,7 +77,8 @@ export class StreamSend {
     const { engine, volumes } = parts;
     const { volume, from, progress } = what;
     this.salt = sealing.salt;
-    this.#lease = parts.lease();
+    const memory = parts.lease();
+    this.#giveBack = () => parts.giveBack(memory);
     try {
       const snapshot = this.#hold(volumes, volume, what.snapshot);
       const base = from === undefined ? null : this.#hold(volumes, volume, from);
@@ -90,9 +93,9 @@ export class StreamSend {
         compression: volumes.recordOf(volume).compression,
         name: snapshot.name,
       };
-      const seal = new StreamSeal(engine.kernel, this.#lease, sealing.salt);
+      const seal = new StreamSeal(engine.kernel, memory, sealing.salt);
       seal.useKey(sealing.key);
-      const address = this.#lease.reserve(CONTENT_BYTES_MAX);
+      const address = memory.reserve(CONTENT_BYTES_MAX);
       this.#source = new StreamSource({ engine, snapshot, base, begin, address });
       this.#frames = sealFrames(seal, this.#source.pieces(decodePosition(resume)));
       const total = base === null && resume.length === 0 ? begin.referencedBytes : 0;
@@ -126,7 +129,7 @@ export class StreamSend {
   /** Lets everything go that was held. Idempotent. */
   close(): void {
     for (const store of this.#held.splice(0)) store.close();
-    this.#lease.release();
+    this.#giveBack();
   }
 }
 

@@ -1,6 +1,7 @@
 import { wipe } from "../bytes.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
+import type { MemoryLease } from "../fs/memory_lease.ts";
 import { printToken } from "../format/stream_head.ts";
 import { nextTurn } from "../turn.ts";
 import { Receiving } from "../volume/receiving.ts";
@@ -57,6 +58,7 @@ export class VaultStreams {
   readonly #receiving: Receiving;
   /** Volumes that something is being received into. */
   readonly #busy = new Set<string>();
+  #closed = false;
   /**
    * Received bytes after which what has arrived is made durable. Tests lower it.
    *
@@ -72,7 +74,22 @@ export class VaultStreams {
   constructor(parts: VolumesParts, keys: VaultKeys) {
     const { engine, volumes, views } = parts;
     this.#parts = parts;
-    this.#stream = { engine, volumes, keys, lease: () => views.lease() };
+    const leases = new Set<MemoryLease>();
+    const lease = () => {
+      const made = views.lease();
+      leases.add(made);
+      return made;
+    };
+    const giveBack = (made: MemoryLease) => {
+      made.release();
+      leases.delete(made);
+    };
+    // Streams that nobody has read to their end or cancelled: their keys lie in this memory.
+    engine.wipers.push(() => {
+      this.#closed = true;
+      leases.forEach(giveBack);
+    });
+    this.#stream = { engine, volumes, keys, lease, giveBack };
     this.#receiving = new Receiving(engine, volumes);
   }
 
@@ -96,7 +113,7 @@ export class VaultStreams {
             return controller.enqueue(sending.salt);
           }
           const open = sending;
-          const chunk = await whenFree(this.#parts.enter, () => open.next());
+          const chunk = await whenFree(this.#parts.enter, () => this.#next(open));
           if (chunk !== null) controller.enqueue(chunk);
           else {
             open.close();
@@ -110,6 +127,11 @@ export class VaultStreams {
       },
       cancel: () => sending?.close(),
     });
+  }
+
+  #next(sending: StreamSend): Uint8Array<ArrayBuffer> | null {
+    if (!this.#closed) return sending.next();
+    throw new VaultError("invalid", "Cannot go on sending: the vault is closed");
   }
 
   async #begin(

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { createKeyedVault, fixedKeys } from "../../tests/support/keyed_vault.ts";
+import { vaultStreamKey } from "../crypto/stream_seal.ts";
 import { subkey } from "../crypto/hkdf.ts";
 import { MIB } from "../limits.ts";
 
@@ -24,4 +25,25 @@ Deno.test("vault: a closed one leaves no data, no name and no name key in kernel
   assert.deepEqual([holds(SECRET), holds(NAME), holds(key)], [true, true, true]);
   await vault.close();
   assert.deepEqual([holds(SECRET), holds(NAME), holds(key)], [false, false, false]);
+});
+
+Deno.test("vault: a closed one leaves nothing of a stream that nobody has read to its end", async () => {
+  arena.reset();
+  const vault = await createKeyedVault({ medium: new MemoryStorage({}), kernel: arena });
+  const content = new Uint8Array(3_000_000).map((_, i) => SECRET[i % SECRET.length]);
+  await vault.files.writeFile("/file", content);
+  await vault.snapshots.create("main", "monday");
+  const reader = vault.streams.send("main", "monday").getReader();
+  const { value: salt } = await reader.read();
+  for (let i = 0; i < 2; i++) await reader.read();
+  const key = vaultStreamKey(fixedKeys().epochs[0].masterKey, salt!);
+  assert.deepEqual([holds(SECRET), holds(key)], [true, true]);
+  await vault.close();
+  assert.deepEqual([holds(SECRET), holds(key)], [false, false]);
+  await assert.rejects(
+    (async () => {
+      while (!(await reader.read()).done);
+    })(),
+    { kind: "invalid" },
+  );
 });

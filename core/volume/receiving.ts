@@ -58,11 +58,17 @@ export class Receiving {
     ) ?? null;
   }
 
-  /** Begins. A difference wants a volume that has its base and was not changed since. */
-  begin(name: string, snapshot: ReceivedSnapshot): PlacedReceive {
+  /** Throws unless a snapshot can be received: a difference wants a volume that has its base and was not changed since. */
+  check(name: string, snapshot: ReceivedSnapshot): PlacedSnapshot | null {
     this.volumes.checkChangeable();
     const base = this.baseOf(name, snapshot);
     if (base === null) this.volumes.checkFree(name);
+    return base;
+  }
+
+  /** Begins. */
+  begin(name: string, snapshot: ReceivedSnapshot): PlacedReceive {
+    const base = this.check(name, snapshot);
     const volume = base === null ? NO_VOLUME : this.volumes.recordOf(name).id;
     const record: ReceiveRecord = {
       guid: snapshot.guid,
@@ -174,9 +180,7 @@ export class Receiving {
 
   /** Everything has arrived: shows it, in one root. Its tree is closed. */
   finish(receive: PlacedReceive, name: string, snapshot: ReceivedSnapshot): void {
-    this.volumes.checkChangeable();
-    const base = this.baseOf(name, snapshot);
-    if (base === null) this.volumes.checkFree(name);
+    const base = this.check(name, snapshot);
     const runs = base === null ? null : this.runsToMove(name, receive, base);
     this.volumes.commit("write", (sequence) => {
       const branch = base === null

@@ -16,6 +16,8 @@ export const GOLDEN_VAULTS: readonly GoldenVault[] = [
   { name: "1+0", file: goldenFile("provisional"), redundancy: { k: 1, m: 0 } },
   { name: "2+1", file: goldenFile("provisional-2+1"), redundancy: { k: 2, m: 1 } },
 ];
+/** The snapshot of the first of them, sealed under its key. */
+export const GOLDEN_STREAM = new URL("./provisional.stream", import.meta.url);
 /** A vault that is kept for ever once its format is released. */
 export interface GoldenVault {
   readonly name: string;
@@ -87,14 +89,18 @@ export async function unpack(packed: Uint8Array<ArrayBuffer>): Promise<SparseByt
   return content;
 }
 
-/** Opens a copy of the vault read-only. */
-export function openGolden(content: SparseBytes, passphrase = GOLDEN_PASSPHRASE): Promise<Vault> {
+/** Opens a copy of the vault, for reading unless said. */
+export function openGolden(
+  content: SparseBytes,
+  passphrase = GOLDEN_PASSPHRASE,
+  readOnly = true,
+): Promise<Vault> {
   goldenArena.reset();
-  const medium = new MemoryStorage({ content: content.fork(), readOnly: true });
+  const medium = new MemoryStorage({ content: content.fork(), readOnly });
   const parts = { medium, kernel: goldenArena, runtime: new FakeRuntime(3) };
   return openVault(parts, {
     secret: { passphrase: text(passphrase) },
     profiles: [FAST_KDF],
-    readOnly: true,
+    readOnly,
   });
 }

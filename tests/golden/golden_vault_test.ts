@@ -16,7 +16,9 @@ import {
   GOLDEN_LOCK_PASSPHRASE,
   GOLDEN_LOCKED,
   GOLDEN_OLD_FILE,
+  GOLDEN_PASSPHRASE,
   GOLDEN_SNAPSHOT,
+  GOLDEN_STREAM,
   GOLDEN_VAULTS,
   goldenArena,
   openGolden,
@@ -72,6 +74,19 @@ for (const { name, file } of GOLDEN_VAULTS) {
     }
   });
 }
+
+Deno.test("golden stream: the vault receives it as what its snapshot was", async () => {
+  const vault = await openGolden(await golden(), GOLDEN_PASSPHRASE, false);
+  const stream = new Blob([readFileSync(GOLDEN_STREAM)]).stream();
+  const { snapshot, whole } = await vault.streams.receive("restored", stream);
+  assert.deepEqual([snapshot, whole], [GOLDEN_SNAPSHOT, true]);
+  await using restored = await vault.volumes.open("restored");
+  const held = { ...GOLDEN_LOCKED, [GOLDEN_OLD_FILE.name]: GOLDEN_OLD_FILE };
+  for (const [name, { length, fill }] of Object.entries(held)) {
+    assert.deepEqual(await restored.files.readFile(`/${name}`), new Uint8Array(length).fill(fill));
+  }
+  assert.deepEqual((await checkVault(vault)).problems, []);
+});
 
 Deno.test("golden vault: its snapshot and the clone of it hold what was deleted since", async () => {
   const vault = await openGolden(await golden());

@@ -9,6 +9,7 @@ import { CELL_BYTES, MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { createVault } from "../../core/vault/vault.ts";
 import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
+import { bytesOf } from "../support/cut_stream.ts";
 import { FakeRuntime } from "../support/fake_runtime.ts";
 import { FileActions } from "../support/file_actions.ts";
 import { FAST_KDF, text } from "../support/header_world.ts";
@@ -21,13 +22,20 @@ import {
   GOLDEN_OLD_FILE,
   GOLDEN_PASSPHRASE,
   GOLDEN_SNAPSHOT,
+  GOLDEN_STREAM,
   GOLDEN_VAULTS,
   goldenArena,
   openGolden,
   pack,
 } from "./golden_vault.ts";
 
-async function make(redundancy: Redundancy): Promise<SparseBytes> {
+interface Made {
+  readonly content: SparseBytes;
+  /** Of the snapshot, before files in it are locked. */
+  readonly stream: Uint8Array;
+}
+
+async function make(redundancy: Redundancy): Promise<Made> {
   goldenArena.reset();
   const content = new SparseBytes(CELL_BYTES);
   const medium = new MemoryStorage({ content });
@@ -47,6 +55,7 @@ async function make(redundancy: Redundancy): Promise<SparseBytes> {
     await vault.files.writeFile(name, new Uint8Array(length).fill(fill));
   }
   vault.opened.volumes.snapshot(MAIN_VOLUME, GOLDEN_SNAPSHOT);
+  const stream = await bytesOf(vault.streams.send(MAIN_VOLUME, GOLDEN_SNAPSHOT));
   vault.opened.volumes.clone(MAIN_VOLUME, GOLDEN_SNAPSHOT, GOLDEN_CLONE);
   vault.fileSystem.unlink(1, named(GOLDEN_OLD_FILE.name));
   for (const [name, { length, fill, compression = "none" }] of Object.entries(GOLDEN_FILES)) {
@@ -59,7 +68,7 @@ async function make(redundancy: Redundancy): Promise<SparseBytes> {
     await vault.files.lock(name, { passphrase: GOLDEN_LOCK_PASSPHRASE, kdf: FAST_KDF });
   }
   await vault.close();
-  return content;
+  return { content, stream };
 }
 
 /** True where the newest root opens and is clean. */
@@ -91,9 +100,10 @@ async function neededCells(content: SparseBytes): Promise<number[]> {
 }
 
 for (const { name, file, redundancy } of GOLDEN_VAULTS) {
-  const content = await make(redundancy);
+  const { content, stream } = await make(redundancy);
   const cells = await neededCells(content);
   const packed = await pack(content, cells);
   Deno.writeFileSync(file, packed);
+  if (file === GOLDEN_VAULTS[0].file) Deno.writeFileSync(GOLDEN_STREAM, stream);
   console.log(`${name}: ${cells.length} cells, ${packed.length} bytes`);
 }
