@@ -133,7 +133,7 @@ export type { HeldReport } from "./core/vault/held_streams.ts";
 export type { StreamBytes } from "./core/vault/stream_frames.ts";
 export type { ReceiveOptions, ReceiveReport } from "./core/vault/stream_receive.ts";
 export type { SendOptions, StreamSecret } from "./core/vault/stream_send.ts";
-export { VaultStreams } from "./core/vault/vault_streams.ts";
+export { type ReceiveStatus, VaultStreams } from "./core/vault/vault_streams.ts";
 export { type FreeOptions, VaultVolumes } from "./core/vault/vault_volumes.ts";
 export type { AccessTimes, Compression } from "./core/format/catalog_record.ts";
 export { outdatedSnapshots, parseRetention } from "./core/volume/retention.ts";

@@ -56,9 +56,18 @@ export interface VaultDescription {
   readonly skippedRoots: readonly number[];
   /** The newest root that this device remembers, and when it noted it; null where it does not. */
   readonly remembered: { readonly sequence: number; readonly seen: string } | null;
+  /** Snapshots that were not received to their end. */
+  readonly receives: readonly ReceiveRow[];
   readonly volumes: readonly VolumeRow[];
   /** Of all volumes. */
   readonly snapshots: readonly VolumeSnapshotRow[];
+}
+
+/** A snapshot on its way into a volume, or interrupted there. */
+export interface ReceiveRow {
+  readonly volume: string;
+  readonly began: string;
+  readonly contentBytes: number;
 }
 
 /** Describes an open vault. */
@@ -90,6 +99,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     replayed,
     skippedRoots,
     remembered: rememberedBy(vault),
+    receives: vault.streams.receives().map((each) => ({ ...each, began: isoTime(each.began) })),
     volumes: volumeRows(vault),
     snapshots: volumeSnapshotRows(vault),
   };

@@ -90,6 +90,10 @@ export function infoText(
   if (report.replayed > 0) {
     rows.push(["recovered", `${plural(report.replayed, "transaction")}: it was not closed`]);
   }
+  for (const { volume, began, contentBytes } of report.receives) {
+    const arrived = `${formatSize(contentBytes)} for ${printable(volume)} since ${began}`;
+    rows.push(["receiving", `${arrived}; "receive" goes on with it or gives it up`]);
+  }
   rows.push(["scrub", scrubRowText(report.scrub)]);
   if (report.rescatter !== null) rows.push(["re-scatter", rescatterRowText(report.rescatter)]);
   const repairs = repairsText(report.redundancy);

@@ -25,6 +25,16 @@ import {
 import { whenFree } from "./transactions.ts";
 import type { VolumesParts } from "./vault_volumes.ts";
 
+/** What is on its way into a volume, or was interrupted. */
+export interface ReceiveStatus {
+  /** The volume that gets it, which may not be there yet. */
+  readonly volume: string;
+  /** When it began, milliseconds since 1970. */
+  readonly began: number;
+  /** Bytes of files' content that have arrived, as far as they were made durable. */
+  readonly contentBytes: number;
+}
+
 /** Chunks that are made before others get their turn: a mebibyte. */
 const CHUNKS_PER_TURN = 3;
 
@@ -207,6 +217,13 @@ export class VaultStreams {
     return ReadableStream.from(
       heldStream({ ...this.#parts, ...this.#stream }, { volume, name }),
     );
+  }
+
+  /** What is on its way into volumes, or was interrupted: it takes space until it goes on or is given up. */
+  receives(): ReceiveStatus[] {
+    return this.#receiving.list().map(({ volume, receive: { began, contentBytes } }) => {
+      return { volume, began, contentBytes };
+    });
   }
 
   /** What `send` takes as `resume`, to go on with what was interrupted on its way into a volume; null: nothing was. */

@@ -114,9 +114,12 @@ Deno.test("streams: a stream that goes on elsewhere is refused; one from the sta
   await from.vault.snapshots.create("main", "tuesday");
   const other = from.vault.streams.send("main", "tuesday", { resume: early });
   await assert.rejects(bytesOf(other), { kind: "invalid" });
+  assert.deepEqual(streams.receives().map(({ volume }) => volume), ["copy"]);
+  assert.ok(streams.receives()[0].contentBytes > MIB);
   await receive(to.vault, "copy", bytes);
   await assertSame(from, to, "monday");
   assert.equal(await streams.resumeToken("copy"), null);
+  assert.deepEqual(streams.receives(), []);
 });
 
 Deno.test("streams: a difference costs what changed", async () => {

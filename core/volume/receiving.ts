@@ -50,12 +50,17 @@ export class Receiving {
     return this.engine.store.catalog;
   }
 
-  /** What was begun for a volume of this name, and has not come to its end; null: nothing. */
+  /** All that was begun and has not come to its end, and the volume that it is for. */
+  list(): { readonly volume: string; readonly receive: PlacedReceive }[] {
+    const names = new Map(this.catalog.volumes().map(({ id, name }) => [id, name]));
+    return this.catalog.receives().map((receive) => {
+      return { volume: names.get(receive.volume) ?? receive.name, receive };
+    });
+  }
+
+  /** What was begun for a volume of this name; null: nothing. */
   find(name: string): PlacedReceive | null {
-    const { id } = this.catalog.volumes().find((volume) => volume.name === name) ?? { id: -1 };
-    return this.catalog.receives().find((receive) =>
-      receive.volume === NO_VOLUME ? receive.name === name : receive.volume === id
-    ) ?? null;
+    return this.list().find(({ volume }) => volume === name)?.receive ?? null;
   }
 
   /** Throws unless a snapshot can be received: a difference wants a volume that has its base and was not changed since. */

@@ -80,6 +80,7 @@ Deno.test("cli: a stream in a file is noise, opens with the vault's key, and goe
   assert.match(cut.stderr, /what has arrived is kept/);
   const listed = await world.ok("volume", "list", world.medium, ...world.opens);
   assert.ok(!listed.includes("copy"), "nothing is seen of it");
+  assert.match(await world.ok("info", world.medium, ...world.opens), /receiving .* for copy since/);
   const { token } = await world.json<{ token: string }>(
     "receive",
     world.medium,
