@@ -112,7 +112,7 @@ Deno.test("library: a coordinate has eight axes and survives being encoded", asy
   assert.deepEqual([member, cells], [0, 2]);
   assert.deepEqual([segment, slot], [Math.floor(cell / 1024), Math.floor(cell % 1024 / 16)]);
   assert.deepEqual(coordinate.fractal, { kind: "data", level: 0 });
-  assert.deepEqual(coordinate.phase, { codec: "raw", length: 5000 });
+  assert.deepEqual(coordinate.phase, { codec: "raw", length: 5000, stored: 5000 });
   assert.deepEqual(coordinate.topological, { id: firstId });
   assert.deepEqual(coordinate.holographic, { k: 1, m: 0, missing: [] });
   assert.equal(coordinate.temporal.epoch, 1);
