@@ -23,7 +23,7 @@ import process from "node:process";
 import { VaultError } from "../core/errors.ts";
 import { settingsFrom } from "../core/objects/environment.ts";
 import type { ObjectStorage } from "../core/objects/object_storage.ts";
-import type { ProviderSettings, StorageSettings } from "../core/objects/settings.ts";
+import type { SingleSettings, StorageSettings } from "../core/objects/settings.ts";
 import { settingsIn } from "../core/objects/settings_text.ts";
 import type { ObjectStore } from "../core/storage/object_store.ts";
 
@@ -41,6 +41,7 @@ export {
   type FileContent,
   ObjectStorage,
   type ObjectStorageParts,
+  type ProviderHealth,
   type UploadData,
   type UploadOptions,
   type UrlOptions,
@@ -49,6 +50,7 @@ export type { PatternRule, Route, RoutingRules } from "../core/objects/routing.t
 export type {
   AzureSettings,
   BucketSettings,
+  FailoverSettings,
   GcsSettings,
   LocalSettings,
   MemorySettings,
@@ -106,7 +108,7 @@ async function storageFrom(settings: unknown, source: string): Promise<ObjectSto
 }
 
 /** Opens what the settings of a provider name. */
-async function openStore(settings: ProviderSettings): Promise<ObjectStore> {
+async function openStore(settings: SingleSettings): Promise<ObjectStore> {
   switch (settings.type) {
     case "local": {
       const { openLocalObjects } = await import("./local/object_store.ts");
@@ -152,6 +154,7 @@ export type SharedStorage = Pick<
   | "getInfo"
   | "getUrl"
   | "list"
+  | "health"
   | "copy"
   | "move"
 >;
@@ -184,6 +187,7 @@ export const storage: SharedStorage = {
   exists: async (...args) => await (await shared()).exists(...args),
   getInfo: async (...args) => await (await shared()).getInfo(...args),
   getUrl: async (...args) => await (await shared()).getUrl(...args),
+  health: async (...args) => await (await shared()).health(...args),
   list: async (...args) => await (await shared()).list(...args),
   copy: async (...args) => await (await shared()).copy(...args),
   move: async (...args) => await (await shared()).move(...args),

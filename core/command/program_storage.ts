@@ -26,6 +26,7 @@ export function addStorageVerbs(program: Command, host: Host): void {
   storage.helpCommand(false);
   addTransfers(storage, host);
   addLooks(storage, host);
+  addHealth(storage, host);
   addChanges(storage, host);
 }
 
@@ -105,6 +106,18 @@ function addLooks(storage: Command, host: Host): void {
     const { explain } = await verbs();
     const row = await explain({ host, options: flags }, path);
     await print(host, flags, row, ({ provider, rule }) => `${provider} (${rule})\n`);
+  });
+}
+
+function addHealth(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("health")).description("ask every provider whether it is there"),
+    ["storage health", "storage health --provider archive --json"],
+  ).action(async (flags: Flags) => {
+    const { health, healthText, requireHealth } = await verbs();
+    const rows = await health({ host, options: flags });
+    await print(host, flags, rows, healthText);
+    requireHealth(rows);
   });
 }
 

@@ -7,7 +7,7 @@ import { VaultError } from "../errors.ts";
 import { isoTime } from "../dates.ts";
 import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type { FileInfo, ListedFile } from "../objects/file_info.ts";
-import type { ObjectStorage, UploadOptions } from "../objects/object_storage.ts";
+import type { ObjectStorage, ProviderHealth, UploadOptions } from "../objects/object_storage.ts";
 import type { FilePart } from "./file_parts.ts";
 import type { Host } from "./host.ts";
 import { formatSize, plural } from "./sizes.ts";
@@ -273,6 +273,36 @@ export async function explain(
 ): Promise<{ readonly path: string; readonly provider: string; readonly rule: string }> {
   // deno-lint-ignore require-await
   return await withStorage(target, async (storage) => ({ path, ...storage.explain(path) }));
+}
+
+/** How every provider is. */
+export async function health(target: StorageTarget): Promise<readonly ProviderHealth[]> {
+  return await withStorage(target, async (storage) => {
+    const { provider } = target.options;
+    const all = await storage.health();
+    return provider === undefined
+      ? all
+      : all.filter((each) => each.provider === storage.named(provider).name);
+  });
+}
+
+/** For people. */
+export function healthText(rows: readonly ProviderHealth[], style: Style): string {
+  return columns(
+    rows.map(({ provider, healthy, milliseconds, reason }) => [
+      provider,
+      healthy ? style.green("well") : style.red("away"),
+      reason === null ? `${milliseconds} ms` : printable(reason),
+    ]),
+    [],
+  );
+}
+
+/** Throws where a provider is not well: after its row was printed. */
+export function requireHealth(rows: readonly ProviderHealth[]): void {
+  const away = rows.filter(({ healthy }) => !healthy).map(({ provider }) => `"${provider}"`);
+  if (away.length === 0) return;
+  throw new VaultError("unavailable", `Cannot reach ${away.join(", ")}`);
 }
 
 /** `3 files`. */

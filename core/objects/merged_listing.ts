@@ -1,7 +1,8 @@
 import { VaultError } from "../errors.ts";
+import { listLimit } from "../storage/object_page.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import { LIST_LIMIT_MAX, type ListOptions, type ListPage } from "../storage/object_store.ts";
-import type { ListedFile, NamedProvider } from "./file_info.ts";
+import type { ListedFile } from "./file_info.ts";
 
 /** A page of files of several providers. */
 export interface FilePage {
@@ -11,6 +12,12 @@ export interface FilePage {
   readonly prefixes: readonly string[];
   /** Where the next page begins; null: there is none. */
   readonly cursor: string | null;
+}
+
+/** What is listed, under a name of its own. */
+export interface ListedProvider {
+  readonly name: string;
+  list(options: ListOptions): Promise<ListPage>;
 }
 
 /** An object or prefix on its way into a page. */
@@ -27,7 +34,7 @@ interface Position {
 
 /** A store whose pages are read as they are needed. */
 class Source {
-  readonly #named: NamedProvider;
+  readonly #named: ListedProvider;
   readonly #options: ListOptions;
   readonly #after: string | null;
   #told: Told[] = [];
@@ -35,7 +42,7 @@ class Source {
   /** Cursor of the page that the first of `told` is in. */
   #page: string | null | undefined;
 
-  constructor(named: NamedProvider, options: ListOptions, position: Position | null) {
+  constructor(named: ListedProvider, options: ListOptions, position: Position | null) {
     this.#named = named;
     this.#options = options;
     this.#after = position?.after ?? null;
@@ -60,8 +67,7 @@ class Source {
     while (this.#told.length === 0 && this.#next !== null) {
       const { prefix, delimited, signal } = this.#options;
       this.#page = this.#next;
-      const store = await this.#named.store();
-      const page = await store.list({
+      const page = await this.#named.list({
         prefix,
         delimited,
         signal,
@@ -98,13 +104,14 @@ class Source {
  * else of the first.
  */
 export async function mergedPage(
-  providers: readonly NamedProvider[],
+  providers: readonly ListedProvider[],
   options: ListOptions,
   owner: (path: string) => string,
 ): Promise<FilePage> {
-  const { limit = LIST_LIMIT_MAX, cursor } = options;
+  const { cursor } = options;
+  const limit = listLimit(options, "");
   const position = cursor === undefined ? null : decodePosition(cursor);
-  const isOver = ({ name }: NamedProvider) => position !== null && position.cursors[name] === null;
+  const isOver = ({ name }: ListedProvider) => position !== null && position.cursors[name] === null;
   const sources = providers.filter((named) => !isOver(named))
     .map((named) => new Source(named, options, position));
   const files: ListedFile[] = [];

@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { bodyChunks, collectBody, streamOf } from "../storage/object_body.ts";
+import { systemRuntime } from "../runtime.ts";
 import { checkObjectPath } from "../storage/object_path.ts";
 import type {
   Abortable,
@@ -54,6 +55,18 @@ export interface FileContent {
   readonly info: FileInfo;
   /** To be read or cancelled. */
   readonly body: ReadableStream<Uint8Array>;
+}
+
+/** How a provider is. */
+export interface ProviderHealth {
+  /** Its name. */
+  readonly provider: string;
+  /** It answered. */
+  readonly healthy: boolean;
+  /** Until it did, or failed. */
+  readonly milliseconds: number;
+  /** Why it did not; null where it did. */
+  readonly reason: string | null;
 }
 
 /** What universal storage is made of. */
@@ -215,8 +228,13 @@ export class ObjectStorage {
   /** A page of files, of all providers at which the rules put such paths. */
   async list(options: ListOptions & AtProvider = {}): Promise<FilePage> {
     const { provider, prefix = "" } = options;
-    const names = provider === undefined ? this.#routing.providersBelow(prefix) : [provider];
-    const providers = names.map((name) => this.named(name));
+    const names = provider === undefined
+      ? this.#routing.providersBelow(prefix)
+      : [this.named(provider).name];
+    const providers = names.map((name) => ({
+      name,
+      list: async (wanted: ListOptions) => await (await this.named(name).store()).list(wanted),
+    }));
     return await mergedPage(providers, options, (path) => this.#routing.routeOf(path).provider);
   }
 
@@ -254,6 +272,25 @@ export class ObjectStorage {
     const moved = await this.copy(from, to, { ...options, ...both });
     await (await source.store()).delete(from, { match: before.etag, signal: options.signal });
     return moved;
+  }
+
+  /** Asks every provider for as little as it can answer. */
+  async health(options: Abortable = {}): Promise<readonly ProviderHealth[]> {
+    const ask = async (named: NamedProvider): Promise<ProviderHealth> => {
+      const { name: provider } = named;
+      const started = systemRuntime.now();
+      const passed = () => Math.round((systemRuntime.now() - started) * 10) / 10;
+      try {
+        await (await named.store()).list({ ...options, limit: 1 });
+        return { provider, healthy: true, milliseconds: passed(), reason: null };
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        if (!(error instanceof VaultError)) throw error;
+        const reason = error.message;
+        return { provider, healthy: false, milliseconds: passed(), reason };
+      }
+    };
+    return await Promise.all([...this.#providers.values()].map(ask));
   }
 
   /** Closes all stores. Idempotent. */

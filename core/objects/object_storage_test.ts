@@ -167,6 +167,39 @@ Deno.test("storage: a listing of several providers is one, whatever the size of 
   );
 });
 
+Deno.test("storage: a provider with fallbacks is one provider; health tells which is away", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/primary`;
+  await using storage = await createStorage({
+    provider: "safe",
+    providers: {
+      safe: { type: "failover", primary: "disk", fallbacks: ["other"] },
+      disk: { type: "local", path },
+      other: { type: "memory" },
+    },
+    retry: { attempts: 1 },
+  });
+  await storage.upload("a", "at home");
+  assert.equal(await storage.downloadText("a", { provider: "disk" }), "at home");
+  const rows = await storage.health();
+  assert.deepEqual(rows.map(({ provider, healthy }) => [provider, healthy]), [
+    ["safe", true],
+    ["disk", true],
+    ["other", true],
+  ]);
+  await Deno.remove(directory, { recursive: true });
+  for (
+    const settings of [
+      { type: "failover", primary: "disk", fallbacks: ["disk"] },
+      { type: "failover", primary: "disk", fallbacks: ["nowhere"] },
+      { type: "failover", primary: "safe", fallbacks: ["disk"] },
+    ] as const
+  ) {
+    const providers = { disk: { type: "memory" }, safe: settings } as const;
+    await assert.rejects(createStorage({ provider: "safe", providers }), { kind: "invalid" });
+  }
+});
+
 Deno.test("storage: closed, it refuses", async () => {
   const storage = await createStorage(TWO);
   await storage.upload("x", "y");

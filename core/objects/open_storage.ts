@@ -2,21 +2,29 @@ import { VaultError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { NamedProvider } from "./file_info.ts";
 import { ObjectStorage } from "./object_storage.ts";
+import { FailoverStore } from "./failover_store.ts";
+import { systemRuntime } from "../runtime.ts";
 import { RetryingStore } from "./retrying_store.ts";
-import type { CheckedSettings, ProviderSettings } from "./settings.ts";
+import type { CheckedSettings, SingleSettings } from "./settings.ts";
 
-/** Opens what the settings of a provider name. */
-export type OpenStore = (settings: ProviderSettings) => Promise<ObjectStore>;
+/** Opens what the settings of one provider name. */
+export type OpenStore = (settings: SingleSettings) => Promise<ObjectStore>;
 
 /** Storage as checked settings want it. Each provider is opened when it is first used. */
 export function storageOf(settings: CheckedSettings, open: OpenStore): ObjectStorage {
   const { providers, routing, patterns, provider, retry, maxFileSize } = settings;
+  const named = new Map<string, LazyProvider>();
+  const storeOf = (name: string) => named.get(name)!.store();
+  for (const [name, each] of Object.entries(providers)) {
+    const opening = async () => {
+      if (each.type !== "failover") return new RetryingStore(await open(each), retry);
+      const fallbacks = await Promise.all(each.fallbacks.map(storeOf));
+      return new FailoverStore(await storeOf(each.primary), fallbacks, systemRuntime.now);
+    };
+    named.set(name, new LazyProvider(name, publicUrl(settings, name), opening));
+  }
   return new ObjectStorage({
-    providers: Object.entries(providers).map(([name, each]) => {
-      return new LazyProvider(name, publicUrl(settings, name), async () => {
-        return new RetryingStore(await open(each), retry);
-      });
-    }),
+    providers: [...named.values()],
     rules: {
       firstParts: routing,
       patterns: patterns.map(({ match, to }) => ({ match, provider: to })),

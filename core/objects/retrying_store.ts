@@ -11,6 +11,7 @@ import {
 } from "cockatiel";
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { isUnavailable } from "./store_failures.ts";
 import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type {
   Abortable,
@@ -211,10 +212,6 @@ export class RetryingStore implements ObjectStore {
   close(): Promise<void> {
     return this.#store.close();
   }
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof VaultError && error.kind === "unavailable";
 }
 
 /** True where both give the same bytes; both are ended. */

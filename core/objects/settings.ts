@@ -86,6 +86,16 @@ export interface VaultSettings extends Pick<SharedSettings, "url"> {
   readonly directory?: string;
 }
 
+/** A provider with others that step in while it is unavailable. */
+export interface FailoverSettings extends Pick<SharedSettings, "url"> {
+  /** Which provider it is. */
+  readonly type: "failover";
+  /** Name of the provider to which everything belongs. */
+  readonly primary: string;
+  /** Names of those that step in, in this order. */
+  readonly fallbacks: readonly string[];
+}
+
 /** How one provider is set up. */
 export type ProviderSettings =
   | LocalSettings
@@ -94,7 +104,11 @@ export type ProviderSettings =
   | WasabiSettings
   | GcsSettings
   | AzureSettings
-  | VaultSettings;
+  | VaultSettings
+  | FailoverSettings;
+
+/** How a provider is set up that stands for itself. */
+export type SingleSettings = Exclude<ProviderSettings, FailoverSettings>;
 
 /** A rule by pattern. */
 export interface PatternSettings {

@@ -50,6 +50,12 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
     directory: text.optional(),
     url: url.optional(),
   }),
+  z.strictObject({
+    type: z.literal("failover"),
+    primary: name,
+    fallbacks: z.array(name).min(1).max(8),
+    url: url.optional(),
+  }),
 ]);
 
 const schema = z.strictObject({
@@ -87,6 +93,18 @@ export function checkedSettings(settings: unknown, source = "settings"): Checked
     ...Object.entries(data.routing).map(([part, to]): [string, string] => [`routing.${part}`, to]),
     ...data.patterns.map(({ to }, i): [string, string] => [`patterns.${i}.to`, to]),
   ];
+  for (const [each, settings] of Object.entries(data.providers)) {
+    if (settings.type !== "failover") continue;
+    for (const to of [settings.primary, ...settings.fallbacks]) {
+      named.push([`providers.${each}`, to]);
+      if (data.providers[to]?.type === "failover") {
+        mistakes.push(`providers.${each}: "${to}" has fallbacks itself`);
+      }
+    }
+    if (new Set([settings.primary, ...settings.fallbacks]).size <= settings.fallbacks.length) {
+      mistakes.push(`providers.${each}: want different providers`);
+    }
+  }
   for (const [where, to] of named) {
     if (to === undefined || names.length === 0 || names.includes(to)) continue;
     mistakes.push(`${where}: there is no provider "${to}" among ${names.join(", ")}`);

@@ -121,6 +121,12 @@ Deno.test("cli: storage explains its rules, and says what is wrong", async () =>
   await refused(2, /providers: want at least one/, "ls");
   await world.ok("storage", "upload", text, "once", "--create", ...config);
   await refused(5, /it is there already/, "upload", text, "once", "--create", ...config);
+  assert.match(await world.ok("storage", "health", ...config), /^disk +well +[0-9.]+ ms$/m);
+  await Deno.rename(world.medium, world.path("elsewhere"));
+  const health = await world.run("storage", "health", ...config);
+  assert.equal(health.code, 6);
+  assert.match(health.stdout, /^secret +away .*no such file/m);
+  assert.match(health.stderr, /Cannot reach "secret"/);
   const broken = await world.secret(
     "broken.json",
     '{"providers": {"a": {"type": "s3", "secretKey": "hunter2"}}}',

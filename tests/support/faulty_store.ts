@@ -11,6 +11,8 @@ export class FaultyStore implements ObjectStore {
   calls = 0;
   /** Failures that are still to come. */
   left = 0;
+  /** Nothing reaches it. */
+  isAway = false;
   /** Called at each failure. */
   onFailure = () => {};
   readonly #store: ObjectStore;
@@ -38,6 +40,7 @@ export class FaultyStore implements ObjectStore {
 
   async #call<T>(call: () => Promise<T>): Promise<T> {
     this.calls++;
+    if (this.isAway) throw this.#failure();
     const fails = this.left > 0;
     if (fails) this.left--;
     if (fails && this.#when === "before") throw this.#failure();

@@ -1,0 +1,388 @@
+import { VaultError } from "../errors.ts";
+import { listLimit, pageOf } from "../storage/object_page.ts";
+import { comparePaths } from "../storage/object_path.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  SignedUrlOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../storage/object_store.ts";
+import { narrowest } from "./capabilities.ts";
+import { isUnavailable, unlessAway, unlessChanged } from "./store_failures.ts";
+import { type ListedProvider, mergedPage } from "./merged_listing.ts";
+import { type Displaced, DisplacedNotes, NOTES_PREFIX } from "./displaced_notes.ts";
+
+/** Milliseconds after which notes of other processes are looked for. */
+const LOOK_MS = 10_000;
+
+/** Metadata of what is being carried home: when it was noted where it comes from. */
+const CARRIED = "sigmavault-carried";
+
+/** What a reconciling came to. */
+export interface ReconcileReport {
+  /** Paths whose newest state is at home again. */
+  readonly moved: readonly string[];
+  /** Paths that stay displaced, because a store is unavailable. */
+  readonly left: readonly string[];
+}
+
+/** A store that steps in, with what it took. */
+interface Fallback {
+  readonly store: ObjectStore;
+  readonly notes: DisplacedNotes;
+}
+
+/** A path that is not at home. */
+interface Stray {
+  readonly fallback: Fallback;
+  readonly note: Displaced;
+}
+
+/** A put or delete, wherever it happens. */
+interface Change<T> extends Abortable {
+  readonly removes: boolean;
+  readonly isConditional: boolean;
+  /** Its body is a stream. */
+  readonly isOnce: boolean;
+  at(store: ObjectStore): Promise<T>;
+}
+
+/**
+ * A primary store with others that step in while it is `unavailable`. What one of these took is noted there, read from there,
+ * and moved home by {@linkcode reconcile} when the primary is back. Conditions (`create`, `match`) only the primary can
+ * check: without it they are `unavailable`. Processes learn of each other's displaced paths within ten seconds.
+ */
+export class FailoverStore implements ObjectStore {
+  readonly name: string;
+  readonly provider: string;
+  readonly capabilities: StoreCapabilities;
+  readonly #primary: ObjectStore;
+  readonly #fallbacks: readonly Fallback[];
+  readonly #now: () => number;
+  #lookedAt = -Infinity;
+  #reconciling: Promise<ReconcileReport> | null = null;
+  #closed = false;
+
+  /** Around stores, which it closes. */
+  constructor(primary: ObjectStore, fallbacks: readonly ObjectStore[], now: () => number) {
+    this.#primary = primary;
+    this.#fallbacks = fallbacks.map((store) => ({ store, notes: new DisplacedNotes(store) }));
+    this.#now = now;
+    this.name = primary.name;
+    this.provider = primary.provider;
+    const all = [primary, ...fallbacks].map(({ capabilities }) => capabilities);
+    const { pathBytesMax, ...rest } = narrowest(all);
+    this.capabilities = { ...rest, pathBytesMax: pathBytesMax - NOTES_PREFIX.length };
+  }
+
+  /** The store that took a path in place of the primary, and what it noted; null where the path is at home. */
+  async #displaced(path: string): Promise<Stray | null> {
+    await this.#lookIfDue();
+    const strays: Stray[] = [];
+    for (const fallback of this.#fallbacks) {
+      const note = (await unlessAway(() => fallback.notes.all()))?.get(path);
+      if (note !== undefined) strays.push({ fallback, note });
+    }
+    strays.sort((a, b) => b.note.since - a.note.since);
+    for (const stray of strays) {
+      // A note without an object: the change that it announced never came.
+      if (stray.note.removed || await stray.fallback.store.head(path) !== null) {
+        return await this.#isNewerAtHome(path, stray) ? null : stray;
+      }
+    }
+    return null;
+  }
+
+  /** Somebody may have put it at home who could not see the note. The clocks of the providers tell. */
+  async #isNewerAtHome(path: string, { note }: Stray): Promise<boolean> {
+    const home = await unlessAway(() => this.#primary.head(path));
+    if (home === null) return false;
+    // What is being carried home is as old as it was where it comes from.
+    const carried = home.metadata[CARRIED];
+    return (carried === undefined ? home.lastModified.getTime() : Number(carried)) > note.since;
+  }
+
+  async #lookIfDue(): Promise<void> {
+    const now = this.#now();
+    if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_MS) return;
+    this.#lookedAt = now;
+    let found = 0;
+    for (const { notes } of this.#fallbacks) {
+      found += (await unlessAway(() => notes.look()))?.size ?? 0;
+    }
+    if (found > 0 && this.#reconciling === null && !this.#closed) {
+      // What fails is tried again when it is due.
+      void this.reconcile().catch(() => {});
+    }
+  }
+
+  #missing(path: string): never {
+    throw new VaultError(
+      "missing",
+      `Cannot find ${JSON.stringify(path)}: there is no such object`,
+      {
+        provider: this.provider,
+      },
+    );
+  }
+
+  /** The store in which a path is; null where it is known to be gone. */
+  async #homeOf(path: string): Promise<ObjectStore | null> {
+    const stray = await this.#displaced(path);
+    if (stray?.note.removed) return null;
+    return stray?.fallback.store ?? this.#primary;
+  }
+
+  /** Asks the store in which a path is. It may be carried home in between: then it is asked for there. */
+  async #ask<T>(path: string, ask: (store: ObjectStore) => Promise<T | null>): Promise<T | null> {
+    while (true) {
+      const store = await this.#homeOf(path);
+      if (store === null) return null;
+      try {
+        const answer = await ask(store);
+        if (answer !== null || store === this.#primary) return answer;
+      } catch (error) {
+        const isGone = error instanceof VaultError && error.kind === "missing";
+        if (!isGone || store === this.#primary) throw error;
+      }
+    }
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const get = async (store: ObjectStore) => {
+      const content = await store.get(path, options);
+      return { ...content, info: unmarked(content.info) };
+    };
+    return await this.#ask(path, get) ?? this.#missing(path);
+  }
+
+  async head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {
+    const info = await this.#ask(path, (store) => store.head(path, options));
+    return info && unmarked(info);
+  }
+
+  async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    const info = await this.#ask(path, (store) => store.describe(path, change));
+    return unmarked(info ?? this.#missing(path));
+  }
+
+  /** Changes a path at its primary, unless its newest state is elsewhere or the primary is away. */
+  async #change<T>(path: string, change: Change<T>): Promise<T> {
+    change.signal?.throwIfAborted();
+    const stray = await this.#displaced(path);
+    if (stray !== null) {
+      const { fallback: { store, notes }, note } = stray;
+      if (change.isConditional && (note.removed || change.removes)) {
+        throw this.#refusal(path, "its condition can only be checked where it belongs");
+      }
+      if (!change.isConditional) await notes.note(path, change.removes);
+      return await change.at(store);
+    }
+    if (change.removes && this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
+      throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
+    }
+    if (change.isConditional) return await change.at(this.#primary);
+    try {
+      // A stream can be given to one store only: who takes it is found out first.
+      if (change.isOnce) await this.#primary.head(path);
+      else return await change.at(this.#primary);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      return await this.#stepIn(path, change, error);
+    }
+    return await change.at(this.#primary);
+  }
+
+  async #stepIn<T>(path: string, change: Change<T>, failure: unknown): Promise<T> {
+    let last = failure;
+    for (const { store, notes } of this.#fallbacks) {
+      try {
+        await notes.note(path, change.removes);
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        last = error;
+        continue;
+      }
+      try {
+        return await change.at(store);
+      } catch (error) {
+        if (!isUnavailable(error) || change.isOnce) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  #refusal(path: string, why: string): VaultError {
+    return new VaultError("unavailable", `Cannot change ${JSON.stringify(path)}: ${why}`, {
+      provider: this.provider,
+    });
+  }
+
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return await this.#change(path, {
+      removes: false,
+      isConditional: options.create === true || options.match !== undefined,
+      isOnce: !(body instanceof Uint8Array),
+      signal: options.signal,
+      at: (store) => store.put(path, body, options),
+    });
+  }
+
+  async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
+    await this.#change(path, {
+      removes: true,
+      isConditional: options.match !== undefined,
+      isOnce: false,
+      signal: options.signal,
+      at: (store) => store.delete(path, options),
+    });
+  }
+
+  async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    for (const path of paths) await this.delete(path, options);
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    const isHome = await this.#displaced(from) === null && await this.#displaced(to) === null;
+    if (isHome) {
+      const done = await unlessAway(() => this.#primary.copy(from, to, options));
+      if (done !== null) return done;
+    }
+    const { info, body } = await this.get(from, { signal: options.signal });
+    const { size, contentType, metadata, tags } = info;
+    return await this.put(to, body, { size, contentType, metadata, tags, ...options });
+  }
+
+  /** The primary's objects, with what is displaced in their place. */
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    listLimit(options, this.provider);
+    await this.#lookIfDue();
+    const strays = await this.#strays(options);
+    const views = [viewOf("home", (wanted) => this.#primary.list(wanted))];
+    if (strays.size > 0) views.push(viewOf("strays", (wanted) => pageOfStrays(strays, wanted)));
+    const owner = (path: string) => strays.has(path) ? "strays" : "home";
+    const { files, prefixes, cursor } = await mergedPage(views, options, owner);
+    const objects = files.filter(({ path }) => strays.get(path) !== null)
+      .map(({ provider: _, ...object }) => object);
+    return { objects, prefixes, cursor };
+  }
+
+  /** What is displaced, by path; null where it is gone. */
+  async #strays({ prefix = "", signal }: ListOptions): Promise<Map<string, ListedObject | null>> {
+    const found = new Map<string, ListedObject | null>();
+    for (const { notes } of this.#fallbacks) {
+      for (const path of (await unlessAway(() => notes.all()))?.keys() ?? []) {
+        if (!path.startsWith(prefix) || found.has(path)) continue;
+        const stray = await this.#displaced(path);
+        if (stray === null) continue;
+        const info = stray.note.removed ? null : await stray.fallback.store.head(path, { signal });
+        found.set(path, info);
+      }
+    }
+    return found;
+  }
+
+  async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
+    const store = await this.#homeOf(path) ?? this.#missing(path);
+    return await store.signedUrl(path, options);
+  }
+
+  /** Moves home what is displaced, as far as the stores are there. */
+  async reconcile(): Promise<ReconcileReport> {
+    await this.#reconciling?.catch(() => {}); // its caller hears of it
+    this.#reconciling = this.#reconcileNow();
+    try {
+      return await this.#reconciling;
+    } finally {
+      this.#reconciling = null;
+    }
+  }
+
+  async #reconcileNow(): Promise<ReconcileReport> {
+    const [moved, left]: string[][] = [[], []];
+    const paths = new Set<string>();
+    for (const { notes } of this.#fallbacks) {
+      for (const path of (await unlessAway(() => notes.look()))?.keys() ?? []) paths.add(path);
+    }
+    for (const path of paths) {
+      const isHome = await unlessAway(() => this.#bringHome(path)) === true;
+      (isHome ? moved : left).push(path);
+    }
+    return { moved, left };
+  }
+
+  /** True when a path is at home. What somebody changes meanwhile stays where it is until the next time. */
+  async #bringHome(path: string): Promise<boolean> {
+    const stray = await this.#displaced(path);
+    if (stray !== null && !await unlessChanged(() => this.#carryHome(path, stray))) return false;
+    // The newest note goes last: until then an older one must not speak for the path.
+    const rest = this.#fallbacks.filter((fallback) => fallback !== stray?.fallback);
+    for (const { store, notes } of stray === null ? rest : [...rest, stray.fallback]) {
+      const note = store === stray?.fallback.store ? stray.note : (await notes.all()).get(path);
+      if (note === undefined) continue;
+      const etag = (await store.head(path))?.etag;
+      if (!await notes.drop(path, note)) return false;
+      if (etag !== undefined) await unlessChanged(() => store.delete(path, { match: etag }));
+    }
+    const home = await this.#primary.head(path);
+    if (home !== null && CARRIED in home.metadata) {
+      await this.#primary.describe(path, { metadata: unmarked(home).metadata });
+    }
+    return true;
+  }
+
+  /** Throws `conflict` where the primary is changed meanwhile. */
+  async #carryHome(path: string, { fallback: { store }, note }: Stray): Promise<void> {
+    const home = await this.#primary.head(path);
+    if (note.removed) {
+      if (home !== null) await this.#primary.delete(path, { match: home.etag });
+      return;
+    }
+    const { info: { size, contentType, metadata, tags }, body } = await store.get(path);
+    const marked = { ...metadata, [CARRIED]: `${note.since}` };
+    const condition = home === null ? { create: true as const } : { match: home.etag };
+    const put = { size, contentType, metadata: marked, tags, ...condition };
+    await this.#primary.put(path, body, put);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#reconciling?.catch(() => {});
+    await this.#primary.close();
+    for (const { store } of this.#fallbacks) await store.close();
+  }
+}
+
+function unmarked(info: ObjectInfo): ObjectInfo {
+  const { [CARRIED]: _, ...metadata } = info.metadata;
+  return { ...info, metadata };
+}
+
+/** One side of a merged listing. */
+function viewOf(name: string, list: (options: ListOptions) => Promise<ListPage>): ListedProvider {
+  return { name, list };
+}
+
+async function pageOfStrays(
+  strays: ReadonlyMap<string, ListedObject | null>,
+  options: ListOptions,
+): Promise<ListPage> {
+  const paths = [...strays].filter(([, object]) => object !== null).map(([path]) => path);
+  const page = await pageOf(paths.sort(comparePaths), options, "");
+  return { ...page, objects: page.objects.map((path) => strays.get(path)!) };
+}

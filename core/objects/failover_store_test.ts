@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
+import { bytesOf, everyPage, piecesOf, read, text } from "../../tests/contract/object_samples.ts";
+import { storeContract } from "../../tests/contract/object_store.ts";
+import { FaultyStore } from "../../tests/support/faulty_store.ts";
+import { FailoverStore } from "./failover_store.ts";
+
+function world(fallbacks = 1) {
+  let now = Date.now();
+  const clock = () => now++;
+  const stores = Array.from({ length: fallbacks + 1 }, () => {
+    const memory = new MemoryObjectStore({ now: clock });
+    return { memory, faulty: new FaultyStore(memory) };
+  });
+  const [primary, ...others] = stores;
+  const open = () => new FailoverStore(primary.faulty, others.map(({ faulty }) => faulty), clock);
+  return { primary, others, open, store: open(), pass: (ms: number) => now += ms };
+}
+
+for (const [property, holds] of Object.entries(storeContract)) {
+  Deno.test(`failover: ${property}`, async () => await holds(world().store));
+  // All that is changed is displaced; what needs the primary itself is told in the tests below.
+  if (/create|match|listing|deleting|odd paths|copying|closed|signed/.test(property)) continue;
+  Deno.test(`failover, all displaced: ${property}`, async () => {
+    const { primary, others: [other], store } = world();
+    const put = store.put.bind(store);
+    store.put = async (path, body, options) => {
+      primary.faulty.isAway = true;
+      try {
+        return await put(path, body, options);
+      } finally {
+        primary.faulty.isAway = false;
+      }
+    };
+    await holds(store);
+    assert.ok(other.faulty.calls > 0);
+  });
+}
+
+Deno.test("failover: a fallback steps in, is read from, and gives back", async () => {
+  const { primary, others: [other], store, open } = world();
+  await store.put("a", text("old"), { tags: { t: "1" } });
+  primary.faulty.isAway = true;
+  await store.put("a", text("new"), { tags: { t: "2" } });
+  await store.put("streamed", piecesOf(text("in pieces"), 2));
+  await store.delete("gone-later");
+  assert.equal(await read(store, "a"), "new");
+  await assert.rejects(store.get("elsewhere"), { kind: "unavailable" });
+  await assert.rejects(store.put("b", text("x"), { create: true }), { kind: "unavailable" });
+  assert.deepEqual(await store.reconcile(), {
+    moved: [],
+    left: ["a", "gone-later", "streamed"],
+  });
+  primary.faulty.isAway = false;
+  // The newest state, also for who comes later.
+  const later = open();
+  for (const each of [store, later]) {
+    assert.equal(await read(each, "a"), "new");
+    assert.deepEqual({ ...(await each.head("a"))!.tags }, { t: "2" });
+    assert.deepEqual((await everyPage(each, {})).objects, ["a", "streamed"]);
+  }
+  assert.deepEqual((await later.reconcile()).left, []);
+  assert.equal(await read(primary.memory, "a"), "new");
+  assert.deepEqual({ ...(await primary.memory.head("a"))!.tags }, { t: "2" });
+  assert.equal(await read(primary.memory, "streamed"), "in pieces");
+  assert.deepEqual((await everyPage(other.memory, {})).objects, []);
+});
+
+Deno.test("failover: what was deleted while the primary was away stays deleted", async () => {
+  const { primary, store, open } = world();
+  await store.put("a", text("x"));
+  primary.faulty.isAway = true;
+  await store.delete("a");
+  assert.equal(await store.head("a"), null);
+  primary.faulty.isAway = false;
+  assert.equal(await open().head("a"), null);
+  assert.deepEqual((await everyPage(store, {})).objects, []);
+  await store.reconcile();
+  assert.equal(await primary.memory.head("a"), null);
+});
+
+Deno.test("failover: by itself it reconciles when time has passed", async () => {
+  const { primary, others: [other], store, pass } = world();
+  primary.faulty.isAway = true;
+  await store.put("a", text("x"));
+  primary.faulty.isAway = false;
+  pass(20_000);
+  await store.head("a");
+  await store.reconcile();
+  assert.deepEqual((await everyPage(other.memory, {})).objects, []);
+});
+
+for (const moment of ["before", "after"] as const) {
+  Deno.test(`failover: a state that comes ${moment} another is put home is not lost`, async () => {
+    const { primary, store } = world();
+    primary.faulty.isAway = true;
+    await store.put("a", text("first"), { metadata: { m: "1" } });
+    primary.faulty.isAway = false;
+    const put = primary.memory.put.bind(primary.memory);
+    primary.memory.put = async (...args) => {
+      primary.memory.put = put;
+      if (moment === "before") await store.put("a", text("second"));
+      const info = await put(...args);
+      if (moment === "after") await store.put("a", text("second"));
+      return info;
+    };
+    await store.reconcile();
+    assert.equal(await read(store, "a"), "second");
+    assert.deepEqual((await store.reconcile()).left, []);
+    assert.equal(await read(primary.memory, "a"), "second");
+    assert.deepEqual({ ...(await primary.memory.head("a"))!.metadata }, {});
+  });
+}
+
+interface Step {
+  readonly do: "put" | "delete" | "copy" | "reconcile" | "reopen";
+  readonly path: string;
+  readonly away: readonly boolean[];
+}
+
+Deno.test("failover: whatever is away, what was acknowledged is read, listed and comes home", async () => {
+  const path = fc.constantFrom("a", "b/c", "b/d", "e");
+  const away = fc.tuple(fc.boolean(), fc.boolean(), fc.boolean());
+  const verb = fc.constantFrom("put", "put", "delete", "copy", "reconcile", "reopen");
+  const step: fc.Arbitrary<Step> = fc.record({ do: verb, path, away });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const { primary, others, open } = world(2);
+      const all = [primary, ...others];
+      let store = open();
+      // What each path may hold: one state, or several after a change that was not acknowledged.
+      const model = new Map<string, (string | null)[]>();
+      let count = 0;
+      for (const each of steps) {
+        all.forEach(({ faulty }, i) => faulty.isAway = each.away[i]);
+        const value = `${++count}`;
+        try {
+          if (each.do === "reopen") store = open();
+          else if (each.do === "reconcile") await store.reconcile();
+          else if (each.do === "delete") await store.delete(each.path);
+          else if (each.do === "put") await store.put(each.path, text(value));
+          else {
+            const copied = await read(store, "a");
+            await store.copy("a", each.path);
+            model.set(each.path, [copied]);
+          }
+          if (each.do === "put") model.set(each.path, [value]);
+          if (each.do === "delete") model.set(each.path, [null]);
+        } catch (error) {
+          assert.ok(/unavailable|missing/.test((error as { kind: string }).kind), `${error}`);
+          if (each.do === "put") {
+            model.get(each.path)?.push(value) ?? model.set(each.path, [null, value]);
+          }
+          if (each.do === "delete") model.get(each.path)?.push(null);
+          if (each.do === "copy") {
+            const possible = model.get("a") ?? [null];
+            model.set(each.path, [...model.get(each.path) ?? [null], ...possible]);
+          }
+        }
+      }
+      for (const { faulty } of all) faulty.isAway = false;
+      store = open();
+      const check = async (from: Pick<FailoverStore, "head" | "get" | "list">) => {
+        const listed = (await from.list()).objects.map((object) => object.path);
+        for (const [path, states] of model) {
+          const isThere = await from.head(path) !== null;
+          const now = isThere
+            ? new TextDecoder().decode(await bytesOf(await from.get(path)))
+            : null;
+          assert.ok(states.includes(now), `${path}: ${now} of ${states}`);
+          assert.equal(listed.includes(path), isThere, path);
+        }
+      };
+      await check(store);
+      assert.deepEqual((await store.reconcile()).left, []);
+      await check(store);
+      await check(primary.memory);
+    }),
+    { numRuns: 300 },
+  );
+});
