@@ -36,7 +36,7 @@ import type { VaultObjectsConfig } from "./config.ts";
 /** Where objects are written before they get their paths. */
 const OWN_NAME = ".sigmavault-objects";
 /** What was said of an object, as JSON. */
-const SAID = "user.sigmavault.object";
+const SAID = "user.storage-object";
 const OBJECT_BYTES_MAX = 2 ** 44;
 
 /** Objects as files of a vault's volume: encrypted, seen in a mount too. A path is an object or a directory, not both. */
