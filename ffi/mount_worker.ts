@@ -243,11 +243,15 @@ function goOnRotating({ vault, transaction }: Server, failed: (error: unknown) =
   });
 }
 
-/** Finishes what was cut short of locking, unlocking and shredding files; unmounted before it is done, the next mount does. */
+/**
+ * Finishes what was cut short of locking, unlocking and shredding files; unmounted before it is done, the next mount does. In a
+ * dense vault, free cells are left to somebody who asks: a hidden vault may lie in them.
+ */
 function finishLocks({ vault }: Server, failed: (error: unknown) => void): void {
   if (vault.readOnly) return;
   const { signal } = stopping;
-  void tracked(vault.locks.finishAll({ signal })).catch((error) => {
+  const { dense } = vault.opened.volume.store;
+  void tracked(vault.locks.finishAll({ signal }, dense ? "sealing" : "all")).catch((error) => {
     if (!signal.aborted) failed(error);
   });
 }

@@ -14,6 +14,13 @@ import { listMembers, type MemberStatus } from "../vault/member_status.ts";
 import { type RotationState, rotationState } from "../vault/rotation.ts";
 import type { Vault } from "../vault/vault.ts";
 
+/** How many files have a passphrase of their own. */
+export interface LockCounts {
+  readonly locked: number;
+  readonly shredded: number;
+  readonly unfinished: number;
+}
+
 /** What `info` says about an open vault. */
 export interface VaultDescription {
   readonly medium: string;
@@ -49,6 +56,8 @@ export interface VaultDescription {
   readonly olderEpochs: readonly number[];
   /** How much of what is stored is under the newest of them; null where none is rotated. */
   readonly rotation: RotationState | null;
+  /** Files that are locked or shredded, and those of which that was cut short. */
+  readonly locks: LockCounts;
   readonly readOnly: boolean;
   /** Transactions that opening took over from the intent log. */
   readonly replayed: number;
@@ -95,6 +104,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     epoch: volume.store.context.epoch,
     olderEpochs: olderEpochs(vault),
     rotation: await rotationState(vault),
+    locks: volume.engine.locks.count(),
     readOnly: vault.readOnly,
     replayed,
     skippedRoots,

@@ -38,6 +38,8 @@ export interface ListedEntry {
   /** ISO 8601. */
   readonly modified: string;
   readonly target?: string;
+  /** Its content has a passphrase of its own, or was shredded. */
+  readonly locked?: true;
 }
 
 /** `ls`: what a directory holds, or the one thing that a path names. */
@@ -90,7 +92,9 @@ async function below(walk: Walk, path: string, depth: number): Promise<TreeEntry
 }
 
 async function entryOf(open: OpenTree, path: string): Promise<ListedEntry> {
-  const { kind, bytes, mode, uid, gid, modified } = await open.tree.stat(path);
+  const stat = await open.tree.stat(path);
+  const { kind, bytes, mode, uid, gid, modified } = stat;
+  const isLocked = kind === "file" && await open.isLocked(path, stat);
   const shown = open.shown(path);
   return {
     path: shown,
@@ -102,6 +106,7 @@ async function entryOf(open: OpenTree, path: string): Promise<ListedEntry> {
     gid,
     modified: isoTime(millisecondsOf(modified)),
     target: kind === "symlink" ? await open.tree.readLink(path) : undefined,
+    locked: isLocked || undefined,
   };
 }
 

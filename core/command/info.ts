@@ -3,7 +3,7 @@ import type { RotationState } from "../vault/rotation.ts";
 import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
 import { VaultError } from "../errors.ts";
 import { snapshotsText, volumesText } from "./dataset_rows.ts";
-import type { VaultDescription } from "./describe.ts";
+import type { LockCounts, VaultDescription } from "./describe.ts";
 import { describeVault } from "./describe.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
@@ -76,6 +76,8 @@ export function infoText(
     ["mounted", report.mounted ? `on ${printable(report.mountpoint ?? "")}` : "no"],
   ];
   if (report.rotation !== null) rows.push(["keys", rotationText(report.rotation)]);
+  const locks = locksText(report.locks);
+  if (locks !== "") rows.push(["locked files", locks]);
   if (report.objects !== null) rows.splice(3, 0, ["objects", objectsText(report.objects)]);
   if (report.members.length > 1) {
     const texts = report.members.map(({ number, name, state, bytes }) =>
@@ -112,6 +114,13 @@ export function infoText(
 function rememberedText({ remembered }: InfoReport): string {
   if (remembered === null) return "remembers nothing of it";
   return `has seen root ${remembered.sequence}, noted ${remembered.seen}`;
+}
+
+function locksText({ locked, shredded, unfinished }: LockCounts): string {
+  const parts = locked === 0 ? [] : [`${locked}`];
+  if (shredded > 0) parts.push(`${shredded} shredded, which snapshots still name`);
+  if (unfinished > 0) parts.push(`${unfinished} cut short: run the verb again to finish it`);
+  return parts.join(", ");
 }
 
 function rotationText({ carried, total }: RotationState): string {

@@ -43,7 +43,7 @@ export function longListText(entries: readonly ListedEntry[], style: Style): str
       `${entry.gid}`,
       `${entry.bytes}`,
       entry.modified.slice(0, 16).replace("T", " "),
-      nameText(entry, style),
+      nameText(entry, style) + (entry.locked ? style.red(" (locked)") : ""),
     ]),
     [1, 2, 3],
   );

@@ -4,14 +4,17 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
-import type { EraseOptions } from "../vault/file_locks.ts";
+import type { EraseOptions } from "../vault/file_lock_options.ts";
 import type { ControlOptions } from "../vault/control.ts";
+import type { Vault } from "../vault/vault.ts";
+import type { VaultDescription } from "./describe.ts";
 import { nameOf, parentOf, vaultPath } from "./file_tree.ts";
 import type { Host, RunningMount } from "./host.ts";
 import { type VaultTarget, withVault } from "./open.ts";
 import { pathBytes } from "./path_text.ts";
 import { agreeToTouchFree } from "./protect.ts";
-import { newPassphrase, readPassphrase } from "./secrets.ts";
+import { newPassphrase, readPassphrase, wantsProtection } from "./secrets.ts";
+import { printable } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 import { agree } from "./terminal/prompt.ts";
 import { splitVaultName } from "./vault_name.ts";
@@ -35,6 +38,8 @@ export interface LockReport {
   readonly verb: LockVerb;
   /** In the vault. */
   readonly path: string;
+  /** What it was before is overwritten; false on media that are written once, until they delete it. Null: nothing had to be. */
+  readonly overwritten: boolean | null;
 }
 
 /** Runs one of them on a file: of the medium, or, without a path, a file inside a mount. */
@@ -45,23 +50,27 @@ export async function changeLock(
   flags: LockFlags,
 ): Promise<LockReport> {
   const { host } = target;
+  const { yes = false } = flags;
   const place = await placeOf(host, target.medium, typed);
   const { path, medium, view, mount } = place;
-  const report = { verb, path };
   try {
-    if (verb === "shred") await agreeToShred(host, path, flags);
-    if (flags.freeCells && mount === null) {
-      await agreeToTouchFree(host, medium, flags.yes === true);
+    if (verb === "shred") {
+      await agree(host, `"${path}" is gone for ever then, in snapshots and clones too`, yes);
+    }
+    if (mount !== null && touchesFree(verb, flags)) {
+      const { dense } = await mount.call("info") as VaultDescription;
+      if (dense) await agreeToTouchFree(host, medium, yes);
     }
     const passphrase = verb === "shred" ? null : await passphraseFor(host, verb, path, flags);
     try {
       const work = { verb, path, passphrase, flags };
-      if (mount !== null) await onMount(host, mount, { ...work, view });
-      else await onMedium({ ...target, medium }, { ...work, view });
+      const overwrites = mount !== null
+        ? await onMount(host, mount, { ...work, view })
+        : await onMedium({ ...target, medium }, { ...work, view });
+      return { verb, path, overwritten: verb === "unlock" ? null : overwrites };
     } finally {
       passphrase?.fill(0);
     }
-    return report;
   } finally {
     mount?.close();
   }
@@ -95,12 +104,9 @@ async function placeInMount(host: Host, typed: string): Promise<Place> {
   );
 }
 
-async function agreeToShred(host: Host, path: string, { yes = false }: LockFlags): Promise<void> {
-  await agree(
-    host,
-    `"${path}" is gone for ever then, in snapshots and clones too, and so is what a hidden vault has in free cells`,
-    yes,
-  );
+/** Shredding always does: what a file was may lie anywhere. */
+function touchesFree(verb: LockVerb, { freeCells }: LockFlags): boolean {
+  return verb === "shred" || freeCells === true;
 }
 
 async function passphraseFor(
@@ -123,24 +129,27 @@ interface Work {
   readonly flags: LockFlags;
 }
 
-async function onMount(host: Host, mount: RunningMount, work: Work): Promise<void> {
+async function onMount(host: Host, mount: RunningMount, work: Work): Promise<boolean> {
   const { verb, path, view, passphrase, flags } = work;
   if (await mountedView(mount, view) !== "") throw ofSnapshot(path);
-  await withProgress(host, verb, async (progress) => {
+  return await withProgress(host, verb, async (progress) => {
     const options: ControlOptions = {
       path: pathBytes(path).slice(),
       passphrase,
       untilUmount: flags.untilUmount === true,
       freeCells: flags.freeCells === true,
     };
-    const { ino } = await mount.call(verb, options, progress) as { readonly ino: number };
-    if (verb !== "shred") return;
-    await host.local.remove(mount.mountpoint + path);
-    await mount.call("shred done", { ino });
+    const answer = await mount.call(verb, options, progress);
+    const { ino, overwrites } = answer as { readonly ino: number; readonly overwrites: boolean };
+    if (verb === "shred") {
+      await host.local.remove(mount.mountpoint + path);
+      await mount.call("shred done", { ino });
+    }
+    return overwrites;
   });
 }
 
-async function onMedium(target: VaultTarget, work: Work): Promise<void> {
+async function onMedium(target: VaultTarget, work: Work): Promise<boolean> {
   const { verb, path, view, passphrase, flags } = work;
   if (flags.untilUmount) {
     throw new VaultError(
@@ -148,9 +157,10 @@ async function onMedium(target: VaultTarget, work: Work): Promise<void> {
       `Cannot unlock "${path}" until it is unmounted: the vault is not mounted; leave --until-umount out`,
     );
   }
-  await withVault(target, "write", async (vault) => {
+  return await withVault(target, "write", async (vault) => {
     await withView(vault, view, async ({ files, readOnly }) => {
       if (readOnly) throw ofSnapshot(path);
+      await agreeOnMedium(target, vault, work);
       await withProgress(target.host, verb, async (told) => {
         const progress: EraseOptions["progress"] = (step) => told(step.doneBytes, step.totalBytes);
         await vault.locks.finishAll({ progress });
@@ -161,8 +171,25 @@ async function onMedium(target: VaultTarget, work: Work): Promise<void> {
         else await files.unlock(at, { passphrase, progress });
       });
     });
+    return vault.locks.overwrites;
   });
 }
+
+async function agreeOnMedium(
+  { host, medium, options }: VaultTarget,
+  vault: Vault,
+  { verb, flags }: Work,
+): Promise<void> {
+  const touches = touchesFree(verb, flags) || vault.locks.unfinished().length > 0;
+  const isGuarded = !vault.opened.volume.store.dense || wantsProtection(options);
+  if (touches && !isGuarded) await agreeToTouchFree(host, medium, flags.yes === true);
+}
+
+const DONE: Readonly<Record<LockVerb, string>> = {
+  lock: "locked",
+  unlock: "unlocked",
+  shred: "shredded",
+};
 
 const DOING: Readonly<Record<LockVerb, string>> = {
   lock: "seal and overwrite",
@@ -170,14 +197,14 @@ const DOING: Readonly<Record<LockVerb, string>> = {
   shred: "overwrite",
 };
 
-async function withProgress(
+async function withProgress<T>(
   host: Host,
   verb: LockVerb,
-  work: (told: (done: number, total: number) => void) => Promise<void>,
-): Promise<void> {
+  work: (told: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
   const bar = progressOn(host.err, host.runtime);
   try {
-    await work((done, total) => bar.show(done, total, DOING[verb]));
+    return await work((done, total) => bar.show(done, total, DOING[verb]));
   } finally {
     await bar.clear();
   }
@@ -191,6 +218,9 @@ function ofSnapshot(path: string): VaultError {
 }
 
 /** For people. */
-export function lockText({ verb, path }: LockReport): string {
-  return `${verb}ed ${path}\n`.replace("shreded", "shredded");
+export function lockText({ verb, path, overwritten }: LockReport): string {
+  const left = overwritten === false
+    ? "; what it was before is gone when the medium has deleted the objects that hold it"
+    : "";
+  return `${DONE[verb]} ${printable(path)}${left}\n`;
 }

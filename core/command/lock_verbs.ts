@@ -29,6 +29,9 @@ export const LOCK_VERBS: Readonly<Record<string, ControlVerb>> = {
       const { line } = vault.opened.volume.locks;
       await vault.locks.shred({ line, ino, path: shownPath(path) }, told(call));
     }),
+  /** Of the mounted volume. */
+  "lock list": ({ vault: { opened: { volume } } }) =>
+    Promise.resolve({ inos: [...volume.engine.locks.line(volume.locks.line).records.keys()] }),
   "shred done": async ({ vault, options: { ino } }) => {
     if (typeof ino !== "number") throw badOption("shred", "ino");
     await vault.fileSystem.syncAll();
@@ -49,12 +52,12 @@ async function changing(
   call: ControlCall,
   verb: string,
   work: (call: ControlCall, path: Uint8Array, ino: number) => Promise<void>,
-): Promise<{ readonly ino: number }> {
+): Promise<{ readonly ino: number; readonly overwrites: boolean }> {
   const { vault, transaction, options: { path } } = call;
   if (!(path instanceof Uint8Array)) throw badOption(verb, "path");
   const { ino } = await vault.files.stat(path);
   await transaction.changingContent(`${verb} a file`, ino, () => work(call, path, ino));
-  return { ino };
+  return { ino, overwrites: vault.locks.overwrites };
 }
 
 function passphraseOf({ options: { passphrase } }: ControlCall): Uint8Array {

@@ -9,7 +9,7 @@ import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { type ControlOptions, type ControlProgress, wipeMessage } from "../vault/control.ts";
 import { DamageNews } from "../vault/damage_news.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
-import { type FileTree, joinPath, vaultPath } from "./file_tree.ts";
+import { type FileTree, joinPath, type NodeStat, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
 import { olderStateText, whyLong } from "./opening_text.ts";
 import { showWaiting } from "./terminal/waiting.ts";
@@ -22,8 +22,12 @@ import {
   wantsProtection,
   wipeSecret,
 } from "./secrets.ts";
+import { pathBytes } from "./path_text.ts";
 import { proofOf } from "./slot_verbs.ts";
 import { splitVaultName } from "./vault_name.ts";
+
+/** Node ids of a mount have the lower half of an inode number. */
+const HALF = 2 ** 32;
 
 /** What verbs on a vault are told about opening it. */
 export interface OpenOptions extends SecretOptions, ProtectOptions, MemoryOptions {
@@ -195,6 +199,8 @@ export interface OpenTree {
   path(typed: string): string;
   /** From a path of `tree` to one of the vault. */
   shown(path: string): string;
+  /** True where the content of a file is locked. */
+  isLocked(path: string, stat: NodeStat): Promise<boolean>;
 }
 
 /** Works on the files of a vault: on a running mount simply through the mount point. */
@@ -222,7 +228,13 @@ export async function withTree<T>(
       vault,
       view,
       (shown) =>
-        use({ tree: vaultTree(shown), medium: own, path: vaultPath, shown: (path) => path }),
+        use({
+          tree: vaultTree(shown),
+          medium: own,
+          path: vaultPath,
+          shown: (path) => path,
+          isLocked: async (path) => await shown.files.lockState(pathBytes(path)) !== "none",
+        }),
     );
   });
 }
@@ -236,6 +248,7 @@ function mountedAlready(medium: string): VaultError {
 
 function mountedTree(host: Host, mount: RunningMount, below: string): OpenTree {
   const mountpoint = mount.mountpoint + below;
+  const locked = lockedIn(mount);
   return {
     tree: host.local,
     medium: async () => (await mount.call("info") as { readonly medium: string }).medium,
@@ -244,7 +257,22 @@ function mountedTree(host: Host, mount: RunningMount, below: string): OpenTree {
       return inside === "/" ? mountpoint : joinPath(mountpoint, inside.slice(1));
     },
     shown: (path) => path.slice(mountpoint.length) || "/",
+    isLocked: async (_, { identity }) => (await locked()).has(lowHalfOf(identity)),
   };
+}
+
+/** Which files of a mount are locked, asked for once; by the half of their number that is the same in snapshots. */
+function lockedIn(mount: RunningMount): () => Promise<ReadonlySet<number>> {
+  let asked: Promise<ReadonlySet<number>> | null = null;
+  return () =>
+    asked ??= mount.call("lock list").then((answer) =>
+      new Set((answer as { inos: number[] }).inos.map((ino) => ino % HALF))
+    );
+}
+
+/** Of a device and an inode number. */
+function lowHalfOf(identity: string): number {
+  return Number(identity.slice(identity.indexOf(":") + 1)) % HALF;
 }
 
 /** Runs a verb where the vault is: in the process that mounted it, or here on the opened vault. */

@@ -29,7 +29,8 @@ export function addLockVerbs(program: Command, host: Host): void {
   examples(
     asking(verb(program, "unlock"))
       .description("unlock a file for good, or on a mount until that ends")
-      .option("--until-umount", "on a mount: only to be read, and locked again when it ends"),
+      .option("--until-umount", "on a mount: only to be read, and locked again when it ends")
+      .option("--yes", "do not ask before something that was cut short touches free cells"),
     [
       "unlock vault.sv /diary.txt",
       "unlock /mnt/vault/diary.txt --until-umount",

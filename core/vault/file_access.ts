@@ -11,7 +11,8 @@ import {
 import { isDirectory, isRegular, isSymlink, PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import { type LastName, namesOf, Paths } from "../fs/paths.ts";
 import type { UnnamedFileSystem } from "../fs/unnamed_files.ts";
-import type { FileLocks, FileLockState, LockableFile } from "./file_locks.ts";
+import type { FileLocks } from "./file_locks.ts";
+import type { FileLockState, LockableFile } from "./file_lock_options.ts";
 import { FileReplacement } from "./file_replacement.ts";
 import { type FileType, typeOf } from "./file_status.ts";
 import { FileTransfer } from "./file_transfer.ts";

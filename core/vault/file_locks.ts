@@ -11,10 +11,17 @@ import type { LineFile, LockRecord, LockState } from "../format/lock_record.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { KEY_BYTES } from "../limits.ts";
 import { countTrees, hasRecord } from "../volume/every_tree.ts";
-import { blocksOfFile } from "../volume/file_blocks.ts";
+import { blocksOfFile, type IdRange } from "../volume/file_blocks.ts";
 import { countAttempt, tooEarly } from "../volume/lock_attempts.ts";
 import { requireAll } from "../volume/member_set.ts";
 import { eraseFreed, reseal } from "../volume/reseal.ts";
+import type {
+  EraseOptions,
+  FileLockState,
+  LockableFile,
+  LockOptions,
+  UnlockOptions,
+} from "./file_lock_options.ts";
 import { drivePass } from "./pass_driver.ts";
 import { whenFree } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
@@ -25,53 +32,6 @@ const CATALOG_CELLS = 64;
 
 /** What a passphrase costs to try unless told otherwise: it guards one file, and is asked for rarely. */
 const DEFAULT_KDF: KdfChoice = "moderate";
-
-/** How it is with a file: `open` is locked, and readable until the vault is closed. */
-export type FileLockState = "none" | "open" | LockState;
-
-/** How far locking, unlocking or shredding is. */
-export interface LockProgress {
-  /** Blocks get other seals; then what they left is overwritten. */
-  readonly stage: "sealing" | "erasing";
-  /** Of this stage. */
-  readonly doneBytes: number;
-  /** Of this stage; 0 where that is not known. */
-  readonly totalBytes: number;
-}
-
-/** What locking and shredding can be told. */
-export interface EraseOptions {
-  /**
-   * Overwrite all free cells that were ever used, too: they may hold what the file was before, or copies of small files. They may
-   * also be part of a hidden vault that is not protected.
-   */
-  readonly freeCells?: boolean;
-  /** Told how far it is. */
-  readonly progress?: (progress: LockProgress) => void;
-  /** Ends it between two steps: the next one finishes it, and until then the content is denied. */
-  readonly signal?: AbortSignal;
-}
-
-/** How to lock a file. */
-export interface LockOptions extends EraseOptions {
-  /** What unlocks it; the vault's own does not. */
-  readonly passphrase: string | Uint8Array;
-  /** What trying a passphrase costs; `moderate` unless given. */
-  readonly kdf?: KdfChoice;
-}
-
-/** How to unlock one. */
-export interface UnlockOptions extends Pick<EraseOptions, "progress" | "signal"> {
-  /** What it was locked with. */
-  readonly passphrase: string | Uint8Array;
-  /** `"close"`: only to be read until the vault is closed; on the medium it stays locked. For good unless given. */
-  readonly until?: "close";
-}
-
-/** A regular file, and what it is called in messages. */
-export interface LockableFile extends LineFile {
-  readonly path: string;
-}
 
 /** The locks of the files of a vault: one is changed at a time. */
 export class FileLocks {
@@ -102,7 +62,7 @@ export class FileLocks {
       if (locks.isOpen(file)) return locks.close(file);
       const known = locks.of(file);
       if (known === null) await this.#begin(file, await this.#lockedRecord(file, options));
-      else if (known.state !== "locking") throw lockedAlready(file, known);
+      else if (known.state !== "locking" && !known.erasing) throw lockedAlready(file, known);
       await this.#finish(file, options);
     });
   }
@@ -213,9 +173,11 @@ export class FileLocks {
     });
   }
 
-  /** Finishes what was cut short with every file. */
-  async finishAll(options: EraseOptions = {}): Promise<void> {
-    for (const file of this.unfinished()) await this.#inTurn(() => this.#finish(file, options));
+  /** Finishes what was cut short with every file: all of it, or all that touches no free cells. */
+  async finishAll(options: EraseOptions = {}, what: "all" | "sealing" = "all"): Promise<void> {
+    for (const file of this.unfinished()) {
+      await this.#inTurn(() => this.#finish(file, options, what));
+    }
   }
 
   get #engine() {
@@ -223,7 +185,7 @@ export class FileLocks {
   }
 
   /** False where what was written stays until it is deleted as a whole. */
-  get #overwrites(): boolean {
+  get overwrites(): boolean {
     return this.#engine.media.all.every(({ capabilities }) => capabilities.overwrite);
   }
 
@@ -259,37 +221,51 @@ export class FileLocks {
 
   /** From now on the content is denied, and what trees had of it is sealed; a root makes it durable. */
   async #begin(file: LockableFile, record: LockRecord): Promise<void> {
-    const { opened: { volumes, volume: { engine } } } = this.#vault;
+    const { volumes, volume: { engine } } = this.#vault.opened;
     const { store, locks } = engine;
     requireAll(engine, { what: `lock "${file.path}" in`, operation: "lock" });
-    // What is still to be freed is in no tree that could be looked through.
+    let isBegun = false;
+    while (!isBegun) {
+      await this.#freeDeleted();
+      isBegun = await this.#whenFree(() => {
+        // Making room may have deleted a state of the undo history.
+        if (!this.#stored()) return false;
+        blocksOfFile(store, file); // what is damaged is in the way before anything has changed
+        const nodes = locks.inlineNodes(file);
+        engine.erasesReleased = this.overwrites;
+        this.#erased.add(record.secretId);
+        engine.asOneRoot(inodeKey(file), () => {
+          locks.takeInline(nodes, record.secretId, record.secret!);
+          locks.put(file, record);
+        });
+        volumes.reloadSnapshots();
+        return true;
+      });
+    }
+  }
+
+  /** What is still to be freed is in no tree that could be looked through. */
+  async #freeDeleted(): Promise<void> {
+    const { volumes, volume: { store } } = this.#vault.opened;
     while (store.freeing.waits) {
       await this.#whenFree(() => volumes.destroyStep());
       await new Promise((resolve) => setTimeout(resolve));
     }
-    await this.#whenFree(() => {
-      this.#store();
-      blocksOfFile(store, file); // what is damaged is in the way before anything has changed
-      const nodes = locks.inlineNodes(file);
-      engine.erasesReleased = this.#overwrites;
-      this.#erased.add(record.secretId);
-      engine.asOneRoot(inodeKey(file), () => {
-        locks.takeInline(nodes, record.secretId, record.secret!);
-        locks.put(file, record);
-      });
-      volumes.reloadSnapshots();
-    });
   }
 
   /** Brings what is under way with an inode to its end, from wherever it is. */
-  async #finish(file: LineFile, options: EraseOptions): Promise<void> {
+  async #finish(
+    file: LineFile,
+    options: EraseOptions,
+    what: "all" | "sealing" = "all",
+  ): Promise<void> {
     const { locks } = this.#engine;
     const record = locks.of(file);
     if (record !== null && record.state !== "unlocking") {
-      this.#engine.erasesReleased = this.#overwrites;
+      this.#engine.erasesReleased = this.overwrites;
     }
     if (record?.secret != null) await this.#seal(file, record, record.secret, options);
-    if (locks.of(file)?.erasing === true) await this.#erase(file, options);
+    if (what === "all" && locks.of(file)?.erasing === true) await this.#erase(file, options);
     this.#engine.erasesReleased = this.unfinished().length > 0;
   }
 
@@ -300,12 +276,12 @@ export class FileLocks {
     { progress, signal }: EraseOptions,
   ): Promise<void> {
     const engine = this.#engine;
-    const { locks, store } = engine;
+    const { locks } = engine;
     const { secretId, state } = record;
-    await this.#whenFree(() => engine.commitNow());
+    const ranges = await this.#rangesOf(file);
     locks.use(file, secret);
     const order = {
-      ranges: blocksOfFile(store, file),
+      ranges,
       secretId: state === "unlocking" ? null : secretId,
       blank: state === "shredding",
     };
@@ -318,6 +294,17 @@ export class FileLocks {
     }
   }
 
+  /** All its blocks: it cannot get others while it has a record. */
+  async #rangesOf(file: LineFile): Promise<IdRange[]> {
+    for (;;) {
+      await this.#freeDeleted();
+      const ranges = await this.#whenFree(() =>
+        this.#stored() ? blocksOfFile(this.#engine.store, file) : null
+      );
+      if (ranges !== null) return ranges;
+    }
+  }
+
   async #endUnlocking(
     file: LineFile,
     { secretId }: LockRecord,
@@ -326,7 +313,7 @@ export class FileLocks {
     const { opened: { volumes, volume: { engine } } } = this.#vault;
     const { locks } = engine;
     await this.#whenFree(() => {
-      this.#store();
+      this.#stored();
       const nodes = locks.inlineNodes(file);
       const contents = locks.inlineContents(nodes, secretId, secret);
       engine.asOneRoot(inodeKey(file), () => {
@@ -337,11 +324,12 @@ export class FileLocks {
     });
   }
 
-  /** Stores all heads, so that nodes can be changed under their ids. */
-  #store(): void {
+  /** Stores all heads, so that nodes can be changed under their ids; false where something deleted is to be freed first. */
+  #stored(): boolean {
     const engine = this.#engine;
     engine.admit(countTrees(engine.store) * CELLS_PER_TREE + CATALOG_CELLS, "write");
     engine.commitNow();
+    return !engine.store.freeing.waits;
   }
 
   /** What a crash, or another program, has left free is not known: then all that is free goes. */
@@ -351,7 +339,7 @@ export class FileLocks {
   ): Promise<void> {
     const { medium: { capabilities: { discard }, supportsSparse } } = this.#vault;
     const secretId = this.#engine.locks.of(file)?.secretId ?? 0;
-    const allFree = this.#overwrites && (freeCells || !this.#erased.has(secretId));
+    const allFree = this.overwrites && (freeCells || !this.#erased.has(secretId));
     const discards = !this.#engine.store.dense && supportsSparse && discard;
     await drivePass(this.#vault, eraseFreed(this.#engine, { allFree, discards }), {
       told: progress,

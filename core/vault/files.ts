@@ -17,7 +17,12 @@ import {
   statusOf,
   timeOf,
 } from "./file_status.ts";
-import type { EraseOptions, FileLockState, LockOptions, UnlockOptions } from "./file_locks.ts";
+import type {
+  EraseOptions,
+  FileLockState,
+  LockOptions,
+  UnlockOptions,
+} from "./file_lock_options.ts";
 import { type WalkedEntry, walkTree } from "./file_walk.ts";
 import { readableOf, writableOf } from "./file_streams.ts";
 import type { FileReplacement } from "./file_replacement.ts";
@@ -313,9 +318,8 @@ export class VaultFiles {
   }
 
   /**
-   * Locks a file under a passphrase of its own: from then on its content can be read, or changed, by nobody who does not know
-   * it, whatever else opens the vault, and in no snapshot or clone either. Its name and what `stat` shows stay. Returns when
-   * what it was sealed as before is overwritten.
+   * Locks a file under a passphrase of its own: nobody who does not know it can read or change its content, in no snapshot or
+   * clone either. Its name and what `stat` shows stay. Returns when what it was sealed as before is overwritten.
    *
    * @example
    * ```ts
@@ -326,8 +330,6 @@ export class VaultFiles {
    * await vault.files.lock("/diary", { passphrase: "battery staple" });
    * await assert.rejects(vault.files.readText("/diary"), { kind: "denied" });
    * await vault.files.unlock("/diary", { passphrase: "battery staple" });
-   * assert.equal(await vault.files.readText("/diary"), "dear diary");
-   * await vault.files.shred("/diary");
    * ```
    */
   async lock(path: FilePath, options: LockOptions): Promise<void> {
@@ -342,8 +344,7 @@ export class VaultFiles {
   }
 
   /**
-   * Removes a file and makes its content unreadable in the whole vault: in snapshots and clones, which keep its name, under
-   * further names, and in free cells. Nothing brings it back.
+   * Removes a file and makes its content unreadable in the whole vault: in snapshots and clones, which keep its name, too.
    */
   async shred(path: FilePath, options: EraseOptions = {}): Promise<void> {
     const file = await this.#lockable("shred", path);

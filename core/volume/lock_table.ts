@@ -9,6 +9,7 @@ import {
   type LineFile,
   lockedInlineKey,
   type LockRecord,
+  type LockState,
   placeholder,
   type SealedInline,
 } from "../format/lock_record.ts";
@@ -80,6 +81,17 @@ export class LockTable {
   /** The record of a file; null where it is not locked. */
   of({ line, ino }: LineFile): LockRecord | null {
     return this.line(line).records.get(ino) ?? null;
+  }
+
+  /** How many files are in each state. */
+  count(): { readonly locked: number; readonly shredded: number; readonly unfinished: number } {
+    const all = [...this.lines.values()].flatMap(({ records }) => [...records.values()]);
+    const of = (state: LockState) => all.filter((record) => record.state === state).length;
+    return {
+      locked: of("locked"),
+      shredded: of("shredded"),
+      unfinished: this.unfinished().length,
+    };
   }
 
   /** Files with something that is not finished. */

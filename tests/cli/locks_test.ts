@@ -18,6 +18,8 @@ Deno.test("cli: lock, unlock and shred on a medium", async () => {
   await world.ok("put", medium, diary, "/diary", ...opens);
   await world.ok("snapshot", "create", medium, "before", ...opens);
   assert.equal(await world.ok("lock", medium, "/diary", ...opens, ...extra), "locked /diary\n");
+  assert.match(await world.ok("ls", "-l", medium, ...opens), /diary \(locked\)/);
+  assert.match(await world.ok("info", medium, ...opens), /locked files +1\n/);
   const reading = await world.run("cat", medium, "/diary", ...opens);
   assert.equal(reading.code, WRONG);
   assert.match(reading.stderr, /locked or shredded; unlock the file first/);
@@ -30,7 +32,7 @@ Deno.test("cli: lock, unlock and shred on a medium", async () => {
   const later = await world.run("unlock", medium, "/diary", ...opens, ...extra, "--until-umount");
   assert.match(later.stderr, /not mounted/);
   const report = await world.json("unlock", medium, "/diary", ...opens, ...extra);
-  assert.deepEqual(report, { verb: "unlock", path: "/diary" });
+  assert.deepEqual(report, { verb: "unlock", path: "/diary", overwritten: null });
   assert.equal(await world.ok("cat", medium, "/diary", ...opens), "dear diary");
   const unasked = await world.run("shred", medium, "/diary", ...opens);
   assert.notEqual(unasked.code, 0);

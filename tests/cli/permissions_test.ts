@@ -70,6 +70,18 @@ Deno.test("permissions: volumes and snapshots with the flags of the table", asyn
   await allowed(world, both, ["volume", "delete", medium, "other", "--yes", ...opens]);
 });
 
+Deno.test("permissions: locks with the flags of the table", async () => {
+  await using world = await CliWorld.open();
+  const { medium, passphraseFile, opens } = world;
+  await world.create();
+  await world.ok("put", medium, passphraseFile, "/file", ...opens);
+  const both = [`--allow-read=${medium},${passphraseFile}`, `--allow-write=${medium}`];
+  const lock = ["--lock-passphrase-file", passphraseFile];
+  await allowed(world, both, ["lock", medium, "/file", ...opens, ...lock]);
+  await allowed(world, both, ["unlock", medium, "/file", ...opens, ...lock]);
+  await allowed(world, both, ["shred", medium, "/file", "--yes", ...opens]);
+});
+
 Deno.test("permissions: a device remembers with the flags of the table, and is silent without them", async () => {
   await using world = await CliWorld.open();
   const { medium, passphraseFile, opens } = world;
@@ -155,6 +167,12 @@ mountTest("mount, info and umount with the flags of the table", async (world, mn
   await allowed(world, flags, ["info", mnt]);
   await allowed(world, flags, ["snapshot", "create", mnt, "one"]);
   await allowed(world, flags, ["snapshot", "rollback", `${mnt}#main`, "one", "--yes"]);
+  await Deno.writeTextFile(`${mnt}/locked`, "content");
+  const lock = ["--lock-passphrase-file", passphraseFile];
+  await allowed(world, flags, ["lock", `${mnt}/locked`, ...lock]);
+  await allowed(world, flags, ["unlock", mnt, "/locked", ...lock]);
+  const shredding = flags.with(1, `--allow-write=${sockets},${mnt}`);
+  await allowed(world, shredding, ["shred", mnt, "/locked", "--yes"]);
   await allowed(world, flags, ["begin", mnt]);
   await allowed(world, flags, ["rollback", mnt]);
   const running = ["--allow-run=true", ...flags];
