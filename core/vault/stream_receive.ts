@@ -23,8 +23,9 @@ import { receivingKeys, type StreamParts, type StreamSecret } from "./stream_sen
 import { StreamTarget } from "./stream_target.ts";
 import { type Enter, whenFree } from "./transactions.ts";
 
-/** A crash loses so much of a stream at most. */
+/** A crash loses so much of a stream at most, and of one that comes slowly what came in so long. */
 export const NOTE_BYTES: number = 64 * MIB;
+const NOTE_MS = 10_000;
 
 /** How to receive. */
 export interface ReceiveOptions {
@@ -74,8 +75,9 @@ export class StreamReceive {
   /** Content in this stream, and of it what came before the last mark. */
   #contentBytes = 0;
   #markedBytes = 0;
-  /** Bytes of the stream when the catalog was told last. */
+  /** Bytes of the stream when the catalog was told last, and when that was. */
   #noted = 0;
+  #notedAt: number;
   #ended = false;
 
   /** `name` is of the volume that gets the snapshot. */
@@ -90,6 +92,7 @@ export class StreamReceive {
     this.#input = new StreamInput(bytes);
     this.#options = options;
     this.#lease = parts.lease();
+    this.#notedAt = parts.engine.runtime.now();
   }
 
   /** Receives all of it. Where that fails, what has arrived stays for a stream that goes on from there. */
@@ -121,7 +124,7 @@ export class StreamReceive {
       this.#queue.add(seal.plaintext.subarray(0, frame.bytes.length - FRAME_OVERHEAD));
       await whenFree(this.#parts.enter, () => this.#takeAll());
       if (frame.last) break;
-      if (this.#input.bytes - this.#noted >= this.#parts.noteBytes) await this.#note();
+      if (this.#isNoteDue) await whenFree(this.#parts.enter, () => this.#note());
     }
     if (!this.#ended) throw badRecord("the stream has no end");
     await whenFree(this.#parts.enter, () => this.#finish());
@@ -210,12 +213,16 @@ export class StreamReceive {
     }
   }
 
-  async #note(): Promise<void> {
-    await whenFree(this.#parts.enter, () => this.#noteNow());
+  get #isNoteDue(): boolean {
+    const { noteBytes, engine: { runtime } } = this.#parts;
+    return this.#input.bytes - this.#noted >= noteBytes ||
+      runtime.now() - this.#notedAt >= NOTE_MS;
   }
 
-  #noteNow(): void {
+  /** Makes durable what has arrived, and how far that is. */
+  #note(): void {
     this.#noted = this.#input.bytes;
+    this.#notedAt = this.#parts.engine.runtime.now();
     if (this.#receive === null) return;
     this.#target?.settle();
     this.#parts.receiving.note(this.#receive);
@@ -224,7 +231,7 @@ export class StreamReceive {
   #finish(): void {
     const { receiving, flush } = this.#parts;
     const [begin, receive] = [this.#begin!, this.#receive!];
-    this.#noteNow();
+    this.#note();
     this.#closeTree();
     flush();
     receiving.finish(receive, this.#name, begin);
@@ -245,7 +252,7 @@ export class StreamReceive {
       // Whatever comes: nothing may be sealed out of memory that is somebody else's by then.
       this.#target?.settle();
       await whenFree(this.#parts.enter, () => {
-        this.#noteNow();
+        this.#note();
         this.#closeTree();
       });
     } catch (error) {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { bytesOf, cutAfter } from "../../tests/support/cut_stream.ts";
+import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
+import { createKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { RandomStream } from "../../tests/support/random_stream.ts";
 import { StreamWorld } from "../../tests/support/stream_world.ts";
 import { FRAME_BYTES, STREAM_SALT_BYTES } from "../format/stream_frame.ts";
@@ -302,3 +305,28 @@ for (const [who, reads] of Object.entries(readers)) {
     assert.equal(await again.files.readText("/own"), "written since");
   });
 }
+
+Deno.test("streams: of one that comes slowly, a crash loses what came in the last seconds", async () => {
+  const { from, bytes } = await sent();
+  receivers.reset();
+  const [medium, runtime] = [new MemoryStorage({}), new FakeRuntime()];
+  const shape = { segments: 12, blockBytes: 4096 };
+  const vault = await createKeyedVault({ medium, kernel: receivers, runtime }, shape);
+  const startMs = runtime.now();
+  let crashed = medium.content.fork();
+  async function* slowly(): AsyncGenerator<Uint8Array> {
+    for await (const part of inParts(bytes)) {
+      yield part;
+      runtime.advance(500);
+      crashed = medium.content.fork();
+      if (runtime.now() > startMs + 25_000) break;
+    }
+  }
+  await assert.rejects(vault.streams.receive("copy", slowly()));
+  const after = StreamWorld.open(receivers, 0, new MemoryStorage({ content: crashed }));
+  const { streams } = after.vault;
+  assert.ok(streams.receives()[0].contentBytes > 0, "some of it was made durable");
+  const resume = await streams.resumeToken("copy") ?? undefined;
+  await streams.receive("copy", from.vault.streams.send("main", "monday", { resume }));
+  await assertSame(from, after, "monday");
+});
