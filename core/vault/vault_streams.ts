@@ -22,7 +22,7 @@ import {
   type StreamSecret,
   StreamSend,
 } from "./stream_send.ts";
-import { whenFree } from "./transactions.ts";
+import { type Enter, whenFree } from "./transactions.ts";
 import type { VolumesParts } from "./vault_volumes.ts";
 
 /** What is on its way into a volume, or was interrupted. */
@@ -103,6 +103,12 @@ export class VaultStreams {
     this.#receiving = new Receiving(engine, volumes);
   }
 
+  /** Streams may be left open when their vault is closed, and then end here. */
+  readonly #enter: Enter = () => {
+    if (!this.#closed) return this.#parts.enter();
+    throw new VaultError("invalid", "Cannot go on with the stream: its vault is closed");
+  };
+
   /**
    * A snapshot as a stream of bytes, sealed: all of it, or with `from` what differs from another one. Without a passphrase it is
    * sealed under the vault's own key, so that only a vault with the same keys can receive it. The snapshots cannot be deleted
@@ -123,7 +129,7 @@ export class VaultStreams {
             return controller.enqueue(sending.salt);
           }
           const open = sending;
-          const chunk = await whenFree(this.#parts.enter, () => this.#next(open));
+          const chunk = await whenFree(this.#enter, () => open.next());
           if (chunk !== null) controller.enqueue(chunk);
           else {
             open.close();
@@ -139,11 +145,6 @@ export class VaultStreams {
     });
   }
 
-  #next(sending: StreamSend): Uint8Array<ArrayBuffer> | null {
-    if (!this.#closed) return sending.next();
-    throw new VaultError("invalid", "Cannot go on sending: the vault is closed");
-  }
-
   async #begin(
     what: { readonly volume: string; readonly snapshot: SnapshotName } & SendOptions & StreamSecret,
   ): Promise<StreamSend> {
@@ -151,7 +152,7 @@ export class VaultStreams {
     const key = await sendingKey(this.#stream, salt, what);
     try {
       return await whenFree(
-        this.#parts.enter,
+        this.#enter,
         () => new StreamSend(this.#stream, what, { salt, key }),
       );
     } finally {
@@ -178,11 +179,14 @@ export class VaultStreams {
     }
     this.#busy.add(volume);
     try {
-      const { enter, views } = this.#parts;
-      const flush = () => views.flush();
-      const { noteBytes } = this;
-      const parts = { ...this.#stream, receiving: this.#receiving, enter, flush, noteBytes };
-      return await new StreamReceive(parts, volume, bytes, options).run();
+      const receiving = {
+        ...this.#stream,
+        receiving: this.#receiving,
+        enter: this.#enter,
+        flush: () => this.#parts.views.flush(),
+        noteBytes: this.noteBytes,
+      };
+      return await new StreamReceive(receiving, volume, bytes, options).run();
     } finally {
       this.#busy.delete(volume);
     }
@@ -209,14 +213,16 @@ export class VaultStreams {
    * ```
    */
   hold(volume: string, name: string, bytes: StreamBytes): Promise<HeldReport> {
-    return holdStream({ ...this.#parts, ...this.#stream }, { volume, name }, bytes);
+    return holdStream(this.#holding, { volume, name }, bytes);
+  }
+
+  get #holding() {
+    return { ...this.#parts, ...this.#stream, enter: this.#enter };
   }
 
   /** A stream that is kept, each part once it was found to be what was received. */
   held(volume: string, name: string): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return ReadableStream.from(
-      heldStream({ ...this.#parts, ...this.#stream }, { volume, name }),
-    );
+    return ReadableStream.from(heldStream(this.#holding, { volume, name }));
   }
 
   /** What is on its way into volumes, or was interrupted: it takes space until it goes on or is given up. */
@@ -228,7 +234,7 @@ export class VaultStreams {
 
   /** What `send` takes as `resume`, to go on with what was interrupted on its way into a volume; null: nothing was. */
   resumeToken(volume: string): Promise<string | null> {
-    return whenFree(this.#parts.enter, () => {
+    return whenFree(this.#enter, () => {
       const found = this.#receiving.find(volume);
       return found === null ? null : printToken(found);
     });
@@ -236,7 +242,7 @@ export class VaultStreams {
 
   /** Gives up what was interrupted on its way into a volume. */
   abandon(volume: string): Promise<void> {
-    return whenFree(this.#parts.enter, () => {
+    return whenFree(this.#enter, () => {
       const found = this.#receiving.find(volume);
       if (found !== null && !this.#busy.has(volume)) return this.#receiving.abandon(found);
       throw new VaultError(

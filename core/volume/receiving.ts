@@ -15,7 +15,7 @@ import { Volume } from "./volume.ts";
 import { DEFAULT_PROPERTIES } from "./volume_properties.ts";
 import { branchFrom, type Volumes } from "./volumes.ts";
 
-/** The volume that nobody has yet: what is received is put under the rules of none. */
+/** Of a branch that is being received: no volume has this number. */
 const NO_VOLUME = 0;
 
 /** Dead runs that go from one branch to another in one root at most. */
@@ -158,11 +158,13 @@ export class Receiving {
   /** The tree that a snapshot is received into, to be changed. */
   open({ branch, volume }: PlacedReceive, snapshot: ReceivedSnapshot): Volume {
     const { blockBytes } = snapshot;
-    const { compression } = this.catalog.volumes().find(({ id }) => id === volume) ?? snapshot;
+    const made = { compression: snapshot.compression, quotaBytes: 0 };
+    const { compression, quotaBytes } = this.catalog.volumes().find(({ id }) => id === volume) ??
+      made;
     const settings = {
       id: NO_VOLUME,
       blockBytes,
-      quotaBytes: 0,
+      quotaBytes,
       quotaFiles: 0,
       readOnly: false,
       accessTimes: DEFAULT_PROPERTIES.accessTimes,
