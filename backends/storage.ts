@@ -34,6 +34,12 @@ export type {
   NamedProvider,
   UploadResult,
 } from "../core/objects/file_info.ts";
+export {
+  type AskedAccess,
+  type Authorize,
+  type HttpStorageOptions,
+  storageHandler,
+} from "../core/http/storage_requests.ts";
 export type { FilePage } from "../core/objects/merged_listing.ts";
 export {
   type AtProvider,

@@ -192,6 +192,16 @@ export class ObjectStorage {
     }
   }
 
+  /** Removes just this state of a file: `conflict` where it has been changed. */
+  async deleteState(
+    path: string,
+    etag: string,
+    options: Abortable & AtProvider = {},
+  ): Promise<void> {
+    const store = await this.#providerOf(path, options).store();
+    await store.delete(path, { match: etag, signal: options.signal });
+  }
+
   /** True where there is such a file. */
   async exists(path: string, options: Abortable & AtProvider = {}): Promise<boolean> {
     const store = await this.#providerOf(path, options).store();

@@ -20,7 +20,11 @@ const SILENCED = /@ts-(ignore|nocheck|expect-error)|deno-lint-ignore-file/g;
 const VAGUE = /(manager|helper|util|handler|processor|service)/i;
 
 /** Public names that were given from outside, exactly these. */
-const GIVEN_NAMES: ReadonlySet<string> = new Set(["TransactionManager", "transaction_manager"]);
+const GIVEN_NAMES: ReadonlySet<string> = new Set([
+  "TransactionManager",
+  "transaction_manager",
+  "storageHandler",
+]);
 
 /** What no file may contain. */
 export function banProblems(file: SourceFile): string[] {

@@ -16,6 +16,7 @@ const CORE_LAYERS: Record<string, readonly string[]> = {
   format: [],
   storage: ["format"],
   objects: ["storage"],
+  http: ["storage", "objects"],
   crypto: ["format", "storage"],
   btree: ["format"],
   block: ["format", "crypto", "storage", "btree"],
