@@ -100,12 +100,12 @@ class WorkerMount implements MountedVault {
 
   async start(): Promise<void> {
     const { medium, secret, profiles, readOnly, noatime } = this.options;
-    const { cryptoLane, workers, cacheBytes, listSnapshots } = this.options;
+    const { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes } = this.options;
     const { scrubEveryMs, rescatterBytes } = this.options;
     const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
     const protect = this.options.protect && new Uint8Array(this.options.protect);
     const upkeep = { scrubEveryMs, rescatterBytes };
-    const serving = { cryptoLane, workers, cacheBytes, listSnapshots, ...upkeep };
+    const serving = { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes, ...upkeep };
     const { acceptRollback, memory, volume, keep } = this.options;
     const order = { ...vault, volume, keep, protect, ...serving, acceptRollback, memory };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.

@@ -29,6 +29,8 @@ export interface ServeOrder {
   readonly rescatterBytes?: number;
   /** The directory of snapshots shows in listings. */
   readonly listSnapshots: boolean;
+  /** Each volume is a directory; else the one of `volume` is shown. */
+  readonly allVolumes?: boolean;
   readonly cryptoLane: "wasm" | "native";
   /** Crypto workers beside the serving thread. */
   readonly workers: number;

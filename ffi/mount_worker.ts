@@ -44,6 +44,8 @@ import { toPosted } from "./posted_error.ts";
 
 /** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes and snapshots. Untouched pages cost nothing. */
 const KERNEL_BYTES = 72 * MIB + 2 * VIEW_BYTES_MAX;
+/** Where all volumes are shown, each that is looked at takes 6 MiB or more, for as long as it is mounted. */
+const ALL_VOLUMES_BYTES = 512 * MIB;
 const PROGRESS_STEPS = 1000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -81,7 +83,8 @@ function spawn(order: WorkerOrder): SpawnedWorker {
 }
 
 async function open(order: ServeOrder): Promise<Server> {
-  const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+  const viewMemoryBytes = order.allVolumes ? ALL_VOLUMES_BYTES : undefined;
+  const kernel = createKernel({ memoryBytes: KERNEL_BYTES + (viewMemoryBytes ?? 0) });
   kernel.warmUp();
   const { medium: name, readOnly, noatime, secret, profiles, cacheBytes, scrubEveryMs } = order;
   const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
@@ -100,13 +103,17 @@ async function open(order: ServeOrder): Promise<Server> {
     const rootMemory = memory ? parts.platform.rootMemory?.() : undefined;
     const remembering = { rootMemory, acceptRollback };
     const opening = { secret, protect, profiles, stretch, readOnly, ...remembering };
-    const showing = { volume: order.volume, noatime };
+    const showing = { volume: order.volume, noatime, viewMemoryBytes };
     const options = { ...opening, ...showing, cacheBytes, onDamage: damage.onDamage };
     const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
     return {
       vault,
-      transaction: new MountTransaction(vault, kernelCache),
-      views: new MountedViews(vault, { kernel, listSnapshots: order.listSnapshots }),
+      transaction: new MountTransaction(
+        vault,
+        kernelCache,
+        order.allVolumes ? "all volumes" : "one volume",
+      ),
+      views: new MountedViews(vault, { ...order, kernel }),
       kernel,
       lane,
       scrubEveryMs,
@@ -143,7 +150,7 @@ function turn(): Promise<void> {
 async function serve(serving: Server, session: ServedSession): Promise<void> {
   const { vault, views, kernel, lane, scrubEveryMs, rescatterBytes } = serving;
   const upkeep = new Upkeep(vault);
-  const kept = new KeptStates(vault, serving.keep);
+  const kept = serving.transaction.showsOneVolume ? new KeptStates(vault, serving.keep) : null;
   const scrubs = scrubEveryMs === undefined
     ? null
     : new ScrubSchedule(vault, scrubEveryMs, () => tracked(scrubNow(serving)));
@@ -181,7 +188,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   };
   const keepHistory = () => {
     try {
-      kept.tick();
+      kept?.tick();
     } catch (error) {
       failed(error);
     }

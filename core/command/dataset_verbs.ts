@@ -84,6 +84,7 @@ export const DATASET_VERBS: Readonly<Record<string, DatasetVerb>> = {
   "snapshot rollback": async (call) => {
     const { vault, transaction, options } = call;
     const [volume, snapshot] = [volumeOf(call), text(options, "name")];
+    transaction?.requireOneVolume("roll back");
     const isShown = volume === shownVolume(call);
     if (transaction !== null && isShown) {
       await transaction.replaced("roll back", (differs) => {
@@ -104,6 +105,7 @@ export const DATASET_VERBS: Readonly<Record<string, DatasetVerb>> = {
   "undo": async (call) => {
     const { vault, transaction, options } = call;
     const volume = volumeOf(call);
+    transaction?.requireOneVolume("undo");
     const target = undoTarget(options);
     if (transaction === null || volume !== shownVolume(call)) {
       return await changing(

@@ -84,6 +84,8 @@ export interface MountOrder {
   readonly rescatterBytes?: number;
   /** `.snapshots` shows in listings of the root directory. */
   readonly listSnapshots: boolean;
+  /** Each volume is a directory of the mount; else one is shown. */
+  readonly allVolumes?: boolean;
   readonly cryptoLane: CryptoLaneName;
   /** Take what is found as the newest, whatever this device remembers. */
   readonly acceptRollback?: boolean;

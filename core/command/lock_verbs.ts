@@ -55,6 +55,7 @@ async function changing(
 ): Promise<{ readonly ino: number; readonly overwrites: boolean }> {
   const { vault, transaction, options: { path } } = call;
   if (!(path instanceof Uint8Array)) throw badOption(verb, "path");
+  transaction.requireOneVolume(`${verb} a file`);
   const { ino } = await vault.files.stat(path);
   await transaction.changingContent(`${verb} a file`, ino, () => work(call, path, ino));
   return { ino, overwrites: vault.locks.overwrites };

@@ -30,6 +30,7 @@ export interface ParsedMountOptions {
   readonly allowOther: boolean;
   readonly noatime: boolean;
   readonly listSnapshots: boolean;
+  readonly allVolumes: boolean;
   readonly passphraseFile?: string;
   readonly recoveryCodeFile?: string;
   readonly device: boolean;
@@ -50,13 +51,14 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     all.findLast((option) => option.replaceAll("-", "_").startsWith(`${name}=`))
       ?.slice(name.length + 1);
   const own =
-    /^(ro|noatime|allow_other|list[-_]snapshots|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub|rescatter)=.*)$/;
+    /^(ro|noatime|allow_other|list[-_]snapshots|all[-_]volumes|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub|rescatter)=.*)$/;
   const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
   return {
     readOnly: has("ro"),
     allowOther: has("allow_other"),
     noatime: has("noatime"),
     listSnapshots: has("list_snapshots") || has("list-snapshots"),
+    allVolumes: has("all_volumes") || has("all-volumes"),
     passphraseFile: value("passphrase_file"),
     recoveryCodeFile: value("recovery_code_file"),
     device: has("device"),

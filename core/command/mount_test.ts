@@ -11,6 +11,7 @@ Deno.test("mount options: ours are taken, fstab's dropped, the rest handed on", 
     allowOther: false,
     noatime: false,
     listSnapshots: false,
+    allVolumes: false,
     passphraseFile: "/a",
     recoveryCodeFile: undefined,
     scrub: undefined,
@@ -22,5 +23,6 @@ Deno.test("mount options: ours are taken, fstab's dropped, the rest handed on", 
   const others = parseMountOptions(["allow_other,noatime,crypto_lane=native,passphrase_file=/b=c"]);
   assert.deepEqual([others.allowOther, others.noatime, others.cryptoLane], [true, true, "native"]);
   assert.equal(parseMountOptions(["ro,list_snapshots"]).listSnapshots, true);
+  assert.equal(parseMountOptions(["all-volumes"]).allVolumes, true);
   assert.deepEqual([others.passphraseFile, others.extra], ["/b=c", ["noatime"]]);
 });

@@ -31,6 +31,7 @@ interface MountFlags extends SecretOptions, ProtectOptions, MemoryOptions, Print
   /** Bytes in a second. */
   readonly rescatter?: number;
   readonly listSnapshots?: boolean;
+  readonly allVolumes?: boolean;
   readonly keep?: string;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
@@ -58,6 +59,7 @@ export function addMountVerbs(program: Command, parts: ProgramParts): void {
       "mount vault.sv /mnt/vault",
       "mount vault.sv /mnt/vault --background --passphrase-file pass.txt",
       "mount vault.sv#photos /mnt/photos --keep hourly=24,daily=7",
+      "mount vault.sv /mnt/vault --all-volumes",
       "mount vault.sv /mnt/vault --read-only -o nodev,nosuid",
     ],
   ).action(async (medium: string, mountpoint: string, flags: MountFlags) => {
@@ -105,6 +107,7 @@ function mountFlags(command: Command): Command {
       ).argParser(ruleArgument),
     )
     .option("--list-snapshots", "show .snapshots in listings; it is there in any case")
+    .option("--all-volumes", "show each volume as a directory")
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
     .addOption(command.createOption("--report-ready").hideHelp())
@@ -132,6 +135,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     allowOther: call.flags.allowOther === true || shared.allowOther,
     noatime: call.flags.noatime === true || shared.noatime,
     listSnapshots: call.flags.listSnapshots === true || shared.listSnapshots,
+    allVolumes: call.flags.allVolumes === true || shared.allVolumes,
     device: call.flags.device ?? (shared.device || undefined),
     passphraseFile: call.flags.passphraseFile ?? shared.passphraseFile,
     recoveryCodeFile: call.flags.recoveryCodeFile ?? shared.recoveryCodeFile,
@@ -141,6 +145,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
   const mountpoint = host.absolute(call.mountpoint);
   await prepareMount(host, mountpoint);
   const { medium, view } = await splitVaultName(host, call.medium);
+  if (flags.allVolumes) requireNoVolume(view, flags.keep);
   await requireMedium(host, host.absolute(medium));
   const order: MountOrder = {
     ...flags,
@@ -171,6 +176,13 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     },
     warn: (message) => void host.err.write(`sigmavault: ${message}\n`),
   });
+}
+
+/** What is about one volume does not go with all. */
+function requireNoVolume(view: string | null, keep: string | undefined): void {
+  if (view === null && keep === undefined) return;
+  const what = view === null ? '"--keep"' : `volume "${view}"`;
+  throw new VaultError("invalid", `Cannot mount all volumes with ${what}: leave one of both away`);
 }
 
 /** Nothing of the engine is loaded here where nothing is protected. */
@@ -233,6 +245,7 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
   if (order.rescatterBytes !== undefined) args.push("--rescatter", `${order.rescatterBytes}`);
   if (order.listSnapshots) args.push("--list-snapshots");
+  if (order.allVolumes === true) args.push("--all-volumes");
   if (order.keep !== undefined) args.push("--keep", order.keep);
   if (order.acceptRollback === true) args.push("--accept-rollback");
   if (order.memory === false) args.push("--no-memory");

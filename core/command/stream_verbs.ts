@@ -115,11 +115,13 @@ async function readPart(stream: Sending): Promise<Uint8Array> {
   return done ? new Uint8Array(0) : value;
 }
 
-function openReceiving({ vault, options }: ControlCall): Receiving {
+function openReceiving({ vault, transaction, options }: ControlCall): Receiving {
   const volume = text(options, "volume");
   const raw = optional(options, "raw");
-  const { opened: { volumes, volume: shown } } = vault;
-  if (raw === undefined && volumes.nameOf(shown.id) === volume) {
+  const { opened: { volume: shown } } = vault;
+  const isShown = ({ id, name }: { id: number; name: string }) =>
+    name === volume && (id === shown.id || !transaction.showsOneVolume);
+  if (raw === undefined && shown.store.catalog.volumes().some(isShown)) {
     throw new VaultError(
       "conflict",
       `Cannot receive into volume "${volume}": it is mounted; unmount it, or receive into another`,

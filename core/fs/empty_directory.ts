@@ -21,6 +21,8 @@ export interface EmptyDirectoryOptions {
   readonly time: Time;
   /** What statfs answers there. */
   readonly status: () => FileSystemStatus;
+  /** Makes everything durable that is reached by it; it has nothing of its own. */
+  readonly syncAll?: () => Promise<void>;
 }
 
 /** A filesystem of one directory that has no entries of its own and never changes: a place for joints of a view. */
@@ -120,7 +122,7 @@ export class EmptyDirectory implements FileSystem {
   fsync(): void {}
 
   syncAll(): Promise<void> {
-    return Promise.resolve();
+    return this.#options.syncAll?.() ?? Promise.resolve();
   }
 
   readdir(ino: number, cookie: number, visit: DirectoryVisitor): void {

@@ -64,7 +64,8 @@ export interface FileSystem {
    * returns false. Cookies are stable while entries come and go, below 2^53.
    */
   readdir(ino: number, cookie: number, visit: DirectoryVisitor): void;
-  statfs(): FileSystemStatus;
+  /** Of what `ino` lies in: the root directory unless given. */
+  statfs(ino?: number): FileSystemStatus;
 
   /** Extended attributes that lock and unlock files. */
   readonly lockAttributes?: LockAttributes;

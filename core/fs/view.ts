@@ -9,6 +9,8 @@ export interface View {
   readonly fileSystem: FileSystem;
   /** The view whose root directory leads to this one's; null of the outermost. */
   readonly up: View | null;
+  /** True where files may be removed in it: what the kernel still knows of them is held. */
+  readonly isLive: boolean;
   /** True where names lead from its root directory to other views that come and go unasked. */
   readonly changing: boolean;
   /** The view that a name in its root directory leads to; entries of the directory itself go first. */

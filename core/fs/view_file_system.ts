@@ -63,14 +63,14 @@ export class ViewFileSystem implements FileSystem {
     return this.#ids.allOf(ino);
   }
 
-  /** Only in the outermost one anything is removed. */
+  /** Views that are opened later do so themselves. */
   holdRemoved(): void {
     this.#outermost.fileSystem.holdRemoved?.();
   }
 
   forget(id: number): void {
     const view = this.#ids.viewOf(id);
-    if (view === this.#outermost) view.fileSystem.forget?.(this.#ids.inoOf(id));
+    if (view.isLive) view.fileSystem.forget?.(this.#ids.inoOf(id));
   }
 
   entriesChange(ino: number): boolean {
@@ -240,8 +240,8 @@ export class ViewFileSystem implements FileSystem {
     }
   }
 
-  statfs(): FileSystemStatus {
-    return this.#outermost.fileSystem.statfs();
+  statfs(id: number = ROOT_INO): FileSystemStatus {
+    return this.#ids.viewOf(id).fileSystem.statfs(this.#ids.inoOf(id));
   }
 
   getxattr(id: number, name: Uint8Array): Uint8Array {

@@ -65,6 +65,7 @@ export class ViewCache {
 export class LazyView implements View {
   readonly up: View;
   readonly changing = false;
+  readonly isLive = false;
   /** When it was used last, as a number of its cache. */
   lastUse = 0;
   idleSeconds = 0;

@@ -31,6 +31,7 @@ interface Current extends MountTransactionState {
 export class MountTransaction {
   readonly #vault: Vault;
   readonly #kernel: KernelCache;
+  readonly #shows: "one volume" | "all volumes";
   #current: Current | null = null;
   #count = 0;
   /** Why there is none, for whoever wants to end one. */
@@ -38,9 +39,30 @@ export class MountTransaction {
   /** One verb after the other: each waits for the kernel in the middle. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(vault: Vault, kernel: KernelCache) {
+  /** Of a mount that shows the vault's volume, or all of them: then it has no transactions, and no state is put in place. */
+  constructor(
+    vault: Vault,
+    kernel: KernelCache,
+    shows: "one volume" | "all volumes" = "one volume",
+  ) {
     this.#vault = vault;
     this.#kernel = kernel;
+    this.#shows = shows;
+  }
+
+  /** False where the mount shows all volumes. */
+  get showsOneVolume(): boolean {
+    return this.#shows === "one volume";
+  }
+
+  /** Refuses what is about the one volume that a mount shows. `what` completes "Cannot …". */
+  requireOneVolume(what: string): void {
+    if (this.showsOneVolume) return;
+    throw new VaultError(
+      "conflict",
+      `Cannot ${what}: this mount shows all volumes; mount the one that is meant`,
+      { errno: "EOPNOTSUPP" },
+    );
   }
 
   /** The one that is open. */
@@ -74,6 +96,7 @@ export class MountTransaction {
    */
   replaced<T>(what: string, work: (differs: UndoneVisitor) => T): Promise<T> {
     return this.without(what, async () => {
+      this.requireOneVolume(what);
       await this.#kernel.takeIn();
       const { result, outdated } = this.#vault.transactions.replace(work);
       await this.#kernel.drop(outdated);
@@ -87,6 +110,7 @@ export class MountTransaction {
    */
   changingContent<T>(what: string, ino: number, work: () => Promise<T>): Promise<T> {
     return this.settled(what, async () => {
+      this.requireOneVolume(what);
       try {
         return await work();
       } finally {
@@ -99,6 +123,7 @@ export class MountTransaction {
   begin(timeoutMs: number | null): Promise<MountTransactionState> {
     if (timeoutMs !== null) checkInteger("time-out", timeoutMs, [1, TIMEOUT_MS_MAX]);
     return this.#alone(async () => {
+      this.requireOneVolume("begin a transaction");
       this.#requireNone("begin a transaction");
       await this.#kernel.takeIn();
       const held = await this.#vault.transactions.hold();

@@ -39,6 +39,7 @@ export class MountedLocks implements LockAttributes {
 
   async #change(id: number, name: string, passphrase: Uint8Array): Promise<void> {
     const { vault: { locks }, transaction } = this.#parts;
+    transaction.requireOneVolume("change the lock of a file");
     const file = { ...this.#fileOf(id), path: `inode ${id}` };
     if (passphrase.length === 0) fail("EINVAL");
     const changing = (work: () => Promise<void>) =>
@@ -57,7 +58,8 @@ export class MountedLocks implements LockAttributes {
 
   get(id: number, name: Uint8Array): Uint8Array {
     if (new TextDecoder().decode(name) !== STATE) fail("ENODATA");
-    const { vault: { locks, opened }, views } = this.#parts;
+    const { vault: { locks, opened }, views, transaction } = this.#parts;
+    if (!transaction.showsOneVolume) fail("ENODATA");
     const { line } = opened.volume.locks;
     const state = locks.state({ line, ino: views.inodeOf(id) });
     return state === "none" ? fail("ENODATA") : new TextEncoder().encode(state);

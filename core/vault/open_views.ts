@@ -21,6 +21,8 @@ export interface OpenViewsParts {
   readonly kernel: Kernel;
   readonly owner?: { readonly uid: number; readonly gid: number };
   readonly noatime?: boolean;
+  /** Kernel memory that all of them may take; `VIEW_BYTES_MAX` unless given. */
+  readonly bytesMax?: number;
   /** Waits while a transaction is open. */
   readonly enter: Enter;
   /** The vault's first volume, which is open already. */
@@ -37,6 +39,13 @@ interface Mounted {
   readonly line: number;
   readonly lease: MemoryLease;
   uses: number;
+}
+
+/** A volume that a mount shows. */
+export interface HeldVolume {
+  readonly fileSystem: PosixFileSystem;
+  /** Nobody uses it any more. */
+  release(): void;
 }
 
 /** A volume or a snapshot that is open. Close it, or `await using`. */
@@ -90,7 +99,35 @@ export class OpenViews {
 
   constructor(parts: OpenViewsParts) {
     this.#parts = parts;
-    this.#memory = new LeasedMemory(parts.kernel, VIEW_BYTES_MAX);
+    this.#memory = new LeasedMemory(parts.kernel, parts.bytesMax ?? VIEW_BYTES_MAX);
+  }
+
+  /** Told of a volume that is about to be deleted: whoever holds it may let it go. */
+  aboutToDelete: (volume: number) => void = () => {};
+
+  /** Opens the files of a volume for a mount, beside whoever has it open by name: over one filesystem. */
+  hold(name: string): HeldVolume {
+    const { opened: { volumes, volume: first }, first: fileSystem } = this.#parts;
+    const volume = volumes.openVolume(name);
+    if (volume === first) return { fileSystem, release: () => {} };
+    const mounted = this.#mountedVolume(volume);
+    mounted.uses++;
+    return { fileSystem: mounted.fileSystem, release: () => this.#unmount(volume, mounted) };
+  }
+
+  /** The first volume's files, and those of all others that are open. */
+  get fileSystems(): PosixFileSystem[] {
+    const others = [...this.#volumes.values()].map(({ fileSystem }) => fileSystem);
+    return [this.#parts.first, ...others];
+  }
+
+  #unmount(volume: Volume, mounted: Mounted): void {
+    if (--mounted.uses > 0) return;
+    this.#parts.opened.volumes.closeVolume(volume);
+    this.#volumes.delete(volume);
+    mounted.lease.release();
+    const lost = mounted.fileSystem.takeFailure();
+    if (lost !== undefined) throw lost;
   }
 
   /** Opens a volume; several may have it open, over one filesystem. */
@@ -107,15 +144,7 @@ export class OpenViews {
       readOnly,
       enter,
       makeFiles: (gate) => this.#files(mounted, gate),
-      release: () =>
-        whenFree(enter, () => {
-          if (--mounted.uses > 0) return;
-          volumes.closeVolume(volume);
-          this.#volumes.delete(volume);
-          mounted.lease.release();
-          const lost = mounted.fileSystem.takeFailure();
-          if (lost !== undefined) throw lost;
-        }),
+      release: () => whenFree(enter, () => this.#unmount(volume, mounted)),
     });
   }
 

@@ -30,6 +30,7 @@ export interface SnapshotDirectoryParts {
 export class SnapshotDirectory implements View {
   readonly up: View;
   readonly changing = true;
+  readonly isLive = false;
   readonly fileSystem: FileSystem;
   readonly #parts: SnapshotDirectoryParts;
   /** By sequence. They stay for the life of the mount, so that each has its node ids for itself. */
@@ -81,23 +82,39 @@ export class SnapshotDirectory implements View {
   unpin(): void {}
 }
 
+/** Where a volume is shown, and what beside its files. */
+export interface VolumeRootParts {
+  readonly up: View | null;
+  /** The way to the snapshots shows in listings; it is there in any case. */
+  readonly listed: boolean;
+  readonly snapshots: (root: View) => View;
+}
+
 /** A volume whose root directory leads to its snapshots. */
 export class VolumeRoot implements View {
-  readonly up: View | null = null;
+  readonly up: View | null;
   readonly changing = false;
-  readonly fileSystem: FileSystem;
+  isLive = true;
+  readonly #files: () => FileSystem;
   readonly #snapshots: View;
   readonly #isListed: boolean;
+  #pins = 0;
 
-  /** `listed`: the way to the snapshots shows in listings; it is there in any case. */
-  constructor(
-    fileSystem: FileSystem,
-    listed: boolean,
-    snapshots: (root: View) => View,
-  ) {
-    this.fileSystem = fileSystem;
+  /** `files` may throw where they are gone for good. */
+  constructor(files: () => FileSystem, { up, listed, snapshots }: VolumeRootParts) {
+    this.up = up;
+    this.#files = files;
     this.#isListed = listed;
     this.#snapshots = snapshots(this);
+  }
+
+  get fileSystem(): FileSystem {
+    return this.#files();
+  }
+
+  /** True while a file of it is open. */
+  get isPinned(): boolean {
+    return this.#pins > 0;
   }
 
   joint(name: Uint8Array): View | null {
@@ -110,9 +127,13 @@ export class VolumeRoot implements View {
     return [{ name: SNAPSHOTS_BYTES, cookie: LAST_COOKIE, view: this.#snapshots }];
   }
 
-  pin(): void {}
+  pin(): void {
+    this.#pins++;
+  }
 
-  unpin(): void {}
+  unpin(): void {
+    this.#pins--;
+  }
 }
 
 function encoded(name: string): Uint8Array {

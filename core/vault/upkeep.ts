@@ -30,10 +30,10 @@ export class Upkeep {
 
   /** A second has passed. Rejects with what a commit met. */
   async tick(): Promise<void> {
-    const { fileSystem, readOnly, opened: { volume, memory } } = this.#vault;
+    const { fileSystem, views, readOnly, opened: { volume, memory } } = this.#vault;
     memory?.tick();
     if (readOnly || this.#busy || volume.inTransaction) return;
-    if (fileSystem.hasUncommitted) {
+    if (views.fileSystems.some(({ hasUncommitted }) => hasUncommitted)) {
       this.#quiet = 0;
       this.#tidy = false;
       if (++this.#waited >= COMMIT_SECONDS) await this.#alone(() => fileSystem.syncAll());
@@ -48,10 +48,11 @@ export class Upkeep {
    * undoing needs stays in memory. After a failure, which it throws once, the rest is left to whoever opens the vault next.
    */
   idle(): boolean {
-    const { fileSystem, opened: { volume, volumes } } = this.#vault;
+    const { views, opened: { volume, volumes } } = this.#vault;
     if (this.#freeingFailed || this.#busy || volume.inTransaction) return false;
     try {
-      return fileSystem.reclaim(RECLAIM_BLOCKS) || volumes.destroyStep(BLOCKS_PER_IDLE);
+      const reclaims = views.fileSystems.some((fileSystem) => fileSystem.reclaim(RECLAIM_BLOCKS));
+      return reclaims || volumes.destroyStep(BLOCKS_PER_IDLE);
     } catch (error) {
       this.#freeingFailed = true;
       throw error;

@@ -76,7 +76,12 @@ export class Vault implements AsyncDisposable {
   /** Snapshots as streams. */
   readonly streams: VaultStreams;
   private readonly makeFiles: (enter: Enter) => VaultFiles;
-  private readonly views: OpenViews;
+  /**
+   * What is open beside its first volume.
+   *
+   * @internal
+   */
+  readonly views: OpenViews;
   /**
    * One at a time; and those that hold the vault, or replace its state.
    *
@@ -102,7 +107,7 @@ export class Vault implements AsyncDisposable {
     opened: OpenedVolume,
     keys: VaultKeys,
     options:
-      & Pick<OpenVaultOptions, "blockMemoryBytes" | "noatime" | "owner">
+      & Pick<OpenVaultOptions, "blockMemoryBytes" | "viewMemoryBytes" | "noatime" | "owner">
       & Pick<CreateVaultOptions, "root">,
   ) {
     const { kernel, runtime, platform } = parts;
@@ -142,6 +147,7 @@ export class Vault implements AsyncDisposable {
       kernel,
       owner,
       noatime,
+      bytesMax: options.viewMemoryBytes,
       enter,
       first: fileSystem,
       makeFiles,

@@ -92,6 +92,8 @@ export interface OpenVaultOptions {
   readonly cacheBytes?: number;
   /** Bytes of kernel memory for dirty and cached blocks. */
   readonly blockMemoryBytes?: number;
+  /** Bytes of kernel memory that volumes and snapshots may take beside the first volume: 40 MiB unless given. */
+  readonly viewMemoryBytes?: number;
   /** Do not note when files are read. */
   readonly noatime?: boolean;
   /** Told of what was found bad and was right all the same, thanks to redundancy, and whether it is whole again. */

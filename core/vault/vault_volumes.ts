@@ -102,6 +102,7 @@ export class VaultVolumes {
           `Cannot delete volume "${name}": it is the vault's first; delete what it holds`,
         );
       }
+      this.#parts.views.aboutToDelete(this.#parts.volumes.recordOf(name).id);
       this.#parts.volumes.deleteVolume(name);
     });
   }

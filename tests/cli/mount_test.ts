@@ -119,3 +119,43 @@ mountTest("one of several volumes is mounted by its name", async (world, mnt) =>
   assert.equal(await world.ok("ls", `${medium}#photos`, ...opens), "inside\n");
   assert.equal(await world.ok("ls", medium, ...opens), "");
 });
+
+mountTest("all volumes are mounted as directories", async (world, mnt) => {
+  const { medium, opens } = world;
+  const set = ["--set", "compression=zstd,quota-files=50", "--block-size", "64K"];
+  await world.ok("volume", "create", medium, "logs", ...set, ...opens);
+  assert.match(
+    await world.ok("volume", "list", medium, ...opens),
+    /^logs .* block-size=64 KiB zstd quota-files=1\/50$/m,
+  );
+  for (const wrong of [[`${medium}#logs`, mnt], [medium, mnt, "--keep", "daily=3"]]) {
+    const refused = await world.run("mount", ...wrong, "--all-volumes", ...opens);
+    assert.equal(refused.code, 2, refused.stderr);
+    assert.match(refused.stderr, /^sigmavault: Cannot mount all volumes with/);
+  }
+  await world.ok("mount", medium, mnt, "--background", "--all-volumes", ...opens);
+  await Deno.writeTextFile(`${mnt}/logs/log`, "line\n".repeat(100_000));
+  await Deno.writeTextFile(`${mnt}/main/file`, "text");
+  await world.ok("volume", "create", mnt, "more");
+  assert.deepEqual([...Deno.readDirSync(mnt)].map(({ name }) => name).sort(), [
+    "logs",
+    "main",
+    "more",
+  ]);
+  const begun = await world.run("begin", mnt);
+  assert.equal(begun.code, 5, begun.stderr);
+  assert.match(begun.stderr, /this mount shows all volumes; mount the one that is meant/);
+  const rows = await world.json<{ name: string; inodes: number; referencedBytes: number }[]>(
+    "volume",
+    "list",
+    mnt,
+  );
+  assert.deepEqual(rows.map(({ name, inodes }) => [name, inodes]), [
+    ["main", 2],
+    ["logs", 2],
+    ["more", 1],
+  ]);
+  assert.ok(rows[1].referencedBytes < 100_000);
+  await world.ok("umount", mnt);
+  assert.equal(await world.ok("cat", medium, "/file", ...opens), "text");
+});

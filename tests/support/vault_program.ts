@@ -27,6 +27,7 @@ export interface VaultOrder {
   /** Have the kernel forget names as older ones need it. */
   readonly namesOneByOne?: boolean;
   readonly listSnapshots?: boolean;
+  readonly allVolumes?: boolean;
   /** How the crypto worker fails, as a query of `failing_worker.ts`. */
   readonly failingWorker?: string;
 }
@@ -65,7 +66,7 @@ function report(error: Error): void {
 
 async function main(order: VaultOrder): Promise<void> {
   const { path, mountpoint, readOnly = false, workers = 1, cacheBytes, failingWorker } = order;
-  const { listSnapshots = false } = order;
+  const { listSnapshots = false, allVolumes } = order;
   if (!exists(path)) await makeVault(order);
   const mount = await mountVault({
     medium: path,
@@ -78,6 +79,7 @@ async function main(order: VaultOrder): Promise<void> {
     workers,
     cacheBytes,
     listSnapshots,
+    allVolumes,
     allowOther: true,
     extra: ["suid", "dev"],
     namesOneByOne: order.namesOneByOne,

@@ -11,7 +11,8 @@ export const init: Operation = (exchange) => {
   return length;
 };
 
-export const statfs: Operation = ({ fileSystem, reply }) => reply.status(fileSystem.statfs());
+export const statfs: Operation = ({ fileSystem, request, reply }) =>
+  reply.status(fileSystem.statfs(request.nodeId));
 
 export const fsync: Operation = ({ fileSystem, request }) => fileSystem.fsync(request.nodeId) ?? 0;
 
