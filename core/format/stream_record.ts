@@ -40,6 +40,9 @@ export const PAYLOAD_BYTES_MAX: number = DATA_HEAD_BYTES + CONTENT_BYTES_MAX;
 const BLOCKS_MAX = 2 ** 40;
 /** Blocks that one record is about at most: those of an extent. */
 const RUN_BLOCKS_MAX = 2 ** 32 - 1;
+/** Inode numbers are below this, half of what there are: whoever makes streams cannot use up a receiver's. */
+const INO_END = 2 ** 47;
+
 /** What is kept under type and inode number alone, and how long it can be: FORMAT.md §13. */
 const PLAIN_VALUES: Readonly<Record<number, readonly [number, number] | undefined>> = {
   [KEY_TYPE.inode]: [INODE_BYTES, INODE_BYTES],
@@ -235,13 +238,17 @@ function blocksOf(payload: Uint8Array, count: number): FileBlocks {
 
 function plainKey(key: Uint8Array): Uint8Array {
   const isPlain = key.length === NODE_KEY_BYTES && PLAIN_VALUES[key[0]] !== undefined;
-  if (!isPlain || keyIno(key) === 0) throw badRecord("bad key");
+  if (!isPlain) throw badRecord("bad key");
+  checkIno(keyIno(key));
   return key;
 }
 
 function inoAt(payload: Uint8Array, at: number): number {
-  const ino = getU48(viewOf(payload), at);
-  if (ino === 0) throw badRecord("no inode number");
+  return checkIno(getU48(viewOf(payload), at));
+}
+
+function checkIno(ino: number): number {
+  if (ino === 0 || ino >= INO_END) throw badRecord("no such inode number");
   return ino;
 }
 

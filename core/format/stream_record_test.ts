@@ -41,6 +41,7 @@ Deno.test("stream records: what a tree could not hold, or another place would, i
     encodeStreamRecord({ kind: "put", key: key(KEY_TYPE.inode), value: new Uint8Array(103) }),
     encodeStreamRecord({ kind: "put", key: key(KEY_TYPE.inline), value: new Uint8Array(2049) }),
     encodeStreamRecord({ kind: "delete", key: new Uint8Array([1, 0, 0, 0, 0, 0, 0]) }),
+    encodeStreamRecord({ kind: "unname", directory: 2 ** 47, name: new Uint8Array(1) }),
     encodeStreamRecord({ kind: "free", ino: 9, first: 2 ** 40 - 1, count: 2 }),
     encodeStreamRecord({ kind: "reserve", ino: 9, first: 0, count: 2 ** 32 }),
     encodeStreamRecord({ kind: "unname", directory: 1, name: new Uint8Array(256) }),
