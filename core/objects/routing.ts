@@ -1,4 +1,4 @@
-import picomatch from "picomatch";
+import { pathMatcher } from "./path_pattern.ts";
 
 /** Which provider a path belongs to. */
 export interface RoutingRules {
@@ -38,7 +38,7 @@ export class Routing {
   constructor(rules: RoutingRules) {
     this.#rules = rules;
     this.#patterns = rules.patterns.map(({ match, provider }) => {
-      return { route: { provider, rule: `pattern "${match}"` }, matches: matcherOf(match) };
+      return { route: { provider, rule: `pattern "${match}"` }, matches: pathMatcher(match) };
     });
   }
 
@@ -65,13 +65,4 @@ export class Routing {
       .filter(([part]) => end < 0 && `${part}/`.startsWith(prefix)).map(([, provider]) => provider);
     return [...new Set([...reached, ...patterns.map(({ provider }) => provider), fallback])];
   }
-}
-
-function matcherOf(match: string): (path: string) => boolean {
-  const matchers = match.split("|").map((glob) => {
-    const isMatch = picomatch(glob.trim(), { dot: true });
-    const whole = glob.includes("/");
-    return (path: string) => isMatch(whole ? path : path.slice(path.lastIndexOf("/") + 1));
-  });
-  return (path) => matchers.some((matches) => matches(path));
 }

@@ -15,6 +15,8 @@ export class FaultyStore implements ObjectStore {
   isAway = false;
   /** Called at each failure. */
   onFailure = () => {};
+  /** Called before each call reaches the real one, and when it is done; what they throw ends the call. */
+  around: { before(): void | Promise<void>; after(): void } = { before: () => {}, after: () => {} };
   readonly #store: ObjectStore;
   #when: "before" | "after" = "before";
   #cutAt = Infinity;
@@ -44,7 +46,9 @@ export class FaultyStore implements ObjectStore {
     const fails = this.left > 0;
     if (fails) this.left--;
     if (fails && this.#when === "before") throw this.#failure();
+    await this.around.before();
     const value = await call();
+    this.around.after();
     if (fails) throw this.#failure();
     return value;
   }
