@@ -182,3 +182,22 @@ Deno.test("two-way sync: a refused deletion is tried again", async () => {
   assert.equal((await twoWay(from, to, { journal })).deleted, 1);
   assert.deepEqual([await content(from), await content(to)], [{ b: "2" }, { b: "2" }]);
 });
+
+Deno.test("two-way sync: what is changed just before it would be deleted stays", async () => {
+  const [from, to] = [memory(), memory()];
+  const journal = new MemoryJournal();
+  await put(from, { a: "1", b: "2" });
+  await twoWay(from, to, { journal });
+  await from.delete("a");
+  const { head } = from;
+  // The last look at the other side.
+  from.head = async (...args) => {
+    await put(to, { a: "work" });
+    return await head(...args);
+  };
+  const report = await twoWay(from, to, { journal });
+  assert.deepEqual([report.failed[0].path, report.failed[0].kind], ["a", "conflict"]);
+  from.head = head;
+  await twoWay(from, to, { journal });
+  assert.deepEqual(await content(from), { a: "work", b: "2" });
+});

@@ -207,6 +207,6 @@ Deno.test("two-way sync: nothing is ever lost, and in peace both sides become th
       }
       await world.checkPeace();
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
 });
