@@ -24,6 +24,7 @@ import { VaultError } from "../core/errors.ts";
 import { settingsFrom } from "../core/objects/environment.ts";
 import type { ObjectStorage } from "../core/objects/object_storage.ts";
 import type { SingleSettings, StorageSettings } from "../core/objects/settings.ts";
+import type { JournalFile } from "../core/objects/transfer_journal.ts";
 import { settingsIn } from "../core/objects/settings_text.ts";
 import type { ObjectStore } from "../core/storage/object_store.ts";
 
@@ -41,6 +42,8 @@ export {
   storageHandler,
 } from "../core/http/storage_requests.ts";
 export type { FilePage } from "../core/objects/merged_listing.ts";
+export { type Checksum, type ChecksumName, openChecksum } from "../core/objects/checksums.ts";
+export { migrate, type MigrationOptions } from "../core/objects/migration.ts";
 export {
   type AtProvider,
   type DownloadOptions,
@@ -69,6 +72,21 @@ export type {
   VaultSettings,
   WasabiSettings,
 } from "../core/objects/settings.ts";
+export {
+  sync,
+  type SyncOptions,
+  syncTwoWay,
+  type TwoWaySyncOptions,
+} from "../core/objects/sync.ts";
+export type { JournalFile } from "../core/objects/transfer_journal.ts";
+export type {
+  TransferAction,
+  TransferFailure,
+  TransferOptions,
+  TransferProgress,
+  TransferReport,
+  TransferSides,
+} from "../core/objects/transfer_run.ts";
 export type { ByteProgress } from "../core/objects/watched_body.ts";
 export type {
   Abortable,
@@ -105,6 +123,12 @@ export async function storageFromFile(path: string): Promise<ObjectStorage> {
 export async function storageFromEnvironment(): Promise<ObjectStorage> {
   const read = (name: string) => process.env[name];
   return await storageFrom(settingsFrom(read), "settings of the environment");
+}
+
+/** Opens a file in which a transfer notes what is the same on both sides; made where it is not there, locked while it is open. */
+export async function openJournal(path: string): Promise<JournalFile> {
+  const { openJournalFile } = await import("./local/journal_file.ts");
+  return await openJournalFile(path);
 }
 
 async function storageFrom(settings: unknown, source: string): Promise<ObjectStorage> {

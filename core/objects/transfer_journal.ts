@@ -25,6 +25,7 @@ export interface JournalFile {
   append(bytes: Uint8Array): Promise<void>;
   /** Puts other bytes in place of all; durable when it resolves, and after a crash there is one of the two. */
   replace(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Gives it back. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -34,6 +34,7 @@ export interface TransferOptions extends Abortable {
   readonly journal?: JournalFile;
   /** Only says what would be done. */
   readonly dryRun?: boolean;
+  /** Told while bytes pass, and behind each object. */
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Told of every object but those that are skipped. */
   readonly onAction?: (path: string, action: TransferAction) => void;
@@ -41,27 +42,33 @@ export interface TransferOptions extends Abortable {
 
 /** An object that could not be carried. */
 export interface TransferFailure {
+  /** Of the object. */
   readonly path: string;
+  /** For people. */
   readonly reason: string;
+  /** How to react. */
   readonly kind: VaultErrorKind;
 }
 
-/** What a transfer came to. Objects that are the same on both sides are in `skipped`, however that was found out. */
+/** What a transfer came to; in a dry run, what it would come to. */
 export interface TransferReport {
+  /** Objects that were copied and verified. */
   readonly copied: number;
-  /** Of `skipped` those that the journal did not know: both sides were read. In a dry run: would be, and may differ. */
+  /** Of the skipped those that the journal did not know: both sides were read. In a dry run: those that would be read. */
   readonly compared: number;
+  /** Objects that were the same on both sides already. */
   readonly skipped: number;
-  /** Objects removed, at the side that is named by what was asked for. */
+  /** Objects that were removed: after copying, or because the other side has them no more. */
   readonly deleted: number;
   /** Objects of which both versions were kept. */
   readonly conflicts: number;
-  /** That were copied; in a dry run: would be. */
+  /** Bytes that were copied. */
   readonly bytes: number;
   /** All that failed. */
   readonly failures: number;
   /** The first 1,000 of them. */
   readonly failed: readonly TransferFailure[];
+  /** Nothing was done. */
   readonly dryRun: boolean;
 }
 
@@ -70,7 +77,9 @@ const FAILURES_TOLD = 1000;
 
 /** Which sides, under their configured names. */
 export interface TransferSides {
+  /** The source, or one of two sides that are equal. */
   readonly from: NamedProvider;
+  /** The target, or the other side. */
   readonly to: NamedProvider;
 }
 
