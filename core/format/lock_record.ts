@@ -141,12 +141,19 @@ export function decodeLock(bytes: Uint8Array): LockRecord {
   };
 }
 
+/** True where a record can hold such costs of Argon2id. */
+export function isLockCost(
+  { memoryKib, passes, parallelism }: Pick<WrappedSecret, "memoryKib" | "passes" | "parallelism">,
+): boolean {
+  return memoryKib > 0 && memoryKib <= MEMORY_KIB_MAX && passes > 0 && passes <= PASSES_MAX &&
+    parallelism > 0 && parallelism <= LANES_MAX;
+}
+
 function readWrapped(bytes: Uint8Array, view: DataView): WrappedSecret {
   const [memoryKib, passes, parallelism] = [0, 4, 8].map((at) =>
     view.getUint32(COST_AT + at, true)
   );
-  const isBounded = memoryKib <= MEMORY_KIB_MAX && passes <= PASSES_MAX && parallelism <= LANES_MAX;
-  if (!isBounded || memoryKib === 0 || passes === 0 || parallelism === 0) throw badRecord("cost");
+  if (!isLockCost({ memoryKib, passes, parallelism })) throw badRecord("cost");
   const nonceEnd = WRAPPED_AT + NONCE_BYTES;
   return {
     salt: bytes.slice(SALT_AT, WRAPPED_AT),

@@ -4,10 +4,15 @@
  * @module
  */
 import { wipe } from "../bytes.ts";
-import type { KdfChoice } from "../crypto/argon2.ts";
+import { type KdfChoice, kdfParameters } from "../crypto/argon2.ts";
 import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts";
 import { VaultError } from "../errors.ts";
-import type { LineFile, LockRecord, LockState } from "../format/lock_record.ts";
+import {
+  isLockCost,
+  type LineFile,
+  type LockRecord,
+  type LockState,
+} from "../format/lock_record.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { KEY_BYTES } from "../limits.ts";
 import { countTrees, hasRecord } from "../volume/every_tree.ts";
@@ -69,9 +74,13 @@ export class FileLocks {
 
   async #lockedRecord(file: LockableFile, options: LockOptions): Promise<LockRecord> {
     const { kdf = DEFAULT_KDF } = options;
+    checkKdf(kdf);
+    const passphrase = bytesOf(options.passphrase);
+    if (passphrase.length === 0) {
+      throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
+    }
     const { record, secret } = this.#freshRecord("locking");
     const { secretId } = record;
-    const passphrase = bytesOf(options.passphrase);
     const wrapped = await wrapSecret(
       this.#secretParts,
       { file, secretId, secret },
@@ -178,6 +187,11 @@ export class FileLocks {
     for (const file of this.unfinished()) {
       await this.#inTurn(() => this.#finish(file, options, what));
     }
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    await this.#last;
   }
 
   get #engine() {
@@ -348,6 +362,12 @@ export class FileLocks {
     const record = this.#engine.locks.of(file);
     if (record !== null) await this.#note(file, { ...record, erasing: false });
   }
+}
+
+/** A cost that no record can hold would be refused by whoever reads it. */
+function checkKdf(kdf: KdfChoice): void {
+  if (isLockCost(kdfParameters(kdf))) return;
+  throw new VaultError("invalid", "Cannot use this derivation: it costs more than a lock may");
 }
 
 function inodeKey({ ino }: LineFile): Uint8Array {

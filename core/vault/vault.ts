@@ -203,6 +203,7 @@ export class Vault implements AsyncDisposable {
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
     await this.transactions.giveUpHeld(() => this.abandon());
+    await this.locks.settled();
     const { enter } = this.transactions;
     for (let wait = enter(); wait !== null; wait = enter()) await wait;
     if (this.closed) return;

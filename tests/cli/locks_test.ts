@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { CliWorld } from "./cli_run.ts";
+import { PythonSession } from "../support/python_session.ts";
 import { mountedTest } from "./mount_point.ts";
 
 const WRONG = 3;
@@ -89,6 +90,33 @@ mountedTest(
     await denies(() => Deno.readFile(old));
     await world.ok("umount", mnt);
     await world.ok("check", medium, ...opens);
+  },
+);
+
+mountedTest(
+  "what is mapped, run or copied inside the kernel is locked too, and a change in a map is in it",
+  async (world, mnt) => {
+    const extra = ["--lock-passphrase-file", await world.secret("extra", "battery staple\n")];
+    const program = `${mnt}/program`;
+    await Deno.writeTextFile(program, "#!/bin/sh\necho runs\n", { mode: 0o755 });
+    await Deno.writeTextFile(`${mnt}/mapped`, "before ".repeat(2000));
+    {
+      await using python = new PythonSession(mnt);
+      await python.run(
+        "f = open('mapped', 'r+b'); m = mmap.mmap(f.fileno(), 0); m[0:6] = b'inside'",
+      );
+      await world.ok("lock", `${mnt}/mapped`, ...extra);
+      await world.ok("lock", program, ...extra);
+      assert.equal(await python.run("print(os.pread(f.fileno(), 6, 0))"), "EACCES");
+      await python.run("t = open('target', 'wb')");
+      const copy = "os.copy_file_range(f.fileno(), t.fileno(), 10, 0, 0)";
+      assert.equal(await python.run(copy), "EACCES");
+      // Its pages are gone, and no others come: SIGBUS.
+      await assert.rejects(python.run("print(m[0:6])"), /python has ended/);
+    }
+    await denies(() => new Deno.Command(program).output(), "EACCES");
+    await world.ok("unlock", `${mnt}/mapped`, ...extra);
+    assert.match(await Deno.readTextFile(`${mnt}/mapped`), /^inside before/);
   },
 );
 
