@@ -20,7 +20,6 @@
  * @module
  */
 import process from "node:process";
-import { VaultError } from "../core/errors.ts";
 import { settingsFrom } from "../core/objects/environment.ts";
 import type { ObjectStorage } from "../core/objects/object_storage.ts";
 import type { SingleSettings, StorageSettings } from "../core/objects/settings.ts";
@@ -156,6 +155,10 @@ async function openStore(settings: SingleSettings): Promise<ObjectStore> {
       const { openWasabiObjects } = await import("./wasabi/object_store.ts");
       return await openWasabiObjects(settings);
     }
+    case "gcs": {
+      const { openGcsObjects } = await import("./gcs/object_store.ts");
+      return await openGcsObjects(settings);
+    }
     case "azure": {
       const { openAzureObjects } = await import("./azure/object_store.ts");
       return await openAzureObjects(settings);
@@ -164,10 +167,6 @@ async function openStore(settings: SingleSettings): Promise<ObjectStore> {
       const { openVaultStore } = await import("./vault/open_vault.ts");
       return await openVaultStore(settings);
     }
-    default:
-      throw new VaultError("invalid", `Cannot open storage of type "${settings.type}"`, {
-        provider: settings.type,
-      });
   }
 }
 

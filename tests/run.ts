@@ -9,6 +9,7 @@
 import { FUSE, provide, withProgram } from "../examples/system_packages.ts";
 import { AZURITE_SERVER } from "./servers/azurite.ts";
 import { CEPH, CEPH_PACKAGES } from "./servers/ceph.ts";
+import { GOOGLE_EMULATOR } from "./servers/google.ts";
 import { type ServerKind, startServers } from "./servers/shared.ts";
 import { type JunitCase, readJunit } from "./support/junit.ts";
 import { skipLines } from "./support/skip_reasons.ts";
@@ -30,7 +31,7 @@ const PACKAGES = [
 ];
 
 /** Started once for all files; a file that runs alone starts what it needs. */
-const SERVERS: readonly ServerKind[] = [CEPH, AZURITE_SERVER];
+const SERVERS: readonly ServerKind[] = [CEPH, AZURITE_SERVER, GOOGLE_EMULATOR];
 
 /** A suite that has not ended by then hangs. */
 const SUITE_MINUTES_MAX = 40;

@@ -71,19 +71,21 @@ function whyOf(kind: VaultErrorKind, { status, code, message }: Answer): string 
     case "conflict":
       return "it has been changed, or is there already";
     case "denied":
-      return `the provider refuses these credentials (${answered || message || "no reason"})`;
+      return `the provider refuses these credentials (${
+        answered || oneLine(message || "no reason")
+      })`;
     case "unavailable":
       return status === undefined
-        ? `the provider cannot be reached (${code ?? message ?? "no reason"})`
+        ? `the provider cannot be reached (${code ?? oneLine(message || "no reason")})`
         : `the provider cannot do it now (${answered})`;
     default:
       return `the provider refuses it (${answered}${message ? `: ${oneLine(message)}` : ""})`;
   }
 }
 
-/** Providers end messages with times and ids on further lines. */
+/** Providers end messages with times and ids on further lines; URLs may be signed. */
 function oneLine(message: string): string {
-  return message.split("\n")[0].trim().replace(/\.$/, "");
+  return message.split("\n")[0].replace(/https?:\/\/[^\s)]*/g, "URL").trim().replace(/\.$/, "");
 }
 
 /** Where credentials are refused, the message quotes what was signed. */

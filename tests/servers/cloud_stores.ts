@@ -2,11 +2,13 @@
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { openAzureObjects } from "../../backends/azure/object_store.ts";
+import { openGcsObjects } from "../../backends/gcs/object_store.ts";
 import { openS3Objects } from "../../backends/s3/object_store.ts";
 import type { S3ObjectsConfig } from "../../backends/s3/config.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { AZURITE_SERVER, azuriteConnection } from "./azurite.ts";
 import { CEPH, CEPH_KEYS } from "./ceph.ts";
+import { GOOGLE_EMULATOR } from "./google.ts";
 import { type ServerKind, sharedServer } from "./shared.ts";
 
 /** A provider, and the server that stands for it in tests. */
@@ -49,6 +51,17 @@ export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
     make: async (url, container) => {
       const service = BlobServiceClient.fromConnectionString(azuriteConnection(url));
       await service.createContainer(container);
+    },
+  },
+  gcs: {
+    server: GOOGLE_EMULATOR,
+    open: (url, bucket) => openGcsObjects({ bucket, endpoint: url }),
+    // The emulator makes buckets when they are named.
+    make: () => Promise.resolve(),
+    unknown: {
+      "listing one level of paths, page by page":
+        "the emulator of Google's storage counts no prefixes in a page",
+      "signed URLs": "the emulator of Google's storage knows no signatures",
     },
   },
 };

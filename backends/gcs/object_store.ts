@@ -1,0 +1,280 @@
+import type { File, FileMetadata } from "@google-cloud/storage";
+import { VaultError } from "../../core/errors.ts";
+import { type ObjectCall, objectError, rangeOf, streamOf } from "../../core/storage/object_body.ts";
+import { listLimit } from "../../core/storage/object_page.ts";
+import { checkDescription, checkObjectPath, isObjectPath } from "../../core/storage/object_path.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  SignedUrlOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../../core/storage/object_store.ts";
+import { inParallel } from "../remote/parallel.ts";
+import { checkExpiry } from "../remote/signed_url.ts";
+import {
+  ask,
+  connectBucket,
+  fileOf,
+  type GcsBucket,
+  infoOf,
+  isGeneration,
+  metadataInput,
+  preconditionOf,
+  TAGS_NAME,
+} from "./bucket.ts";
+import { checkGcsConfig, type GcsObjectsConfig } from "./config.ts";
+import { openRange } from "./download.ts";
+import { OBJECT_BYTES_MAX, uploadObject } from "./upload.ts";
+
+const DELETED_AT_ONCE = 16;
+/** An object that is replaced between two requests is asked for anew; this often. */
+const READS_MAX = 5;
+
+/**
+ * Opens a bucket of Google Cloud Storage. Nothing is asked of it yet.
+ *
+ * @example
+ * ```ts ignore
+ * const store = await openGcsObjects({ bucket: "letters" });
+ * await store.put("2026/one.txt", new TextEncoder().encode("Dear Ada,"));
+ * ```
+ */
+export async function openGcsObjects(config: GcsObjectsConfig): Promise<ObjectStore> {
+  checkGcsConfig(config);
+  return new GcsObjectStore(await connectBucket(config));
+}
+
+class GcsObjectStore implements ObjectStore {
+  readonly name: string;
+  readonly provider = "gcs";
+  readonly capabilities: StoreCapabilities = {
+    atomicCreate: true,
+    atomicMatch: true,
+    nested: true,
+    signedUrls: true,
+    objectBytesMax: OBJECT_BYTES_MAX,
+    pathBytesMax: 1024,
+    partBytesMax: 1024,
+    // Google's 8 KiB, but for the tags.
+    metadataBytesMax: 4096,
+  };
+  readonly #bucket: GcsBucket;
+  #isClosed = false;
+
+  constructor(bucket: GcsBucket) {
+    this.name = bucket.client.name;
+    this.#bucket = bucket;
+  }
+
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const call = this.#call("put", path);
+    this.#checkDescription(call, options);
+    this.#checkMatch(call, options);
+    return await uploadObject(this.#bucket, { call, body, options });
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const call = this.#call("get", path);
+    rangeOf(Number.MAX_SAFE_INTEGER, options, call);
+    for (let left = READS_MAX; left > 0; left--) {
+      const content = await this.#getNewest(call, options);
+      if (content !== null) return content;
+    }
+    throw objectError("unavailable", call, "it is replaced faster than it can be read");
+  }
+
+  /** Null where the state that was looked at is gone. */
+  async #getNewest(call: ObjectCall, options: GetOptions): Promise<ObjectContent | null> {
+    const { match, signal } = options;
+    const info = await this.#infoOf(call, { signal });
+    if (info === null) throw objectError("missing", call, "there is no such object");
+    if (match !== undefined && match !== info.etag) {
+      throw objectError("conflict", call, "it has been changed");
+    }
+    const { offset, length } = rangeOf(info.size, options, call);
+    if (length === 0) return { info, offset, length, body: streamOf([]) };
+    const body = await openRange(this.#bucket, call, { etag: info.etag, offset, length, signal });
+    return body && { info, offset, length, body };
+  }
+
+  async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
+    return await this.#infoOf(this.#call("head", path), { signal });
+  }
+
+  async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    const call = this.#call("describe", path);
+    this.#checkDescription(call, change);
+    const { signal } = change;
+    const file = fileOf(this.#bucket, path);
+    const info = await this.#infoOf(call, { signal }, file);
+    if (info === null) throw objectError("missing", call, "there is no such object");
+    const said = metadataInput({
+      contentType: change.contentType ?? info.contentType,
+      metadata: change.metadata ?? info.metadata,
+      tags: change.tags ?? info.tags,
+    });
+    // What is not said again would stay.
+    const gone = Object.keys(file.metadata.metadata ?? {}).map((name) => [name, null]);
+    const metadata = { ...Object.fromEntries(gone), ...said.metadata };
+    const condition = {
+      ...preconditionOf({ match: info.etag }),
+      ifMetagenerationMatch: file.metadata.metageneration,
+    };
+    const [told] = await ask(
+      this.#bucket,
+      { call, signal, condition: { match: info.etag } },
+      () => file.setMetadata({ ...said, metadata }, condition),
+    );
+    return infoOf(path, told);
+  }
+
+  async delete(
+    path: string,
+    { match, signal }: Abortable & { readonly match?: string } = {},
+  ): Promise<void> {
+    const call = this.#call("delete", path);
+    const condition = { match } as WriteCondition;
+    this.#checkMatch(call, condition);
+    try {
+      await ask(
+        this.#bucket,
+        { call, signal, condition },
+        () => fileOf(this.#bucket, path).delete(preconditionOf(condition)),
+      );
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    for (const path of paths) this.#call("delete", path);
+    let first: unknown;
+    await inParallel(
+      paths,
+      { atOnce: () => DELETED_AT_ONCE },
+      (path) =>
+        this.delete(path, options).catch((error) => {
+          first ??= error;
+        }),
+    );
+    if (first !== undefined) throw first;
+  }
+
+  async list(options: ListOptions = {}): Promise<ListPage> {
+    const call = this.#openCall("list", this.name);
+    const { prefix, delimited, cursor, signal } = options;
+    const query = {
+      prefix,
+      delimiter: delimited ? "/" : undefined,
+      pageToken: cursor,
+      maxResults: listLimit(options, this.provider),
+      autoPaginate: false,
+    };
+    const [files, next, answer] = await ask(
+      this.#bucket,
+      { call, signal },
+      () => this.#bucket.client.getFiles(query),
+    );
+    const { prefixes = [] } = answer as { prefixes?: string[] };
+    return {
+      // No call could name others.
+      objects: files.filter(({ name }) => isObjectPath(name)).map(({ name, metadata }) => {
+        const { path, size, etag, lastModified } = infoOf(name, metadata);
+        return { path, size, etag, lastModified };
+      }),
+      prefixes,
+      cursor: (next as { pageToken?: string } | null)?.pageToken ?? null,
+    };
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    const call = this.#call("copy", from);
+    const target = this.#call("copy to", to);
+    this.#checkMatch(target, options);
+    const { signal } = options;
+    const info = await this.#infoOf(call, { signal });
+    if (info === null) throw objectError("missing", call, "there is no such object");
+    const request = { call: target, signal, condition: options, bytes: info.size };
+    const [, answer] = await ask(
+      this.#bucket,
+      request,
+      () =>
+        fileOf(this.#bucket, from, info.etag).copy(fileOf(this.#bucket, to), {
+          preconditionOpts: preconditionOf(options),
+        }),
+    );
+    return infoOf(to, (answer as { resource: FileMetadata }).resource);
+  }
+
+  async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
+    const call = this.#call("sign a URL of", path);
+    checkExpiry(options, call);
+    const action = options.method === "PUT" ? "write" : "read";
+    const expires = Date.now() + options.expiresSeconds * 1000;
+    const [url] = await ask(
+      this.#bucket,
+      { call },
+      () => fileOf(this.#bucket, path).getSignedUrl({ version: "v4", action, expires }),
+    );
+    return url;
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return Promise.resolve();
+  }
+
+  #openCall(operation: string, path: string): ObjectCall {
+    const { provider } = this;
+    if (!this.#isClosed) return { provider, operation, path };
+    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
+  }
+
+  #call(operation: string, path: string): ObjectCall {
+    const call = this.#openCall(operation, path);
+    checkObjectPath(path, this);
+    return call;
+  }
+
+  #checkDescription(call: ObjectCall, said: ObjectDescription): void {
+    checkDescription(said, this);
+    if (!Object.hasOwn(said.metadata ?? {}, TAGS_NAME)) return;
+    throw objectError("invalid", call, `metadata "${TAGS_NAME}" is where its tags are`);
+  }
+
+  #checkMatch(call: ObjectCall, { match }: WriteCondition): void {
+    if (match === undefined || isGeneration(match)) return;
+    throw objectError("conflict", call, "it has been changed");
+  }
+
+  async #infoOf(
+    call: ObjectCall,
+    { signal }: Abortable,
+    file: File = fileOf(this.#bucket, call.path),
+  ): Promise<ObjectInfo | null> {
+    try {
+      const [told] = await ask(this.#bucket, { call, signal }, () => file.getMetadata());
+      return infoOf(call.path, told);
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof VaultError && error.kind === "missing";
+}
