@@ -13,6 +13,7 @@ import { badRecord, decodeStreamRecord, STREAM_TYPE } from "../format/stream_rec
 import type { MemoryLease } from "../fs/memory_lease.ts";
 import { MIB } from "../limits.ts";
 import type { PlacedReceive } from "../tree/catalog.ts";
+import { nextTurn } from "../turn.ts";
 import { checkRedundancy } from "../volume/block_size.ts";
 import type { Receiving } from "../volume/receiving.ts";
 import type { Volume } from "../volume/volume.ts";
@@ -26,6 +27,8 @@ import { type Enter, whenFree } from "./transactions.ts";
 /** A crash loses so much of a stream at most, and of one that comes slowly what came in so long. */
 export const NOTE_BYTES: number = 64 * MIB;
 const NOTE_MS = 10_000;
+/** Blocks that are freed before others get their turn. */
+const FREED_BLOCKS_MAX = 16_384;
 
 /** How to receive. */
 export interface ReceiveOptions {
@@ -78,6 +81,8 @@ export class StreamReceive {
   /** Bytes of the stream when the catalog was told last, and when that was. */
   #noted = 0;
   #notedAt: number;
+  /** Blocks that were freed since others had their turn. */
+  #freed = 0;
   #ended = false;
 
   /** `name` is of the volume that gets the snapshot. */
@@ -122,7 +127,7 @@ export class StreamReceive {
     for (;; frame = await this.#nextFrame(reader, seal)) {
       seal.pass();
       this.#queue.add(seal.plaintext.subarray(0, frame.bytes.length - FRAME_OVERHEAD));
-      await whenFree(this.#parts.enter, () => this.#takeAll());
+      while (await whenFree(this.#parts.enter, () => this.#takeSome())) await nextTurn();
       if (frame.last) break;
       if (this.#isNoteDue) await whenFree(this.#parts.enter, () => this.#note());
     }
@@ -150,12 +155,15 @@ export class StreamReceive {
     return frame;
   }
 
-  /** Takes the records that have arrived. */
-  #takeAll(): void {
-    for (let record = this.#queue.take(); record !== null; record = this.#queue.take()) {
+  /** Takes records that have arrived; true where there may be more, and others shall have their turn first. */
+  #takeSome(): boolean {
+    let record = this.#queue.take();
+    for (; record !== null; record = this.#queue.take()) {
       if (this.#ended) throw badRecord("it comes after the end of the stream");
       this.#take(record);
+      if (this.#freed >= FREED_BLOCKS_MAX) break;
     }
+    this.#freed = 0;
     if (this.#ended) this.#queue.checkEmpty();
     this.#volume?.endGroup();
     const { progress } = this.#options;
@@ -163,6 +171,7 @@ export class StreamReceive {
       ? this.#begin.referencedBytes
       : 0;
     progress?.(this.#contentBytes, total);
+    return record !== null;
   }
 
   #take({ type, payload }: RawRecord): void {
@@ -175,6 +184,7 @@ export class StreamReceive {
       if (record.kind === "mark") this.#mark(this.#receive, record.position);
       else this.#target.apply(record);
       if (record.kind === "data") this.#contentBytes += record.content.length;
+      if (record.kind === "free") this.#freed += record.count;
     }
     this.#records++;
   }

@@ -28,6 +28,9 @@ import { StreamNames } from "./stream_names.ts";
 /** An interrupted stream loses so much at most. */
 const MARK_BYTES = MIB;
 
+/** Blocks that one record frees: whoever receives does that at once, and others wait for it. */
+const FREED_BLOCKS_MAX = 16_384;
+
 /** Root of a tree without records: what a snapshot is compared with that is sent whole. */
 const NOTHING = -2;
 
@@ -138,8 +141,11 @@ export class StreamSource {
   *#freed(key: Uint8Array, extent: PlacedExtent): Generator<Uint8Array> {
     const ino = keyIno(key);
     const span = { first: extent.first, end: extent.first + extent.count };
-    for (const { first, end } of this.#now.holes(ino, span)) {
-      yield this.#record({ kind: "free", ino, first, count: end - first });
+    for (const hole of this.#now.holes(ino, span)) {
+      for (let { first } = hole; first < hole.end; first += FREED_BLOCKS_MAX) {
+        const count = Math.min(FREED_BLOCKS_MAX, hole.end - first);
+        yield this.#record({ kind: "free", ino, first, count });
+      }
     }
   }
 

@@ -332,3 +332,21 @@ Deno.test("streams: of one that comes slowly, a crash loses what came in the las
   await streams.receive("copy", from.vault.streams.send("main", "monday", { resume }));
   await assertSame(from, after, "monday");
 });
+
+Deno.test("streams: a large file that is gone goes at the receiver too, piece by piece", async () => {
+  const [from, to] = [
+    await StreamWorld.make(senders, 0, { segments: 32 }),
+    await StreamWorld.make(receivers, 0, { segments: 32 }),
+  ];
+  const { files, snapshots, streams } = from.vault;
+  await files.writeFile("/small", "stays");
+  await files.writeFile("/large", new Uint8Array(70 * MIB));
+  await snapshots.create("main", "monday");
+  await to.vault.streams.receive("copy", streams.send("main", "monday"));
+  await files.remove("/large");
+  await snapshots.create("main", "tuesday");
+  const bytes = await bytesOf(streams.send("main", "tuesday", { from: "monday" }));
+  assert.ok(bytes.length < 10_000, `${bytes.length} bytes`);
+  await receive(to.vault, "copy", bytes);
+  await assertSame(from, to, "tuesday");
+});
