@@ -22,7 +22,12 @@
 import process from "node:process";
 import { settingsFrom } from "../core/objects/environment.ts";
 import type { ObjectStorage } from "../core/objects/object_storage.ts";
-import type { SingleSettings, StorageSettings } from "../core/objects/settings.ts";
+import type { Catalogue } from "../core/objects/catalogue.ts";
+import type {
+  CatalogueSettings,
+  SingleSettings,
+  StorageSettings,
+} from "../core/objects/settings.ts";
 import type { JournalFile } from "../core/objects/transfer_journal.ts";
 import { settingsIn } from "../core/objects/settings_text.ts";
 import type { ObjectStore } from "../core/storage/object_store.ts";
@@ -40,6 +45,22 @@ export {
   type HttpStorageOptions,
   storageHandler,
 } from "../core/http/storage_requests.ts";
+export type {
+  Announced,
+  Between,
+  Catalogue,
+  CataloguedFile,
+  FilePlace,
+  Reindexing,
+  SearchPage,
+  SearchQuery,
+} from "../core/objects/catalogue.ts";
+export {
+  FileSearch,
+  type ReindexOptions,
+  type ReindexReport,
+} from "../core/objects/file_search.ts";
+export { type CataloguedParts, CataloguedStore } from "../core/objects/catalogued_store.ts";
 export type { FilePage } from "../core/objects/merged_listing.ts";
 export { type Checksum, type ChecksumName, openChecksum } from "../core/objects/checksums.ts";
 export { migrate, type MigrationOptions } from "../core/objects/migration.ts";
@@ -47,6 +68,7 @@ export {
   type AtProvider,
   type DownloadOptions,
   type FileContent,
+  type FoundPage,
   ObjectStorage,
   type ObjectStorageParts,
   type ProviderHealth,
@@ -58,6 +80,7 @@ export type { PatternRule, Route, RoutingRules } from "../core/objects/routing.t
 export type {
   AzureSettings,
   BucketSettings,
+  CatalogueSettings,
   FailoverSettings,
   GcsSettings,
   LocalSettings,
@@ -133,7 +156,15 @@ export async function openJournal(path: string): Promise<JournalFile> {
 async function storageFrom(settings: unknown, source: string): Promise<ObjectStorage> {
   const { checkedSettings } = await import("../core/objects/settings_schema.ts");
   const { storageOf } = await import("../core/objects/open_storage.ts");
-  return storageOf(checkedSettings(settings, source), openStore);
+  return storageOf(checkedSettings(settings, source), {
+    store: openStore,
+    catalogue: openCatalogue,
+  });
+}
+
+async function openCatalogue({ path }: CatalogueSettings): Promise<Catalogue> {
+  const { openSqliteCatalogue } = await import("./sqlite/catalogue.ts");
+  return openSqliteCatalogue(path);
 }
 
 /** Opens what the settings of a provider name. */
@@ -183,6 +214,8 @@ export type SharedStorage = Pick<
   | "getInfo"
   | "getUrl"
   | "list"
+  | "search"
+  | "reindex"
   | "health"
   | "copy"
   | "move"
@@ -216,6 +249,8 @@ export const storage: SharedStorage = {
   exists: async (...args) => await (await shared()).exists(...args),
   getInfo: async (...args) => await (await shared()).getInfo(...args),
   getUrl: async (...args) => await (await shared()).getUrl(...args),
+  search: async (...args) => await (await shared()).search(...args),
+  reindex: async (...args) => await (await shared()).reindex(...args),
   health: async (...args) => await (await shared()).health(...args),
   list: async (...args) => await (await shared()).list(...args),
   copy: async (...args) => await (await shared()).copy(...args),

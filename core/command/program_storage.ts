@@ -2,7 +2,8 @@ import { type Command, InvalidArgumentError } from "commander";
 import { VaultError } from "../errors.ts";
 import { parseDuration } from "./durations.ts";
 import type { Host } from "./host.ts";
-import { examples, printing } from "./program_options.ts";
+import { examples, printing, sizeArgument } from "./program_options.ts";
+import { momentOf } from "./when.ts";
 import type { StorageOptions, UploadOrder } from "./storage.ts";
 import { formatSize } from "./sizes.ts";
 import { printable } from "./terminal/colours.ts";
@@ -27,6 +28,7 @@ export function addStorageVerbs(program: Command, host: Host): void {
   addTransfers(storage, host);
   addLooks(storage, host);
   addHealth(storage, host);
+  addSearch(storage, host);
   addChanges(storage, host);
 }
 
@@ -121,6 +123,49 @@ function addHealth(storage: Command, host: Host): void {
   });
 }
 
+interface SearchFlags extends Flags {
+  readonly tag?: Readonly<Record<string, string>>;
+  readonly meta?: Readonly<Record<string, string>>;
+  readonly prefix?: string;
+  readonly type?: string;
+  readonly minSize?: number;
+  readonly maxSize?: number;
+  readonly after?: string;
+  readonly before?: string;
+}
+
+function addSearch(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("search"))
+      .description("find files by what the catalogue knows of them")
+      .option("--tag <key=value>", "with this tag (may be repeated)", pair)
+      .option("--meta <key=value>", "with this metadata (may be repeated)", pair)
+      .option("--prefix <path>", "whose paths begin so")
+      .option("--type <type>", "of this content type: application/pdf, image/*")
+      .option("--min-size <size>", "not smaller", sizeArgument)
+      .option("--max-size <size>", "not larger", sizeArgument)
+      .option("--after <when>", "changed then or later: a date, '2 hours ago'")
+      .option("--before <when>", "changed then or earlier"),
+    ["storage search --tag project=engine --type 'image/*'", "storage search --min-size 1G --json"],
+  ).action(async (flags: SearchFlags) => {
+    const { listingText, search } = await verbs();
+    const { tag: tags, meta: metadata, prefix, type: contentType, minSize, maxSize } = flags;
+    const time = (text?: string) => text === undefined ? undefined : timeOf(host, text);
+    const order = { tags, metadata, prefix, contentType, minSize, maxSize };
+    const times = { after: time(flags.after), before: time(flags.before) };
+    const files = await search({ host, options: flags }, { ...order, ...times });
+    await print(host, flags, { files, prefixes: [] }, listingText);
+  });
+  examples(
+    configured(storage.command("reindex"))
+      .description("make the catalogue anew from what the providers hold"),
+    ["storage reindex", "storage reindex --provider archive"],
+  ).action(async (flags: Flags) => {
+    const { reindex, reindexText } = await verbs();
+    await print(host, flags, await reindex({ host, options: flags }), reindexText);
+  });
+}
+
 function addChanges(storage: Command, host: Host): void {
   examples(
     configured(storage.command("rm <path...>")).description("remove files"),
@@ -157,4 +202,11 @@ function secondsArgument(text: string): number {
     if (error instanceof VaultError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+function timeOf(host: Host, text: string): number {
+  const time = momentOf(text, host.runtime.now());
+  if (time !== null) return time;
+  const wanted = 'want "2 hours ago", 7d, 14:30, or a date and time';
+  throw new VaultError("invalid", `Cannot search by time "${text}": ${wanted}`);
 }

@@ -20,12 +20,18 @@ export function parseWhen(text: string, now: number): When {
   const wanted = text.trim();
   const number = /^@(\d{1,15})$/.exec(wanted);
   if (number !== null) return { sequence: Number(number[1]) };
-  const time = agoTime(wanted, now) ?? clockTime(wanted, now) ?? dateTime(wanted);
+  const time = momentOf(wanted, now);
   if (time !== null) return { time };
   throw new VaultError(
     "invalid",
     `Cannot go back to "${text}": want "10 minutes ago", 5m, 14:30, a date and time, or @NUMBER`,
   );
+}
+
+/** The same without a state's number: milliseconds since 1970, or null. */
+export function momentOf(text: string, now: number): number | null {
+  const wanted = text.trim();
+  return agoTime(wanted, now) ?? clockTime(wanted, now) ?? dateTime(wanted);
 }
 
 function agoTime(text: string, now: number): number | null {

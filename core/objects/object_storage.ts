@@ -10,6 +10,8 @@ import type {
   ObjectDescription,
   WriteCondition,
 } from "../storage/object_store.ts";
+import type { SearchQuery } from "./catalogue.ts";
+import type { FileSearch, ReindexOptions, ReindexReport } from "./file_search.ts";
 import { typedBody } from "./content_type.ts";
 import {
   type FileInfo,
@@ -57,6 +59,14 @@ export interface FileContent {
   readonly body: ReadableStream<Uint8Array>;
 }
 
+/** A page of files that were found. */
+export interface FoundPage {
+  /** In ascending order of the bytes of their paths. */
+  readonly files: readonly FileInfo[];
+  /** Where the next page begins; null: there is none. */
+  readonly cursor: string | null;
+}
+
 /** How a provider is. */
 export interface ProviderHealth {
   /** Its name. */
@@ -77,6 +87,10 @@ export interface ObjectStorageParts {
   readonly rules: RoutingRules;
   /** Bytes of a file. */
   readonly fileBytesMax?: number;
+  /** Opens what is searched; none unless given. */
+  readonly search?: () => Promise<FileSearch>;
+  /** Closes what was opened beside the stores. */
+  readonly closing?: () => Promise<void>;
 }
 
 /**
@@ -102,9 +116,13 @@ export class ObjectStorage {
   readonly #providers: ReadonlyMap<string, NamedProvider>;
   readonly #routing: Routing;
   readonly #fileBytesMax: number | undefined;
+  readonly #closing: (() => Promise<void>) | undefined;
+  readonly #openSearch: (() => Promise<FileSearch>) | undefined;
 
   /** Over providers, whose stores it closes. */
-  constructor({ providers, rules, fileBytesMax }: ObjectStorageParts) {
+  constructor({ providers, rules, fileBytesMax, search, closing }: ObjectStorageParts) {
+    this.#openSearch = search;
+    this.#closing = closing;
     this.#providers = new Map(providers.map((named) => [named.name, named]));
     this.#routing = new Routing(rules);
     this.#fileBytesMax = fileBytesMax;
@@ -284,6 +302,32 @@ export class ObjectStorage {
     return moved;
   }
 
+  /** A page of the files that fit, by the catalogue: `invalid` where the settings name none. */
+  async search(query: SearchQuery): Promise<FoundPage> {
+    if (query.provider !== undefined) this.named(query.provider);
+    const { files, cursor } = await (await this.#searching("search")).search(query);
+    const known = files.filter(({ provider }) => this.#providers.has(provider));
+    return { files: known.map((file) => fileInfo(this.named(file.provider), file)), cursor };
+  }
+
+  /** Makes the catalogue anew from what the providers hold: all of them, or one. */
+  async reindex(
+    options: ReindexOptions & AtProvider = {},
+  ): Promise<readonly ReindexReport[]> {
+    const search = await this.#searching("reindex");
+    const { provider } = options;
+    const names = provider === undefined ? this.providers : [this.named(provider).name];
+    const reports: ReindexReport[] = [];
+    for (const name of names) reports.push(await search.reindex(name, options));
+    return reports;
+  }
+
+  async #searching(operation: string): Promise<FileSearch> {
+    if (this.#openSearch !== undefined) return await this.#openSearch();
+    const why = 'the settings name no catalogue, as "catalogue": {"type": "sqlite", "path": …}';
+    throw new VaultError("invalid", `Cannot ${operation}: ${why}`);
+  }
+
   /** Asks every provider for as little as it can answer. */
   async health(options: Abortable = {}): Promise<readonly ProviderHealth[]> {
     const ask = async (named: NamedProvider): Promise<ProviderHealth> => {
@@ -306,6 +350,7 @@ export class ObjectStorage {
   /** Closes all stores. Idempotent. */
   async close(): Promise<void> {
     for (const named of this.#providers.values()) await named.close();
+    await this.#closing?.();
   }
 
   /** Closes it. */

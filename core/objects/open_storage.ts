@@ -5,33 +5,90 @@ import { ObjectStorage } from "./object_storage.ts";
 import { FailoverStore } from "./failover_store.ts";
 import { systemRuntime } from "../runtime.ts";
 import { RetryingStore } from "./retrying_store.ts";
-import type { CheckedSettings, SingleSettings } from "./settings.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { CataloguedStore } from "./catalogued_store.ts";
+import { FileSearch } from "./file_search.ts";
+import type { CatalogueSettings, CheckedSettings, SingleSettings } from "./settings.ts";
 
 /** Opens what the settings of one provider name. */
 export type OpenStore = (settings: SingleSettings) => Promise<ObjectStore>;
 
-/** Storage as checked settings want it. Each provider is opened when it is first used. */
-export function storageOf(settings: CheckedSettings, open: OpenStore): ObjectStorage {
-  const { providers, routing, patterns, provider, retry, maxFileSize } = settings;
-  const named = new Map<string, LazyProvider>();
-  const storeOf = (name: string) => named.get(name)!.store();
-  for (const [name, each] of Object.entries(providers)) {
-    const opening = async () => {
-      if (each.type !== "failover") return new RetryingStore(await open(each), retry);
-      const fallbacks = await Promise.all(each.fallbacks.map(storeOf));
-      return new FailoverStore(await storeOf(each.primary), fallbacks, systemRuntime.now);
-    };
-    named.set(name, new LazyProvider(name, publicUrl(settings, name), opening));
-  }
+/** Opens a catalogue. */
+export type OpenCatalogue = (settings: CatalogueSettings) => Promise<Catalogue>;
+
+/** What opens what settings name. */
+export interface Opening {
+  readonly store: OpenStore;
+  readonly catalogue: OpenCatalogue;
+}
+
+/** Storage as checked settings want it. Everything is opened when it is first used. */
+export function storageOf(settings: CheckedSettings, open: Opening): ObjectStorage {
+  const { routing, patterns, provider, maxFileSize, catalogue } = settings;
+  const stores = plainStores(settings, open.store);
+  const catalogued = new Map<string, Promise<CataloguedStore>>();
+  let opened: Catalogue | undefined;
+  const noted = catalogue &&
+    once(async () => opened = await open.catalogue(catalogue));
+  const storeOf = (name: string): Promise<ObjectStore> => {
+    if (noted === undefined) return stores.get(name)!();
+    const known = catalogued.get(name);
+    if (known !== undefined) return known;
+    const made = Promise.all([stores.get(name)!(), noted()]).then(([store, catalogue]) => {
+      return new CataloguedStore(store, { catalogue, provider: name });
+    });
+    catalogued.set(name, made);
+    made.catch(() => catalogued.delete(name));
+    return made;
+  };
+  const search = noted && once(async () => {
+    return new FileSearch(await noted(), async (name) => {
+      return stores.has(name) ? await storeOf(name) as CataloguedStore : null;
+    });
+  });
   return new ObjectStorage({
-    providers: [...named.values()],
+    providers: [...stores.keys()].map((name) => {
+      return new LazyProvider(name, publicUrl(settings, name), () => storeOf(name));
+    }),
     rules: {
       firstParts: routing,
       patterns: patterns.map(({ match, to }) => ({ match, provider: to })),
       fallback: provider,
     },
     fileBytesMax: maxFileSize,
+    search,
+    closing: async () => await opened?.close(),
   });
+}
+
+/** How each provider's store is opened: once, however many ask for it. */
+function plainStores(
+  { providers, retry }: CheckedSettings,
+  open: OpenStore,
+): ReadonlyMap<string, () => Promise<ObjectStore>> {
+  const stores = new Map<string, () => Promise<ObjectStore>>();
+  for (const [name, each] of Object.entries(providers)) {
+    const opening = async () => {
+      if (each.type !== "failover") return new RetryingStore(await open(each), retry);
+      const [primary, ...fallbacks] = await Promise.all(
+        [each.primary, ...each.fallbacks].map((member) => stores.get(member)!()),
+      );
+      return new FailoverStore(primary, fallbacks, systemRuntime.now);
+    };
+    stores.set(name, once(opening));
+  }
+  return stores;
+}
+
+/** The same promise for everybody; after a failure the next call tries again. */
+function once<T>(open: () => Promise<T>): () => Promise<T> {
+  let opened: Promise<T> | null = null;
+  return () => {
+    return opened ??= open().catch((error) => {
+      opened = null;
+      throw error;
+    });
+  };
 }
 
 /** Where a provider's objects are to be read: by the CDN before all, else at its own URL, else at that of all. */
@@ -46,7 +103,7 @@ class LazyProvider implements NamedProvider {
   readonly name: string;
   readonly publicUrl: string | null;
   readonly #open: () => Promise<ObjectStore>;
-  #opened: Promise<ObjectStore> | null = null;
+  #isUsed = false;
   #closed = false;
 
   constructor(name: string, publicUrl: string | null, open: () => Promise<ObjectStore>) {
@@ -61,19 +118,13 @@ class LazyProvider implements NamedProvider {
         provider: this.name,
       });
     }
-    this.#opened ??= this.#open();
-    try {
-      return await this.#opened;
-    } catch (error) {
-      // The next call tries again.
-      this.#opened = null;
-      throw error;
-    }
+    this.#isUsed = true;
+    return await this.#open();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const store = await this.#opened?.catch(() => null);
+    const store = this.#isUsed ? await this.#open().catch(() => null) : null;
     await store?.close();
   }
 }

@@ -128,6 +128,14 @@ export interface RetryCounts {
   readonly exponential?: boolean;
 }
 
+/** Where it is noted what files there are, so that they can be searched. */
+export interface CatalogueSettings {
+  /** Which kind it is. */
+  readonly type: "sqlite";
+  /** Path of its file. */
+  readonly path: string;
+}
+
 /** Which storage a program uses. */
 export interface StorageSettings {
   /** Providers by names of their own: there may be two of a kind. */
@@ -146,9 +154,11 @@ export interface StorageSettings {
   readonly retry?: RetryCounts;
   /** Bytes of a file that is uploaded. */
   readonly maxFileSize?: number;
+  /** Without one, files cannot be searched. */
+  readonly catalogue?: CatalogueSettings;
 }
 
 /** Settings that hold. */
 export type CheckedSettings =
   & Required<Pick<StorageSettings, "provider" | "providers" | "routing" | "patterns" | "retry">>
-  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize">;
+  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue">;

@@ -71,6 +71,7 @@ const schema = z.strictObject({
     exponential: z.boolean().optional(),
   }).default({}),
   maxFileSize: z.int().min(1).optional(),
+  catalogue: z.strictObject({ type: z.literal("sqlite"), path: text }).optional(),
 });
 
 /** Checks settings; the error names every mistake, and no value: some are secrets. */

@@ -99,6 +99,33 @@ Deno.test("cli: storage reads standard input and writes standard output", async 
   );
 });
 
+Deno.test("cli: storage finds files by what was said of them", async () => {
+  const { world, config } = await configured();
+  await using _ = world;
+  const toml = await Deno.readTextFile(config[1]);
+  const catalogue = `[catalogue]\ntype = "sqlite"\npath = "${world.path("catalogue.db")}"\n`;
+  await Deno.writeTextFile(config[1], toml + catalogue);
+  const text = await world.secret("text", "some words");
+  const storage = (...args: string[]) => world.ok("storage", ...args, ...config);
+  await storage("upload", text, "docs/a.txt", "--tag", "project=engine");
+  await storage("upload", text, "private/b.txt", "--tag", "project=engine", "--meta", "by=Ada");
+  const found = async (...args: string[]) => {
+    const { files } = await world.json<Listing>("storage", "search", ...args, ...config);
+    return files.map(({ path }) => path);
+  };
+  assert.deepEqual(await found("--tag", "project=engine"), ["docs/a.txt", "private/b.txt"]);
+  assert.deepEqual(await found("--meta", "by=Ada", "--after", "1 hour ago"), ["private/b.txt"]);
+  assert.deepEqual(await found("--before", "1 hour ago"), []);
+  assert.deepEqual(await found("--max-size", "5"), []);
+  await Deno.writeTextFile(`${world.path("files")}/alien.txt`, "put there by another program");
+  assert.equal(
+    await storage("reindex"),
+    "disk: 2 files, 0 forgotten\nsecret: 1 file, 0 forgotten\n",
+  );
+  assert.deepEqual(await found("--type", "application/octet-stream"), ["alien.txt"]);
+  assert.equal((await world.run("storage", "search", "--after", "soon", ...config)).code, 2);
+});
+
 Deno.test("cli: storage explains its rules, and says what is wrong", async () => {
   const { world, config } = await configured();
   await using _ = world;

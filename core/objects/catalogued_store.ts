@@ -1,0 +1,134 @@
+import type {
+  Abortable,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  SignedUrlOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../storage/object_store.ts";
+import type { Catalogue, FilePlace } from "./catalogue.ts";
+
+/** Where a store's changes are noted. */
+export interface CataloguedParts {
+  /** The catalogue. */
+  readonly catalogue: Catalogue;
+  /** Under which name. */
+  readonly provider: string;
+}
+
+/** A store whose changes are noted in a catalogue, whatever is cut short. */
+export class CataloguedStore implements ObjectStore {
+  readonly name: string;
+  readonly provider: string;
+  readonly capabilities: StoreCapabilities;
+  readonly #store: ObjectStore;
+  readonly #parts: CataloguedParts;
+  /** Changes of the same path follow one another. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+
+  /** Around a store, which it closes. */
+  constructor(store: ObjectStore, parts: CataloguedParts) {
+    this.#store = store;
+    this.#parts = parts;
+    this.name = store.name;
+    this.provider = store.provider;
+    this.capabilities = store.capabilities;
+  }
+
+  /** True while this process changes a path. */
+  isChanging(path: string): boolean {
+    return this.#turns.has(path);
+  }
+
+  /** Brings what is noted of a path up to date. */
+  async refresh(path: string): Promise<void> {
+    const { catalogue, provider } = this.#parts;
+    const info = await this.#store.head(path);
+    if (info === null) await catalogue.remove({ path, provider });
+    else await catalogue.put({ ...info, provider });
+  }
+
+  async #changing<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(path) ?? Promise.resolve()).then(() => this.#noted(path, change));
+    const settled = turn.catch(() => {}).then(() => {
+      if (this.#turns.get(path) === settled) this.#turns.delete(path);
+    });
+    this.#turns.set(path, settled);
+    return await turn;
+  }
+
+  async #noted<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
+    const { catalogue, provider } = this.#parts;
+    const place: FilePlace = { path, provider };
+    await catalogue.announce(place);
+    let info: T;
+    try {
+      info = await change();
+    } catch (error) {
+      // Nobody knows what it did. Where that cannot be seen now either, it stays announced.
+      await this.refresh(path).then(() => catalogue.settle(place)).catch(() => {});
+      throw error;
+    }
+    if (await catalogue.isContested(place)) await this.refresh(path);
+    else if (info === undefined) await catalogue.remove(place);
+    else await catalogue.put({ ...info as ObjectInfo, provider });
+    await catalogue.settle(place);
+    return info;
+  }
+
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    try {
+      return await this.#changing(path, () => this.#store.put(path, body, options));
+    } finally {
+      // Where announcing failed, nobody has looked at it.
+      if (body instanceof ReadableStream && !body.locked) await body.cancel().catch(() => {});
+    }
+  }
+
+  async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    return await this.#changing(path, () => this.#store.describe(path, change));
+  }
+
+  async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
+    await this.#changing(path, () => this.#store.delete(path, options));
+  }
+
+  async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    for (const path of paths) await this.delete(path, options);
+  }
+
+  async copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    return await this.#changing(to, () => this.#store.copy(from, to, options));
+  }
+
+  get(path: string, options?: GetOptions): Promise<ObjectContent> {
+    return this.#store.get(path, options);
+  }
+
+  head(path: string, options?: Abortable): Promise<ObjectInfo | null> {
+    return this.#store.head(path, options);
+  }
+
+  list(options?: ListOptions): Promise<ListPage> {
+    return this.#store.list(options);
+  }
+
+  signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
+    return this.#store.signedUrl(path, options);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
