@@ -36,5 +36,5 @@ Deno.test("what the work gives or throws is passed on", async () => {
 
 Deno.test("more bytes have more time", () => {
   assert.equal(timeFor(0, 1000), 1000);
-  assert.equal(timeFor(640 * 1024, 1000), 11_000);
+  assert.equal(timeFor(320 * 1024, 1000), 11_000);
 });

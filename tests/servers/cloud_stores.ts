@@ -15,7 +15,7 @@ import { type ServerKind, sharedServer } from "./shared.ts";
 export interface CloudUnderTest {
   readonly server: ServerKind;
   /** Opens a bucket or container of its own on the server at `url`, which may be a proxy's. */
-  open(url: string, bucket: string): Promise<ObjectStore>;
+  open(url: string, bucket: string, timeLimitSeconds?: number): Promise<ObjectStore>;
   /** Makes that bucket. */
   make(url: string, bucket: string): Promise<void>;
   /** Properties of the contract that the server cannot show, with the reasons. */
@@ -31,7 +31,8 @@ export function cephConfig(url: string, bucket: string): S3ObjectsConfig {
 export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
   s3: {
     server: CEPH,
-    open: (url, bucket) => openS3Objects(cephConfig(url, bucket)),
+    open: (url, bucket, timeLimitSeconds) =>
+      openS3Objects({ ...cephConfig(url, bucket), timeLimitSeconds }),
     make: async (url, bucket) => {
       const { accessKey, secretKey } = CEPH_KEYS;
       const client = new S3Client({
@@ -46,8 +47,8 @@ export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
   },
   azure: {
     server: AZURITE_SERVER,
-    open: (url, container) =>
-      openAzureObjects({ container, connectionString: azuriteConnection(url) }),
+    open: (url, container, timeLimitSeconds) =>
+      openAzureObjects({ container, connectionString: azuriteConnection(url), timeLimitSeconds }),
     make: async (url, container) => {
       const service = BlobServiceClient.fromConnectionString(azuriteConnection(url));
       await service.createContainer(container);
@@ -55,7 +56,8 @@ export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
   },
   gcs: {
     server: GOOGLE_EMULATOR,
-    open: (url, bucket) => openGcsObjects({ bucket, endpoint: url }),
+    open: (url, bucket, timeLimitSeconds) =>
+      openGcsObjects({ bucket, endpoint: url, timeLimitSeconds }),
     // The emulator makes buckets when they are named.
     make: () => Promise.resolve(),
     unknown: {

@@ -7,6 +7,7 @@ import { openS3Objects } from "../../backends/s3/object_store.ts";
 import { MIB } from "../../core/limits.ts";
 import { bytesOf, patternBytes, piecesOf, refused, text } from "../contract/object_samples.ts";
 import { CEPH_KEYS } from "./ceph.ts";
+import { FaultProxy } from "./fault_proxy.ts";
 import { cephConfig, cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
 
 const running = await runningCloud(cloudsUnderTest.s3);
@@ -99,6 +100,23 @@ test("what others keep beside objects is not listed", async ({ store, bucket }, 
   await store.put("folder/x", text("x"));
   assert.deepEqual((await store.list()).objects.map(({ path }) => path), ["folder/x"]);
 });
+
+test(
+  "who loses a race for certain has a conflict, whatever the server answers",
+  async (opened, url) => {
+    await opened.store.put("x", text("theirs"));
+    await using proxy = new FaultProxy(url);
+    const store = await openS3Objects(cephConfig(proxy.url, opened.bucket));
+    proxy.fail({ kind: "answer", status: 500 }, Infinity, ({ method }) => method === "PUT");
+    await refused(store, store.put("x", text("ours"), { create: true }), "conflict");
+    await refused(store, store.put("x", text("ours"), { match: "another" }), "conflict");
+    // What is there may be ours, by an answer that was lost.
+    await refused(store, store.put("x", text("theirs"), { create: true }), "unavailable");
+    await refused(store, store.put("y", text("ours"), { create: true }), "unavailable");
+    await refused(store, store.put("x", text("ours")), "unavailable");
+    await store.close();
+  },
+);
 
 test("wrong credentials are denied, and nothing secret is told", async ({ bucket }, url) => {
   const secretKey = "THE-WRONG-SECRET";
