@@ -8,7 +8,7 @@ import type { LineFile, LockRecord, WrappedSecret } from "../format/lock_record.
 import { lockKey } from "../format/lock_record.ts";
 import { KEY_BYTES, NONCE_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
-import { type KdfChoice, kdfParameters, type Stretch, stretchPassphrase } from "./argon2.ts";
+import { type KdfChoice, kdfParameters, stretchPassphrase } from "./argon2.ts";
 import { expandKey } from "./hkdf.ts";
 import type { Kernel } from "./kernel.ts";
 import { openBytes, sealBytes } from "./sealed_bytes.ts";
@@ -83,9 +83,8 @@ async function wrappingKey(
   passphrase: Uint8Array,
   salt: Uint8Array,
   kdf: KdfChoice,
-  stretch: Stretch = stretchPassphrase,
 ): Promise<Uint8Array> {
-  const stretched = await stretch({ passphrase, salt }, kdf);
+  const stretched = await stretchPassphrase({ passphrase, salt }, kdf);
   const key = expandKey(stretched, "file secret", salt);
   wipe(stretched);
   return key;

@@ -18,7 +18,7 @@ export interface LockProgress {
 export interface EraseOptions {
   /**
    * Overwrite all free cells that were ever used, too: they may hold what the file was before, or copies of small files. They may
-   * also be part of a hidden vault that is not protected.
+   * also be part of a hidden vault that is not protected. Shredding always does.
    */
   readonly freeCells?: boolean;
   /** Told how far it is. */

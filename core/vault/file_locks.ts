@@ -60,7 +60,10 @@ export class FileLocks {
     return this.#engine.locks.unfinished();
   }
 
-  /** Locks a file; where it is open, forgets its secret only. */
+  /**
+   * Locks a file; where it is open, forgets its secret only. What was cut short is finished under the passphrase that was given
+   * first: another one is then `denied`.
+   */
   lock(file: LockableFile, options: LockOptions): Promise<void> {
     return this.#inTurn(async () => {
       const { locks } = this.#engine;
@@ -69,6 +72,7 @@ export class FileLocks {
       if (known === null) await this.#begin(file, await this.#lockedRecord(file, options));
       else if (known.state !== "locking" && !known.erasing) throw lockedAlready(file, known);
       await this.#finish(file, options);
+      if (known !== null) wipe(await this.#secretOf(file, options.passphrase));
     });
   }
 
@@ -81,14 +85,12 @@ export class FileLocks {
     }
     const { record, secret } = this.#freshRecord("locking");
     const { secretId } = record;
-    const wrapped = await wrapSecret(
-      this.#secretParts,
-      { file, secretId, secret },
-      passphrase,
-      kdf,
-    );
-    if (passphrase !== options.passphrase) wipe(passphrase);
-    return { ...record, wrapped };
+    const owned = { file, secretId, secret };
+    try {
+      return { ...record, wrapped: await wrapSecret(this.#secretParts, owned, passphrase, kdf) };
+    } finally {
+      if (passphrase !== options.passphrase) wipe(passphrase);
+    }
   }
 
   #freshRecord(state: LockState): { record: LockRecord; secret: Uint8Array } {
@@ -160,7 +162,7 @@ export class FileLocks {
       const known = this.#engine.locks.of(file);
       if (known === null) await this.#begin(file, this.#freshRecord("shredding").record);
       else if (known.wrapped !== null) await this.#dropSecret(file, known);
-      await this.#finish(file, { freeCells: true, ...options });
+      await this.#finish(file, { ...options, freeCells: true });
     });
   }
 

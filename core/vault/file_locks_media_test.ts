@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryObjects } from "../../backends/memory/objects.ts";
+import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { FAST_KDF } from "../../tests/support/header_world.ts";
@@ -53,5 +54,45 @@ Deno.test("locks on write-once media: locked and unlocked as elsewhere, shredded
     assert.deepEqual(await again.files.readFile(name), fill(size, size));
   }
   assert.deepEqual((await checkVault(again)).problems, []);
+  await again.close();
+});
+
+Deno.test("lock: what was cut short is denied, is finished by the next one, and keeps its passphrase", async () => {
+  arena.reset();
+  const vault = await createKeyedVault({ medium: new MemoryStorage({}), kernel: arena }, {
+    segments: 8,
+  });
+  const { files } = vault;
+  await files.writeFile("large", fill(3, 200_000));
+  const stopping = new AbortController();
+  const progress = () => stopping.abort(new Error("stopped"));
+  const { signal } = stopping;
+  await assert.rejects(files.lock("large", { ...LOCK, progress, signal }), { message: "stopped" });
+  assert.equal(await files.lockState("large"), "locking");
+  await assert.rejects(files.readFile("large"), { kind: "denied" });
+  const other = { ...LOCK, passphrase: "another" };
+  await assert.rejects(files.lock("large", other), { message: /wrong passphrase/ });
+  assert.equal(await files.lockState("large"), "locked");
+  await assert.rejects(files.lock("large", LOCK), { kind: "conflict" });
+  await files.unlock("large", LOCK);
+  assert.deepEqual(await files.readFile("large"), fill(3, 200_000));
+  assert.deepEqual((await checkVault(vault)).problems, []);
+  await vault.close();
+});
+
+Deno.test("unlock: an attempt is counted before its passphrase is tried, so that a crash does not forget it", async () => {
+  arena.reset();
+  const medium = new MemoryStorage({});
+  const vault = await createKeyedVault({ medium, kernel: arena }, { segments: 8 });
+  await vault.files.writeFile("f", "content");
+  await vault.files.lock("f", LOCK);
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(vault.files.unlock("f", { passphrase: "guess" }), { kind: "denied" });
+  }
+  // As the medium is at this moment: nothing was closed.
+  const content = medium.content.fork();
+  arena.reset();
+  const again = openKeyedVault({ medium: new MemoryStorage({ content }), kernel: arena });
+  await assert.rejects(again.files.unlock("f", LOCK), { message: /3 wrong passphrases/ });
   await again.close();
 });

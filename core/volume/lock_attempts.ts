@@ -14,8 +14,8 @@ export function attemptDelayMs(attempts: number): number {
 }
 
 /**
- * The record with one attempt more, as it must be durable before the passphrase is tried. Null where it is too early, with the
- * record that says so: a clock that was set back does not shorten the wait, which begins again at the time it shows.
+ * The record with one attempt more, as it must be durable before the passphrase is tried; where it is too early, how long nobody
+ * may. A clock that was set back does not shorten the wait, which begins again at the time that it shows.
  */
 export function countAttempt(
   record: LockRecord,

@@ -113,6 +113,8 @@ export async function* eraseFreed(engine: Engine, order: EraseOrder): AsyncGener
   if (order.allFree) {
     const { discards } = order;
     for (const bytes of overwriteFreeCells({ engine, discards })) yield step(bytes);
+    // Chunks of the log that were taken meanwhile may not have been written to their ends.
+    while (!releaseResting(engine)) yield step(0);
     for (const run of engine.store.log.unwritten()) eraseRun(engine, run);
   }
   yield step(0);
