@@ -9,6 +9,7 @@ import type { ControlOptions, ControlProgress } from "../vault/control.ts";
 import type { VaultParts } from "../vault/vault.ts";
 import type { Runtime } from "../runtime.ts";
 import type { ObjectStorage } from "../objects/object_storage.ts";
+import type { JournalFile } from "../objects/transfer_journal.ts";
 import type { FileTree } from "./file_tree.ts";
 
 /** Standard output or standard error. */
@@ -151,6 +152,8 @@ export interface Host {
   writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void>;
   /** Opens the universal storage that a file of settings, or else the environment, sets up. */
   openStorage(config: string | undefined): Promise<ObjectStorage>;
+  /** Opens a journal of transfers, and makes it where it is not there; `conflict` while somebody else has it open. */
+  openJournal(path: string): Promise<JournalFile>;
   /** Opens a medium with kernel and lane. */
   openParts(medium: string, options: OpenParts): Promise<OpenedParts>;
   /** The running mount whose mount point this is, or null. */

@@ -3,6 +3,7 @@ import { VaultError } from "../errors.ts";
 import { parseDuration } from "./durations.ts";
 import type { Host } from "./host.ts";
 import { examples, printing, sizeArgument } from "./program_options.ts";
+import { addMoves } from "./program_storage_moves.ts";
 import { momentOf } from "./when.ts";
 import type { StorageOptions, UploadOrder } from "./storage.ts";
 import { formatSize } from "./sizes.ts";
@@ -30,6 +31,7 @@ export function addStorageVerbs(program: Command, host: Host): void {
   addHealth(storage, host);
   addSearch(storage, host);
   addChanges(storage, host);
+  addMoves(storage, host);
 }
 
 function configured(command: Command): Command {

@@ -1,8 +1,11 @@
+import { VaultError } from "../errors.ts";
+import { systemRuntime } from "../runtime.ts";
 import { objectError } from "../storage/object_body.ts";
 import type { ListedObject, WriteCondition } from "../storage/object_store.ts";
 import type { FoundPath } from "./side_by_side.ts";
 import { isState } from "./transfer_journal.ts";
 import {
+  MARK_NAME,
   type TransferOptions,
   type TransferReport,
   TransferRun,
@@ -42,11 +45,29 @@ export async function migrate(
   options: MigrationOptions = {},
 ): Promise<TransferReport> {
   return await TransferRun.over(sides, options, async (run) => {
+    if (options.deleteSource === true && !run.dryRun) await refuseSamePlace(run);
     await run.eachPath(async (found) => {
       if (found.from === null) return;
       await migrateOne(run, { ...found, from: found.from }, options);
     });
   });
+}
+
+/**
+ * Throws where both sides are one place under two names: what is equal there is no copy, and deleting it would lose it. A mark at
+ * the target that the source shows as well tells. One that a killed process left is replaced.
+ */
+async function refuseSamePlace({ from, to, prefix, signal }: TransferRun): Promise<void> {
+  const random = new Uint8Array(8);
+  systemRuntime.random(random);
+  const path = prefix.slice(0, prefix.lastIndexOf("/") + 1) + MARK_NAME;
+  const mark = random.toHex();
+  const { etag } = await to.put(path, new Uint8Array(), { metadata: { mark }, signal });
+  const seen = await from.head(path, { signal });
+  await to.delete(path, { match: etag, signal });
+  if (seen?.metadata.mark !== mark) return;
+  const why = "they are one and the same place";
+  throw new VaultError("invalid", `Cannot delete at "${from.name}" for "${to.name}": ${why}`);
 }
 
 /** A path that the source has. */

@@ -199,3 +199,19 @@ Deno.test("migrate: faults of either side cost only what they hit, and the next 
     }
   }
 });
+
+Deno.test("migrate: one place under two names loses nothing", async () => {
+  const store = memory();
+  await store.put("docs/a", text("only copy"));
+  const options = { deleteSource: true, pattern: "docs/*" };
+  await assert.rejects(move(store, store, options), /one and the same place/);
+  assert.deepEqual(await paths(store), ["docs/a"]);
+  // What a killed run left at either side belongs to nobody.
+  const target = memory();
+  for (const side of [store, target]) await side.put("docs/sigmavault-mark", text(""));
+  assert.equal((await move(store, target, { pattern: "docs/*" })).copied, 1);
+  await target.delete("docs/a");
+  assert.equal(await read(store, "docs/a"), "only copy");
+  const report = await move(store, target, options);
+  assert.deepEqual([report.copied, report.deleted, await paths(target)], [1, 1, ["docs/a"]]);
+});

@@ -72,6 +72,8 @@ export interface TransferReport {
   readonly dryRun: boolean;
 }
 
+/** Last part of the path of an object that is no one's: a migration makes it for a moment. */
+export const MARK_NAME = "sigmavault-mark";
 const PARALLEL_MAX = 64;
 const FAILURES_TOLD = 1000;
 
@@ -90,6 +92,9 @@ export class TransferRun implements Carriage {
   readonly signal: AbortSignal | undefined;
   readonly rate: ByteRate | null;
   readonly dryRun: boolean;
+  /** What every path that matches begins with. */
+  readonly prefix: string;
+  readonly #matches: (path: string) => boolean;
   readonly #options: TransferOptions;
   readonly #journal: TransferJournal | null;
   readonly #counts = { copied: 0, compared: 0, skipped: 0, deleted: 0, conflicts: 0, bytes: 0 };
@@ -111,6 +116,10 @@ export class TransferRun implements Carriage {
     this.rate = bytesPerSecond === undefined
       ? null
       : new ByteRate(bytesPerSecond, { now: () => clock.now(), wait: waitMs });
+    const { pattern } = options;
+    this.prefix = pattern === undefined ? "" : patternPrefix(pattern);
+    const matches = pattern === undefined ? () => true : pathMatcher(pattern);
+    this.#matches = (path) => matches(path) && path.split("/").at(-1) !== MARK_NAME;
     this.#options = options;
     this.#journal = journal;
   }
@@ -149,8 +158,9 @@ export class TransferRun implements Carriage {
   /** Works on every path that matches, several at once; what fails with one does not stop the others. */
   async eachPath(work: (found: FoundPath) => Promise<void>): Promise<void> {
     const { parallel = 8 } = this.#options;
-    const { from, to, signal } = this;
-    const paths = sideBySide({ from, to, signal, records: this.#records(), ...this.#matching() });
+    const { from, to, signal, prefix } = this;
+    const matches = this.#matches;
+    const paths = sideBySide({ from, to, signal, prefix, matches, records: this.#records() });
     let stopped = false;
     const worker = async () => {
       while (!stopped) {
@@ -223,10 +233,9 @@ export class TransferRun implements Carriage {
 
   /** Whether there is anything that matches: on each side, and in the journal. */
   async holding(): Promise<Readonly<Record<"from" | "to" | "record", boolean>>> {
-    const { signal, from, to } = this;
-    const { prefix, matches } = this.#matching();
+    const { signal, from, to, prefix } = this;
     const hasAny = async (items: AsyncIterable<{ readonly path: string }>) => {
-      for await (const { path } of items) if (matches(path)) return true;
+      for await (const { path } of items) if (this.#matches(path)) return true;
       return false;
     };
     return {
@@ -238,12 +247,6 @@ export class TransferRun implements Carriage {
 
   #records(): AsyncIterable<JournalRecord> {
     return this.#journal?.records() ?? nothing();
-  }
-
-  #matching(): { readonly prefix: string; matches(path: string): boolean } {
-    const { pattern } = this.#options;
-    if (pattern === undefined) return { prefix: "", matches: () => true };
-    return { prefix: patternPrefix(pattern), matches: pathMatcher(pattern) };
   }
 }
 

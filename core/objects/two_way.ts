@@ -18,32 +18,35 @@ const across = { from: "to", to: "from" } as const;
 export async function syncBoth(run: TransferRun, found: FoundPath, toName: string): Promise<void> {
   const { path, from, to, record } = found;
   if (record === null) {
-    if (from === null) return await carry(run, path, "to", null);
-    if (to === null) return await carry(run, path, "from", null);
+    if (from === null) return to === null ? undefined : await carry(run, to, "to", null);
+    if (to === null) return await carry(run, from, "from", null);
     return await keepBoth(run, { path, to }, toName);
   }
-  if (from === null && to === null) return await run.forget(path);
   const [isFromOld, isToOld] = [isState(record.from, from), isState(record.to, to)];
   if (isFromOld && isToOld) return run.did("skip", path);
   if (from === null) {
-    return isToOld ? await remove(run, "to", record) : await carry(run, path, "to", null);
+    if (to === null) return await run.forget(path);
+    return isToOld ? await remove(run, "to", record) : await carry(run, to, "to", null);
   }
   if (to === null) {
-    return isFromOld ? await remove(run, "from", record) : await carry(run, path, "from", null);
+    return isFromOld ? await remove(run, "from", record) : await carry(run, from, "from", null);
   }
-  if (isToOld) return await carry(run, path, "from", to);
-  if (isFromOld) return await carry(run, path, "to", from);
+  if (isToOld) return await carry(run, from, "from", to);
+  if (isFromOld) return await carry(run, to, "to", from);
   await keepBoth(run, { path, to }, toName);
 }
 
 /** Copies from a side to the other, over `replaced` only. */
 async function carry(
   run: TransferRun,
-  path: string,
+  { path, size }: Pick<ListedObject, "path" | "size">,
   side: Side,
   replaced: ListedObject | null,
 ): Promise<void> {
-  if (run.dryRun) return run.did("copy", path);
+  if (run.dryRun) {
+    run.onBytes(size);
+    return run.did("copy", path);
+  }
   const places = [{ store: run[side], path }, { store: run[across[side]], path }] as const;
   const condition: WriteCondition = replaced === null ? { create: true } : { match: replaced.etag };
   let same: SameObjects | null;
@@ -99,7 +102,7 @@ async function keepBoth(
     same = await copyVerified(...places, run, { match: to.etag });
     run.did("conflict", path);
     await run.note(path, same);
-    return await carry(run, kept, "to", null);
+    return await carry(run, { path: kept, size: to.size }, "to", null);
   }
   run.did("compare", path);
   run.did("skip", path);

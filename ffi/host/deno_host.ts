@@ -48,6 +48,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
     readSmall,
     writePrivate,
     openStorage,
+    openJournal: async (path) => (await import("../../backends/storage.ts")).openJournal(path),
     openParts,
     runningMount,
     cleanStale,
