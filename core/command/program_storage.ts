@@ -20,6 +20,7 @@ interface UploadFlags extends Flags {
 }
 
 const verbs = () => import("./storage.ts");
+const states = () => import("./storage_state.ts");
 
 /** storage, with verbs of its own. */
 export function addStorageVerbs(program: Command, host: Host): void {
@@ -30,6 +31,7 @@ export function addStorageVerbs(program: Command, host: Host): void {
   addLooks(storage, host);
   addHealth(storage, host);
   addSearch(storage, host);
+  addTest(storage, host);
   addChanges(storage, host);
   addMoves(storage, host);
 }
@@ -118,10 +120,24 @@ function addHealth(storage: Command, host: Host): void {
     configured(storage.command("health")).description("ask every provider whether it is there"),
     ["storage health", "storage health --provider archive --json"],
   ).action(async (flags: Flags) => {
-    const { health, healthText, requireHealth } = await verbs();
+    const { health, healthText, requireHealth } = await states();
     const rows = await health({ host, options: flags });
     await print(host, flags, rows, healthText);
     requireHealth(rows);
+  });
+}
+
+function addTest(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("test"))
+      .description("check what a provider really does, against what every one promises")
+      .addHelpText("after", "\nFiles are made below sigmavault-test-…, and removed again."),
+    ["storage test", "storage test --provider archive --json"],
+  ).action(async (flags: Flags) => {
+    const { requirePromises, testProvider, testText } = await states();
+    const report = await testProvider({ host, options: flags });
+    await print(host, flags, report, testText);
+    requirePromises(report);
   });
 }
 
@@ -150,7 +166,7 @@ function addSearch(storage: Command, host: Host): void {
       .option("--before <when>", "changed then or earlier"),
     ["storage search --tag project=engine --type 'image/*'", "storage search --min-size 1G --json"],
   ).action(async (flags: SearchFlags) => {
-    const { listingText, search } = await verbs();
+    const [{ listingText }, { search }] = [await verbs(), await states()];
     const { tag: tags, meta: metadata, prefix, type: contentType, minSize, maxSize } = flags;
     const time = (text?: string) => text === undefined ? undefined : timeOf(host, text);
     const order = { tags, metadata, prefix, contentType, minSize, maxSize };
@@ -163,7 +179,7 @@ function addSearch(storage: Command, host: Host): void {
       .description("make the catalogue anew from what the providers hold"),
     ["storage reindex", "storage reindex --provider archive"],
   ).action(async (flags: Flags) => {
-    const { reindex, reindexText } = await verbs();
+    const { reindex, reindexText } = await states();
     await print(host, flags, await reindex({ host, options: flags }), reindexText);
   });
 }

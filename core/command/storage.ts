@@ -7,8 +7,7 @@ import { VaultError } from "../errors.ts";
 import { isoTime } from "../dates.ts";
 import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type { FileInfo, ListedFile } from "../objects/file_info.ts";
-import type { ReindexReport } from "../objects/file_search.ts";
-import type { ObjectStorage, ProviderHealth, UploadOptions } from "../objects/object_storage.ts";
+import type { ObjectStorage, UploadOptions } from "../objects/object_storage.ts";
 import type { FilePart } from "./file_parts.ts";
 import type { Host } from "./host.ts";
 import { formatSize, plural } from "./sizes.ts";
@@ -60,7 +59,8 @@ export async function withStorage<T>(
   }
 }
 
-function rowOf(file: FileInfo): FileRow {
+/** In JSON. */
+export function rowOf(file: FileInfo): FileRow {
   return { ...file, lastModified: isoTime(file.lastModified.getTime()) };
 }
 
@@ -274,91 +274,6 @@ export async function explain(
 ): Promise<{ readonly path: string; readonly provider: string; readonly rule: string }> {
   // deno-lint-ignore require-await
   return await withStorage(target, async (storage) => ({ path, ...storage.explain(path) }));
-}
-
-/** How every provider is. */
-export async function health(target: StorageTarget): Promise<readonly ProviderHealth[]> {
-  return await withStorage(target, async (storage) => {
-    const { provider } = target.options;
-    const all = await storage.health();
-    return provider === undefined
-      ? all
-      : all.filter((each) => each.provider === storage.named(provider).name);
-  });
-}
-
-/** For people. */
-export function healthText(rows: readonly ProviderHealth[], style: Style): string {
-  return columns(
-    rows.map(({ provider, healthy, milliseconds, reason }) => [
-      provider,
-      healthy ? style.green("well") : style.red("away"),
-      reason === null ? `${milliseconds} ms` : printable(reason),
-    ]),
-    [],
-  );
-}
-
-/** Throws where a provider is not well: after its row was printed. */
-export function requireHealth(rows: readonly ProviderHealth[]): void {
-  const away = rows.filter(({ healthy }) => !healthy).map(({ provider }) => `"${provider}"`);
-  if (away.length === 0) return;
-  throw new VaultError("unavailable", `Cannot reach ${away.join(", ")}`);
-}
-
-/** What `search` takes. */
-export interface SearchOrder {
-  readonly tags?: Readonly<Record<string, string>>;
-  readonly metadata?: Readonly<Record<string, string>>;
-  readonly prefix?: string;
-  readonly contentType?: string;
-  readonly minSize?: number;
-  readonly maxSize?: number;
-  /** Milliseconds since 1970. */
-  readonly after?: number;
-  readonly before?: number;
-}
-
-/** All files that fit. */
-export async function search(
-  target: StorageTarget,
-  order: SearchOrder,
-): Promise<readonly FileRow[]> {
-  const { minSize, maxSize, after, before, ...rest } = order;
-  const date = (time?: number) => time === undefined ? undefined : new Date(time);
-  const query = {
-    ...rest,
-    size: { min: minSize, max: maxSize },
-    modified: { min: date(after), max: date(before) },
-    provider: target.options.provider,
-  };
-  return await withStorage(target, async (storage) => {
-    const rows: FileRow[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await storage.search({ ...query, cursor });
-      rows.push(...page.files.map(rowOf));
-      cursor = page.cursor ?? undefined;
-    } while (cursor !== undefined);
-    return rows;
-  });
-}
-
-/** Makes the catalogue anew. */
-export async function reindex(target: StorageTarget): Promise<readonly ReindexReport[]> {
-  const { host, options: { provider } } = target;
-  const bar = progressOn(host.err, host.runtime);
-  return await withStorage(target, async (storage) => {
-    const onProgress = (files: number, name: string) => bar.show(files, 0, name);
-    return await storage.reindex({ provider, onProgress });
-  }).finally(() => bar.clear());
-}
-
-/** For people. */
-export function reindexText(reports: readonly ReindexReport[]): string {
-  return reports.map(({ provider, files, forgotten }) =>
-    `${provider}: ${plural(files, "file")}, ${forgotten} forgotten\n`
-  ).join("");
 }
 
 /** `3 files`. */

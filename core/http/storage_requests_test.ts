@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createStorage, type ObjectStorage } from "../../backends/storage.ts";
-import { patternBytes, piecesOf } from "../../tests/contract/object_samples.ts";
+import { patternBytes, piecesOf } from "../objects/store_samples.ts";
 import { askedRange } from "./byte_range.ts";
 import { type HttpStorageOptions, storageHandler } from "./storage_requests.ts";
 

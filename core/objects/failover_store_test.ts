@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
-import { bytesOf, everyPage, piecesOf, read, text } from "../../tests/contract/object_samples.ts";
-import { storeContract } from "../../tests/contract/object_store.ts";
+import { bytesOf, everyPage, piecesOf, read, text } from "./store_samples.ts";
+import { storeContract } from "./store_contract.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { FailoverStore } from "./failover_store.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createStorage } from "../../backends/storage.ts";
-import { patternBytes, piecesOf } from "../../tests/contract/object_samples.ts";
+import { patternBytes, piecesOf } from "./store_samples.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import type { ObjectStorage } from "./object_storage.ts";
 

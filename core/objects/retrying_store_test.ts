@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
-import { bytesOf, patternBytes, piecesOf, text } from "../../tests/contract/object_samples.ts";
+import { bytesOf, patternBytes, piecesOf, text } from "./store_samples.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { RetryingStore, type RetrySettings } from "./retrying_store.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
-import { read, text } from "../../tests/contract/object_samples.ts";
+import { read, text } from "./store_samples.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { MemoryJournal } from "../../tests/support/memory_journal.ts";
 import { listObjects, type ObjectStore } from "../storage/object_store.ts";

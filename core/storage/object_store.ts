@@ -1,6 +1,6 @@
 /**
  * What every provider of objects does: a bucket, a container, a directory, memory, a volume of a vault. The comments are the
- * contract; `tests/contract/object_store.ts` checks it for every one.
+ * contract; `core/objects/store_contract.ts` checks it for every one.
  *
  * @module
  */

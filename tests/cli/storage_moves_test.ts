@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 import type { TransferReport } from "../../core/objects/transfer_run.ts";
-import { patternBytes } from "../contract/object_samples.ts";
+import { patternBytes } from "../../core/objects/store_samples.ts";
 import { RandomStream } from "../support/random_stream.ts";
 import { CliWorld } from "./cli_run.ts";
 import { TerminalRun } from "./terminal_run.ts";

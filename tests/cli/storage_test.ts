@@ -1,7 +1,8 @@
 /** `storage` and its verbs, on directories and a vault. */
 import assert from "node:assert/strict";
 import type { FileRow, Listing } from "../../core/command/storage.ts";
-import { patternBytes } from "../contract/object_samples.ts";
+import type { TestReport } from "../../core/command/storage_state.ts";
+import { patternBytes } from "../../core/objects/store_samples.ts";
 import { CliWorld } from "./cli_run.ts";
 
 async function configured(): Promise<{ world: CliWorld; config: string[] }> {
@@ -124,6 +125,18 @@ Deno.test("cli: storage finds files by what was said of them", async () => {
   );
   assert.deepEqual(await found("--type", "application/octet-stream"), ["alien.txt"]);
   assert.equal((await world.run("storage", "search", "--after", "soon", ...config)).code, 2);
+});
+
+Deno.test("cli: storage test checks a provider and leaves nothing", async () => {
+  const { world, config } = await configured();
+  await using _ = world;
+  const report = await world.json<TestReport>("storage", "test", ...config);
+  assert.equal(report.provider, "disk");
+  assert.deepEqual(report.promises.filter(({ kept }) => !kept), []);
+  assert.ok(report.promises.length > 20);
+  const shown = await world.ok("storage", "test", "--provider", "secret", ...config);
+  assert.match(shown, /^kept +copying keeps bytes and description, and obeys conditions +\d+ ms$/m);
+  assert.deepEqual((await world.json<Listing>("storage", "ls", "-r", ...config)).files, []);
 });
 
 Deno.test("cli: storage explains its rules, and says what is wrong", async () => {

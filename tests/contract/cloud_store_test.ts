@@ -1,6 +1,6 @@
 /** The contract of stores, of each cloud provider against a real server. */
 import { cloudsUnderTest, runningCloud } from "../servers/cloud_stores.ts";
-import { storeContract } from "./object_store.ts";
+import { storeContract } from "../../core/objects/store_contract.ts";
 
 for (const [name, cloud] of Object.entries(cloudsUnderTest)) {
   const running = await runningCloud(cloud);

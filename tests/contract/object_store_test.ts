@@ -3,7 +3,7 @@ import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
 import { openVaultObjects } from "../../backends/vault/object_store.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { createVault } from "../../mod.ts";
-import { storeContract } from "./object_store.ts";
+import { storeContract } from "../../core/objects/store_contract.ts";
 
 const CHEAP = { memoryKib: 64, passes: 1, parallelism: 1 };
 

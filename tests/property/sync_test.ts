@@ -9,7 +9,7 @@ import { VaultError } from "../../core/errors.ts";
 import { syncTwoWay } from "../../core/objects/sync.ts";
 import type { TransferReport } from "../../core/objects/transfer_run.ts";
 import { listObjects, type ObjectStore } from "../../core/storage/object_store.ts";
-import { bytesOf, read, text } from "../contract/object_samples.ts";
+import { bytesOf, read, text } from "../../core/objects/store_samples.ts";
 import { FaultyStore } from "../support/faulty_store.ts";
 import { MemoryJournal } from "../support/memory_journal.ts";
 

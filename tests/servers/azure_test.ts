@@ -3,7 +3,7 @@ import { BlobServiceClient } from "@azure/storage-blob";
 import assert from "node:assert/strict";
 import { openAzureObjects } from "../../backends/azure/object_store.ts";
 import { MIB } from "../../core/limits.ts";
-import { patternBytes, piecesOf, refused, text } from "../contract/object_samples.ts";
+import { patternBytes, piecesOf, refused, text } from "../../core/objects/store_samples.ts";
 import { azuriteConnection } from "./azurite.ts";
 import { cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
 

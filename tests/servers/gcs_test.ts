@@ -4,7 +4,7 @@ import { createVerify, generateKeyPairSync } from "node:crypto";
 import { TAGS_NAME } from "../../backends/gcs/bucket.ts";
 import { openGcsObjects } from "../../backends/gcs/object_store.ts";
 import { MIB } from "../../core/limits.ts";
-import { patternBytes, piecesOf, refused, text } from "../contract/object_samples.ts";
+import { patternBytes, piecesOf, refused, text } from "../../core/objects/store_samples.ts";
 import { cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
 
 const running = await runningCloud(cloudsUnderTest.gcs);

@@ -5,7 +5,13 @@ import { connectBucket } from "../../backends/s3/bucket.ts";
 import { copyInParts } from "../../backends/s3/copy.ts";
 import { openS3Objects } from "../../backends/s3/object_store.ts";
 import { MIB } from "../../core/limits.ts";
-import { bytesOf, patternBytes, piecesOf, refused, text } from "../contract/object_samples.ts";
+import {
+  bytesOf,
+  patternBytes,
+  piecesOf,
+  refused,
+  text,
+} from "../../core/objects/store_samples.ts";
 import { CEPH_KEYS } from "./ceph.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 import { cephConfig, cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";

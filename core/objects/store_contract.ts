@@ -1,6 +1,13 @@
-/** What every provider of objects promises: see `core/storage/object_store.ts`. */
+/**
+ * What every provider of objects promises (see `core/storage/object_store.ts`), as checks that run against a store: in our own tests
+ * against real servers, and by `storage test` against a provider that somebody has configured.
+ *
+ * @module
+ */
 import assert from "node:assert/strict";
-import { listObjects, type ObjectStore } from "../../core/storage/object_store.ts";
+import { Buffer } from "node:buffer";
+import { systemRuntime } from "../runtime.ts";
+import { listObjects, type ObjectStore } from "../storage/object_store.ts";
 
 import {
   bytesOf,
@@ -10,7 +17,7 @@ import {
   read,
   refused,
   text,
-} from "./object_samples.ts";
+} from "./store_samples.ts";
 
 /** One property. The store is empty. */
 export type StoreProperty = (store: ObjectStore) => Promise<void>;
@@ -23,7 +30,7 @@ export const storeContract: Readonly<Record<string, StoreProperty>> = {
     const bytes = patternBytes(100_000);
     const metadata = { author: "Ada Lovelace", "page-count": "12" };
     const tags = { project: "engine", "cost centre": "a/b:c=d" };
-    const before = Date.now();
+    const before = systemRuntime.now();
     const put = await store.put("letters/2026/one.txt", bytes, {
       contentType: "text/plain; charset=utf-8",
       metadata,

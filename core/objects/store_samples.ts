@@ -1,7 +1,7 @@
 /** Bytes and questions of the contract of stores. */
 import assert from "node:assert/strict";
-import { VaultError, type VaultErrorKind } from "../../core/errors.ts";
-import type { ListOptions, ObjectContent, ObjectStore } from "../../core/storage/object_store.ts";
+import { VaultError, type VaultErrorKind } from "../errors.ts";
+import type { ListOptions, ObjectContent, ObjectStore } from "../storage/object_store.ts";
 
 const encoder = new TextEncoder();
 /** UTF-8. */
