@@ -10,7 +10,7 @@ import {
   read,
   refused,
   text,
-} from "../contract/object_samples.ts";
+} from "../../core/objects/store_samples.ts";
 import { cloudsUnderTest, runningCloud } from "./cloud_stores.ts";
 import { type Fault, FaultProxy, type SeenRequest } from "./fault_proxy.ts";
 
