@@ -127,7 +127,7 @@ async function main(paths: readonly string[]): Promise<number> {
   const chosen = paths.length === 0
     ? suites()
     : [{ name: paths.join(" "), options: ["--sanitize-ops", "--sanitize-resources"], paths }];
-  await using servers = await startServers(paths.length === 0 ? SERVERS : []);
+  await using servers = await startServers(paths.length === 0 ? SERVERS : [], say);
   const outcomes: Outcome[] = [];
   for (const suite of chosen) outcomes.push(await runSuite(suite, servers.variables));
   const cases = outcomes.flatMap((it) => it.cases);

@@ -9,6 +9,7 @@ import {
 } from "../../core/storage/object_store.ts";
 import { TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
 import { failure } from "../remote/failure.ts";
+import { loadClient } from "../remote/load_client.ts";
 import { timeFor, within } from "../remote/time_limit.ts";
 import type { AzureObjectsConfig } from "./config.ts";
 import { azureFailures } from "./failure.ts";
@@ -23,7 +24,7 @@ export interface AzureContainer {
 
 /** Loads Azure's client. */
 export async function connectContainer(config: AzureObjectsConfig): Promise<AzureContainer> {
-  const sdk = await import("@azure/storage-blob");
+  const sdk = await loadClient("azure", () => import("@azure/storage-blob"));
   const service = await connectAccount(sdk, config);
   const client = service.getContainerClient(config.container);
   const milliseconds = (config.timeLimitSeconds ?? TIME_LIMIT_SECONDS) * 1000;
@@ -48,7 +49,7 @@ async function connectAccount(
   const url = endpoint ?? `https://${account}.blob.core.windows.net`;
   const credential = accountKey !== undefined
     ? new sdk.StorageSharedKeyCredential(account!, accountKey)
-    : new (await import("@azure/identity")).DefaultAzureCredential();
+    : new (await loadClient("azure", () => import("@azure/identity"))).DefaultAzureCredential();
   return new sdk.BlobServiceClient(url, credential, options);
 }
 

@@ -9,6 +9,7 @@ import {
 } from "../../core/storage/object_store.ts";
 import { TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
 import { failure } from "../remote/failure.ts";
+import { loadClient } from "../remote/load_client.ts";
 import { timeFor, within } from "../remote/time_limit.ts";
 import { type GcsObjectsConfig, googleKey, isJson } from "./config.ts";
 import { googleFailures } from "./failure.ts";
@@ -26,7 +27,7 @@ export interface GcsBucket {
 
 /** Loads Google's client. */
 export async function connectBucket(config: GcsObjectsConfig): Promise<GcsBucket> {
-  const { Storage } = await import("@google-cloud/storage");
+  const { Storage } = await loadClient("gcs", () => import("@google-cloud/storage"));
   const { bucket, project, credentials, endpoint } = config;
   const key = credentials !== undefined && isJson(credentials) ? googleKey(credentials) : undefined;
   const storage = new Storage({

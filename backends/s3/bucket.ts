@@ -7,6 +7,7 @@ import {
   type WriteCondition,
 } from "../../core/storage/object_store.ts";
 import { failure } from "../remote/failure.ts";
+import { loadClient } from "../remote/load_client.ts";
 import { timeFor, within } from "../remote/time_limit.ts";
 import { TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
 import type { ObeyedConditions, S3ObjectsConfig } from "./config.ts";
@@ -29,9 +30,12 @@ export interface S3Bucket {
 const SOCKETS_MAX = 256;
 
 /** Loads Amazon's client. */
-export async function connectBucket(config: S3ObjectsConfig): Promise<S3Bucket> {
+export async function connectBucket(
+  config: S3ObjectsConfig,
+  provider: string = "s3",
+): Promise<S3Bucket> {
   const { bucket, endpoint, region, pathStyle, accessKey, secretKey, sessionToken } = config;
-  const sdk = await import("@aws-sdk/client-s3");
+  const sdk = await loadClient(provider, () => import("@aws-sdk/client-s3"));
   const isAmazon = endpoint === undefined;
   const client = new sdk.S3Client({
     endpoint,

@@ -48,7 +48,7 @@ export async function openS3Objects(
   provider: string = "s3",
 ): Promise<ObjectStore> {
   checkS3Config(config, provider);
-  return new S3ObjectStore(provider, await connectBucket(config));
+  return new S3ObjectStore(provider, await connectBucket(config, provider));
 }
 
 class S3ObjectStore implements ObjectStore {

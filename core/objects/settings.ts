@@ -70,8 +70,14 @@ export interface AzureSettings extends SharedSettings {
   readonly type: "azure";
   /** Name of the container. */
   readonly container: string;
-  /** As the portal shows it. A secret. */
-  readonly connectionString: string;
+  /** As the portal shows it. A secret. Instead of an account. */
+  readonly connectionString?: string;
+  /** Name of the storage account. */
+  readonly account?: string;
+  /** Of the account; Azure's own chain of credentials unless given. */
+  readonly accountKey?: string;
+  /** URL of the account, where it is not Azure's own. */
+  readonly endpoint?: string;
 }
 
 /** A vault: files are encrypted before anything is stored. */

@@ -39,10 +39,16 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("azure"),
     container: text,
-    connectionString: text,
+    connectionString: text.optional(),
+    account: text.optional(),
+    accountKey: text.optional(),
+    endpoint: url.optional(),
     timeLimitSeconds: seconds.optional(),
     url: url.optional(),
-  }),
+  }).refine(
+    ({ connectionString, account }) => (connectionString === undefined) !== (account === undefined),
+    "want a connectionString or an account",
+  ),
   z.strictObject({
     type: z.literal("vault"),
     medium: text,

@@ -5,6 +5,8 @@ import { eachNode, isTestCode, problemAt, type SourceFile } from "./source_file.
 interface Import {
   readonly specifier: string;
   readonly typeOnly: boolean;
+  /** By `import()`, when it is needed. */
+  readonly late: boolean;
   readonly position: number;
 }
 
@@ -56,6 +58,9 @@ const WIRING = [
 const IO_MODULES =
   /^node:(fs|net|http|https|http2|tls|dgram|dns|child_process|os|worker_threads|sqlite)\b/;
 
+/** Clients of providers: some 100 ms and 30 MiB each, for those only who use the provider. */
+const LATE_PACKAGES = /^(npm:)?@(aws-sdk|azure|google-cloud)\//;
+
 /** Imports that point the wrong way. Tests and benchmarks may import everything but JSR. */
 export function importProblems(file: SourceFile): string[] {
   const problems: string[] = [];
@@ -90,6 +95,9 @@ export function importCycles(files: readonly SourceFile[]): string[] {
 function whyRefused(path: string, it: Import): string | undefined {
   if (it.specifier.startsWith("jsr:")) return `imports "${it.specifier}": JSR may be out of reach`;
   if (isTestCode(path)) return undefined;
+  if (LATE_PACKAGES.test(it.specifier) && !it.typeOnly && !it.late) {
+    return `imports "${it.specifier}" at once: load it when it is needed`;
+  }
   const target = resolve(path, it.specifier);
   if (target === undefined) {
     const isCore = path.startsWith("core/");
@@ -143,11 +151,17 @@ function importsOf(file: SourceFile): Import[] {
       const { moduleSpecifier } = node;
       if (moduleSpecifier === undefined || !ts.isStringLiteral(moduleSpecifier)) return;
       const position = node.getStart();
-      imports.push({ specifier: moduleSpecifier.text, typeOnly: isTypeOnly(node), position });
+      imports.push({
+        specifier: moduleSpecifier.text,
+        typeOnly: isTypeOnly(node),
+        late: false,
+        position,
+      });
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const [target] = node.arguments;
       if (target !== undefined && ts.isStringLiteralLike(target)) {
-        imports.push({ specifier: target.text, typeOnly: false, position: node.getStart() });
+        const position = node.getStart();
+        imports.push({ specifier: target.text, typeOnly: false, late: true, position });
       }
     }
   });

@@ -28,15 +28,20 @@ export async function sharedServer(kind: ServerKind): Promise<SharedServer> {
   return server;
 }
 
-/** Starts all that can be; resolves with the variables that tell tests of them. */
+/** Starts all that can be; resolves with the variables that tell tests of them. One that fails is left to the tests. */
 export async function startServers(
   kinds: readonly ServerKind[],
+  say: (line: string) => void,
 ): Promise<AsyncDisposable & { readonly variables: Record<string, string> }> {
   await using begun = new AsyncDisposableStack();
   const variables: Record<string, string> = {};
   await Promise.all(
     kinds.filter((kind) => kind.whyNot() === undefined).map(async (kind) => {
-      variables[kind.variable] = begun.use(await kind.start()).url;
+      try {
+        variables[kind.variable] = begun.use(await kind.start()).url;
+      } catch (error) {
+        say(`Cannot start ${kind.name}: ${error}`);
+      }
     }),
   );
   const owned = begun.move();
