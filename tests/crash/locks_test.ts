@@ -85,7 +85,7 @@ Deno.test("lock: after any crash a file is readable or locked, and finishing lea
   }
   const met = new Set<string>();
   let images = 0;
-  for (const image of some(medium, 47)) {
+  for (const image of some(medium, 97)) {
     images++;
     const where = `${image.description}, after event ${image.point}`;
     const opened = image.open();
@@ -112,7 +112,7 @@ Deno.test("lock: after any crash a file is readable or locked, and finishing lea
     assert.deepEqual((await checkVault(vault)).problems, [], where);
     await vault.close();
   }
-  assert(images > 25, `${images} images`);
+  assert(images > 12, `${images} images`);
   assert.deepEqual([...met].sort(), ["locked", "locking", "none"]);
 });
 
@@ -141,7 +141,7 @@ Deno.test("shred: after any crash a file is whole or shredded, and finishing lea
   for (const name of NAMES) await vault.files.shred(name);
   medium.mark("done");
   const met = new Set<string>();
-  for (const image of some(medium, 47)) {
+  for (const image of some(medium, 97)) {
     const where = `${image.description}, after event ${image.point}`;
     const opened = image.open();
     const vault = open(opened, readerArena);
