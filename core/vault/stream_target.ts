@@ -104,7 +104,9 @@ export class StreamTarget {
     if (key[0] === KEY_TYPE.inline) this.#checkContent(keyIno(key));
     this.#admit(RECORD_CELLS);
     const { tree } = this.#volume;
-    tree.put(key, key[0] === KEY_TYPE.inode ? this.#inodeOf(keyIno(key), value) : value);
+    if (key[0] !== KEY_TYPE.inode) return tree.put(key, value);
+    if (tree.get(key) === null) this.#volume.admitInodes(1);
+    tree.put(key, this.#inodeOf(keyIno(key), value));
   }
 
   /** The record of an inode, which comes without the cells that its blocks take, as its blocks here take them. */

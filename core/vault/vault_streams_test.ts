@@ -270,13 +270,17 @@ Deno.test("streams: a volume's quota holds, and what something is on its way int
   const { from, bytes } = await sent();
   const to = await StreamWorld.make(receivers, 0);
   await receive(to.vault, "copy", bytes);
-  const { referencedBytes } = (await to.vault.volumes.list())[1];
+  const { referencedBytes, inodes } = (await to.vault.volumes.list())[1];
   await from.vault.files.writeFile("/file 3", new Uint8Array(MIB).fill(1));
+  await from.vault.files.makeDirectory("/one more");
   await from.vault.snapshots.create("main", "tuesday");
   const { streams } = from.vault;
   const change = await bytesOf(streams.send("main", "tuesday", { from: "monday" }));
   await to.vault.volumes.set("copy", { quotaBytes: referencedBytes + 500_000 });
   await assert.rejects(receive(to.vault, "copy", change), /quota of the volume is used up/);
+  await to.vault.streams.abandon("copy");
+  await to.vault.volumes.set("copy", { quotaBytes: 0, quotaFiles: inodes });
+  await assert.rejects(receive(to.vault, "copy", change), /as many as its quota allows/);
   await assert.rejects(to.vault.volumes.delete("copy"), { kind: "conflict" });
   await to.vault.streams.abandon("copy");
   await to.vault.volumes.delete("copy");

@@ -158,14 +158,14 @@ export class Receiving {
   /** The tree that a snapshot is received into, to be changed. */
   open({ branch, volume }: PlacedReceive, snapshot: ReceivedSnapshot): Volume {
     const { blockBytes } = snapshot;
-    const made = { compression: snapshot.compression, quotaBytes: 0 };
-    const { compression, quotaBytes } = this.catalog.volumes().find(({ id }) => id === volume) ??
-      made;
+    const made = { compression: snapshot.compression, quotaBytes: 0, quotaFiles: 0 };
+    const known = this.catalog.volumes().find(({ id }) => id === volume);
+    const { compression, quotaBytes, quotaFiles } = known ?? made;
     const settings = {
       id: NO_VOLUME,
       blockBytes,
       quotaBytes,
-      quotaFiles: 0,
+      quotaFiles,
       readOnly: false,
       accessTimes: DEFAULT_PROPERTIES.accessTimes,
       compression,
