@@ -129,6 +129,7 @@ export class BlockWriter {
   private stageFor(bytes: number): void {
     if (2 * bytes <= this.staging.size) return;
     const size = Math.max(STAGING_BYTES, 2 ** Math.ceil(Math.log2(2 * bytes)));
+    this.submit();
     this.absorb(); // what the smaller ring holds is on the medium
     this.staging = new StagingRing(this.context.kernel.reserve(size), size);
   }

@@ -43,7 +43,7 @@ export class MountedViews {
         owner: { uid: root.uid, gid: root.gid },
         time: { seconds: Math.floor(volume.runtime.now() / 1000), nanoseconds: 0 },
         status,
-        syncAll: () => fileSystem.syncAll(),
+        syncAll: () => vault.views.syncAll(),
       });
     const open = (store: SnapshotStore) => this.#open(store);
     const cache = this.#cache;

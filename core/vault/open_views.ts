@@ -121,6 +121,16 @@ export class OpenViews {
     return [this.#parts.first, ...others];
   }
 
+  /** True where something of theirs is not in a root yet. */
+  get hasUncommitted(): boolean {
+    return this.fileSystems.some(({ readOnly, hasUncommitted }) => !readOnly && hasUncommitted);
+  }
+
+  /** Makes everything durable: a root takes in what every one of them holds. */
+  async syncAll(): Promise<void> {
+    await this.fileSystems.find(({ readOnly }) => !readOnly)?.syncAll();
+  }
+
   #unmount(volume: Volume, mounted: Mounted): void {
     if (--mounted.uses > 0) return;
     this.#parts.opened.volumes.closeVolume(volume);

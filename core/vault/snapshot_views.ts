@@ -94,6 +94,7 @@ export interface VolumeRootParts {
 export class VolumeRoot implements View {
   readonly up: View | null;
   readonly changing = false;
+  /** False while the volume is not open. */
   isLive = true;
   readonly #files: () => FileSystem;
   readonly #snapshots: View;

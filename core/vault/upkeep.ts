@@ -30,13 +30,13 @@ export class Upkeep {
 
   /** A second has passed. Rejects with what a commit met. */
   async tick(): Promise<void> {
-    const { fileSystem, views, readOnly, opened: { volume, memory } } = this.#vault;
+    const { views, readOnly, opened: { volume, memory } } = this.#vault;
     memory?.tick();
     if (readOnly || this.#busy || volume.inTransaction) return;
-    if (views.fileSystems.some(({ hasUncommitted }) => hasUncommitted)) {
+    if (views.hasUncommitted) {
       this.#quiet = 0;
       this.#tidy = false;
-      if (++this.#waited >= COMMIT_SECONDS) await this.#alone(() => fileSystem.syncAll());
+      if (++this.#waited >= COMMIT_SECONDS) await this.#alone(() => views.syncAll());
     } else if (!this.#tidy && ++this.#quiet >= TIDY_SECONDS) {
       this.#tidy = true;
       await this.#alone(() => this.#giveBack());

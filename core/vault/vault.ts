@@ -213,7 +213,7 @@ export class Vault implements AsyncDisposable {
       await this.views.closeAll();
       if (!this.readOnly) {
         this.freeSome();
-        await this.fileSystem.syncAll();
+        await this.views.syncAll();
         this.opened.volume.engine.discardReleased();
         await this.opened.memory?.settle();
       }

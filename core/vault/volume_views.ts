@@ -28,21 +28,22 @@ export interface VolumesDirectoryParts {
 class ShownVolume {
   readonly root: VolumeRoot;
   #held: HeldVolume | null = null;
-  #isGone = false;
 
   constructor(id: number, up: View, parts: VolumesDirectoryParts) {
     const files = () => (this.#held ??= this.#hold(id, parts)).fileSystem;
     const snapshots = (root: View) => parts.snapshots(root, id);
     this.root = new VolumeRoot(files, { up, listed: parts.listSnapshots, snapshots });
+    this.root.isLive = false;
   }
 
   #hold(id: number, { volumes, hold }: VolumesDirectoryParts): HeldVolume {
     const record = volumes().find((volume) => volume.id === id);
-    if (this.#isGone || record === undefined) fail("ESTALE");
+    if (record === undefined) fail("ESTALE");
     try {
       const held = hold(record.name);
       // As the driver asked of the outermost directory: what it knows of removed files stays.
       held.fileSystem.holdRemoved();
+      this.root.isLive = true;
       return held;
     } catch (error) {
       if (error instanceof VaultError && error.kind === "unavailable") fail("EMFILE");
@@ -50,10 +51,9 @@ class ShownVolume {
     }
   }
 
-  /** It is about to be deleted: lets it go, unless a file of it is open. */
+  /** It is about to be deleted: lets it go, unless a file of it is open. Where it stays after all, it is opened again. */
   letGo(): void {
     if (this.root.isPinned) return;
-    this.#isGone = true;
     this.#held?.release();
     this.#held = null;
     this.root.isLive = false;

@@ -79,6 +79,7 @@ Deno.test({
     assert.equal(await vault.ok("ls other; echo again > other/file; cat other/file"), "again");
     await vault.ok("exec 3> main/open; rm main/open; echo held >&3; cat /proc/self/fd/3 || true");
     await vault.control("volume set", { name: "films", readOnly: true });
+    await vault.control("volume set", { name: "main", readOnly: true });
     const calls: [string, Record<string, string | number | boolean | null>][] = [
       ["begin", { timeoutMs: null }],
       ["snapshot rollback", { volume: "films", name: "one" }],
@@ -95,6 +96,11 @@ Deno.test({
     );
     await vault.remount();
     assert.match(await refused(vault, "touch films/x"), /Read-only/);
+    assert.match(await refused(vault, "touch main/x"), /Read-only/);
+    // Nobody asks for it to be durable, and the first volume takes no changes.
+    await vault.ok("echo kept > other/late");
+    await vault.remount();
+    assert.equal(await vault.ok("cat other/late"), "kept");
     assert.equal(await vault.ok("cat other/file"), "again");
     const { problems } = await vault.control("check") as { problems: unknown[] };
     assert.deepEqual(problems, []);
