@@ -109,6 +109,7 @@ export type {
   TransferReport,
   TransferSides,
 } from "../core/objects/transfer_run.ts";
+export type { Prices, ProviderUsage } from "../core/objects/usage.ts";
 export type { ByteProgress } from "../core/objects/watched_body.ts";
 export type {
   Abortable,

@@ -39,7 +39,8 @@ export function addStorageVerbs(program: Command, host: Host): void {
 function configured(command: Command): Command {
   return printing(command)
     .option("--config <file>", "settings in JSON or TOML; else STORAGE_… of the environment")
-    .option("--provider <name>", "this one, whatever the rules say");
+    .option("--provider <name>", "this one, whatever the rules say")
+    .option("--usage", "say on stderr what was asked of which provider");
 }
 
 function addTransfers(storage: Command, host: Host): void {

@@ -7,6 +7,7 @@ import { VaultError } from "../errors.ts";
 import { isoTime } from "../dates.ts";
 import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type { FileInfo, ListedFile } from "../objects/file_info.ts";
+import type { ProviderUsage } from "../objects/usage.ts";
 import type { ObjectStorage, UploadOptions } from "../objects/object_storage.ts";
 import type { FilePart } from "./file_parts.ts";
 import type { Host } from "./host.ts";
@@ -24,6 +25,8 @@ export interface StorageOptions {
   /** A file of settings; the environment unless given. */
   readonly config?: string;
   readonly provider?: string;
+  /** Say on stderr what was asked of which provider. */
+  readonly usage?: boolean;
 }
 
 /** What a verb works with. */
@@ -56,7 +59,16 @@ export async function withStorage<T>(
     return await work(storage);
   } finally {
     await storage.close();
+    if (options.usage === true) await host.err.write(usageText(storage.usage()));
   }
+}
+
+function usageText(rows: readonly ProviderUsage[]): string {
+  return rows.map(({ provider, writes, reads, bytesWritten, bytesRead, cost }) => {
+    const asked = `${plural(writes, "write")}, ${plural(reads, "read")}`;
+    const bytes = `${formatSize(bytesWritten)} up, ${formatSize(bytesRead)} down`;
+    return `${provider}: ${asked}, ${bytes}${cost === null ? "" : `, about ${cost.toFixed(4)}`}\n`;
+  }).join("");
 }
 
 /** In JSON. */

@@ -12,6 +12,7 @@ import type {
 } from "../storage/object_store.ts";
 import type { SearchQuery } from "./catalogue.ts";
 import type { FileSearch, ReindexOptions, ReindexReport } from "./file_search.ts";
+import type { ProviderUsage } from "./usage.ts";
 import { typedBody } from "./content_type.ts";
 import {
   type FileInfo,
@@ -89,6 +90,8 @@ export interface ObjectStorageParts {
   readonly fileBytesMax?: number;
   /** Opens what is searched; none unless given. */
   readonly search?: () => Promise<FileSearch>;
+  /** What has been asked of the providers. */
+  readonly usage?: () => readonly ProviderUsage[];
   /** Closes what was opened beside the stores. */
   readonly closing?: () => Promise<void>;
 }
@@ -116,11 +119,13 @@ export class ObjectStorage {
   readonly #providers: ReadonlyMap<string, NamedProvider>;
   readonly #routing: Routing;
   readonly #fileBytesMax: number | undefined;
+  readonly #usage: (() => readonly ProviderUsage[]) | undefined;
   readonly #closing: (() => Promise<void>) | undefined;
   readonly #openSearch: (() => Promise<FileSearch>) | undefined;
 
   /** Over providers, whose stores it closes. */
-  constructor({ providers, rules, fileBytesMax, search, closing }: ObjectStorageParts) {
+  constructor({ providers, rules, fileBytesMax, search, usage, closing }: ObjectStorageParts) {
+    this.#usage = usage;
     this.#openSearch = search;
     this.#closing = closing;
     this.#providers = new Map(providers.map((named) => [named.name, named]));
@@ -345,6 +350,11 @@ export class ObjectStorage {
       }
     };
     return await Promise.all([...this.#providers.values()].map(ask));
+  }
+
+  /** What has been asked of each provider that was used since this was opened. */
+  usage(): readonly ProviderUsage[] {
+    return this.#usage?.() ?? [];
   }
 
   /** Closes all stores. Idempotent. */

@@ -7,6 +7,8 @@ import { systemRuntime } from "../runtime.ts";
 import { RetryingStore } from "./retrying_store.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { CataloguedStore } from "./catalogued_store.ts";
+import { ObservedStore } from "./observed_store.ts";
+import { type Prices, UsageCount } from "./usage.ts";
 import { FileSearch } from "./file_search.ts";
 import type { CatalogueSettings, CheckedSettings, SingleSettings } from "./settings.ts";
 
@@ -25,7 +27,8 @@ export interface Opening {
 /** Storage as checked settings want it. Everything is opened when it is first used. */
 export function storageOf(settings: CheckedSettings, open: Opening): ObjectStorage {
   const { routing, patterns, provider, maxFileSize, catalogue } = settings;
-  const stores = plainStores(settings, open.store);
+  const counts = new Map<string, UsageCount>();
+  const stores = plainStores(settings, open.store, counts);
   const catalogued = new Map<string, Promise<CataloguedStore>>();
   let opened: Catalogue | undefined;
   const noted = catalogue &&
@@ -57,19 +60,28 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
     },
     fileBytesMax: maxFileSize,
     search,
+    usage: () => [...counts].map(([name, count]) => count.report(name, pricesOf(settings, name))),
     closing: async () => await opened?.close(),
   });
 }
 
 /** How each provider's store is opened: once, however many ask for it. */
 function plainStores(
-  { providers, retry }: CheckedSettings,
+  { providers, retry, telemetry: isTelling }: CheckedSettings,
   open: OpenStore,
+  counts: Map<string, UsageCount>,
 ): ReadonlyMap<string, () => Promise<ObjectStore>> {
   const stores = new Map<string, () => Promise<ObjectStore>>();
+  const telling = isTelling && once(async () => (await import("./telemetry.ts")).openTelemetry());
   for (const [name, each] of Object.entries(providers)) {
     const opening = async () => {
-      if (each.type !== "failover") return new RetryingStore(await open(each), retry);
+      if (each.type !== "failover") {
+        const usage = new UsageCount();
+        counts.set(name, usage);
+        const telemetry = telling ? await telling() : undefined;
+        const observed = new ObservedStore(await open(each), { provider: name, usage, telemetry });
+        return new RetryingStore(observed, retry);
+      }
       const [primary, ...fallbacks] = await Promise.all(
         [each.primary, ...each.fallbacks].map((member) => stores.get(member)!()),
       );
@@ -78,6 +90,11 @@ function plainStores(
     stores.set(name, once(opening));
   }
   return stores;
+}
+
+function pricesOf({ providers }: CheckedSettings, name: string): Prices | undefined {
+  const settings = providers[name];
+  return "prices" in settings ? settings.prices : undefined;
 }
 
 /** The same promise for everybody; after a failure the next call tries again. */

@@ -1,3 +1,5 @@
+import type { Prices } from "./usage.ts";
+
 /** What a bucket that speaks S3 is reached by. */
 export interface BucketSettings {
   /** Name of the bucket. */
@@ -20,6 +22,8 @@ export interface SharedSettings {
   readonly url?: string;
   /** Seconds without an answer until a call is given up. */
   readonly timeLimitSeconds?: number;
+  /** What it costs, for an estimate. */
+  readonly prices?: Prices;
 }
 
 /** Files of a directory. */
@@ -160,6 +164,8 @@ export interface StorageSettings {
   readonly retry?: RetryCounts;
   /** Bytes of a file that is uploaded. */
   readonly maxFileSize?: number;
+  /** Spans and metrics of OpenTelemetry, for an exporter that the program has set up. */
+  readonly telemetry?: boolean;
   /** Without one, files cannot be searched. */
   readonly catalogue?: CatalogueSettings;
 }
@@ -167,4 +173,4 @@ export interface StorageSettings {
 /** Settings that hold. */
 export type CheckedSettings =
   & Required<Pick<StorageSettings, "provider" | "providers" | "routing" | "patterns" | "retry">>
-  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue">;
+  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry">;

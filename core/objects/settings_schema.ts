@@ -11,6 +11,13 @@ const url = z.url({
 });
 const seconds = z.int().min(1).max(3600);
 
+const price = z.number().min(0).max(1e6).optional();
+const prices = z.strictObject({
+  perThousandWrites: price,
+  perThousandReads: price,
+  perGibRead: price,
+}).optional();
+
 const bucket = {
   bucket: text,
   region: text.optional(),
@@ -19,6 +26,7 @@ const bucket = {
   secretKey: text.optional(),
   sessionToken: text.optional(),
   timeLimitSeconds: seconds.optional(),
+  prices,
   url: url.optional(),
 };
 
@@ -34,6 +42,7 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
     credentials: text.optional(),
     endpoint: url.optional(),
     timeLimitSeconds: seconds.optional(),
+    prices,
     url: url.optional(),
   }),
   z.strictObject({
@@ -44,6 +53,7 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
     accountKey: text.optional(),
     endpoint: url.optional(),
     timeLimitSeconds: seconds.optional(),
+    prices,
     url: url.optional(),
   }).refine(
     ({ connectionString, account }) => (connectionString === undefined) !== (account === undefined),
@@ -77,6 +87,7 @@ const schema = z.strictObject({
     exponential: z.boolean().optional(),
   }).default({}),
   maxFileSize: z.int().min(1).optional(),
+  telemetry: z.boolean().optional(),
   catalogue: z.strictObject({ type: z.literal("sqlite"), path: text }).optional(),
 });
 
