@@ -331,7 +331,7 @@ function isMissing(error: unknown): boolean {
 /** An empty object has no first byte. */
 function isBehindEmpty(error: unknown, { offset = 0, length }: GetOptions): boolean {
   if (!(error instanceof VaultError) || offset > 0 || length === undefined) return false;
-  return (error.cause as Error).name === "InvalidRange";
+  return (error.cause as Error | undefined)?.name === "InvalidRange";
 }
 
 /** All headers are said at once. */

@@ -79,7 +79,8 @@ class GcsObjectStore implements ObjectStore {
     const call = this.#call("put", path);
     this.#checkDescription(call, options);
     this.#checkMatch(call, options);
-    return await uploadObject(this.#bucket, { call, body, options });
+    const { isInParts: _, ...info } = await uploadObject(this.#bucket, { call, body, options });
+    return info;
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {

@@ -3,7 +3,7 @@ import type { ObjectCall } from "../../core/storage/object_body.ts";
 import type { ObjectBody, ObjectInfo, PutOptions } from "../../core/storage/object_store.ts";
 import { failure } from "../remote/failure.ts";
 import type { Part } from "../remote/parts.ts";
-import { uploadBody } from "../remote/upload.ts";
+import { uploadBody, type Uploaded } from "../remote/upload.ts";
 import {
   ask,
   fileOf,
@@ -30,7 +30,7 @@ export function uploadObject(
     readonly body: ObjectBody;
     readonly options: PutOptions;
   },
-): Promise<ObjectInfo> {
+): Promise<Uploaded<ObjectInfo>> {
   const file = fileOf(bucket, call.path);
   const request = { call, signal: options.signal, condition: options };
   const { contentType, metadata } = metadataInput(options);

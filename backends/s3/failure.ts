@@ -18,6 +18,7 @@ export const s3Failures: FailureReader = {
     InvalidAccessKeyId: "denied",
     InvalidToken: "denied",
     TokenRefreshRequired: "denied",
+    MissingRegion: "invalid",
     NoSuchUpload: "conflict",
     ConditionalRequestConflict: "conflict",
     PreconditionFailed: "conflict",
@@ -35,6 +36,7 @@ export const s3Failures: FailureReader = {
   answerOf(error: unknown): Answer {
     const { name, code, message, $metadata } = error as S3ClientError;
     const status = $metadata?.httpStatusCode;
+    if (message?.startsWith("Region is missing")) return { code: "MissingRegion", message };
     const isNamed = name !== undefined && !["Error", "Unknown", "UnknownError"].includes(name);
     return {
       status,

@@ -131,7 +131,7 @@ class S3ObjectStore implements ObjectStore {
 
   #isEmpty(error: unknown, { offset = 0 }: GetOptions): boolean {
     if (!(error instanceof VaultError) || offset > 0) return false;
-    return (error.cause as Error).name === "InvalidRange";
+    return (error.cause as Error | undefined)?.name === "InvalidRange";
   }
 
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {

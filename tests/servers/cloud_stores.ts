@@ -5,6 +5,7 @@ import { openAzureObjects } from "../../backends/azure/object_store.ts";
 import { openGcsObjects } from "../../backends/gcs/object_store.ts";
 import { openS3Objects } from "../../backends/s3/object_store.ts";
 import type { S3ObjectsConfig } from "../../backends/s3/config.ts";
+import { openWasabiObjects } from "../../backends/wasabi/object_store.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { AZURITE_SERVER, azuriteConnection } from "./azurite.ts";
 import { CEPH, CEPH_KEYS } from "./ceph.ts";
@@ -27,23 +28,31 @@ export function cephConfig(url: string, bucket: string): S3ObjectsConfig {
   return { endpoint: url, bucket, ...CEPH_KEYS };
 }
 
+async function makeCephBucket(url: string, bucket: string): Promise<void> {
+  const { accessKey, secretKey } = CEPH_KEYS;
+  const client = new S3Client({
+    endpoint: url,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+  });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  client.destroy();
+}
+
 /** By name of the provider. */
 export const cloudsUnderTest: Readonly<Record<string, CloudUnderTest>> = {
   s3: {
     server: CEPH,
     open: (url, bucket, timeLimitSeconds) =>
       openS3Objects({ ...cephConfig(url, bucket), timeLimitSeconds }),
-    make: async (url, bucket) => {
-      const { accessKey, secretKey } = CEPH_KEYS;
-      const client = new S3Client({
-        endpoint: url,
-        region: "us-east-1",
-        forcePathStyle: true,
-        credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
-      });
-      await client.send(new CreateBucketCommand({ Bucket: bucket }));
-      client.destroy();
-    },
+    make: makeCephBucket,
+  },
+  wasabi: {
+    server: CEPH,
+    open: (url, bucket, timeLimitSeconds) =>
+      openWasabiObjects({ ...cephConfig(url, bucket), timeLimitSeconds }),
+    make: makeCephBucket,
   },
   azure: {
     server: AZURITE_SERVER,

@@ -18,8 +18,11 @@ import { type Fault, FaultProxy, type SeenRequest } from "./fault_proxy.ts";
 const TEST_MS_MAX = 30_000;
 const TIME_LIMIT_SECONDS = 1;
 
+const S3_SLOW_DOWN =
+  "<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>";
 const SLOW_DOWN: Readonly<Record<string, string>> = {
-  s3: "<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>",
+  s3: S3_SLOW_DOWN,
+  wasabi: S3_SLOW_DOWN,
   azure: "<Error><Code>ServerBusy</Code><Message>Reduce your request rate</Message></Error>",
   gcs: '{"error":{"code":503,"errors":[{"reason":"backendError"}],"message":"Slow down"}}',
 };

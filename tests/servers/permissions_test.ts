@@ -5,12 +5,14 @@ import { cephConfig, cloudsUnderTest, runningCloud } from "./cloud_stores.ts";
 
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   s3: ["--allow-net=127.0.0.1", "--allow-env", "--allow-sys=osRelease"],
+  wasabi: ["--allow-net=127.0.0.1", "--allow-env", "--allow-sys=osRelease"],
   azure: ["--allow-net=127.0.0.1", "--allow-env", "--allow-sys=osRelease"],
   gcs: ["--allow-net=127.0.0.1", "--allow-env"],
 };
 
 const settings: Readonly<Record<string, (url: string, bucket: string) => object>> = {
   s3: (url, bucket) => ({ type: "s3", ...cephConfig(url, bucket) }),
+  wasabi: (url, bucket) => ({ type: "wasabi", ...cephConfig(url, bucket) }),
   azure: (url, container) => ({
     type: "azure",
     container,
