@@ -169,3 +169,21 @@ mountedTest(
     await world.ok("check", medium, ...opens);
   },
 );
+
+Deno.test("cli: locks ask before they touch free cells of a dense vault", async () => {
+  await using world = await CliWorld.open();
+  const { medium, opens } = world;
+  await world.create("--dense", "--size", "40M");
+  const diary = await world.secret("diary", "dear diary");
+  await world.ok("put", medium, diary, "/diary", ...opens);
+  const extra = ["--lock-passphrase-file", await world.secret("extra", "battery staple\n")];
+  const lock = ["lock", medium, "/diary", "--free-cells", ...opens, ...extra];
+  const refused = await world.run(...lock);
+  assert.equal(refused.code, 5);
+  assert.match(refused.stderr, /a hidden vault in them would be lost/);
+  assert.equal(await world.ok("cat", medium, "/diary", ...opens), "dear diary");
+  await world.ok(...lock, "--yes");
+  await world.ok("unlock", medium, "/diary", ...opens, ...extra);
+  await world.ok("shred", medium, "/diary", ...opens, "--yes");
+  await world.ok("check", medium, ...opens);
+});
