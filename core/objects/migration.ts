@@ -63,9 +63,11 @@ async function refuseSamePlace({ from, to, prefix, signal }: TransferRun): Promi
   const path = prefix.slice(0, prefix.lastIndexOf("/") + 1) + MARK_NAME;
   const mark = random.toHex();
   const { etag } = await to.put(path, new Uint8Array(), { metadata: { mark }, signal });
-  const seen = await from.head(path, { signal });
-  await to.delete(path, { match: etag, signal });
-  if (seen?.metadata.mark !== mark) return;
+  try {
+    if ((await from.head(path, { signal }))?.metadata.mark !== mark) return;
+  } finally {
+    await to.delete(path, { match: etag, signal });
+  }
   const why = "they are one and the same place";
   throw new VaultError("invalid", `Cannot delete at "${from.name}" for "${to.name}": ${why}`);
 }

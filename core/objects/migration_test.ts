@@ -186,7 +186,8 @@ Deno.test("migrate: faults of either side cost only what they hit, and the next 
           stores[side].failNext(Math.max(0, 5 - round), when);
           return page;
         };
-        const report = await move(stores.from, stores.to, { deleteSource: true, journal });
+        const retry = { attempts: 1 };
+        const report = await move(stores.from, stores.to, { deleteSource: true, journal, retry });
         stores[side].list = list;
         failures += report.failures;
         if (report.failures === 0) break;
@@ -214,4 +215,34 @@ Deno.test("migrate: one place under two names loses nothing", async () => {
   assert.equal(await read(store, "docs/a"), "only copy");
   const report = await move(store, target, options);
   assert.deepEqual([report.copied, report.deleted, await paths(target)], [1, 1, ["docs/a"]]);
+});
+
+Deno.test("migrate: a stream that breaks off is sent again, also where its answer was lost", async () => {
+  for (const when of ["before", "after"] as const) {
+    const [from, to] = [memory(), new FaultyStore(memory())];
+    const bytes = patternBytes(2_000_000);
+    await from.put("large", bytes);
+    const { put } = to;
+    let puts = 0;
+    to.put = (...args) => {
+      if (++puts === 2) to.failNext(1, when);
+      return put(...args);
+    };
+    const retry = { attempts: 2, delayMs: 0 };
+    const report = await move(from, to, { deleteSource: true, retry });
+    // The first put is the mark's.
+    assert.deepEqual([puts, report.failures, report.deleted], [when === "before" ? 3 : 2, 0, 1]);
+    assert.equal(Buffer.compare(await bytesOf(await to.get("large")), bytes), 0);
+    await from.put("other", bytes);
+    to.failNext(5, "before");
+    await assert.rejects(move(from, to, { retry }), { kind: "unavailable" });
+    const { get } = to;
+    to.get = (...args) => {
+      to.failNext(1, "before");
+      return get(...args);
+    };
+    to.failNext(0, "before");
+    const failed = await move(from, to, { retry });
+    assert.deepEqual(failed.failed.map(({ kind }) => kind), ["unavailable"]);
+  }
 });

@@ -24,7 +24,7 @@ const sides = (from: ObjectStore, to: ObjectStore) => ({
 const oneWay = (from: ObjectStore, to: ObjectStore, options?: SyncOptions) =>
   sync(sides(from, to), options);
 const twoWay = (from: ObjectStore, to: ObjectStore, options: TwoWaySyncOptions) =>
-  syncTwoWay(sides(from, to), options);
+  syncTwoWay(sides(from, to), { retry: { attempts: 1 }, ...options });
 
 async function content(store: ObjectStore): Promise<Record<string, string>> {
   const all: Record<string, string> = {};

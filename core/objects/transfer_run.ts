@@ -5,7 +5,9 @@ import { type Abortable, listObjects, type ObjectStore } from "../storage/object
 import { ByteRate, waitMs } from "./byte_rate.ts";
 import type { NamedProvider } from "./file_info.ts";
 import { pathMatcher, patternPrefix } from "./path_pattern.ts";
+import type { RetrySettings } from "./retrying_store.ts";
 import { type FoundPath, sideBySide } from "./side_by_side.ts";
+import { isUnavailable } from "./store_failures.ts";
 import { type JournalFile, type JournalRecord, TransferJournal } from "./transfer_journal.ts";
 import type { Carriage, SameObjects } from "./verified_copy.ts";
 
@@ -32,6 +34,8 @@ export interface TransferOptions extends Abortable {
   readonly bytesPerSecond?: number;
   /** Where it is noted what is the same on both sides: who begins again with it repeats nothing. Closed in the end. */
   readonly journal?: JournalFile;
+  /** How often an object is tried while a side is `unavailable`: its state is looked at again first. 3 tries, 1,000 ms apart. */
+  readonly retry?: Pick<RetrySettings, "attempts" | "delayMs">;
   /** Only says what would be done. */
   readonly dryRun?: boolean;
   /** Told while bytes pass, and behind each object. */
@@ -99,6 +103,8 @@ export class TransferRun implements Carriage {
   readonly #journal: TransferJournal | null;
   readonly #counts = { copied: 0, compared: 0, skipped: 0, deleted: 0, conflicts: 0, bytes: 0 };
   readonly #failed: TransferFailure[] = [];
+  /** Paths that are being worked on and of which the journal knows nothing any more. */
+  readonly #forgotten = new Set<string>();
   #objects = 0;
   #failures = 0;
   #path = "";
@@ -183,7 +189,7 @@ export class TransferRun implements Carriage {
     this.signal?.throwIfAborted();
     this.#path = found.path;
     try {
-      await work(found);
+      await this.#tried(found, work);
     } catch (error) {
       this.signal?.throwIfAborted();
       if (!(error instanceof VaultError) || this.#journal?.failure) throw error;
@@ -191,8 +197,35 @@ export class TransferRun implements Carriage {
         this.#failed.push({ path: found.path, reason: error.message, kind: error.kind });
       }
     }
+    this.#forgotten.delete(found.path);
     this.#objects++;
     this.#tell();
+  }
+
+  /** Works on a path; where a side was `unavailable`, again on what both sides have then. */
+  async #tried(found: FoundPath, work: (found: FoundPath) => Promise<void>): Promise<void> {
+    const { attempts = 3, delayMs = 1000 } = this.#options.retry ?? {};
+    const { signal, from, to } = this;
+    const { path } = found;
+    let now = found;
+    for (let attempt = 1;; attempt++) {
+      try {
+        if (attempt > 1) {
+          await waitMs(delayMs, signal);
+          const record = this.#forgotten.has(path) ? null : found.record;
+          now = {
+            path,
+            from: await from.head(path, { signal }),
+            to: await to.head(path, { signal }),
+            record,
+          };
+        }
+        return await work(now);
+      } catch (error) {
+        const isOver = attempt >= attempts || this.#journal?.failure;
+        if (isOver || !isUnavailable(error)) throw error;
+      }
+    }
   }
 
   /** Counts what is done; says so. */
@@ -224,11 +257,14 @@ export class TransferRun implements Carriage {
   /** Notes what was known before. */
   async noteAgain(record: JournalRecord): Promise<void> {
     await this.#journal?.note(record);
+    this.#forgotten.delete(record.path);
   }
 
   /** Notes that nothing is known of a path. */
   async forget(path: string): Promise<void> {
-    if (!this.dryRun) await this.#journal?.note({ path, from: null, to: null });
+    if (this.dryRun) return;
+    this.#forgotten.add(path);
+    await this.#journal?.note({ path, from: null, to: null });
   }
 
   /** Whether there is anything that matches: on each side, and in the journal. */

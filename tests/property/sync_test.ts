@@ -83,7 +83,8 @@ class World {
     });
     const { journal } = this;
     const sides = { from: side("from"), to: side("to") };
-    return await syncTwoWay(sides, { journal, parallel, acceptEmpty: true });
+    const retry = { attempts: 2, delayMs: 0 };
+    return await syncTwoWay(sides, { journal, parallel, retry, acceptEmpty: true });
   }
 
   faulty(): Record<SideName, FaultyStore> {
