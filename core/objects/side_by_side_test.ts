@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
-import { text } from "../../tests/contract/object_samples.ts";
+import { text } from "./store_samples.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import { sideBySide } from "./side_by_side.ts";
 import type { JournalRecord } from "./transfer_journal.ts";

@@ -5,7 +5,7 @@ import { MIB } from "../../core/limits.ts";
 import { migrate } from "../../core/objects/migration.ts";
 import { sync, syncTwoWay } from "../../core/objects/sync.ts";
 import { listObjects, type ObjectStore } from "../../core/storage/object_store.ts";
-import { bytesOf, patternBytes, text } from "../contract/object_samples.ts";
+import { bytesOf, patternBytes, text } from "../../core/objects/store_samples.ts";
 import { MemoryJournal } from "../support/memory_journal.ts";
 import { cloudsUnderTest, runningCloud } from "./cloud_stores.ts";
 
