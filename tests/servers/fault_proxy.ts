@@ -52,6 +52,11 @@ export class FaultProxy implements AsyncDisposable {
     return `http://127.0.0.1:${this.#listener.addr.port}`;
   }
 
+  /** Connections that carry a request now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** The next `times` requests of which `concerns` is true have a fault; then nothing has. */
   fail(
     fault: Fault,
