@@ -51,6 +51,27 @@ export async function sync(
 /**
  * Carries over what was changed on one side since both were last the same. What was changed on both is kept twice: the target's
  * version as `NAME (conflict DATE PROVIDER).EXT`. What was deleted on one side is deleted on the other, unless it was changed there.
+ * Where a store's conditions are not atomic among all writers (`atomicMatch`), what somebody else writes in the very moment in which
+ * a newer state is put in its place can be lost.
+ *
+ * @example
+ * ```ts
+ * import { createStorage, openJournal, syncTwoWay } from "@sigmavault/sigmavault/storage";
+ * import assert from "node:assert/strict";
+ *
+ * await using storage = await createStorage({
+ *   provider: "laptop",
+ *   providers: { laptop: { type: "memory" }, server: { type: "memory" } },
+ * });
+ * await storage.upload("a.txt", "mine", { provider: "laptop" });
+ * await storage.upload("b.txt", "yours", { provider: "server" });
+ * const sides = { from: storage.named("laptop"), to: storage.named("server") };
+ * const file = await Deno.makeTempFile();
+ * const report = await syncTwoWay(sides, { journal: await openJournal(file) });
+ * assert.deepEqual([report.copied, report.failures], [2, 0]);
+ * assert.equal(await storage.downloadText("b.txt", { provider: "laptop" }), "yours");
+ * await Deno.remove(file);
+ * ```
  */
 export async function syncTwoWay(
   sides: TransferSides,

@@ -5,7 +5,7 @@ import { type Abortable, listObjects, type ObjectStore } from "../storage/object
 import { ByteRate, waitMs } from "./byte_rate.ts";
 import type { NamedProvider } from "./file_info.ts";
 import { pathMatcher, patternPrefix } from "./path_pattern.ts";
-import type { RetrySettings } from "./retrying_store.ts";
+import type { RetryCounts } from "./settings.ts";
 import { type FoundPath, sideBySide } from "./side_by_side.ts";
 import { isUnavailable } from "./store_failures.ts";
 import { type JournalFile, type JournalRecord, TransferJournal } from "./transfer_journal.ts";
@@ -35,7 +35,7 @@ export interface TransferOptions extends Abortable {
   /** Where it is noted what is the same on both sides: who begins again with it repeats nothing. Closed in the end. */
   readonly journal?: JournalFile;
   /** How often an object is tried while a side is `unavailable`: its state is looked at again first. 3 tries, 1,000 ms apart. */
-  readonly retry?: Pick<RetrySettings, "attempts" | "delayMs">;
+  readonly retry?: Pick<RetryCounts, "attempts" | "delayMs">;
   /** Only says what would be done. */
   readonly dryRun?: boolean;
   /** Told while bytes pass, and behind each object. */

@@ -195,3 +195,21 @@ Deno.test("cli: storage migrate and sync say what they would do, what failed, an
     assert.match(await world.ok("storage", verb, "--help"), /Examples:\n {2}\$ sigmavault storage/);
   }
 });
+
+Deno.test("cli: storage migrate keeps to its rate, stops at Ctrl-C, and goes on", async () => {
+  const { world, ends, left, right } = await configured();
+  await using _ = world;
+  await write(left, "large", patternBytes(3_000_000));
+  const args = ["storage", "migrate", ...ends, "--journal", world.path("journal")];
+  const watcher = Deno.watchFs(right, { recursive: true });
+  // At this rate it takes an hour.
+  const child = world.command(["--allow-all"], [...args, "--rate", "1K"]).spawn();
+  for await (const _ of watcher) break;
+  child.kill("SIGINT");
+  const { code, stderr } = await child.output();
+  assert.equal(code, 6);
+  assert.match(new TextDecoder().decode(stderr), /^sigmavault: Cannot finish: it was stopped/);
+  assert.deepEqual(await filesIn(right), new Map());
+  assert.equal((await world.json<TransferReport>(...args)).copied, 1);
+  assert.deepEqual(await filesIn(right), await filesIn(left));
+});
