@@ -1,4 +1,4 @@
-import { type ObjectCall, objectError, rangeOf, streamOf } from "../../core/storage/object_body.ts";
+import { type ObjectCall, objectError, rangeOf } from "../../core/storage/object_body.ts";
 import type { GetOptions } from "../../core/storage/object_store.ts";
 import { type TimeLimit, within } from "./time_limit.ts";
 
@@ -14,9 +14,33 @@ export interface Arriving extends TimeLimit {
   failure(error: unknown): unknown;
 }
 
-/** The bytes as a stream that ends in time: each chunk within the time limit, and neither fewer nor more than announced. */
+/**
+ * The bytes as a stream that ends in time: each chunk within the time limit, and neither fewer nor more than announced. The
+ * connection is given up where the stream is cancelled, read or not, and where the caller gives up.
+ */
 export function arrivingBody(arriving: Arriving): ReadableStream<Uint8Array> {
-  return streamOf(arrivingChunks(arriving));
+  const { signal } = arriving;
+  const chunks = arrivingChunks(arriving);
+  const stop = () => arriving.stop();
+  const end = () => signal?.removeEventListener("abort", stop);
+  signal?.addEventListener("abort", stop, { once: true });
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await chunks.next().catch((error) => {
+        end();
+        throw error;
+      });
+      if (!next.done) return controller.enqueue(next.value);
+      end();
+      controller.close();
+    },
+    cancel() {
+      end();
+      stop();
+      // Ends the generator too; what it was waiting for has failed by that, and nobody is to hear of it.
+      void chunks.return(undefined).catch(() => {});
+    },
+  }, { highWaterMark: 0 });
 }
 
 async function* arrivingChunks(arriving: Arriving): AsyncGenerator<Uint8Array> {
