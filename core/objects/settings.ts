@@ -46,6 +46,8 @@ export interface S3Settings extends BucketSettings, SharedSettings {
   readonly type: "s3";
   /** The bucket stands in the path of URLs, not in the name of the host. */
   readonly pathStyle?: boolean;
+  /** Where the server obeys conditions; `everywhere` unless there is an endpoint, then `put`: in uploads of up to 8 MiB. */
+  readonly conditions?: "everywhere" | "put" | "none";
 }
 
 /** Wasabi. */

@@ -33,7 +33,12 @@ const bucket = {
 const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("local"), path: text, url: url.optional() }),
   z.strictObject({ type: z.literal("memory"), url: url.optional() }),
-  z.strictObject({ type: z.literal("s3"), pathStyle: z.boolean().optional(), ...bucket }),
+  z.strictObject({
+    type: z.literal("s3"),
+    pathStyle: z.boolean().optional(),
+    conditions: z.enum(["everywhere", "put", "none"]).optional(),
+    ...bucket,
+  }),
   z.strictObject({ type: z.literal("wasabi"), ...bucket }),
   z.strictObject({
     type: z.literal("gcs"),
