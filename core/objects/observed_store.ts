@@ -1,4 +1,4 @@
-import { bodyChunks, streamOf } from "../storage/object_body.ts";
+import { passedOn } from "../storage/object_body.ts";
 import type {
   ListPage,
   ObjectBody,
@@ -52,14 +52,11 @@ export class ObservedStore implements ObjectStore {
     }
   }
 
-  async *#counted(
+  #counted(
     body: ReadableStream<Uint8Array>,
     direction: "read" | "written",
-  ): AsyncGenerator<Uint8Array> {
-    for await (const chunk of bodyChunks(body)) {
-      this.#pass(chunk.length, direction);
-      yield chunk;
-    }
+  ): ReadableStream<Uint8Array> {
+    return passedOn(body, { chunk: ({ length }) => this.#pass(length, direction) });
   }
 
   #pass(bytes: number, direction: "read" | "written"): void {
@@ -71,13 +68,13 @@ export class ObservedStore implements ObjectStore {
   async put(path: string, body: ObjectBody, options?: PutOptions): Promise<ObjectInfo> {
     const isWhole = body instanceof Uint8Array;
     if (isWhole) this.#pass(body.length, "written");
-    const counted = isWhole ? body : streamOf(this.#counted(body, "written"));
+    const counted = isWhole ? body : this.#counted(body, "written");
     return await this.#call("writes", "put", () => this.#store.put(path, counted, options));
   }
 
   get: ObjectStore["get"] = async (...args): Promise<ObjectContent> => {
     const content = await this.#call("reads", "get", () => this.#store.get(...args));
-    return { ...content, body: streamOf(this.#counted(content.body, "read")) };
+    return { ...content, body: this.#counted(content.body, "read") };
   };
 
   head: ObjectStore["head"] = (...args): Promise<ObjectInfo | null> =>

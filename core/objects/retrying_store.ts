@@ -12,7 +12,7 @@ import {
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { isUnavailable } from "./store_failures.ts";
-import { bodyChunks, streamOf } from "../storage/object_body.ts";
+import { bodyChunks } from "../storage/object_body.ts";
 import type {
   Abortable,
   GetOptions,
@@ -134,31 +134,43 @@ export class RetryingStore implements ObjectStore {
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
     const content = await this.#call(this.#again, options, () => this.#store.get(path, options));
-    return { ...content, body: streamOf(this.#resumed(path, content, options)) };
+    return { ...content, body: this.#resumed(path, content, options) };
   }
 
   /** The bytes of an object; where they stop coming, the rest is asked for, of just this state of it. */
-  async *#resumed(
+  #resumed(
     path: string,
     { info, body, offset, length }: ObjectContent,
     { signal }: Abortable,
-  ): AsyncGenerator<Uint8Array> {
+  ): ReadableStream<Uint8Array> {
+    let reader = body.getReader();
     let done = 0, failures = 0;
-    for (let source = body;;) {
-      try {
-        for await (const chunk of bodyChunks(source, { signal })) {
-          failures = 0;
-          done += chunk.length;
-          yield chunk;
-        }
-        return;
-      } catch (error) {
-        if (!isUnavailable(error) || done === length || ++failures >= this.#attempts) throw error;
-      }
+    const goOn = async (error: unknown) => {
+      if (!isUnavailable(error) || done === length || ++failures >= this.#attempts) throw error;
       const rest = { offset: offset + done, length: length - done, match: info.etag, signal };
       const reopen = () => this.#store.get(path, rest);
-      source = (await this.#call(this.#again, { signal }, reopen)).body;
-    }
+      reader = (await this.#call(this.#again, { signal }, reopen)).body.getReader();
+    };
+    const next = async (): Promise<Uint8Array | undefined> => {
+      while (true) {
+        signal?.throwIfAborted();
+        try {
+          return (await reader.read()).value;
+        } catch (error) {
+          await goOn(error);
+        }
+      }
+    };
+    return new ReadableStream({
+      async pull(controller) {
+        const chunk = await next();
+        if (chunk === undefined) return controller.close();
+        failures = 0;
+        done += chunk.length;
+        controller.enqueue(chunk);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    }, { highWaterMark: 0 });
   }
 
   async head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {

@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import { passedOn } from "../storage/object_body.ts";
 import type { ObjectBody } from "../storage/object_store.ts";
 
 /** Told how many bytes have passed. */
@@ -22,16 +23,13 @@ export function watchedBody(body: ObjectBody, options: WatchOptions): ObjectBody
   }
   if (most === undefined && onProgress === undefined) return body;
   let seen = 0;
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        seen += chunk.length;
-        check(seen, options);
-        controller.enqueue(chunk);
-        onProgress?.(seen);
-      },
-    }),
-  );
+  return passedOn(body, {
+    chunk(chunk) {
+      seen += chunk.length;
+      check(seen, options);
+      onProgress?.(seen);
+    },
+  });
 }
 
 function check(bytes: number, { path, most = Infinity }: WatchOptions): void {

@@ -98,6 +98,42 @@ export function streamOf(
   return ReadableStream.from(chunks);
 }
 
+/** What happens to the bytes of a stream on their way. */
+export interface Passing {
+  /** Sees each chunk before it goes on; what it throws ends the stream. */
+  chunk(chunk: Uint8Array): void;
+  /** The stream has ended well; what it throws is an end that is not. */
+  ended?(): void;
+}
+
+/**
+ * The same bytes, seen on their way. Nothing is read before it is asked for, and there are no queues in between: a transform
+ * stream costs twice as much for each chunk.
+ */
+export function passedOn(
+  body: ReadableStream<Uint8Array>,
+  { chunk, ended }: Passing,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) {
+          chunk(value);
+          return controller.enqueue(value);
+        }
+        ended?.();
+        controller.close();
+      } catch (error) {
+        await reader.cancel(error).catch(() => {}); // it may be the one that failed
+        throw error;
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
+
 /** Passes a stream on, and errors it where it ends before `length` bytes or goes on behind them. */
 export function exactly(
   body: ReadableStream<Uint8Array>,
@@ -105,19 +141,16 @@ export function exactly(
   call: ObjectCall,
 ): ReadableStream<Uint8Array> {
   let seen = 0;
-  return body.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        seen += chunk.length;
-        if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
-        controller.enqueue(chunk);
-      },
-      flush() {
-        if (seen === length) return;
-        throw objectError("unavailable", call, `${seen} of ${length} bytes came`);
-      },
-    }),
-  );
+  return passedOn(body, {
+    chunk(chunk) {
+      seen += chunk.length;
+      if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
+    },
+    ended() {
+      if (seen === length) return;
+      throw objectError("unavailable", call, `${seen} of ${length} bytes came`);
+    },
+  });
 }
 
 /** The part of an object that was asked for; `invalid` where it begins behind the end. */
