@@ -13,6 +13,7 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { PathTurns } from "./path_turns.ts";
 import type { Catalogue, FilePlace } from "./catalogue.ts";
 
 /** Where a store's changes are noted. */
@@ -31,7 +32,7 @@ export class CataloguedStore implements ObjectStore {
   readonly #store: ObjectStore;
   readonly #parts: CataloguedParts;
   /** Changes of the same path follow one another. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new PathTurns();
 
   /** Around a store, which it closes. */
   constructor(store: ObjectStore, parts: CataloguedParts) {
@@ -55,13 +56,8 @@ export class CataloguedStore implements ObjectStore {
     else await catalogue.put({ ...info, provider });
   }
 
-  async #changing<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
-    const turn = (this.#turns.get(path) ?? Promise.resolve()).then(() => this.#noted(path, change));
-    const settled = turn.catch(() => {}).then(() => {
-      if (this.#turns.get(path) === settled) this.#turns.delete(path);
-    });
-    this.#turns.set(path, settled);
-    return await turn;
+  #changing<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
+    return this.#turns.run(path, () => this.#noted(path, change));
   }
 
   async #noted<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {

@@ -25,6 +25,9 @@ export class DisplacedNotes {
   readonly #store: ObjectStore;
   #known: Map<string, Displaced> | null = null;
   #isFresh = false;
+  #looking: Promise<ReadonlyMap<string, Displaced>> | null = null;
+  /** Since the last look began. */
+  readonly #changed = new Map<string, Displaced | null>();
 
   /** In this store. */
   constructor(store: ObjectStore) {
@@ -41,16 +44,32 @@ export class DisplacedNotes {
     return this.#isFresh;
   }
 
-  /** Looks for them anew: others may have made some. */
-  async look(): Promise<ReadonlyMap<string, Displaced>> {
+  /** Looks for them anew: others may have made some. Whoever asks meanwhile waits for the same look. */
+  look(): Promise<ReadonlyMap<string, Displaced>> {
+    return this.#looking ??= this.#lookNow().finally(() => this.#looking = null);
+  }
+
+  async #lookNow(): Promise<ReadonlyMap<string, Displaced>> {
     this.#isFresh = false;
+    this.#changed.clear();
     const found = new Map<string, Displaced>();
     for await (const { path } of listObjects(this.#store, NOTES_PREFIX)) {
       const note = await this.#read(path);
       if (note !== null) found.set(path.slice(NOTES_PREFIX.length), note);
     }
+    // What was changed here meanwhile may have been looked at before.
+    for (const [path, note] of this.#changed) {
+      if (note === null) found.delete(path);
+      else found.set(path, note);
+    }
     this.#isFresh = true;
     return this.#known = found;
+  }
+
+  #change(path: string, note: Displaced | null): void {
+    this.#changed.set(path, note);
+    if (note === null) this.#known?.delete(path);
+    else this.#known?.set(path, note);
   }
 
   /** A note; null where it went away meanwhile. */
@@ -73,7 +92,7 @@ export class DisplacedNotes {
     const { lastModified, etag } = await this.#store.put(NOTES_PREFIX + path, bytes, {
       contentType,
     });
-    this.#known?.set(path, { removed, since: lastModified.getTime(), etag });
+    this.#change(path, { removed, since: lastModified.getTime(), etag });
   }
 
   /** Forgets a path; false where it was noted again meanwhile. */
@@ -82,7 +101,7 @@ export class DisplacedNotes {
     const isDropped = await unlessChanged(() => this.#store.delete(note, { match: etag }));
     // Somebody else may have dropped it.
     if (!isDropped && await this.#store.head(note) !== null) return false;
-    this.#known?.delete(path);
+    this.#change(path, null);
     return true;
   }
 }

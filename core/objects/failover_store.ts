@@ -1,6 +1,5 @@
 import { VaultError } from "../errors.ts";
-import { listLimit, pageOf } from "../storage/object_page.ts";
-import { comparePaths } from "../storage/object_path.ts";
+import { listLimit } from "../storage/object_page.ts";
 import type {
   Abortable,
   GetOptions,
@@ -17,6 +16,9 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { CARRIED, timeOf, unmarked } from "./carried.ts";
+import { pageOfStrays } from "./stray_listing.ts";
+import { PathTurns } from "./path_turns.ts";
 import { narrowest } from "./capabilities.ts";
 import { isUnavailable, unlessAway, unlessChanged } from "./store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
@@ -24,9 +26,6 @@ import { type Displaced, DisplacedNotes, NOTES_PREFIX } from "./displaced_notes.
 
 /** Milliseconds after which notes of other processes are looked for. */
 const LOOK_MS = 10_000;
-
-/** Metadata of what is being carried home: when it was noted where it comes from. */
-const CARRIED = "sigmavault-carried";
 
 /** What a reconciling came to. */
 export interface ReconcileReport {
@@ -72,6 +71,7 @@ export class FailoverStore implements ObjectStore {
   #lookedAt = -Infinity;
   #reconciling: Promise<ReconcileReport> | null = null;
   #closed = false;
+  readonly #turns = new PathTurns();
 
   /** Around stores, which it closes. */
   constructor(primary: ObjectStore, fallbacks: readonly ObjectStore[], now: () => number) {
@@ -103,13 +103,10 @@ export class FailoverStore implements ObjectStore {
     return null;
   }
 
-  /** Somebody may have put it at home who could not see the note. The clocks of the providers tell. */
+  /** Somebody may have put it at home who could not see the note. */
   async #isNewerAtHome(path: string, { note }: Stray): Promise<boolean> {
     const home = await unlessAway(() => this.#primary.head(path));
-    if (home === null) return false;
-    // What is being carried home is as old as it was where it comes from.
-    const carried = home.metadata[CARRIED];
-    return (carried === undefined ? home.lastModified.getTime() : Number(carried)) > note.since;
+    return home !== null && timeOf(home) > note.since;
   }
 
   async #lookIfDue(): Promise<void> {
@@ -177,8 +174,12 @@ export class FailoverStore implements ObjectStore {
   }
 
   /** Changes a path at its primary, unless its newest state is elsewhere or the primary is away. */
-  async #change<T>(path: string, change: Change<T>): Promise<T> {
+  #change<T>(path: string, change: Change<T>): Promise<T> {
     change.signal?.throwIfAborted();
+    return this.#turns.run(path, () => this.#changeNow(path, change));
+  }
+
+  async #changeNow<T>(path: string, change: Change<T>): Promise<T> {
     const stray = await this.#displaced(path);
     if (stray !== null) {
       const { fallback: { store, notes }, note } = stray;
@@ -191,6 +192,7 @@ export class FailoverStore implements ObjectStore {
     if (change.removes && this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
       throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
     }
+    if (change.removes) await this.#dropOutdated(path);
     if (change.isConditional) return await change.at(this.#primary);
     try {
       // A stream can be given to one store only: who takes it is found out first.
@@ -201,6 +203,15 @@ export class FailoverStore implements ObjectStore {
       return await this.#stepIn(path, change, error);
     }
     return await change.at(this.#primary);
+  }
+
+  /** Notes that the state at home has outlived would speak for the path when that is gone. */
+  async #dropOutdated(path: string): Promise<void> {
+    for (const { notes } of this.#fallbacks) {
+      const note = (await notes.all()).get(path);
+      if (note === undefined || await notes.drop(path, note)) continue;
+      throw this.#refusal(path, "somebody else is changing it");
+    }
   }
 
   async #stepIn<T>(path: string, change: Change<T>, failure: unknown): Promise<T> {
@@ -258,14 +269,24 @@ export class FailoverStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const isHome = await this.#displaced(from) === null && await this.#displaced(to) === null;
-    if (isHome) {
-      const done = await unlessAway(() => this.#primary.copy(from, to, options));
-      if (done !== null) return done;
-    }
+    const copy = () => this.#turns.run(to, () => this.#copyAtHome(from, to, options));
+    const done = await unlessAway(copy);
+    if (done !== null) return done;
     const { info, body } = await this.get(from, { signal: options.signal });
     const { size, contentType, metadata, tags } = info;
     return await this.put(to, body, { size, contentType, metadata, tags, ...options });
+  }
+
+  /** Null where one of the two is displaced, or the copy would be taken for as old as what was carried home. */
+  async #copyAtHome(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable,
+  ): Promise<ObjectInfo | null> {
+    for (const path of [from, to]) if (await this.#displaced(path) !== null) return null;
+    const source = await this.#primary.head(from, options);
+    if (source !== null && CARRIED in source.metadata) return null;
+    return await this.#primary.copy(from, to, options);
   }
 
   /** The primary's objects, with what is displaced in their place. */
@@ -273,8 +294,9 @@ export class FailoverStore implements ObjectStore {
     listLimit(options, this.provider);
     await this.#lookIfDue();
     const strays = await this.#strays(options);
-    const views = [viewOf("home", (wanted) => this.#primary.list(wanted))];
-    if (strays.size > 0) views.push(viewOf("strays", (wanted) => pageOfStrays(strays, wanted)));
+    const home = { name: "home", list: (wanted: ListOptions) => this.#primary.list(wanted) };
+    const away = { name: "strays", list: (wanted: ListOptions) => pageOfStrays(strays, wanted) };
+    const views: ListedProvider[] = strays.size > 0 ? [home, away] : [home];
     const owner = (path: string) => strays.has(path) ? "strays" : "home";
     const { files, prefixes, cursor } = await mergedPage(views, options, owner);
     const objects = files.filter(({ path }) => strays.get(path) !== null)
@@ -291,7 +313,8 @@ export class FailoverStore implements ObjectStore {
         const stray = await this.#displaced(path);
         if (stray === null) continue;
         const info = stray.note.removed ? null : await stray.fallback.store.head(path, { signal });
-        found.set(path, info);
+        // What is not there any more is at home meanwhile.
+        if (info !== null || stray.note.removed) found.set(path, info);
       }
     }
     return found;
@@ -320,7 +343,8 @@ export class FailoverStore implements ObjectStore {
       for (const path of (await unlessAway(() => notes.look()))?.keys() ?? []) paths.add(path);
     }
     for (const path of paths) {
-      const isHome = await unlessAway(() => this.#bringHome(path)) === true;
+      const bring = () => this.#turns.run(path, () => this.#bringHome(path));
+      const isHome = await unlessAway(bring) === true;
       (isHome ? moved : left).push(path);
     }
     return { moved, left };
@@ -339,16 +363,13 @@ export class FailoverStore implements ObjectStore {
       if (!await notes.drop(path, note)) return false;
       if (etag !== undefined) await unlessChanged(() => store.delete(path, { match: etag }));
     }
-    const home = await this.#primary.head(path);
-    if (home !== null && CARRIED in home.metadata) {
-      await this.#primary.describe(path, { metadata: unmarked(home).metadata });
-    }
     return true;
   }
 
   /** Throws `conflict` where the primary is changed meanwhile. */
   async #carryHome(path: string, { fallback: { store }, note }: Stray): Promise<void> {
     const home = await this.#primary.head(path);
+    if (home !== null && timeOf(home) > note.since) return;
     if (note.removed) {
       if (home !== null) await this.#primary.delete(path, { match: home.etag });
       return;
@@ -360,29 +381,15 @@ export class FailoverStore implements ObjectStore {
     await this.#primary.put(path, body, put);
   }
 
+  /** Resolves when nothing is being carried home in the background. */
+  async settled(): Promise<void> {
+    await this.#reconciling?.catch(() => {}); // it is tried again
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#reconciling?.catch(() => {});
+    await this.settled();
     await this.#primary.close();
     for (const { store } of this.#fallbacks) await store.close();
   }
-}
-
-function unmarked(info: ObjectInfo): ObjectInfo {
-  const { [CARRIED]: _, ...metadata } = info.metadata;
-  return { ...info, metadata };
-}
-
-/** One side of a merged listing. */
-function viewOf(name: string, list: (options: ListOptions) => Promise<ListPage>): ListedProvider {
-  return { name, list };
-}
-
-async function pageOfStrays(
-  strays: ReadonlyMap<string, ListedObject | null>,
-  options: ListOptions,
-): Promise<ListPage> {
-  const paths = [...strays].filter(([, object]) => object !== null).map(([path]) => path);
-  const page = await pageOf(paths.sort(comparePaths), options, "");
-  return { ...page, objects: page.objects.map((path) => strays.get(path)!) };
 }

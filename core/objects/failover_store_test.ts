@@ -93,23 +93,25 @@ Deno.test("failover: by itself it reconciles when time has passed", async () => 
 
 for (const moment of ["before", "after"] as const) {
   Deno.test(`failover: a state that comes ${moment} another is put home is not lost`, async () => {
-    const { primary, store } = world();
+    const { primary, store, open } = world();
     primary.faulty.isAway = true;
     await store.put("a", text("first"), { metadata: { m: "1" } });
     primary.faulty.isAway = false;
+    // Another process.
+    const other = open();
     const put = primary.memory.put.bind(primary.memory);
     primary.memory.put = async (...args) => {
       primary.memory.put = put;
-      if (moment === "before") await store.put("a", text("second"));
+      if (moment === "before") await other.put("a", text("second"));
       const info = await put(...args);
-      if (moment === "after") await store.put("a", text("second"));
+      if (moment === "after") await other.put("a", text("second"));
       return info;
     };
     await store.reconcile();
     assert.equal(await read(store, "a"), "second");
     assert.deepEqual((await store.reconcile()).left, []);
     assert.equal(await read(primary.memory, "a"), "second");
-    assert.deepEqual({ ...(await primary.memory.head("a"))!.metadata }, {});
+    assert.deepEqual({ ...(await store.head("a"))!.metadata }, {});
   });
 }
 
@@ -136,8 +138,10 @@ Deno.test("failover: whatever is away, what was acknowledged is read, listed and
         all.forEach(({ faulty }, i) => faulty.isAway = each.away[i]);
         const value = `${++count}`;
         try {
-          if (each.do === "reopen") store = open();
-          else if (each.do === "reconcile") await store.reconcile();
+          if (each.do === "reopen") {
+            await store.settled();
+            store = open();
+          } else if (each.do === "reconcile") await store.reconcile();
           else if (each.do === "delete") await store.delete(each.path);
           else if (each.do === "put") await store.put(each.path, text(value));
           else {
@@ -160,6 +164,7 @@ Deno.test("failover: whatever is away, what was acknowledged is read, listed and
         }
       }
       for (const { faulty } of all) faulty.isAway = false;
+      await store.settled();
       store = open();
       const check = async (from: Pick<FailoverStore, "head" | "get" | "list">) => {
         const listed = (await from.list()).objects.map((object) => object.path);
@@ -177,6 +182,6 @@ Deno.test("failover: whatever is away, what was acknowledged is read, listed and
       await check(store);
       await check(primary.memory);
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
 });
