@@ -9,7 +9,7 @@ import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type { FileInfo, ListedFile } from "../objects/file_info.ts";
 import type { ProviderUsage } from "../objects/usage.ts";
 import type { ObjectStorage, UploadOptions } from "../objects/object_storage.ts";
-import type { FilePart } from "./file_parts.ts";
+import { bytesOf, type FilePart } from "./file_parts.ts";
 import type { Host } from "./host.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
@@ -17,8 +17,6 @@ import { progressOn } from "./terminal/progress.ts";
 
 /** Standard input or output, in place of a file. */
 const STANDARD = "-";
-/** Zeros of a hole that go up at once. */
-const HOLE_BYTES = 256 * 1024;
 
 /** Where settings are, and which provider is meant. */
 export interface StorageOptions {
@@ -123,13 +121,7 @@ async function* copies(parts: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 
 async function* dataOf(parts: AsyncIterable<FilePart>): AsyncGenerator<Uint8Array> {
   for await (const part of parts) {
-    if (typeof part !== "number") {
-      yield part.slice();
-      continue;
-    }
-    for (let left = part; left > 0; left -= HOLE_BYTES) {
-      yield new Uint8Array(Math.min(left, HOLE_BYTES));
-    }
+    for (const bytes of bytesOf(part)) yield bytes.slice();
   }
 }
 

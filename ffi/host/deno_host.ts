@@ -48,7 +48,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
     readSmall,
     writePrivate,
     openStorage,
-    openJournal: async (path) => (await import("../../backends/storage.ts")).openJournal(path),
+    openJournal: async (path) => (await universalStorage()).openJournal(path),
     openParts,
     runningMount,
     cleanStale,
@@ -191,9 +191,25 @@ async function keepMemoryPrivate(): Promise<void> {
   libc.close();
 }
 
+/**
+ * Its name is not written where it is imported: what is, is looked through when the program starts, and every verb would wait 40 ms
+ * for what only `storage` uses.
+ */
+const UNIVERSAL_STORAGE = new URL("../../backends/storage.ts", import.meta.url).href;
+
+async function universalStorage(): Promise<typeof import("../../backends/storage.ts")> {
+  try {
+    return await import(UNIVERSAL_STORAGE);
+  } catch (cause) {
+    if (!(cause instanceof TypeError) || !cause.message.includes("--allow-read")) throw cause;
+    const why = "Deno has no permission, pass --allow-read for the folder of the program";
+    throw new VaultError("denied", `Cannot load universal storage: ${why}`, { cause });
+  }
+}
+
 /** Providers are loaded when they are first used. */
 async function openStorage(config: string | undefined): Promise<ObjectStorage> {
-  const { storageFromEnvironment, storageFromFile } = await import("../../backends/storage.ts");
+  const { storageFromEnvironment, storageFromFile } = await universalStorage();
   return config === undefined ? await storageFromEnvironment() : await storageFromFile(config);
 }
 

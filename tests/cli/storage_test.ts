@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { FileRow, Listing } from "../../core/command/storage.ts";
 import type { TestReport } from "../../core/command/storage_state.ts";
 import { patternBytes } from "../../core/objects/store_samples.ts";
-import { CliWorld } from "./cli_run.ts";
+import { CliWorld, CODE } from "./cli_run.ts";
 
 async function configured(): Promise<{ world: CliWorld; config: string[] }> {
   const world = await CliWorld.open();
@@ -125,6 +125,22 @@ Deno.test("cli: storage finds files by what was said of them", async () => {
   );
   assert.deepEqual(await found("--type", "application/octet-stream"), ["alien.txt"]);
   assert.equal((await world.run("storage", "search", "--after", "soon", ...config)).code, 2);
+});
+
+Deno.test("cli: storage works with the flags of the table, and says which one is missing", async () => {
+  const { world, config } = await configured();
+  await using _ = world;
+  const disk = [`--allow-read=${world.folder},${CODE}`, `--allow-write=${world.path("files")}`];
+  const text = await world.secret("text", "some words");
+  const stored = await world.runWith(disk, ["storage", "upload", text, "a.txt", ...config]);
+  assert.deepEqual([stored.code, stored.stderr], [0, ""]);
+  const refused = await world.runWith([`--allow-read=${world.folder}`], [
+    "storage",
+    "ls",
+    ...config,
+  ]);
+  assert.equal(refused.code, 3);
+  assert.match(refused.stderr, /Cannot load universal storage: .*--allow-read/);
 });
 
 Deno.test("cli: storage test checks a provider and leaves nothing", async () => {
