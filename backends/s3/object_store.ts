@@ -2,6 +2,7 @@ import type { HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { Readable } from "node:stream";
 import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError } from "../../core/storage/object_body.ts";
+import { PathTurns } from "../../core/storage/path_turns.ts";
 import { checkDescription, checkObjectPath, isObjectPath } from "../../core/storage/object_path.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
 import {
@@ -23,7 +24,6 @@ import {
 import { arrivingBody, rangeHeader, sizeInRange } from "../remote/body.ts";
 import { failure } from "../remote/failure.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
-import { Turns } from "../remote/turns.ts";
 import { ask, conditionInput, connectBucket, etagOf, type S3Bucket } from "./bucket.ts";
 import { checkS3Config, type S3ObjectsConfig } from "./config.ts";
 import { copyObject } from "./copy.ts";
@@ -56,7 +56,7 @@ class S3ObjectStore implements ObjectStore {
   readonly provider: string;
   readonly capabilities: StoreCapabilities;
   readonly #bucket: S3Bucket;
-  readonly #turns = new Turns();
+  readonly #turns = new PathTurns();
   #isClosed = false;
 
   constructor(provider: string, bucket: S3Bucket) {

@@ -13,7 +13,7 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
-import { PathTurns } from "./path_turns.ts";
+import { PathTurns } from "../storage/path_turns.ts";
 import type { Catalogue, FilePlace } from "./catalogue.ts";
 
 /** Where a store's changes are noted. */
@@ -57,7 +57,7 @@ export class CataloguedStore implements ObjectStore {
   }
 
   #changing<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
-    return this.#turns.run(path, () => this.#noted(path, change));
+    return this.#turns.take([path], () => this.#noted(path, change));
   }
 
   async #noted<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {

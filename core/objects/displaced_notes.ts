@@ -1,5 +1,5 @@
 import { VaultError } from "../errors.ts";
-import { unlessChanged } from "./store_failures.ts";
+import { unlessChanged } from "../storage/store_failures.ts";
 import { collectBody } from "../storage/object_body.ts";
 import { listObjects, type ObjectStore } from "../storage/object_store.ts";
 

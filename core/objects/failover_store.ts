@@ -18,9 +18,9 @@ import type {
 } from "../storage/object_store.ts";
 import { CARRIED, timeOf, unmarked } from "./carried.ts";
 import { pageOfStrays } from "./stray_listing.ts";
-import { PathTurns } from "./path_turns.ts";
+import { PathTurns } from "../storage/path_turns.ts";
 import { narrowest } from "./capabilities.ts";
-import { isUnavailable, unlessAway, unlessChanged } from "./store_failures.ts";
+import { isUnavailable, unlessAway, unlessChanged } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
 import { type Displaced, DisplacedNotes, NOTES_PREFIX } from "./displaced_notes.ts";
 
@@ -176,7 +176,7 @@ export class FailoverStore implements ObjectStore {
   /** Changes a path at its primary, unless its newest state is elsewhere or the primary is away. */
   #change<T>(path: string, change: Change<T>): Promise<T> {
     change.signal?.throwIfAborted();
-    return this.#turns.run(path, () => this.#changeNow(path, change));
+    return this.#turns.take([path], () => this.#changeNow(path, change));
   }
 
   async #changeNow<T>(path: string, change: Change<T>): Promise<T> {
@@ -269,7 +269,7 @@ export class FailoverStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const copy = () => this.#turns.run(to, () => this.#copyAtHome(from, to, options));
+    const copy = () => this.#turns.take([to], () => this.#copyAtHome(from, to, options));
     const done = await unlessAway(copy);
     if (done !== null) return done;
     const { info, body } = await this.get(from, { signal: options.signal });
@@ -343,7 +343,7 @@ export class FailoverStore implements ObjectStore {
       for (const path of (await unlessAway(() => notes.look()))?.keys() ?? []) paths.add(path);
     }
     for (const path of paths) {
-      const bring = () => this.#turns.run(path, () => this.#bringHome(path));
+      const bring = () => this.#turns.take([path], () => this.#bringHome(path));
       const isHome = await unlessAway(bring) === true;
       (isHome ? moved : left).push(path);
     }

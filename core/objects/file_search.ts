@@ -3,7 +3,7 @@ import { systemRuntime } from "../runtime.ts";
 import { type Abortable, listObjects } from "../storage/object_store.ts";
 import type { Announced, Catalogue, SearchPage, SearchQuery } from "./catalogue.ts";
 import type { CataloguedStore } from "./catalogued_store.ts";
-import { isUnavailable } from "./store_failures.ts";
+import { isUnavailable } from "../storage/store_failures.ts";
 
 /** What others announced so long ago was never finished. */
 const ABANDONED_MS = 24 * 3600 * 1000;

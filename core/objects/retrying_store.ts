@@ -11,7 +11,7 @@ import {
 } from "cockatiel";
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { isUnavailable } from "./store_failures.ts";
+import { isUnavailable } from "../storage/store_failures.ts";
 import { bodyChunks } from "../storage/object_body.ts";
 import type {
   Abortable,

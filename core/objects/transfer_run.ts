@@ -7,7 +7,7 @@ import type { NamedProvider } from "./file_info.ts";
 import { pathMatcher, patternPrefix } from "./path_pattern.ts";
 import type { RetryCounts } from "./settings.ts";
 import { type FoundPath, sideBySide } from "./side_by_side.ts";
-import { isUnavailable } from "./store_failures.ts";
+import { isUnavailable } from "../storage/store_failures.ts";
 import { type JournalFile, type JournalRecord, TransferJournal } from "./transfer_journal.ts";
 import type { Carriage, SameObjects } from "./verified_copy.ts";
 

@@ -1,6 +1,11 @@
 /** Lets work on one path happen in turns, among what this process does. */
-export class Turns {
+export class PathTurns {
   readonly #last = new Map<string, Promise<void>>();
+
+  /** True while there is work on a path. */
+  has(path: string): boolean {
+    return this.#last.has(path);
+  }
 
   /** Does `work` when all that was to happen on any of `paths` has ended. */
   async take<T>(paths: readonly string[], work: () => Promise<T>): Promise<T> {

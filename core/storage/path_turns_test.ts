@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Turns } from "./turns.ts";
+import { PathTurns } from "./path_turns.ts";
 
 Deno.test("work on one path takes turns, on others it does not wait; nobody waits in a circle", async () => {
-  const turns = new Turns();
+  const turns = new PathTurns();
   const log: string[] = [];
   const gate = Promise.withResolvers<void>();
   const work = (name: string, wait?: Promise<void>) => async () => {
@@ -28,7 +28,7 @@ Deno.test("work on one path takes turns, on others it does not wait; nobody wait
 });
 
 Deno.test("work that fails ends its turn", async () => {
-  const turns = new Turns();
+  const turns = new PathTurns();
   const failing = turns.take(["a"], () => Promise.reject(new RangeError("no")));
   const next = turns.take(["a"], () => Promise.resolve("yes"));
   await assert.rejects(failing, /no/);
@@ -36,5 +36,5 @@ Deno.test("work that fails ends its turn", async () => {
 });
 
 Deno.test("a path that is named twice does not wait for itself", async () => {
-  assert.equal(await new Turns().take(["a", "a"], () => Promise.resolve(1)), 1);
+  assert.equal(await new PathTurns().take(["a", "a"], () => Promise.resolve(1)), 1);
 });
