@@ -10,7 +10,7 @@ import {
 import { TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
 import { failure } from "../remote/failure.ts";
 import { loadClient } from "../remote/load_client.ts";
-import { timeFor, within } from "../remote/time_limit.ts";
+import { timeFor, within } from "../../core/storage/time_limit.ts";
 import { type GcsObjectsConfig, googleKey, isJson } from "./config.ts";
 import { googleFailures } from "./failure.ts";
 

@@ -1,5 +1,5 @@
 import type { Part } from "../remote/parts.ts";
-import { timeFor, TimeLimitError } from "../remote/time_limit.ts";
+import { timeFor, TimeLimitError } from "../../core/storage/time_limit.ts";
 
 /** Parts that a request takes one after the other, each in time; waiting for the next one has no limit. */
 export class SendingParts implements AsyncIterable<Uint8Array> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Part } from "../remote/parts.ts";
-import { TimeLimitError } from "../remote/time_limit.ts";
+import { TimeLimitError } from "../../core/storage/time_limit.ts";
 import { SendingParts } from "./sending_parts.ts";
 
 const part = (index: number): Part => ({ bytes: new Uint8Array(), index, isLast: false });

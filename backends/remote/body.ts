@@ -1,6 +1,6 @@
 import { type ObjectCall, objectError, rangeOf } from "../../core/storage/object_body.ts";
 import type { GetOptions } from "../../core/storage/object_store.ts";
-import { type TimeLimit, within } from "./time_limit.ts";
+import { type TimeLimit, within } from "../../core/storage/time_limit.ts";
 
 /** Bytes on their way from a provider. */
 export interface Arriving extends TimeLimit {

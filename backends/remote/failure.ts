@@ -1,7 +1,7 @@
 import { VaultError, type VaultErrorKind } from "../../core/errors.ts";
 import { type ObjectCall, objectError } from "../../core/storage/object_body.ts";
 import type { Abortable, WriteCondition } from "../../core/storage/object_store.ts";
-import { TimeLimitError } from "./time_limit.ts";
+import { TimeLimitError } from "../../core/storage/time_limit.ts";
 
 /** What a provider said, without what its client remembers of the request: that has signatures and tokens. */
 export interface Answer {

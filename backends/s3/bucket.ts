@@ -8,7 +8,7 @@ import {
 } from "../../core/storage/object_store.ts";
 import { failure } from "../remote/failure.ts";
 import { loadClient } from "../remote/load_client.ts";
-import { timeFor, within } from "../remote/time_limit.ts";
+import { timeFor, within } from "../../core/storage/time_limit.ts";
 import { TIME_LIMIT_SECONDS } from "../remote/endpoint.ts";
 import type { ObeyedConditions, S3ObjectsConfig } from "./config.ts";
 import { s3Failures } from "./failure.ts";

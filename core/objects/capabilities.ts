@@ -11,6 +11,10 @@ export function narrowest(all: readonly StoreCapabilities[]): StoreCapabilities 
     objectBytesMax: least(({ objectBytesMax }) => objectBytesMax),
     pathBytesMax: least(({ pathBytesMax }) => pathBytesMax),
     partBytesMax: least(({ partBytesMax }) => partBytesMax),
+    refusedCharacters: [
+      ...new Set(all.flatMap(({ refusedCharacters = "" }) => [...refusedCharacters])),
+    ]
+      .join(""),
     metadataBytesMax: least(({ metadataBytesMax }) => metadataBytesMax),
   };
 }

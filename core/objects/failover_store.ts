@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { listLimit } from "../storage/object_page.ts";
+import { comparePaths } from "../storage/object_path.ts";
 import type {
   Abortable,
   GetOptions,
@@ -22,8 +23,10 @@ import { PathTurns } from "../storage/path_turns.ts";
 import { narrowest } from "./capabilities.ts";
 import { isUnavailable, unlessAway, unlessChanged } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
-import { type Displaced, DisplacedNotes, NOTES_PREFIX } from "./displaced_notes.ts";
+import { type PathNote, PathNotes } from "./path_notes.ts";
 
+/** Notes of what fallbacks took lie below it. */
+const NOTES_PREFIX = ".sigmavault-displaced/";
 /** Milliseconds after which notes of other processes are looked for. */
 const LOOK_MS = 10_000;
 
@@ -38,18 +41,18 @@ export interface ReconcileReport {
 /** A store that steps in, with what it took. */
 interface Fallback {
   readonly store: ObjectStore;
-  readonly notes: DisplacedNotes;
+  readonly notes: PathNotes;
 }
 
 /** A path that is not at home. */
 interface Stray {
   readonly fallback: Fallback;
-  readonly note: Displaced;
+  readonly note: PathNote;
 }
 
 /** A put or delete, wherever it happens. */
 interface Change<T> extends Abortable {
-  readonly removes: boolean;
+  readonly removed: boolean;
   readonly isConditional: boolean;
   /** Its body is a stream. */
   readonly isOnce: boolean;
@@ -76,13 +79,15 @@ export class FailoverStore implements ObjectStore {
   /** Around stores, which it closes. */
   constructor(primary: ObjectStore, fallbacks: readonly ObjectStore[], now: () => number) {
     this.#primary = primary;
-    this.#fallbacks = fallbacks.map((store) => ({ store, notes: new DisplacedNotes(store) }));
+    this.#fallbacks = fallbacks.map((store) => ({
+      store,
+      notes: new PathNotes(store, NOTES_PREFIX),
+    }));
     this.#now = now;
     this.name = primary.name;
     this.provider = primary.provider;
     const all = [primary, ...fallbacks].map(({ capabilities }) => capabilities);
-    const { pathBytesMax, ...rest } = narrowest(all);
-    this.capabilities = { ...rest, pathBytesMax: pathBytesMax - NOTES_PREFIX.length };
+    this.capabilities = narrowest(all);
   }
 
   /** The store that took a path in place of the primary, and what it noted; null where the path is at home. */
@@ -183,16 +188,16 @@ export class FailoverStore implements ObjectStore {
     const stray = await this.#displaced(path);
     if (stray !== null) {
       const { fallback: { store, notes }, note } = stray;
-      if (change.isConditional && (note.removed || change.removes)) {
+      if (change.isConditional && (note.removed || change.removed)) {
         throw this.#refusal(path, "its condition can only be checked where it belongs");
       }
-      if (!change.isConditional) await notes.note(path, change.removes);
+      if (!change.isConditional) await notes.note(path, change);
       return await change.at(store);
     }
-    if (change.removes && this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
+    if (change.removed && this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
       throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
     }
-    if (change.removes) await this.#dropOutdated(path);
+    if (change.removed) await this.#dropOutdated(path);
     if (change.isConditional) return await change.at(this.#primary);
     try {
       // A stream can be given to one store only: who takes it is found out first.
@@ -218,7 +223,7 @@ export class FailoverStore implements ObjectStore {
     let last = failure;
     for (const { store, notes } of this.#fallbacks) {
       try {
-        await notes.note(path, change.removes);
+        await notes.note(path, change);
       } catch (error) {
         if (!isUnavailable(error)) throw error;
         last = error;
@@ -242,7 +247,7 @@ export class FailoverStore implements ObjectStore {
 
   async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     return await this.#change(path, {
-      removes: false,
+      removed: false,
       isConditional: options.create === true || options.match !== undefined,
       isOnce: !(body instanceof Uint8Array),
       signal: options.signal,
@@ -252,7 +257,7 @@ export class FailoverStore implements ObjectStore {
 
   async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
     await this.#change(path, {
-      removes: true,
+      removed: true,
       isConditional: options.match !== undefined,
       isOnce: false,
       signal: options.signal,
@@ -342,7 +347,7 @@ export class FailoverStore implements ObjectStore {
     for (const { notes } of this.#fallbacks) {
       for (const path of (await unlessAway(() => notes.look()))?.keys() ?? []) paths.add(path);
     }
-    for (const path of paths) {
+    for (const path of [...paths].sort(comparePaths)) {
       const bring = () => this.#turns.take([path], () => this.#bringHome(path));
       const isHome = await unlessAway(bring) === true;
       (isHome ? moved : left).push(path);

@@ -1,6 +1,6 @@
 /** What providers make of a way to them that fails: the right kind of error, in time. */
 import assert from "node:assert/strict";
-import { within } from "../../backends/remote/time_limit.ts";
+import { within } from "../../core/storage/time_limit.ts";
 import { MIB } from "../../core/limits.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import {

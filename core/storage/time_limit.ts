@@ -1,4 +1,4 @@
-import type { Abortable } from "../../core/storage/object_store.ts";
+import type { Abortable } from "./object_store.ts";
 
 /** A request or a body that did not go on in time. */
 export class TimeLimitError extends Error {
