@@ -32,15 +32,6 @@ function variables(prefix: string, names: Readonly<Record<string, string>>): Fro
   };
 }
 
-/** Every variable that {@linkcode settingsFrom} reads. */
-export const STORAGE_VARIABLES: readonly string[] = variableNames();
-
-function variableNames(): string[] {
-  const names: string[] = [];
-  settingsFrom((name) => void names.push(name));
-  return names;
-}
-
 /** Settings as the environment has them; to be checked. */
 export function settingsFrom(read: Environment): Record<string, unknown> {
   const given = (name: string) => read(name) || undefined;
