@@ -4,6 +4,11 @@ const TWO_32 = 4294967296;
 
 /** Joins parts into one new array. */
 export function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return joined(parts);
+}
+
+/** The same, of parts too many for arguments. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;
   for (const part of parts) length += part.length;
   const whole = new Uint8Array(length);

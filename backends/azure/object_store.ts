@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError, rangeOf } from "../../core/storage/object_body.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
-import { checkDescription, checkObjectPath, isObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
+import { saidAfter } from "../../core/storage/object_said.ts";
 import {
   type Abortable,
   DEFAULT_CONTENT_TYPE,
@@ -20,9 +21,11 @@ import {
   type StoreCapabilities,
   type WriteCondition,
 } from "../../core/storage/object_store.ts";
+import { StoreCalls } from "../../core/storage/store_calls.ts";
+import { isMissing, unlessMissing } from "../../core/storage/store_failures.ts";
 import { arrivingBody, sizeInRange } from "../remote/body.ts";
 import { failure } from "../remote/failure.ts";
-import { inParallel } from "../remote/parallel.ts";
+import { deleteAll } from "../remote/parallel.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import { type AzureObjectsConfig, checkAzureConfig } from "./config.ts";
 import {
@@ -38,7 +41,6 @@ import { azureFailures } from "./failure.ts";
 import { signedUrl } from "./signed_url.ts";
 import { OBJECT_BYTES_MAX, uploadObject } from "./upload.ts";
 
-const DELETED_AT_ONCE = 16;
 /** Between two looks at a copy that is not done at once. */
 const COPY_LOOK_MS = 200;
 
@@ -78,27 +80,23 @@ class AzureObjectStore implements ObjectStore {
     metadataBytesMax: 8192,
   };
   readonly #container: AzureContainer;
-  #isClosed = false;
+  readonly #calls = new StoreCalls(this);
 
   constructor(container: AzureContainer) {
     this.name = container.client.containerName;
     this.#container = container;
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const call = this.#call("put", path);
-    checkDescription(options, this);
-    const { contentType = DEFAULT_CONTENT_TYPE, metadata = {}, tags = {} } = options;
-    const { etag, size, lastModified } = await uploadObject(this.#container, {
-      call,
-      body,
-      options,
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      const upload = { call, body, options };
+      const { etag, size, lastModified } = await uploadObject(this.#container, upload);
+      return { path, size, etag, lastModified, ...saidAfter(options) };
     });
-    return { path, size, etag, lastModified, contentType, metadata, tags };
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
-    const call = this.#call("get", path);
+    const call = this.#calls.of("get", path);
     rangeOf(Number.MAX_SAFE_INTEGER, options, call);
     const { offset = 0, match, signal } = options;
     const { milliseconds } = this.#container;
@@ -132,13 +130,13 @@ class AzureObjectStore implements ObjectStore {
   }
 
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
-    const call = this.#call("head", path);
+    const call = this.#calls.of("head", path);
     const answer = await this.#propertiesOf(call, { signal });
     return answer && await this.#infoOf(call, answer, { signal });
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const call = this.#call("describe", path);
+    const call = this.#calls.of("describe", path);
     checkDescription(change, this);
     const { contentType, metadata, tags, signal } = change;
     const request = { call, signal };
@@ -180,7 +178,7 @@ class AzureObjectStore implements ObjectStore {
     path: string,
     { match, signal }: Abortable & { readonly match?: string } = {},
   ): Promise<void> {
-    const call = this.#call("delete", path);
+    const call = this.#calls.of("delete", path);
     const condition = { match } as WriteCondition;
     const conditions = conditionsOf(condition);
     try {
@@ -196,21 +194,12 @@ class AzureObjectStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    for (const path of paths) this.#call("delete", path);
-    let first: unknown;
-    await inParallel(
-      paths,
-      { atOnce: () => DELETED_AT_ONCE },
-      (path) =>
-        this.delete(path, options).catch((error) => {
-          first ??= error;
-        }),
-    );
-    if (first !== undefined) throw first;
+    for (const path of paths) this.#calls.of("delete", path);
+    await deleteAll(paths, (path) => this.delete(path, options));
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    const call = this.#openCall("list", this.name);
+    const call = this.#calls.whole("list");
     const { prefix, delimited, cursor, signal } = options;
     const paging = { maxPageSize: listLimit(options, this.provider), continuationToken: cursor };
     const { client } = this.#container;
@@ -241,8 +230,8 @@ class AzureObjectStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const call = this.#call("copy", from);
-    const target = this.#call("copy to", to);
+    const call = this.#calls.of("copy", from);
+    const target = this.#calls.of("copy to", to);
     const { signal } = options;
     const info = await this.head(from, { signal });
     if (info === null) throw objectError("missing", call, "there is no such object");
@@ -265,26 +254,14 @@ class AzureObjectStore implements ObjectStore {
   }
 
   async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
-    const call = this.#call("sign a URL of", path);
+    const call = this.#calls.of("sign a URL of", path);
     checkExpiry(options, call);
     return await signedUrl(this.#container, call, options);
   }
 
   close(): Promise<void> {
-    this.#isClosed = true;
+    this.#calls.close();
     return Promise.resolve();
-  }
-
-  #openCall(operation: string, path: string): ObjectCall {
-    const { provider } = this;
-    if (!this.#isClosed) return { provider, operation, path };
-    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
-  }
-
-  #call(operation: string, path: string): ObjectCall {
-    const call = this.#openCall(operation, path);
-    checkObjectPath(path, this);
-    return call;
   }
 
   #blob(path: string) {
@@ -292,16 +269,9 @@ class AzureObjectStore implements ObjectStore {
   }
 
   async #propertiesOf(call: ObjectCall, { signal }: Abortable) {
-    try {
-      return await ask(
-        this.#container,
-        { call, signal },
-        (abortSignal) => this.#blob(call.path).getProperties({ abortSignal }),
-      );
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
+    const ofBlob = (abortSignal: AbortSignal) =>
+      this.#blob(call.path).getProperties({ abortSignal });
+    return await unlessMissing(() => ask(this.#container, { call, signal }, ofBlob));
   }
 
   async #infoOf(call: ObjectCall, told: Told, { signal }: Abortable): Promise<ObjectInfo> {
@@ -322,10 +292,6 @@ class AzureObjectStore implements ObjectStore {
       tags: tags.tags,
     };
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof VaultError && error.kind === "missing";
 }
 
 /** An empty object has no first byte. */

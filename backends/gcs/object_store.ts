@@ -1,8 +1,7 @@
 import type { File, FileMetadata } from "@google-cloud/storage";
-import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError, rangeOf, streamOf } from "../../core/storage/object_body.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
-import { checkDescription, checkObjectPath, isObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
 import type {
   Abortable,
   GetOptions,
@@ -18,7 +17,9 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../../core/storage/object_store.ts";
-import { inParallel } from "../remote/parallel.ts";
+import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
+import { unlessMissing } from "../../core/storage/store_failures.ts";
+import { deleteAll } from "../remote/parallel.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import {
   ask,
@@ -35,7 +36,6 @@ import { checkGcsConfig, type GcsObjectsConfig } from "./config.ts";
 import { openRange } from "./download.ts";
 import { OBJECT_BYTES_MAX, uploadObject } from "./upload.ts";
 
-const DELETED_AT_ONCE = 16;
 /** An object that is replaced between two requests is asked for anew; this often. */
 const READS_MAX = 5;
 
@@ -68,23 +68,24 @@ class GcsObjectStore implements ObjectStore {
     metadataBytesMax: 4096,
   };
   readonly #bucket: GcsBucket;
-  #isClosed = false;
+  readonly #calls = new StoreCalls(this);
 
   constructor(bucket: GcsBucket) {
     this.name = bucket.client.name;
     this.#bucket = bucket;
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const call = this.#call("put", path);
-    this.#checkDescription(call, options);
-    this.#checkMatch(call, options);
-    const { isInParts: _, ...info } = await uploadObject(this.#bucket, { call, body, options });
-    return info;
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      this.#checkTagsName(call, options);
+      this.#checkMatch(call, options);
+      const { isInParts: _, ...info } = await uploadObject(this.#bucket, { call, body, options });
+      return info;
+    });
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
-    const call = this.#call("get", path);
+    const call = this.#calls.of("get", path);
     rangeOf(Number.MAX_SAFE_INTEGER, options, call);
     for (let left = READS_MAX; left > 0; left--) {
       const content = await this.#getNewest(call, options);
@@ -98,9 +99,7 @@ class GcsObjectStore implements ObjectStore {
     const { match, signal } = options;
     const info = await this.#infoOf(call, { signal });
     if (info === null) throw objectError("missing", call, "there is no such object");
-    if (match !== undefined && match !== info.etag) {
-      throw objectError("conflict", call, "it has been changed");
-    }
+    requireCondition(call, { match } as WriteCondition, info);
     const { offset, length } = rangeOf(info.size, options, call);
     if (length === 0) return { info, offset, length, body: streamOf([]) };
     const body = await openRange(this.#bucket, call, { etag: info.etag, offset, length, signal });
@@ -108,12 +107,13 @@ class GcsObjectStore implements ObjectStore {
   }
 
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
-    return await this.#infoOf(this.#call("head", path), { signal });
+    return await this.#infoOf(this.#calls.of("head", path), { signal });
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const call = this.#call("describe", path);
-    this.#checkDescription(call, change);
+    const call = this.#calls.of("describe", path);
+    checkDescription(change, this);
+    this.#checkTagsName(call, change);
     const { signal } = change;
     const file = fileOf(this.#bucket, path);
     const info = await this.#infoOf(call, { signal }, file);
@@ -142,36 +142,20 @@ class GcsObjectStore implements ObjectStore {
     path: string,
     { match, signal }: Abortable & { readonly match?: string } = {},
   ): Promise<void> {
-    const call = this.#call("delete", path);
+    const call = this.#calls.of("delete", path);
     const condition = { match } as WriteCondition;
     this.#checkMatch(call, condition);
-    try {
-      await ask(
-        this.#bucket,
-        { call, signal, condition },
-        () => fileOf(this.#bucket, path).delete(preconditionOf(condition)),
-      );
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+    const remove = () => fileOf(this.#bucket, path).delete(preconditionOf(condition));
+    await unlessMissing(() => ask(this.#bucket, { call, signal, condition }, remove));
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    for (const path of paths) this.#call("delete", path);
-    let first: unknown;
-    await inParallel(
-      paths,
-      { atOnce: () => DELETED_AT_ONCE },
-      (path) =>
-        this.delete(path, options).catch((error) => {
-          first ??= error;
-        }),
-    );
-    if (first !== undefined) throw first;
+    for (const path of paths) this.#calls.of("delete", path);
+    await deleteAll(paths, (path) => this.delete(path, options));
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    const call = this.#openCall("list", this.name);
+    const call = this.#calls.whole("list");
     const { prefix, delimited, cursor, signal } = options;
     const query = {
       prefix,
@@ -202,8 +186,8 @@ class GcsObjectStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const call = this.#call("copy", from);
-    const target = this.#call("copy to", to);
+    const call = this.#calls.of("copy", from);
+    const target = this.#calls.of("copy to", to);
     this.#checkMatch(target, options);
     const { signal } = options;
     const info = await this.#infoOf(call, { signal });
@@ -221,7 +205,7 @@ class GcsObjectStore implements ObjectStore {
   }
 
   async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
-    const call = this.#call("sign a URL of", path);
+    const call = this.#calls.of("sign a URL of", path);
     checkExpiry(options, call);
     const action = options.method === "PUT" ? "write" : "read";
     const expires = Date.now() + options.expiresSeconds * 1000;
@@ -234,25 +218,12 @@ class GcsObjectStore implements ObjectStore {
   }
 
   close(): Promise<void> {
-    this.#isClosed = true;
+    this.#calls.close();
     return Promise.resolve();
   }
 
-  #openCall(operation: string, path: string): ObjectCall {
-    const { provider } = this;
-    if (!this.#isClosed) return { provider, operation, path };
-    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
-  }
-
-  #call(operation: string, path: string): ObjectCall {
-    const call = this.#openCall(operation, path);
-    checkObjectPath(path, this);
-    return call;
-  }
-
-  #checkDescription(call: ObjectCall, said: ObjectDescription): void {
-    checkDescription(said, this);
-    if (!Object.hasOwn(said.metadata ?? {}, TAGS_NAME)) return;
+  #checkTagsName(call: ObjectCall, { metadata = {} }: ObjectDescription): void {
+    if (!Object.hasOwn(metadata, TAGS_NAME)) return;
     throw objectError("invalid", call, `metadata "${TAGS_NAME}" is where its tags are`);
   }
 
@@ -266,16 +237,9 @@ class GcsObjectStore implements ObjectStore {
     { signal }: Abortable,
     file: File = fileOf(this.#bucket, call.path),
   ): Promise<ObjectInfo | null> {
-    try {
+    return await unlessMissing(async () => {
       const [told] = await ask(this.#bucket, { call, signal }, () => file.getMetadata());
       return infoOf(call.path, told);
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
+    });
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof VaultError && error.kind === "missing";
 }

@@ -1,6 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
-import type { ReadablePart } from "../../core/storage/object_body.ts";
+import type { ObjectCall, ReadablePart } from "../../core/storage/object_body.ts";
+import { fromSystemError } from "../file/system_error.ts";
 
 /** A file, as it is. */
 export interface Found {
@@ -19,11 +20,13 @@ export function foundOf({ ino, size, mtimeNs }: BigIntStats): Found {
 }
 
 /** A file to be read piece by piece. */
-export function partOf(file: FileHandle): ReadablePart {
+export function partOf(file: FileHandle, { operation, path, provider }: ObjectCall): ReadablePart {
   return {
     async read(offset, size) {
       const buffer = new Uint8Array(size);
-      const { bytesRead } = await file.read(buffer, 0, size, offset);
+      const { bytesRead } = await file.read(buffer, 0, size, offset).catch((error) => {
+        throw fromSystemError(error, operation, path, provider);
+      });
       return buffer.subarray(0, bytesRead);
     },
     close: () => file.close(),

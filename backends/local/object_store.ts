@@ -1,24 +1,22 @@
 import fs, { type FileHandle } from "node:fs/promises";
 import { constants } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { VaultError } from "../../core/errors.ts";
 import {
-  exactly,
   type ObjectCall,
   objectError,
   partChunks,
+  partStream,
   rangeOf,
   sizedChunks,
-  streamOf,
 } from "../../core/storage/object_body.ts";
-import { cursorPath, pageOf } from "../../core/storage/object_page.ts";
-import { checkDescription, checkObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription } from "../../core/storage/object_path.ts";
 import { NOTHING_SAID, saidAfter } from "../../core/storage/object_said.ts";
-import { type WalkedName, walkFiles } from "../../core/storage/object_walk.ts";
+import { listTree, type WalkedName } from "../../core/storage/object_walk.ts";
+import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
+import { deleteEach, unlessMissing } from "../../core/storage/store_failures.ts";
 import type {
   Abortable,
   GetOptions,
-  ListedObject,
   ListOptions,
   ListPage,
   ObjectBody,
@@ -57,7 +55,7 @@ export class LocalObjectStore implements ObjectStore {
   readonly #said: SaidRecords;
   readonly #lockFile: Deno.FsFile;
   #turn: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #calls = new StoreCalls(this, OWN_NAME);
 
   /** Use {@linkcode openLocalObjects}. */
   constructor({ path, objectBytesMax = OBJECT_BYTES_MAX }: LocalObjectsConfig, lock: Deno.FsFile) {
@@ -77,12 +75,12 @@ export class LocalObjectStore implements ObjectStore {
     };
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const call = this.#call("put", path);
-    checkDescription(options, this);
-    const { size, signal } = options;
-    const most = this.capabilities.objectBytesMax;
-    return await this.#store(call, sizedChunks(body, { call, size, most, signal }), options);
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      const { size, signal } = options;
+      const most = this.capabilities.objectBytesMax;
+      return await this.#store(call, sizedChunks(body, { call, size, most, signal }), options);
+    });
   }
 
   /** Writes a file aside and gives it its name. */
@@ -107,23 +105,20 @@ export class LocalObjectStore implements ObjectStore {
       });
       return { path, ...found, ...said };
     } catch (error) {
+      await fs.rm(aside, { force: true }).catch(() => {}); // the first failure is the one to tell
       throw this.#failed(call, error);
-    } finally {
-      await fs.rm(aside, { force: true });
     }
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
-    const call = this.#call("get", path);
-    options.signal?.throwIfAborted();
+    const call = this.#calls.of("get", path);
+    const { match, signal } = options;
+    signal?.throwIfAborted();
     const { file, info } = await this.#open(call);
     try {
-      if (options.match !== undefined && options.match !== info.etag) {
-        throw objectError("conflict", call, "it has been changed");
-      }
-      const { offset, length } = rangeOf(info.size, options, call);
-      const chunks = partChunks(partOf(file), { offset, length, signal: options.signal });
-      return { info, body: exactly(streamOf(chunks), length, call), offset, length };
+      requireCondition(call, { match } as WriteCondition, info);
+      const range = rangeOf(info.size, options, call);
+      return { info, ...range, body: partStream(partOf(file, call), { call, ...range, signal }) };
     } catch (error) {
       await file.close();
       throw error;
@@ -161,20 +156,15 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
-    const call = this.#call("head", path);
+    const call = this.#calls.of("head", path);
     signal?.throwIfAborted();
-    try {
-      const { file, info } = await this.#open(call);
-      await file.close();
-      return info;
-    } catch (error) {
-      if (error instanceof VaultError && error.kind === "missing") return null;
-      throw error;
-    }
+    const opened = await unlessMissing(() => this.#open(call));
+    await opened?.file.close();
+    return opened?.info ?? null;
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const call = this.#call("describe", path);
+    const call = this.#calls.of("describe", path);
     checkDescription(change, this);
     change.signal?.throwIfAborted();
     let info: ObjectInfo | undefined;
@@ -191,7 +181,7 @@ export class LocalObjectStore implements ObjectStore {
     path: string,
     { match, signal }: Abortable & { readonly match?: string } = {},
   ): Promise<void> {
-    const call = this.#call("delete", path);
+    const call = this.#calls.of("delete", path);
     signal?.throwIfAborted();
     await this.#inTurn(call, match === undefined ? {} : { match }, async (found) => {
       if (found === null) return;
@@ -217,30 +207,21 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    for (const path of paths) this.#call("delete", path);
-    const settled: PromiseSettledResult<void>[] = [];
-    for (const path of paths) {
-      settled.push(...await Promise.allSettled([this.delete(path, options)]));
-    }
-    for (const each of settled) if (each.status === "rejected") throw each.reason;
+    for (const path of paths) this.#calls.of("delete", path);
+    await deleteEach(paths, (path) => this.delete(path, options));
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    this.#checkOpen("list");
-    const { prefix = "", delimited = false, signal } = options;
-    signal?.throwIfAborted();
-    const after = cursorPath(options, this.provider);
-    const entriesOf = (directory: string) => this.#entriesOf(directory);
-    const walk = { entriesOf, prefix, after, delimited, hidden: OWN_NAME };
-    const page = await pageOf(walkFiles(walk), options, this.provider);
-    const objects: ListedObject[] = [];
-    for (const path of page.objects) {
-      signal?.throwIfAborted();
-      const found = await this.#find(path);
-      // What went away meanwhile is not told.
-      if (found !== null) objects.push({ path, ...found });
-    }
-    return { ...page, objects };
+    this.#calls.whole("list");
+    return await listTree({
+      provider: this.provider,
+      hidden: OWN_NAME,
+      entriesOf: (directory) => this.#entriesOf(directory),
+      find: async (path) => {
+        const found = await this.#find(path);
+        return found && { path, ...found };
+      },
+    }, options);
   }
 
   async #entriesOf(directory: string): Promise<WalkedName[]> {
@@ -259,43 +240,28 @@ export class LocalObjectStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const target = this.#call("copy to", to);
-    const { file, info } = await this.#open(this.#call("copy", from));
+    const call = this.#calls.of("copy", from);
+    const target = this.#calls.of("copy to", to);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const { file, info: { size, contentType, metadata, tags } } = await this.#open(call);
     try {
-      const { signal } = options;
-      signal?.throwIfAborted();
-      const { contentType, metadata, tags } = info;
-      const chunks = partChunks(partOf(file), { offset: 0, length: info.size, signal });
+      const chunks = partChunks(partOf(file, call), { call, offset: 0, length: size, signal });
       return await this.#store(target, chunks, { ...options, contentType, metadata, tags });
     } finally {
-      await file.close().catch(() => {}); // closed by the reading already
+      await file.close();
     }
   }
 
   signedUrl(path: string): Promise<string> {
-    const call = this.#call("sign a URL of", path);
+    const call = this.#calls.of("sign a URL of", path);
     return Promise.reject(objectError("invalid", call, "a directory has no signed URLs"));
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (!this.#calls.close()) return;
     await this.#turn;
     this.#lockFile.close();
-  }
-
-  #call(operation: string, path: string): ObjectCall {
-    this.#checkOpen(operation);
-    checkObjectPath(path, this);
-    const call = { provider: this.provider, operation, path };
-    if (path !== OWN_NAME && !path.startsWith(`${OWN_NAME}/`)) return call;
-    throw objectError("invalid", call, "the name is taken for the store's own records");
-  }
-
-  #checkOpen(operation: string): void {
-    if (!this.#closed) return;
-    const { provider } = this;
-    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
   }
 
   #fileOf(path: string): string {
@@ -316,7 +282,7 @@ export class LocalObjectStore implements ObjectStore {
   /** Changes what is at a path if the condition holds: one after the other, also among processes. */
   async #inTurn(
     call: ObjectCall,
-    { create, match }: WriteCondition,
+    condition: WriteCondition,
     change: Naming,
   ): Promise<void> {
     const before = this.#turn;
@@ -327,10 +293,7 @@ export class LocalObjectStore implements ObjectStore {
       await this.#lockFile.lock(true);
       try {
         const found = await this.#find(call.path);
-        if (create && found !== null) throw objectError("conflict", call, "it is there already");
-        if (match !== undefined && match !== found?.etag) {
-          throw objectError("conflict", call, "it has been changed");
-        }
+        requireCondition(call, condition, found);
         await change(found);
       } finally {
         await this.#lockFile.unlock();

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs/promises";
 import { join } from "node:path";
-import { NOTHING_SAID, type Said } from "../../core/storage/object_said.ts";
+import { decodeSaid, NOTHING_SAID, type Said } from "../../core/storage/object_said.ts";
 import { DEFAULT_CONTENT_TYPE } from "../../core/storage/object_store.ts";
 import { replaceDurably } from "./durable_file.ts";
 
@@ -35,9 +35,7 @@ export class SaidRecords {
   /** What is said; nothing where there is no record that can be read. */
   async read(path: string, etag: string): Promise<Said> {
     const text = await fs.readFile(this.#pathOf(path, etag), "utf8").catch(() => "");
-    return text === "" || text.length > RECORD_CHARACTERS_MAX
-      ? NOTHING_SAID
-      : saidIn(text) ?? NOTHING_SAID;
+    return text.length > RECORD_CHARACTERS_MAX ? NOTHING_SAID : decodeSaid(text);
   }
 
   /** Forgets a state that is gone. */
@@ -49,21 +47,4 @@ export class SaidRecords {
 function isNothing({ contentType, metadata, tags }: Said): boolean {
   return contentType === DEFAULT_CONTENT_TYPE && Object.keys(metadata).length === 0 &&
     Object.keys(tags).length === 0;
-}
-
-/** Anybody can write to the directory: what does not look like a record is none. */
-function saidIn(text: string): Said | null {
-  try {
-    const { contentType, metadata, tags } = JSON.parse(text);
-    if (typeof contentType !== "string" || !isTexts(metadata) || !isTexts(tags)) return null;
-    return { contentType, metadata, tags };
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return null;
-    throw error;
-  }
-}
-
-function isTexts(value: unknown): value is Record<string, string> {
-  return typeof value === "object" && value !== null &&
-    Object.values(value).every((each) => typeof each === "string");
 }

@@ -1,27 +1,28 @@
-import { VaultError } from "../../core/errors.ts";
 import {
   collectBody,
   type ObjectCall,
   objectError,
+  partStream,
   rangeOf,
-  streamOf,
 } from "../../core/storage/object_body.ts";
-import { checkDescription, checkObjectPath, comparePaths } from "../../core/storage/object_path.ts";
+import { checkDescription, comparePaths } from "../../core/storage/object_path.ts";
 import { pageOf } from "../../core/storage/object_page.ts";
-import {
-  type Abortable,
-  DEFAULT_CONTENT_TYPE,
-  type GetOptions,
-  type ListOptions,
-  type ListPage,
-  type ObjectBody,
-  type ObjectContent,
-  type ObjectDescription,
-  type ObjectInfo,
-  type ObjectStore,
-  type PutOptions,
-  type StoreCapabilities,
-  type WriteCondition,
+import { saidAfter } from "../../core/storage/object_said.ts";
+import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
+import { deleteEach } from "../../core/storage/store_failures.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoreCapabilities,
+  WriteCondition,
 } from "../../core/storage/object_store.ts";
 import type { MemoryObjectsConfig } from "./config.ts";
 
@@ -36,7 +37,8 @@ export class MemoryObjectStore implements ObjectStore {
   readonly provider = "memory";
   readonly capabilities: StoreCapabilities;
   readonly #now: () => number;
-  #objects: Map<string, Held> | null = new Map();
+  readonly #calls = new StoreCalls(this);
+  readonly #objects = new Map<string, Held>();
   #etags = 0;
 
   /** An empty store. */
@@ -55,62 +57,63 @@ export class MemoryObjectStore implements ObjectStore {
     };
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const call = this.#call("put", path);
-    checkDescription(options, this);
-    this.#checkCondition(call, options);
-    const { size, signal } = options;
-    const most = this.capabilities.objectBytesMax;
-    const bytes = await collectBody(body, { call, size, most, signal });
-    // Somebody else may have been there meanwhile.
-    this.#checkCondition(call, options);
-    return this.#hold(path, bytes, options);
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      this.#checkCondition(call, options);
+      const { size, signal } = options;
+      const most = this.capabilities.objectBytesMax;
+      const bytes = await collectBody(body, { call, size, most, signal });
+      // Somebody else may have been there meanwhile.
+      this.#checkCondition(call, options);
+      return this.#hold(path, bytes, options);
+    });
   }
 
   #hold(
     path: string,
     bytes: Uint8Array,
-    { contentType = DEFAULT_CONTENT_TYPE, metadata = {}, tags = {} }: ObjectDescription,
+    description: ObjectDescription,
   ): ObjectInfo {
     const info = {
       path,
       size: bytes.length,
       etag: `${++this.#etags}`,
       lastModified: new Date(this.#now()),
-      contentType,
-      metadata: { ...metadata },
-      tags: { ...tags },
+      ...saidAfter(description),
     };
-    this.#all("put").set(path, { info, bytes });
+    this.#objects.set(path, { info, bytes });
     return info;
   }
 
   // deno-lint-ignore require-await
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
-    const call = this.#call("get", path);
-    options.signal?.throwIfAborted();
-    const { info, bytes } = this.#required(call, options.match);
-    const { offset, length } = rangeOf(info.size, options, call);
-    const part = bytes.slice(offset, offset + length);
-    return { info, body: streamOf(length === 0 ? [] : [part]), offset, length };
+    const call = this.#calls.of("get", path);
+    const { match, signal } = options;
+    signal?.throwIfAborted();
+    const { info, bytes } = this.#required(call, match);
+    const range = rangeOf(info.size, options, call);
+    const part = {
+      read: (offset: number, size: number) => Promise.resolve(bytes.slice(offset, offset + size)),
+      close: () => Promise.resolve(),
+    };
+    return { info, ...range, body: partStream(part, { call, ...range, signal }) };
   }
 
   // deno-lint-ignore require-await
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
-    const { operation } = this.#call("head", path);
+    this.#calls.of("head", path);
     signal?.throwIfAborted();
-    return this.#all(operation).get(path)?.info ?? null;
+    return this.#objects.get(path)?.info ?? null;
   }
 
   // deno-lint-ignore require-await
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const call = this.#call("describe", path);
+    const call = this.#calls.of("describe", path);
     checkDescription(change, this);
     change.signal?.throwIfAborted();
     const { info, bytes } = this.#required(call);
-    const { contentType = info.contentType, metadata = info.metadata, tags = info.tags } = change;
-    const changed = { ...info, contentType, metadata, tags, lastModified: new Date(this.#now()) };
-    this.#all("describe").set(path, { info: changed, bytes });
+    const changed = { ...info, ...saidAfter(change, info), lastModified: new Date(this.#now()) };
+    this.#objects.set(path, { info: changed, bytes });
     return changed;
   }
 
@@ -119,23 +122,23 @@ export class MemoryObjectStore implements ObjectStore {
     path: string,
     { match, signal }: Abortable & { readonly match?: string } = {},
   ): Promise<void> {
-    const call = this.#call("delete", path);
+    const call = this.#calls.of("delete", path);
     signal?.throwIfAborted();
     if (match !== undefined) this.#checkCondition(call, { match });
-    this.#all("delete").delete(path);
+    this.#objects.delete(path);
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    for (const path of paths) this.#call("delete", path);
-    for (const path of paths) await this.delete(path, options);
+    for (const path of paths) this.#calls.of("delete", path);
+    await deleteEach(paths, (path) => this.delete(path, options));
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
+    this.#calls.whole("list");
     options.signal?.throwIfAborted();
-    const paths = [...this.#all("list").keys()].sort(comparePaths);
+    const paths = [...this.#objects.keys()].sort(comparePaths);
     const { objects, ...page } = await pageOf(paths, options, this.provider);
-    const all = this.#all("list");
-    return { ...page, objects: objects.flatMap((path) => all.get(path)?.info ?? []) };
+    return { ...page, objects: objects.flatMap((path) => this.#objects.get(path)?.info ?? []) };
   }
 
   // deno-lint-ignore require-await
@@ -144,47 +147,32 @@ export class MemoryObjectStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const call = this.#call("copy", from);
-    this.#checkCondition(this.#call("copy to", to), options);
+    const call = this.#calls.of("copy", from);
+    this.#checkCondition(this.#calls.of("copy to", to), options);
     options.signal?.throwIfAborted();
     const { info, bytes } = this.#required(call);
     return this.#hold(to, bytes, info);
   }
 
   signedUrl(path: string): Promise<string> {
-    const call = this.#call("sign a URL of", path);
+    const call = this.#calls.of("sign a URL of", path);
     return Promise.reject(objectError("invalid", call, "memory has no URLs"));
   }
 
   close(): Promise<void> {
-    this.#objects = null;
+    if (this.#calls.close()) this.#objects.clear();
     return Promise.resolve();
   }
 
-  #call(operation: string, path: string): ObjectCall {
-    this.#all(operation);
-    checkObjectPath(path, this);
-    return { provider: this.provider, operation, path };
-  }
-
-  #all(operation: string): Map<string, Held> {
-    if (this.#objects !== null) return this.#objects;
-    const { provider } = this;
-    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
-  }
-
   #required(call: ObjectCall, match?: string): Held {
-    const held = this.#all(call.operation).get(call.path);
+    const held = this.#objects.get(call.path);
     if (held === undefined) throw objectError("missing", call, "there is no such object");
     if (match === undefined || match === held.info.etag) return held;
     throw objectError("conflict", call, "it has been changed");
   }
 
-  #checkCondition(call: ObjectCall, { create, match }: WriteCondition): void {
-    const held = this.#all(call.operation).get(call.path);
-    if (create && held !== undefined) throw objectError("conflict", call, "it is there already");
-    if (match !== undefined && match !== held?.info.etag) {
-      throw objectError("conflict", call, "it has been changed");
-    }
+  #checkCondition(call: ObjectCall, condition: WriteCondition): void {
+    this.#calls.whole(call.operation); // it may have been closed meanwhile
+    requireCondition(call, condition, this.#objects.get(call.path)?.info);
   }
 }

@@ -1,4 +1,9 @@
-import { type ObjectCall, objectError, rangeOf } from "../../core/storage/object_body.ts";
+import {
+  closingStream,
+  type ObjectCall,
+  objectError,
+  rangeOf,
+} from "../../core/storage/object_body.ts";
 import type { GetOptions } from "../../core/storage/object_store.ts";
 import { type TimeLimit, within } from "../../core/storage/time_limit.ts";
 
@@ -14,51 +19,29 @@ export interface Arriving extends TimeLimit {
   failure(error: unknown): unknown;
 }
 
-/**
- * The bytes as a stream that ends in time: each chunk within the time limit, and neither fewer nor more than announced. The
- * connection is given up where the stream is cancelled, read or not, and where the caller gives up.
- */
+/** The bytes as a stream that ends in time: each chunk within the time limit, and neither fewer nor more than announced. */
 export function arrivingBody(arriving: Arriving): ReadableStream<Uint8Array> {
-  const { signal } = arriving;
   const chunks = arrivingChunks(arriving);
-  const stop = () => arriving.stop();
-  const end = () => signal?.removeEventListener("abort", stop);
-  signal?.addEventListener("abort", stop, { once: true });
-  return new ReadableStream({
-    async pull(controller) {
-      const next = await chunks.next().catch((error) => {
-        end();
-        throw error;
-      });
-      if (!next.done) return controller.enqueue(next.value);
-      end();
-      controller.close();
-    },
-    cancel() {
-      end();
-      stop();
-      // Ends the generator too; what it was waiting for has failed by that, and nobody is to hear of it.
-      void chunks.return(undefined).catch(() => {});
-    },
-  }, { highWaterMark: 0 });
+  const close = () => {
+    arriving.stop();
+    // What it was waiting for has failed by that, and nobody is to hear of it.
+    void chunks.return(undefined).catch(() => {});
+  };
+  return closingStream(chunks, { close, signal: arriving.signal });
 }
 
 async function* arrivingChunks(arriving: Arriving): AsyncGenerator<Uint8Array> {
   const { call, chunks, length } = arriving;
   const iterator = chunks[Symbol.asyncIterator]();
   let seen = 0;
-  try {
-    while (true) {
-      const next = await within(arriving, () => iterator.next()).catch((error) => {
-        throw arriving.failure(error);
-      });
-      if (next.done) break;
-      seen += next.value.length;
-      if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
-      yield next.value;
-    }
-  } finally {
-    arriving.stop();
+  while (true) {
+    const next = await within(arriving, () => iterator.next()).catch((error) => {
+      throw arriving.failure(error);
+    });
+    if (next.done) break;
+    seen += next.value.length;
+    if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
+    yield next.value;
   }
   if (seen < length) throw objectError("unavailable", call, `${seen} of ${length} bytes came`);
 }

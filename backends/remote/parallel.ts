@@ -29,3 +29,20 @@ export async function inParallel<T>(
   await Promise.all(running);
   if (failed !== undefined) throw failed.error;
 }
+
+/** Deletions of objects at once. */
+const DELETED_AT_ONCE = 16;
+
+/** Deletes one by one, several at a time; throws the first failure when all were tried. */
+export async function deleteAll(
+  paths: readonly string[],
+  deleteOne: (path: string) => Promise<void>,
+): Promise<void> {
+  let first: { readonly error: unknown } | undefined;
+  await inParallel(
+    paths,
+    { atOnce: () => DELETED_AT_ONCE },
+    (path) => deleteOne(path).catch((error) => void (first ??= { error })),
+  );
+  if (first !== undefined) throw first.error;
+}

@@ -1,4 +1,5 @@
 import { assert } from "../../core/assert.ts";
+import { joined } from "../../core/bytes.ts";
 import { MIB } from "../../core/limits.ts";
 
 /** A piece of an object. */
@@ -40,7 +41,7 @@ export function partsAtOnce(bytes: number): number {
   return Math.max(1, Math.floor(SENDING_BYTES_MAX / bytes));
 }
 
-/** Cuts chunks into parts; at least one, empty where there are no bytes. A part of one chunk is not copied. */
+/** Cuts chunks into parts; at least one, empty where there are no bytes. */
 export async function* partsOf(
   chunks: AsyncIterable<Uint8Array>,
   lengthOf: (index: number) => number,
@@ -51,7 +52,7 @@ export async function* partsOf(
     while (chunk.length > 0) {
       // A full part waits for what follows it, so that the last one is known as such.
       if (held === wanted) {
-        yield { bytes: joined(pieces, held), index, isLast: false };
+        yield { bytes: whole(pieces), index, isLast: false };
         [index, held, pieces] = [index + 1, 0, []];
         wanted = lengthOf(index);
       }
@@ -61,16 +62,10 @@ export async function* partsOf(
       chunk = chunk.subarray(piece.length);
     }
   }
-  yield { bytes: joined(pieces, held), index, isLast: true };
+  yield { bytes: whole(pieces), index, isLast: true };
 }
 
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  if (pieces.length === 1) return pieces[0];
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+/** A part of one chunk is not copied. */
+function whole(pieces: readonly Uint8Array[]): Uint8Array {
+  return pieces.length === 1 ? pieces[0] : joined(pieces);
 }

@@ -3,8 +3,11 @@ import type { Readable } from "node:stream";
 import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError } from "../../core/storage/object_body.ts";
 import { PathTurns } from "../../core/storage/path_turns.ts";
-import { checkDescription, checkObjectPath, isObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
+import { saidAfter } from "../../core/storage/object_said.ts";
+import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
+import { unlessMissing } from "../../core/storage/store_failures.ts";
 import {
   type Abortable,
   DEFAULT_CONTENT_TYPE,
@@ -57,7 +60,7 @@ class S3ObjectStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;
   readonly #bucket: S3Bucket;
   readonly #turns = new PathTurns();
-  #isClosed = false;
+  readonly #calls = new StoreCalls(this);
 
   constructor(provider: string, bucket: S3Bucket) {
     this.name = bucket.name;
@@ -76,23 +79,23 @@ class S3ObjectStore implements ObjectStore {
     };
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const call = this.#call("put", path);
-    checkDescription(options, this);
-    const { contentType = DEFAULT_CONTENT_TYPE, metadata = {}, tags = {}, signal } = options;
-    const { etag, size, lastModified, isInParts } = await uploadObject(this.#bucket, {
-      call,
-      body,
-      options,
-      commit: this.#commit(call, options),
-      head: () => this.head(path, { signal }),
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      const said = saidAfter(options);
+      const { etag, size, lastModified, isInParts } = await uploadObject(this.#bucket, {
+        call,
+        body,
+        options,
+        commit: this.#commit(call, options),
+        head: () => this.head(path, { signal: options.signal }),
+      });
+      if (isInParts) await this.#sayTagsAgain(call, said.tags, options);
+      return { path, size, etag, lastModified, ...said };
     });
-    if (isInParts) await this.#sayTagsAgain(call, tags, options);
-    return { path, size, etag, lastModified, contentType, metadata, tags };
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
-    const call = this.#call("get", path);
+    const call = this.#calls.of("get", path);
     const { sdk, client, milliseconds } = this.#bucket;
     const { match, signal } = options;
     const range = rangeHeader(options, call);
@@ -135,13 +138,13 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
-    const call = this.#call("head", path);
+    const call = this.#calls.of("head", path);
     const answer = await this.#headOf(call, { signal });
     return answer && await this.#infoOf(call, answer, { signal });
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const call = this.#call("describe", path);
+    const call = this.#calls.of("describe", path);
     checkDescription(change, this);
     const { contentType, metadata, tags, signal } = change;
     const head = await this.#headOf(call, { signal });
@@ -151,11 +154,7 @@ class S3ObjectStore implements ObjectStore {
       if (tags !== undefined) await this.#sayTags(call, tags, { signal });
       return { ...info, tags: tags ?? info.tags };
     }
-    const description = {
-      contentType: contentType ?? info.contentType,
-      metadata: metadata ?? info.metadata,
-      tags: tags ?? info.tags,
-    };
+    const description = saidAfter(change, info);
     const condition = { match: info.etag };
     const copied = await copyObject(this.#bucket, {
       call,
@@ -176,7 +175,7 @@ class S3ObjectStore implements ObjectStore {
     path: string,
     { match, signal }: Abortable & { readonly match?: string } = {},
   ): Promise<void> {
-    const call = this.#call("delete", path);
+    const call = this.#calls.of("delete", path);
     const condition = { match } as WriteCondition;
     const isObeyed = this.#bucket.conditions === "everywhere";
     const { sdk, client } = this.#bucket;
@@ -189,7 +188,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], { signal }: Abortable = {}): Promise<void> {
-    for (const path of paths) this.#call("delete", path);
+    for (const path of paths) this.#calls.of("delete", path);
     let first: unknown;
     for (let at = 0; at < paths.length; at += DELETED_AT_ONCE) {
       const some = paths.slice(at, at + DELETED_AT_ONCE);
@@ -206,7 +205,7 @@ class S3ObjectStore implements ObjectStore {
       Bucket: name,
       Delete: { Quiet: true, Objects: paths.map((Key) => ({ Key })) },
     });
-    const call = this.#call("delete", paths[0]);
+    const call = this.#calls.of("delete", paths[0]);
     const { Errors = [] } = await ask(
       this.#bucket,
       { call, signal },
@@ -219,7 +218,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    const call = this.#openCall("list", this.name);
+    const call = this.#calls.whole("list");
     const { prefix, delimited, cursor, signal } = options;
     const { sdk, client, name } = this.#bucket;
     const command = new sdk.ListObjectsV2Command({
@@ -251,8 +250,8 @@ class S3ObjectStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const call = this.#call("copy", from);
-    const target = this.#call("copy to", to);
+    const call = this.#calls.of("copy", from);
+    const target = this.#calls.of("copy to", to);
     const { signal } = options;
     const head = await this.#headOf(call, { signal });
     if (head === null) throw objectError("missing", call, "there is no such object");
@@ -273,7 +272,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
-    const call = this.#call("sign a URL of", path);
+    const call = this.#calls.of("sign a URL of", path);
     checkExpiry(options, call);
     const { sdk, client } = this.#bucket;
     const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
@@ -285,21 +284,8 @@ class S3ObjectStore implements ObjectStore {
   }
 
   close(): Promise<void> {
-    if (!this.#isClosed) this.#bucket.client.destroy();
-    this.#isClosed = true;
+    if (this.#calls.close()) this.#bucket.client.destroy();
     return Promise.resolve();
-  }
-
-  #openCall(operation: string, path: string): ObjectCall {
-    const { provider } = this;
-    if (!this.#isClosed) return { provider, operation, path };
-    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
-  }
-
-  #call(operation: string, path: string): ObjectCall {
-    const call = this.#openCall(operation, path);
-    checkObjectPath(path, this);
-    return call;
   }
 
   #at(path: string) {
@@ -309,12 +295,9 @@ class S3ObjectStore implements ObjectStore {
   async #headOf(call: ObjectCall, { signal }: Abortable): Promise<HeadObjectCommandOutput | null> {
     const { sdk, client } = this.#bucket;
     const command = new sdk.HeadObjectCommand(this.#at(call.path));
-    try {
-      return await ask(this.#bucket, { call, signal }, (it) => client.send(command, it));
-    } catch (error) {
-      if (error instanceof VaultError && error.kind === "missing") return null;
-      throw error;
-    }
+    return await unlessMissing(() =>
+      ask(this.#bucket, { call, signal }, (it) => client.send(command, it))
+    );
   }
 
   async #infoOf(
@@ -373,19 +356,14 @@ class S3ObjectStore implements ObjectStore {
     return async (isObeyed, write) => {
       if (this.#bucket.conditions === "everywhere") return await write();
       return await this.#turns.take([call.path], async () => {
-        if (!isObeyed) await this.#checkCondition(call, condition);
+        const isAsked = condition.create === true || condition.match !== undefined;
+        if (!isObeyed && isAsked) {
+          const head = await this.#headOf(call, {});
+          requireCondition(call, condition, head && { etag: etagOf(head.ETag) });
+        }
         return await write();
       });
     };
-  }
-
-  async #checkCondition(call: ObjectCall, { create, match }: WriteCondition): Promise<void> {
-    if (!create && match === undefined) return;
-    const head = await this.#headOf(call, {});
-    if (create && head !== null) throw objectError("conflict", call, "it is there already");
-    if (match !== undefined && match !== etagOf(head?.ETag)) {
-      throw objectError("conflict", call, "it has been changed");
-    }
   }
 }
 

@@ -1,17 +1,17 @@
 import { VaultError } from "../../core/errors.ts";
 import {
-  exactly,
   type ObjectCall,
   objectError,
   partChunks,
+  partStream,
   rangeOf,
   sizedChunks,
-  streamOf,
 } from "../../core/storage/object_body.ts";
-import { cursorPath, pageOf } from "../../core/storage/object_page.ts";
-import { checkDescription, checkObjectPath } from "../../core/storage/object_path.ts";
-import { NOTHING_SAID, type Said, saidAfter } from "../../core/storage/object_said.ts";
-import { type WalkedName, walkFiles } from "../../core/storage/object_walk.ts";
+import { checkDescription } from "../../core/storage/object_path.ts";
+import { decodeSaid, NOTHING_SAID, type Said, saidAfter } from "../../core/storage/object_said.ts";
+import { listTree, type WalkedName } from "../../core/storage/object_walk.ts";
+import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
+import { unlessMissing } from "../../core/storage/store_failures.ts";
 import type {
   Abortable,
   GetOptions,
@@ -56,7 +56,7 @@ export class VaultObjectStore implements ObjectStore {
   readonly #vault: Vault;
   readonly #root: string;
   readonly #closing: boolean;
-  #closed = false;
+  readonly #calls = new StoreCalls(this, OWN_NAME);
 
   /** Use {@linkcode openVaultObjects}. */
   constructor({ vault, directory = "/", closing = false }: VaultObjectsConfig) {
@@ -66,13 +66,13 @@ export class VaultObjectStore implements ObjectStore {
     this.name = `${vault.medium.name}#${this.#root}`;
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const call = this.#call("put", path);
-    checkDescription(options, this);
-    const { size, signal } = options;
-    const most = this.capabilities.objectBytesMax;
-    const chunks = sizedChunks(body, { call, size, most, signal });
-    return await this.#store(call, chunks, saidAfter(options), options);
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      const { size, signal } = options;
+      const most = this.capabilities.objectBytesMax;
+      const chunks = sizedChunks(body, { call, size, most, signal });
+      return await this.#store(call, chunks, saidAfter(options), options);
+    });
   }
 
   /** Writes a file aside, says of it what there is to say, and gives it its name if the condition holds. */
@@ -95,7 +95,7 @@ export class VaultObjectStore implements ObjectStore {
         return infoOf(call.path, await files.stat(path, { followSymlinks: false }), said);
       });
     } catch (error) {
-      await files.remove(aside).catch(ignoreMissing);
+      await files.remove(aside).catch(() => {}); // the first failure is the one to tell
       throw this.#failed(call, error);
     }
   }
@@ -103,13 +103,10 @@ export class VaultObjectStore implements ObjectStore {
   async #check(
     files: VaultFiles,
     call: ObjectCall,
-    { create, match }: WriteCondition,
+    condition: WriteCondition,
   ): Promise<FileStatus | null> {
     const found = await this.#find(files, call.path);
-    if (create && found !== null) throw objectError("conflict", call, "it is there already");
-    if (match !== undefined && (found === null || match !== etagOf(found))) {
-      throw objectError("conflict", call, "it has been changed");
-    }
+    requireCondition(call, condition, found && { etag: etagOf(found) });
     return found;
   }
 
@@ -125,17 +122,19 @@ export class VaultObjectStore implements ObjectStore {
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
-    const call = this.#call("get", path);
+    const call = this.#calls.of("get", path);
     const { signal, match } = options;
     signal?.throwIfAborted();
     const { file, info } = await this.#open(call);
     try {
-      if (match !== undefined && match !== info.etag) {
-        throw objectError("conflict", call, "it has been changed");
-      }
+      requireCondition(call, { match } as WriteCondition, info);
       const range = rangeOf(info.size, options, call);
-      const chunks = partChunks(file, { ...range, signal });
-      return { info, body: exactly(streamOf(chunks), range.length, call), ...range };
+      const read = (offset: number, size: number) =>
+        file.read(offset, size).catch((error) => {
+          throw this.#failed(call, error);
+        });
+      const body = partStream({ read, close: () => file.close() }, { call, ...range, signal });
+      return { info, ...range, body };
     } catch (error) {
       await file.close();
       throw error;
@@ -151,12 +150,11 @@ export class VaultObjectStore implements ObjectStore {
         const status = await this.#find(files, call.path);
         if (status === null) throw objectError("missing", call, "there is no such object");
         const file = await files.open(path);
-        const said = await this.#said(files, path);
-        const [opened, now] = [await file.stat(), await this.#find(files, call.path)];
-        const etag = etagOf(opened);
-        if (now !== null && etag === etagOf(now)) {
-          return { file, info: infoOf(call.path, opened, said) };
-        }
+        const info = await this.#infoOf(call, file).catch(async (error) => {
+          await file.close();
+          throw error;
+        });
+        if (info !== null) return { file, info };
         await file.close();
       }
     } catch (error) {
@@ -164,30 +162,30 @@ export class VaultObjectStore implements ObjectStore {
     }
   }
 
+  /** What is known of a file that was opened; null where another one has its path meanwhile. */
+  async #infoOf({ path }: ObjectCall, file: OpenFile): Promise<ObjectInfo | null> {
+    const { files } = this.#vault;
+    const said = await this.#said(files, this.#fileOf(path));
+    const [opened, now] = [await file.stat(), await this.#find(files, path)];
+    const isThere = now !== null && etagOf(opened) === etagOf(now);
+    return isThere ? infoOf(path, opened, said) : null;
+  }
+
   async #said(files: VaultFiles, path: string): Promise<Said> {
-    try {
-      return decodeSaid(await files.getAttribute(path, SAID));
-    } catch (error) {
-      if (isMissing(error)) return NOTHING_SAID;
-      throw error;
-    }
+    const said = await unlessMissing(() => files.getAttribute(path, SAID));
+    return said === null ? NOTHING_SAID : decodeSaid(new TextDecoder().decode(said));
   }
 
   async head(path: string, { signal }: Abortable = {}): Promise<ObjectInfo | null> {
-    const call = this.#call("head", path);
+    const call = this.#calls.of("head", path);
     signal?.throwIfAborted();
-    try {
-      const { file, info } = await this.#open(call);
-      await file.close();
-      return info;
-    } catch (error) {
-      if (error instanceof VaultError && error.kind === "missing") return null;
-      throw error;
-    }
+    const opened = await unlessMissing(() => this.#open(call));
+    await opened?.file.close();
+    return opened?.info ?? null;
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const call = this.#call("describe", path);
+    const call = this.#calls.of("describe", path);
     checkDescription(change, this);
     change.signal?.throwIfAborted();
     return await this.#inTransaction(call, async (files) => {
@@ -203,7 +201,7 @@ export class VaultObjectStore implements ObjectStore {
     path: string,
     { match, signal }: Abortable & { readonly match?: string } = {},
   ): Promise<void> {
-    const call = this.#call("delete", path);
+    const call = this.#calls.of("delete", path);
     signal?.throwIfAborted();
     await this.#inTransaction(call, async (files) => {
       const found = await this.#check(files, call, match === undefined ? {} : { match });
@@ -212,7 +210,7 @@ export class VaultObjectStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], { signal }: Abortable = {}): Promise<void> {
-    const calls = paths.map((path) => this.#call("delete", path));
+    const calls = paths.map((path) => this.#calls.of("delete", path));
     signal?.throwIfAborted();
     if (calls.length === 0) return;
     await this.#inTransaction(calls[0], async (files) => {
@@ -233,20 +231,16 @@ export class VaultObjectStore implements ObjectStore {
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    this.#checkOpen("list");
-    const { prefix = "", delimited = false, signal } = options;
-    signal?.throwIfAborted();
-    const after = cursorPath(options, this.provider);
-    const entriesOf = (directory: string) => this.#entriesOf(directory);
-    const walk = walkFiles({ entriesOf, prefix, after, delimited, hidden: OWN_NAME });
-    const page = await pageOf(walk, options, this.provider);
-    const objects: ListedObject[] = [];
-    for (const path of page.objects) {
-      signal?.throwIfAborted();
-      const status = await this.#find(this.#vault.files, path);
-      if (status !== null) objects.push(listedOf(path, status));
-    }
-    return { ...page, objects };
+    this.#calls.whole("list");
+    return await listTree({
+      provider: this.provider,
+      hidden: OWN_NAME,
+      entriesOf: (directory) => this.#entriesOf(directory),
+      find: async (path) => {
+        const status = await this.#find(this.#vault.files, path);
+        return status && listedOf(path, status);
+      },
+    }, options);
   }
 
   async #entriesOf(directory: string): Promise<WalkedName[]> {
@@ -265,24 +259,26 @@ export class VaultObjectStore implements ObjectStore {
     to: string,
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
-    const target = this.#call("copy to", to);
+    const call = this.#calls.of("copy", from);
+    const target = this.#calls.of("copy to", to);
     const { signal } = options;
     signal?.throwIfAborted();
-    const { file, info } = await this.#open(this.#call("copy", from));
-    const chunks = partChunks(file, { offset: 0, length: info.size, signal });
-    const { contentType, metadata, tags } = info;
-    return await this.#store(target, chunks, { contentType, metadata, tags }, options);
+    const { file, info: { size, contentType, metadata, tags } } = await this.#open(call);
+    try {
+      const chunks = partChunks(file, { call, offset: 0, length: size, signal });
+      return await this.#store(target, chunks, { contentType, metadata, tags }, options);
+    } finally {
+      await file.close();
+    }
   }
 
   signedUrl(path: string): Promise<string> {
-    const call = this.#call("sign a URL of", path);
+    const call = this.#calls.of("sign a URL of", path);
     return Promise.reject(objectError("invalid", call, "a vault has no URLs"));
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (this.#closing) await this.#vault.close();
+    if (this.#calls.close() && this.#closing) await this.#vault.close();
   }
 
   async #inTransaction<T>(call: ObjectCall, work: (files: VaultFiles) => Promise<T>): Promise<T> {
@@ -291,20 +287,6 @@ export class VaultObjectStore implements ObjectStore {
     } catch (error) {
       throw this.#failed(call, error);
     }
-  }
-
-  #call(operation: string, path: string): ObjectCall {
-    this.#checkOpen(operation);
-    checkObjectPath(path, this);
-    const call = { provider: this.provider, operation, path };
-    if (path !== OWN_NAME && !path.startsWith(`${OWN_NAME}/`)) return call;
-    throw objectError("invalid", call, "the name is taken for what is being written");
-  }
-
-  #checkOpen(operation: string): void {
-    if (!this.#closed) return;
-    const { provider } = this;
-    throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, { provider });
   }
 
   #fileOf(path: string): string {
@@ -358,10 +340,6 @@ function encodeSaid({ contentType, metadata, tags }: Said): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ contentType, metadata, tags }));
 }
 
-function decodeSaid(bytes: Uint8Array): Said {
-  return { ...NOTHING_SAID, ...JSON.parse(new TextDecoder().decode(bytes)) };
-}
-
 /** Inode numbers are never used twice. */
 function etagOf({ ino, times: { mtime } }: FileStatus): string {
   return `${ino.toString(36)}-${mtime.seconds.toString(36)}-${mtime.nanoseconds.toString(36)}`;
@@ -377,8 +355,4 @@ function infoOf(path: string, status: FileStatus, said: Said): ObjectInfo {
 
 function isMissing(error: unknown): boolean {
   return error instanceof VaultError && (error.kind === "missing" || error.errno === "ENOTDIR");
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isMissing(error)) throw error;
 }

@@ -6,7 +6,9 @@
 import { VaultError } from "../errors.ts";
 import type { FileInfo } from "../objects/file_info.ts";
 import type { ObjectStorage } from "../objects/object_storage.ts";
-import { bodyChunks } from "../storage/object_body.ts";
+import { watchedBody } from "../objects/watched_body.ts";
+import { closingStream } from "../storage/object_body.ts";
+import type { ObjectBody } from "../storage/object_store.ts";
 import { askedRange } from "./byte_range.ts";
 import { namesTag, quotedTag } from "./entity_tag.ts";
 import type { FormFile } from "./multipart.ts";
@@ -250,25 +252,23 @@ class ServedStorage {
     );
   }
 
-  #limited(body: ReadableStream<Uint8Array> | null, path: string): ReadableStream<Uint8Array> {
-    const most = this.#options.fileBytesMax ?? Infinity;
-    const refuse = (kind: "invalid" | "unavailable", why: string, cause?: unknown) =>
-      new VaultError(kind, `Cannot store ${JSON.stringify(path)}: ${why}`, { cause });
-    const limited = async function* () {
-      let seen = 0;
-      try {
-        for await (const chunk of bodyChunks(body ?? new Uint8Array())) {
-          seen += chunk.length;
-          if (seen > most) throw refuse("invalid", `more than ${most} bytes`);
-          yield chunk;
-        }
-      } catch (error) {
-        if (error instanceof VaultError) throw error;
-        throw refuse("unavailable", "its sender stopped", error);
-      }
-    };
-    return ReadableStream.from(limited());
+  /** A body of no more than is allowed. */
+  #limited(body: ReadableStream<Uint8Array> | null, path: string): ObjectBody {
+    const most = this.#options.fileBytesMax;
+    return body === null ? new Uint8Array() : watchedBody(sentBody(body, path), { path, most });
   }
+}
+
+/** What fails on the way here is the sender's. */
+function sentBody(body: ReadableStream<Uint8Array>, path: string): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  const next = () =>
+    reader.read().catch((cause) => {
+      if (cause instanceof VaultError) throw cause;
+      const why = `Cannot store ${JSON.stringify(path)}: its sender stopped`;
+      throw new VaultError("unavailable", why, { cause });
+    }) as Promise<IteratorResult<Uint8Array, undefined>>;
+  return closingStream({ next }, { close: () => reader.cancel() });
 }
 
 function decoded(path: string): string {

@@ -13,7 +13,9 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { takingBody } from "../storage/object_body.ts";
 import { PathTurns } from "../storage/path_turns.ts";
+import { deleteEach } from "../storage/store_failures.ts";
 import type { Catalogue, FilePlace } from "./catalogue.ts";
 
 /** Where a store's changes are noted. */
@@ -79,13 +81,9 @@ export class CataloguedStore implements ObjectStore {
     return info;
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    try {
-      return await this.#changing(path, () => this.#store.put(path, body, options));
-    } finally {
-      // Where announcing failed, nobody has looked at it.
-      if (body instanceof ReadableStream && !body.locked) await body.cancel().catch(() => {});
-    }
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const put = () => this.#store.put(path, body, options);
+    return takingBody(body, () => this.#changing(path, put));
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
@@ -97,7 +95,7 @@ export class CataloguedStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    for (const path of paths) await this.delete(path, options);
+    await deleteEach(paths, (path) => this.delete(path, options));
   }
 
   async copy(

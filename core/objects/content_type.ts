@@ -1,4 +1,5 @@
-import { bodyChunks, streamOf } from "../storage/object_body.ts";
+import { joined } from "../bytes.ts";
+import { bodyChunks, closingStream } from "../storage/object_body.ts";
 import { DEFAULT_CONTENT_TYPE, type ObjectBody } from "../storage/object_store.ts";
 
 /** Bytes that the known signatures lie in. */
@@ -21,34 +22,28 @@ export async function typedBody(
   if (named !== null) return { body, contentType: withCharset(named) };
   if (body instanceof Uint8Array) return { body, contentType: await sniffed(body) };
   const chunks = bodyChunks(body, { signal });
-  const first: Uint8Array[] = [];
-  let length = 0;
-  while (length < SNIFF_BYTES) {
-    const { done, value } = await chunks.next();
-    if (done) break;
-    first.push(value);
-    length += value.length;
+  const close = () => chunks.return(undefined);
+  try {
+    const first: Uint8Array[] = [];
+    for (let length = 0; length < SNIFF_BYTES; length += first.at(-1)!.length) {
+      const { done, value } = await chunks.next();
+      if (done) break;
+      first.push(value);
+    }
+    const contentType = await sniffed(joined(first.map((it) => it.subarray(0, SNIFF_BYTES))));
+    return { body: closingStream(startingWith(first, chunks), { close }), contentType };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  const start = new Uint8Array(Math.min(length, SNIFF_BYTES));
-  let at = 0;
-  for (const chunk of first) {
-    const part = chunk.subarray(0, start.length - at);
-    start.set(part, at);
-    at += part.length;
-  }
-  return { body: streamOf(joined(first, chunks)), contentType: await sniffed(start) };
 }
 
-async function* joined(
+async function* startingWith(
   first: readonly Uint8Array[],
-  rest: AsyncGenerator<Uint8Array>,
+  rest: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    yield* first;
-    yield* rest;
-  } finally {
-    await rest.return(undefined);
-  }
+  yield* first;
+  yield* rest;
 }
 
 async function sniffed(start: Uint8Array): Promise<string> {

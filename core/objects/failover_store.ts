@@ -1,4 +1,4 @@
-import { VaultError } from "../errors.ts";
+import { objectError, takingBody } from "../storage/object_body.ts";
 import { listLimit } from "../storage/object_page.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import type {
@@ -21,7 +21,13 @@ import { CARRIED, timeOf, unmarked } from "./carried.ts";
 import { pageOfStrays } from "./stray_listing.ts";
 import { PathTurns } from "../storage/path_turns.ts";
 import { narrowest } from "./capabilities.ts";
-import { isUnavailable, unlessAway, unlessChanged } from "../storage/store_failures.ts";
+import {
+  deleteEach,
+  isMissing,
+  isUnavailable,
+  unlessAway,
+  unlessChanged,
+} from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
 import { type PathNote, PathNotes } from "./path_notes.ts";
 
@@ -129,13 +135,8 @@ export class FailoverStore implements ObjectStore {
   }
 
   #missing(path: string): never {
-    throw new VaultError(
-      "missing",
-      `Cannot find ${JSON.stringify(path)}: there is no such object`,
-      {
-        provider: this.provider,
-      },
-    );
+    const call = { provider: this.provider, operation: "find", path };
+    throw objectError("missing", call, "there is no such object");
   }
 
   /** The store in which a path is; null where it is known to be gone. */
@@ -154,8 +155,7 @@ export class FailoverStore implements ObjectStore {
         const answer = await ask(store);
         if (answer !== null || store === this.#primary) return answer;
       } catch (error) {
-        const isGone = error instanceof VaultError && error.kind === "missing";
-        if (!isGone || store === this.#primary) throw error;
+        if (!isMissing(error) || store === this.#primary) throw error;
       }
     }
   }
@@ -174,14 +174,15 @@ export class FailoverStore implements ObjectStore {
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    const info = await this.#ask(path, (store) => store.describe(path, change));
-    return unmarked(info ?? this.#missing(path));
+    // In turn: what is carried home meanwhile would not have it.
+    const describe = () => this.#ask(path, (store) => store.describe(path, change));
+    return unmarked(await this.#turns.take([path], describe) ?? this.#missing(path));
   }
 
   /** Changes a path at its primary, unless its newest state is elsewhere or the primary is away. */
-  #change<T>(path: string, change: Change<T>): Promise<T> {
+  async #change<T>(path: string, change: Change<T>): Promise<T> {
     change.signal?.throwIfAborted();
-    return this.#turns.take([path], () => this.#changeNow(path, change));
+    return await this.#turns.take([path], () => this.#changeNow(path, change));
   }
 
   async #changeNow<T>(path: string, change: Change<T>): Promise<T> {
@@ -239,20 +240,19 @@ export class FailoverStore implements ObjectStore {
     throw last;
   }
 
-  #refusal(path: string, why: string): VaultError {
-    return new VaultError("unavailable", `Cannot change ${JSON.stringify(path)}: ${why}`, {
-      provider: this.provider,
-    });
+  #refusal(path: string, why: string) {
+    return objectError("unavailable", { provider: this.provider, operation: "change", path }, why);
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    return await this.#change(path, {
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const change: Change<ObjectInfo> = {
       removed: false,
       isConditional: options.create === true || options.match !== undefined,
       isOnce: !(body instanceof Uint8Array),
       signal: options.signal,
       at: (store) => store.put(path, body, options),
-    });
+    };
+    return takingBody(body, () => this.#change(path, change));
   }
 
   async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
@@ -266,7 +266,7 @@ export class FailoverStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    for (const path of paths) await this.delete(path, options);
+    await deleteEach(paths, (path) => this.delete(path, options));
   }
 
   async copy(

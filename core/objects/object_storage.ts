@@ -1,5 +1,5 @@
 import { VaultError } from "../errors.ts";
-import { bodyChunks, collectBody, streamOf } from "../storage/object_body.ts";
+import { bodyChunks, collectBody, streamOf, takingBody } from "../storage/object_body.ts";
 import { systemRuntime } from "../runtime.ts";
 import { checkObjectPath } from "../storage/object_path.ts";
 import type {
@@ -159,15 +159,17 @@ export class ObjectStorage {
 
   /** Stores a file, in place of one that is there. Its content type is found by name and first bytes unless given. */
   async upload(path: string, data: UploadData, options: UploadOptions = {}): Promise<UploadResult> {
-    const named = this.#providerOf(path, options);
     const { onProgress, provider: _, ...put } = options;
     const { body: given, size } = bodyOf(data);
     const watched = watchedBody(given, { path, most: this.#fileBytesMax, onProgress });
-    const { body, contentType } = options.contentType === undefined
-      ? await typedBody(path, watched, options.signal)
-      : { body: watched, contentType: options.contentType };
-    const info = await (await named.store()).put(path, body, { size, ...put, contentType });
-    return fileInfo(named, info);
+    return await takingBody(watched, async () => {
+      const named = this.#providerOf(path, options);
+      const store = await named.store();
+      const { body, contentType } = options.contentType === undefined
+        ? await typedBody(path, watched, options.signal)
+        : { body: watched, contentType: options.contentType };
+      return fileInfo(named, await store.put(path, body, { size, ...put, contentType }));
+    });
   }
 
   /** As {@linkcode upload}, from a stream. */

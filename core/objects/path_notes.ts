@@ -1,7 +1,6 @@
-import { VaultError } from "../errors.ts";
 import { collectBody } from "../storage/object_body.ts";
 import { listObjects, type ObjectStore } from "../storage/object_store.ts";
-import { unlessChanged } from "../storage/store_failures.ts";
+import { unlessChanged, unlessMissing } from "../storage/store_failures.ts";
 
 /** A path of 1,024 bytes, each of them escaped, and the rest. */
 const NOTE_BYTES_MAX = 8192;
@@ -93,8 +92,8 @@ export class PathNotes {
   }
 
   /** A note with its path; null where it went away meanwhile. */
-  async #read(name: string): Promise<[path: string, note: PathNote] | null> {
-    try {
+  #read(name: string): Promise<[path: string, note: PathNote] | null> {
+    return unlessMissing(async () => {
       const { info: { lastModified, etag }, body } = await this.#store.get(name);
       const call = { provider: this.#store.provider, operation: "read note", path: name };
       const bytes = await collectBody(body, { call, most: NOTE_BYTES_MAX });
@@ -102,10 +101,7 @@ export class PathNotes {
       if (said === null) return null;
       const { path, ...remark } = said;
       return [path, { ...remark, since: lastModified.getTime(), etag }];
-    } catch (error) {
-      if (error instanceof VaultError && error.kind === "missing") return null;
-      throw error;
-    }
+    });
   }
 
   async #nameOf(path: string): Promise<string> {

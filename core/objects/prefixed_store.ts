@@ -1,5 +1,3 @@
-import { VaultError } from "../errors.ts";
-import { checkObjectPath } from "../storage/object_path.ts";
 import type {
   Abortable,
   GetOptions,
@@ -16,6 +14,7 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { StoreCalls } from "../storage/store_calls.ts";
 
 /** The part of a store below a prefix, as a store of its own. Closing it leaves the other open. */
 export class PrefixedStore implements ObjectStore {
@@ -24,7 +23,7 @@ export class PrefixedStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;
   readonly #store: ObjectStore;
   readonly #prefix: string;
-  #closed = false;
+  readonly #calls = new StoreCalls(this);
 
   /** `prefix` ends with a `/`. */
   constructor(store: ObjectStore, prefix: string) {
@@ -37,50 +36,43 @@ export class PrefixedStore implements ObjectStore {
     this.#prefix = prefix;
   }
 
-  #inner(path: string): string {
-    this.#checkOpen();
-    checkObjectPath(path, this);
-    return this.#prefix + path;
-  }
-
-  #checkOpen(): void {
-    if (!this.#closed) return;
-    const { provider } = this;
-    throw new VaultError("invalid", `Cannot use "${this.name}": it is closed`, { provider });
+  #inner(operation: string, path: string): string {
+    return this.#prefix + this.#calls.of(operation, path).path;
   }
 
   #outer<T extends ListedObject>(object: T): T {
     return { ...object, path: object.path.slice(this.#prefix.length) };
   }
 
-  async put(path: string, body: ObjectBody, options?: PutOptions): Promise<ObjectInfo> {
-    return this.#outer(await this.#store.put(this.#inner(path), body, options));
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const put = () => this.#store.put(this.#prefix + path, body, options);
+    return this.#calls.put(path, body, options, async () => this.#outer(await put()));
   }
 
   async get(path: string, options?: GetOptions): Promise<ObjectContent> {
-    const content = await this.#store.get(this.#inner(path), options);
+    const content = await this.#store.get(this.#inner("get", path), options);
     return { ...content, info: this.#outer(content.info) };
   }
 
   async head(path: string, options?: Abortable): Promise<ObjectInfo | null> {
-    const info = await this.#store.head(this.#inner(path), options);
+    const info = await this.#store.head(this.#inner("head", path), options);
     return info && this.#outer(info);
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    return this.#outer(await this.#store.describe(this.#inner(path), change));
+    return this.#outer(await this.#store.describe(this.#inner("describe", path), change));
   }
 
   async delete(path: string, options?: Abortable & { readonly match?: string }): Promise<void> {
-    await this.#store.delete(this.#inner(path), options);
+    await this.#store.delete(this.#inner("delete", path), options);
   }
 
   async deleteMany(paths: readonly string[], options?: Abortable): Promise<void> {
-    await this.#store.deleteMany(paths.map((path) => this.#inner(path)), options);
+    await this.#store.deleteMany(paths.map((path) => this.#inner("delete", path)), options);
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
-    this.#checkOpen();
+    this.#calls.whole("list");
     const prefix = this.#prefix + (options.prefix ?? "");
     const { objects, prefixes, cursor } = await this.#store.list({ ...options, prefix });
     return {
@@ -91,15 +83,17 @@ export class PrefixedStore implements ObjectStore {
   }
 
   async copy(from: string, to: string, options?: WriteCondition & Abortable): Promise<ObjectInfo> {
-    return this.#outer(await this.#store.copy(this.#inner(from), this.#inner(to), options));
+    return this.#outer(
+      await this.#store.copy(this.#inner("copy", from), this.#inner("copy to", to), options),
+    );
   }
 
   async signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
-    return await this.#store.signedUrl(this.#inner(path), options);
+    return await this.#store.signedUrl(this.#inner("sign a URL of", path), options);
   }
 
   close(): Promise<void> {
-    this.#closed = true;
+    this.#calls.close();
     return Promise.resolve();
   }
 }

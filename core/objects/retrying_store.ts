@@ -11,8 +11,8 @@ import {
 } from "cockatiel";
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { isUnavailable } from "../storage/store_failures.ts";
-import { bodyChunks } from "../storage/object_body.ts";
+import { closingStream, streamOf, takingBody } from "../storage/object_body.ts";
+import { isUnavailable, unlessMissing } from "../storage/store_failures.ts";
 import type {
   Abortable,
   GetOptions,
@@ -96,7 +96,9 @@ export class RetryingStore implements ObjectStore {
 
   async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const put = () => this.#store.put(path, body, options);
-    if (!(body instanceof Uint8Array)) return await this.#call(this.#once, options, put);
+    if (!(body instanceof Uint8Array)) {
+      return await takingBody(body, () => this.#call(this.#once, options, put));
+    }
     return await this.#settled(options, put, () => this.#holds(path, body, options));
   }
 
@@ -116,7 +118,7 @@ export class RetryingStore implements ObjectStore {
         return await write();
       } catch (error) {
         if (inDoubt && isConditional && error instanceof VaultError && error.kind === "conflict") {
-          const done = await isDone();
+          const done = await unlessMissing(isDone);
           if (done !== null) return done;
         }
         inDoubt ||= isUnavailable(error);
@@ -128,8 +130,7 @@ export class RetryingStore implements ObjectStore {
   /** The object, where it has just these bytes. */
   async #holds(path: string, bytes: Uint8Array, { signal }: Abortable): Promise<ObjectInfo | null> {
     const { info, body } = await this.#store.get(path, { signal });
-    const isSame = await areEqual(bodyChunks(bytes), bodyChunks(body, { signal }));
-    return isSame ? info : null;
+    return await areEqual(streamOf([bytes]), body, { signal }) ? info : null;
   }
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
@@ -144,33 +145,32 @@ export class RetryingStore implements ObjectStore {
     { signal }: Abortable,
   ): ReadableStream<Uint8Array> {
     let reader = body.getReader();
-    let done = 0, failures = 0;
+    let done = 0, failures = 0, isOver = false;
     const goOn = async (error: unknown) => {
       if (!isUnavailable(error) || done === length || ++failures >= this.#attempts) throw error;
       const rest = { offset: offset + done, length: length - done, match: info.etag, signal };
       const reopen = () => this.#store.get(path, rest);
       reader = (await this.#call(this.#again, { signal }, reopen)).body.getReader();
+      if (isOver) await reader.cancel();
     };
-    const next = async (): Promise<Uint8Array | undefined> => {
+    const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
       while (true) {
-        signal?.throwIfAborted();
         try {
-          return (await reader.read()).value;
+          const { value } = await reader.read();
+          if (value === undefined) return { done: true, value };
+          failures = 0;
+          done += value.length;
+          return { done: false, value };
         } catch (error) {
           await goOn(error);
         }
       }
     };
-    return new ReadableStream({
-      async pull(controller) {
-        const chunk = await next();
-        if (chunk === undefined) return controller.close();
-        failures = 0;
-        done += chunk.length;
-        controller.enqueue(chunk);
-      },
-      cancel: (reason) => reader.cancel(reason),
-    }, { highWaterMark: 0 });
+    const close = async () => {
+      isOver = true;
+      await reader.cancel().catch(() => {}); // it may be the one that failed
+    };
+    return closingStream({ next }, { close, signal });
   }
 
   async head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {
@@ -210,10 +210,11 @@ export class RetryingStore implements ObjectStore {
     options: WriteCondition & Abortable = {},
   ): Promise<ObjectInfo> {
     const copy = () => this.#store.copy(from, to, options);
+    const { signal } = options;
     return await this.#settled(options, copy, async () => {
-      const { body } = await this.#store.get(from, options);
-      const [source, target] = [bodyChunks(body, options), await this.#store.get(to, options)];
-      return await areEqual(source, bodyChunks(target.body, options)) ? target.info : null;
+      const { body: source } = await this.#store.get(from, { signal });
+      const { info, body } = await takingBody(source, () => this.#store.get(to, { signal }));
+      return await areEqual(source, body, { signal }) ? info : null;
     });
   }
 
@@ -226,30 +227,30 @@ export class RetryingStore implements ObjectStore {
   }
 }
 
-/** True where both give the same bytes; both are ended. */
+/** True where both give the same bytes; both are cancelled. */
 async function areEqual(
-  left: AsyncGenerator<Uint8Array>,
-  right: AsyncGenerator<Uint8Array>,
+  left: ReadableStream<Uint8Array>,
+  right: ReadableStream<Uint8Array>,
+  { signal }: Abortable,
 ): Promise<boolean> {
-  let [ours, theirs] = [new Uint8Array(), new Uint8Array()];
-  const next = async (held: Uint8Array, from: AsyncGenerator<Uint8Array>) => {
-    while (held.length === 0) {
-      const { done, value } = await from.next();
-      if (done) return null;
-      held = value;
-    }
+  const readers = [left.getReader(), right.getReader()];
+  const next = async (held: Uint8Array | undefined, from: typeof readers[0]) => {
+    while (held?.length === 0) held = (await from.read()).value;
     return held;
   };
   try {
+    let [ours, theirs]: (Uint8Array | undefined)[] = [new Uint8Array(), new Uint8Array()];
     while (true) {
-      const [a, b] = [await next(ours, left), await next(theirs, right)];
-      if (a === null || b === null) return a === b;
-      const length = Math.min(a.length, b.length);
-      if (compare(a.subarray(0, length), b.subarray(0, length)) !== 0) return false;
-      [ours, theirs] = [a.slice(length), b.slice(length)];
+      signal?.throwIfAborted();
+      ours = await next(ours, readers[0]);
+      theirs = await next(theirs, readers[1]);
+      if (ours === undefined || theirs === undefined) return ours === theirs;
+      const length = Math.min(ours.length, theirs.length);
+      if (compare(ours.subarray(0, length), theirs.subarray(0, length)) !== 0) return false;
+      [ours, theirs] = [ours.subarray(length), theirs.subarray(length)];
     }
   } finally {
-    await left.return(undefined);
-    await right.return(undefined);
+    // Of both the bytes are known, or nobody wants them.
+    await Promise.allSettled(readers.map((reader) => reader.cancel()));
   }
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
 import { bytesOf, patternBytes, piecesOf, text } from "./store_samples.ts";
+import { closingStream } from "../storage/object_body.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { RetryingStore, type RetrySettings } from "./retrying_store.ts";
+import { storeContract } from "./store_contract.ts";
 
 const FAST: RetrySettings = { attempts: 4, delayMs: 1, breakAfter: 1000 };
 
@@ -10,6 +12,10 @@ function world(settings: RetrySettings = FAST) {
   const memory = new MemoryObjectStore({ now: Date.now });
   const faulty = new FaultyStore(memory);
   return { memory, faulty, store: new RetryingStore(faulty, settings) };
+}
+
+for (const [property, holds] of Object.entries(storeContract)) {
+  Deno.test(`retry: ${property}`, async () => await holds(world().store));
 }
 
 Deno.test("retry: what is unavailable for a while works in the end; what stays so fails", async () => {
@@ -59,7 +65,38 @@ Deno.test("retry: a create whose answer was lost is one's own, another's is a co
   assert.equal(await store.head("a"), null);
   await store.put("from", patternBytes(100_000));
   faulty.failNext(1, "after");
-  await store.copy("from", "to", { create: true });
+  const copied = await store.copy("from", "to", { create: true });
+  await store.put("from", patternBytes(100_000, 2));
+  faulty.failNext(1, "after");
+  const again = await store.copy("from", "to", { match: copied.etag });
+  assert.equal(again.etag, (await memory.head("to"))!.etag);
+  await store.put("from", patternBytes(100_000, 3));
+  faulty.failNext(1, "before");
+  await assert.rejects(store.copy("from", "to", { match: copied.etag }), { kind: "conflict" });
+});
+
+Deno.test("retry: looking whether a write is one's own opens nothing for good", async () => {
+  const { faulty, memory, store } = world();
+  const open = new Set<ReadableStream>();
+  const get = memory.get.bind(memory);
+  memory.get = async (...args) => {
+    const content = await get(...args);
+    const body: ReadableStream<Uint8Array> = closingStream(
+      content.body[Symbol.asyncIterator](),
+      { close: () => void open.delete(body) },
+    );
+    open.add(body);
+    return { ...content, body };
+  };
+  await memory.put("from", patternBytes(1000));
+  for (const there of [patternBytes(1000), patternBytes(900), patternBytes(1000, 2)]) {
+    await memory.put("to", there);
+    faulty.failNext(1, "before");
+    await store.copy("from", "to", { create: true }).catch(() => {});
+    faulty.failNext(1, "before");
+    await store.put("to", patternBytes(1000), { create: true }).catch(() => {});
+    assert.equal(open.size, 0);
+  }
 });
 
 Deno.test("retry: a stream goes up once only", async () => {
@@ -88,6 +125,32 @@ Deno.test("retry: a body that stops coming goes on where it was, of the same sta
   }, { kind: "conflict" });
   faulty.cutBodiesAt(0);
   await assert.rejects(async () => await bytesOf(await store.get("b")), { kind: "unavailable" });
+});
+
+Deno.test("retry: a body that is cancelled while it is asked for again is not left open", async () => {
+  const { faulty, memory, store } = world();
+  await memory.put("b", patternBytes(100_000));
+  faulty.cutBodiesAt(0);
+  const { body } = await store.get("b");
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  faulty.around.before = async () => {
+    asked.resolve();
+    await answer.promise;
+  };
+  const cancelled = Promise.withResolvers<void>();
+  const get = memory.get.bind(memory);
+  memory.get = async (...args) => {
+    const content = await get(...args);
+    return { ...content, body: new ReadableStream({ cancel: () => cancelled.resolve() }) };
+  };
+  const reader = body.getReader();
+  const reading = reader.read();
+  await asked.promise;
+  await reader.cancel();
+  answer.resolve();
+  await cancelled.promise;
+  assert.equal((await reading).done, true);
 });
 
 Deno.test("retry: who fails again and again is left alone for a while", async () => {

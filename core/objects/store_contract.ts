@@ -6,23 +6,20 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { MIB } from "../limits.ts";
 import { systemRuntime } from "../runtime.ts";
 import { listObjects, type ObjectStore } from "../storage/object_store.ts";
-
+import { bodyContract } from "./body_contract.ts";
 import {
   bytesOf,
   everyPage,
   patternBytes,
-  piecesOf,
   read,
   refused,
+  refusedPut,
+  type StoreProperty,
   text,
 } from "./store_samples.ts";
-
-/** One property. The store is empty. */
-export type StoreProperty = (store: ObjectStore) => Promise<void>;
-
-const MIB = 1024 * 1024;
 
 /** The contract, property by property. */
 export const storeContract: Readonly<Record<string, StoreProperty>> = {
@@ -104,61 +101,7 @@ export const storeContract: Readonly<Record<string, StoreProperty>> = {
     await refused(store, store.get("r", { offset: 0, length: 0 }), "invalid");
   },
 
-  "streams, of known and of unknown size, small and of many parts": async (store) => {
-    for (const length of [0, 10, 300_000, 17 * MIB + 5]) {
-      const bytes = patternBytes(length, length);
-      for (const size of [undefined, length]) {
-        const put = await store.put("s", piecesOf(bytes, 60_000), { size, tags: { a: "b" } });
-        assert.equal(put.size, length);
-        const got = await store.get("s");
-        assert.deepEqual({ ...got.info.tags }, { a: "b" });
-        assert.ok(Buffer.compare(await bytesOf(got), bytes) === 0, `${length} bytes come back`);
-      }
-    }
-  },
-
-  "a stream that fails, or has another size, stores nothing and is cancelled": async (store) => {
-    await store.put("kept", text("older"));
-    for (const size of [5, 500_000]) {
-      const body = piecesOf(patternBytes(200_000), 10_000);
-      await refused(store, store.put("kept", body, { size }), "invalid");
-    }
-    const broken = new ReadableStream<Uint8Array>({
-      pull: (controller) => controller.error(new RangeError("the source broke")),
-    });
-    await assert.rejects(store.put("kept", broken), /the source broke/);
-    let cancelled = false, pulled = 0;
-    const giving = new AbortController();
-    const endless = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        if (++pulled === 100) giving.abort(new RangeError("enough"));
-        controller.enqueue(new Uint8Array(65536));
-      },
-      cancel: () => void (cancelled = true),
-    });
-    const put = store.put("kept", endless, { signal: giving.signal });
-    await assert.rejects(put, /enough/);
-    assert.ok(cancelled);
-    assert.equal(await read(store, "kept"), "older");
-  },
-
-  "aborted calls throw the reason": async (store) => {
-    await store.put("a", text("x"));
-    const signal = AbortSignal.abort(new RangeError("not today"));
-    for (
-      const call of [
-        () => store.put("b", text("y"), { signal }),
-        () => store.get("a", { signal }),
-        () => store.head("a", { signal }),
-        () => store.list({ signal }),
-        () => store.copy("a", "c", { signal }),
-        () => store.describe("a", { signal }),
-        () => store.delete("a", { signal }),
-      ]
-    ) await assert.rejects(call, /not today/);
-    assert.equal(await store.head("b"), null);
-    assert.equal(await read(store, "a"), "x");
-  },
+  ...bodyContract,
 
   "create: of several at once one succeeds": async (store) => {
     const tries = Array.from(
@@ -385,6 +328,7 @@ export const storeContract: Readonly<Record<string, StoreProperty>> = {
     await store.close();
     await store.close();
     await refused(store, store.put("a", text("x")), "invalid");
+    await refusedPut(store, "a", {}, "invalid");
     await refused(store, store.list(), "invalid");
   },
 };

@@ -1,7 +1,15 @@
 /** Bytes and questions of the contract of stores. */
 import assert from "node:assert/strict";
 import { VaultError, type VaultErrorKind } from "../errors.ts";
-import type { ListOptions, ObjectContent, ObjectStore } from "../storage/object_store.ts";
+import type {
+  ListOptions,
+  ObjectContent,
+  ObjectStore,
+  PutOptions,
+} from "../storage/object_store.ts";
+
+/** One property. The store is empty. */
+export type StoreProperty = (store: ObjectStore) => Promise<void>;
 
 const encoder = new TextEncoder();
 /** UTF-8. */
@@ -28,6 +36,36 @@ export function piecesOf(bytes: Uint8Array, piece: number): ReadableStream<Uint8
       at += piece;
     },
   });
+}
+
+/** A stream of one chunk, and what became of it. */
+export function watchedStream(bytes: Uint8Array) {
+  const state = { isRead: false, isCancelled: false };
+  let chunks = [bytes];
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      if (chunks.length === 0) {
+        state.isRead = true;
+        controller.close();
+      }
+      chunks = [];
+    },
+    cancel: () => void (state.isCancelled = true),
+  }, { highWaterMark: 0 });
+  return { stream, state };
+}
+
+/** Wants a put to fail with a kind, and its stream to be read to its end or cancelled. */
+export async function refusedPut(
+  store: ObjectStore,
+  path: string,
+  options: PutOptions,
+  kind: VaultErrorKind,
+): Promise<void> {
+  const { stream, state } = watchedStream(text("refused"));
+  await refused(store, store.put(path, stream, options), kind);
+  assert.ok(state.isRead || state.isCancelled, "the stream is read to its end, or cancelled");
 }
 
 /** All bytes of what was got. */

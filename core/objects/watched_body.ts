@@ -36,7 +36,7 @@ function check(bytes: number, { path, most = Infinity }: WatchOptions): void {
   if (bytes <= most) return;
   throw new VaultError(
     "invalid",
-    `Cannot upload ${JSON.stringify(path)}: it has more than the ${most} bytes that are allowed`,
+    `Cannot upload ${JSON.stringify(path)}: more than ${most} bytes`,
     { operation: "upload" },
   );
 }

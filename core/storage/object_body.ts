@@ -1,3 +1,4 @@
+import { joined } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import type { Abortable, ObjectBody } from "./object_store.ts";
 
@@ -76,19 +77,7 @@ export async function collectBody(
   body: ObjectBody,
   options: Parameters<typeof sizedChunks>[1],
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of sizedChunks(body, options)) {
-    chunks.push(chunk);
-    length += chunk.length;
-  }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return joined(await Array.fromAsync(sizedChunks(body, options)));
 }
 
 /** A stream of these chunks. */
@@ -96,6 +85,58 @@ export function streamOf(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunks);
+}
+
+/** What lies behind a stream. */
+export interface Closing extends Abortable {
+  /** Gives up what the chunks come from. */
+  close(): Promise<unknown> | void;
+}
+
+/**
+ * A stream of chunks behind which something is to be closed: once, when they end or fail, and where the stream is cancelled
+ * or the caller gives up, whether or not any was read. A generator cannot do so: where it has not begun, it does not end.
+ */
+export function closingStream(
+  chunks: AsyncIterator<Uint8Array, unknown>,
+  { close, signal }: Closing,
+): ReadableStream<Uint8Array> {
+  let closing: Promise<void> | undefined;
+  const end = () =>
+    closing ??= (async () => {
+      signal?.removeEventListener("abort", abort);
+      await close();
+    })();
+  const abort = () => void end().catch(() => {}); // whoever gave up knows why
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        signal?.throwIfAborted();
+        const next = await chunks.next();
+        if (!next.done) return controller.enqueue(next.value);
+      } catch (error) {
+        await end().catch(() => {}); // the first failure is the one to tell
+        throw error;
+      }
+      await end();
+      controller.close();
+    },
+    cancel: end,
+  }, { highWaterMark: 0 });
+}
+
+/** Does what takes a body; where that fails, however early, the body is cancelled. */
+export async function takingBody<T>(body: ObjectBody, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // Whoever has a reader of it cancels it himself.
+    const isUnread = body instanceof ReadableStream && !body.locked;
+    if (isUnread) await body.cancel(error).catch(() => {}); // the failure is told already
+    throw error;
+  }
 }
 
 /** What happens to the bytes of a stream on their way. */
@@ -134,25 +175,6 @@ export function passedOn(
   }, { highWaterMark: 0 });
 }
 
-/** Passes a stream on, and errors it where it ends before `length` bytes or goes on behind them. */
-export function exactly(
-  body: ReadableStream<Uint8Array>,
-  length: number,
-  call: ObjectCall,
-): ReadableStream<Uint8Array> {
-  let seen = 0;
-  return passedOn(body, {
-    chunk(chunk) {
-      seen += chunk.length;
-      if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
-    },
-    ended() {
-      if (seen === length) return;
-      throw objectError("unavailable", call, `${seen} of ${length} bytes came`);
-    },
-  });
-}
-
 /** The part of an object that was asked for; `invalid` where it begins behind the end. */
 export function rangeOf(
   size: number,
@@ -176,20 +198,35 @@ export interface ReadablePart {
   close(): Promise<void>;
 }
 
-/** The bytes of a part of something, which is closed behind them. */
+/** Which bytes of something to read, and for which call. */
+export interface AskedPart extends Abortable {
+  readonly call: ObjectCall;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The bytes of a part of something; `unavailable` where there are fewer. */
 export async function* partChunks(
-  part: ReadablePart,
-  { offset, length, signal }: Abortable & { readonly offset: number; readonly length: number },
+  part: Pick<ReadablePart, "read">,
+  { call, offset, length, signal }: AskedPart,
 ): AsyncGenerator<Uint8Array> {
-  try {
-    for (let done = 0; done < length;) {
-      signal?.throwIfAborted();
-      const chunk = await part.read(offset + done, Math.min(READ_BYTES, length - done));
-      if (chunk.length === 0) return;
-      done += chunk.length;
-      yield chunk;
+  for (let done = 0; done < length;) {
+    signal?.throwIfAborted();
+    const chunk = await part.read(offset + done, Math.min(READ_BYTES, length - done));
+    if (chunk.length === 0) {
+      throw objectError("unavailable", call, `${done} of ${length} bytes came`);
     }
-  } finally {
-    await part.close();
+    done += chunk.length;
+    yield chunk;
   }
+}
+
+/** The same as a stream, which closes what it reads from. */
+export function partStream(part: ReadablePart, asked: AskedPart): ReadableStream<Uint8Array> {
+  const chunks = partChunks(part, asked);
+  const close = async () => {
+    await chunks.return(undefined); // a read that is under way ends first
+    await part.close();
+  };
+  return closingStream(chunks, { close, signal: asked.signal });
 }

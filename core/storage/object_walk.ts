@@ -1,4 +1,6 @@
+import { cursorPath, pageOf } from "./object_page.ts";
 import { comparePaths } from "./object_path.ts";
+import type { ListedObject, ListOptions, ListPage } from "./object_store.ts";
 
 const SEPARATOR = "/";
 
@@ -54,4 +56,28 @@ async function inOrder({ entriesOf }: WalkOptions, directory: string): Promise<s
   const entries = await entriesOf(directory);
   return entries.map(({ name, isDirectory }) => directory + name + (isDirectory ? SEPARATOR : ""))
     .sort(comparePaths);
+}
+
+/** A tree of directories whose files are objects. */
+export interface ObjectTree extends Pick<WalkOptions, "entriesOf" | "hidden"> {
+  readonly provider: string;
+  /** What is at a path; null where it is no object, or not any more. */
+  find(path: string): Promise<ListedObject | null>;
+}
+
+/** A page of the objects of a tree. What goes away meanwhile is not told. */
+export async function listTree(tree: ObjectTree, options: ListOptions): Promise<ListPage> {
+  const { prefix = "", delimited = false, signal } = options;
+  signal?.throwIfAborted();
+  const after = cursorPath(options, tree.provider);
+  const { entriesOf, hidden } = tree;
+  const paths = walkFiles({ entriesOf, prefix, after, delimited, hidden });
+  const page = await pageOf(paths, options, tree.provider);
+  const objects: ListedObject[] = [];
+  for (const path of page.objects) {
+    signal?.throwIfAborted();
+    const found = await tree.find(path);
+    if (found !== null) objects.push(found);
+  }
+  return { ...page, objects };
 }

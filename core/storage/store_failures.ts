@@ -25,3 +25,28 @@ export async function unlessChanged(call: () => Promise<unknown>): Promise<boole
     throw error;
   }
 }
+
+/** True where there is no such thing. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof VaultError && error.kind === "missing";
+}
+
+/** Null where there is no such thing. */
+export async function unlessMissing<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/** Deletes one after the other; throws the first failure when all were tried. */
+export async function deleteEach(
+  paths: readonly string[],
+  deleteOne: (path: string) => Promise<void>,
+): Promise<void> {
+  let first: { readonly error: unknown } | undefined;
+  for (const path of paths) await deleteOne(path).catch((error) => void (first ??= { error }));
+  if (first !== undefined) throw first.error;
+}

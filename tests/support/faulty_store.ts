@@ -1,5 +1,5 @@
 import { VaultError } from "../../core/errors.ts";
-import { bodyChunks, streamOf } from "../../core/storage/object_body.ts";
+import { closingStream } from "../../core/storage/object_body.ts";
 import type { ObjectContent, ObjectStore } from "../../core/storage/object_store.ts";
 
 /** A store that fails on demand, before a call reaches the real one or when it is done. */
@@ -73,16 +73,20 @@ export class FaultyStore implements ObjectStore {
 
   get: ObjectStore["get"] = async (...args) => {
     const content = await this.#call(() => this.#store.get(...args));
-    return { ...content, body: streamOf(this.#cut(content)) };
+    return { ...content, body: this.#cut(content) };
   };
 
-  async *#cut({ body }: ObjectContent): AsyncGenerator<Uint8Array> {
+  #cut({ body }: ObjectContent): ReadableStream<Uint8Array> {
     let left = this.#cutAt;
-    for await (const chunk of bodyChunks(body)) {
-      const part = chunk.subarray(0, left);
-      left -= part.length;
-      if (part.length > 0) yield part;
-      if (part.length < chunk.length) throw this.#failure();
-    }
+    const reader = body.getReader();
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      if (left <= 0) throw this.#failure();
+      const { done, value } = await reader.read();
+      if (done) return { done, value };
+      const part = value.subarray(0, left);
+      left -= value.length;
+      return { done: false, value: part };
+    };
+    return closingStream({ next }, { close: () => reader.cancel() });
   }
 }
