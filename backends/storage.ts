@@ -41,6 +41,7 @@ export type {
 } from "../core/objects/file_info.ts";
 export {
   type AskedAccess,
+  type AskedUpload,
   type Authorize,
   type HttpStorageOptions,
   storageHandler,
@@ -64,18 +65,29 @@ export { type CataloguedParts, CataloguedStore } from "../core/objects/catalogue
 export type { FilePage } from "../core/objects/merged_listing.ts";
 export { type Checksum, type ChecksumName, openChecksum } from "../core/objects/checksums.ts";
 export { migrate, type MigrationOptions } from "../core/objects/migration.ts";
-export {
-  type AtProvider,
-  type DownloadOptions,
-  type FileContent,
-  type FoundPage,
-  ObjectStorage,
-  type ObjectStorageParts,
-  type ProviderHealth,
-  type UploadData,
-  type UploadOptions,
-  type UrlOptions,
-} from "../core/objects/object_storage.ts";
+export { ObjectStorage, type ObjectStorageParts } from "../core/objects/object_storage.ts";
+export type { ImageVariant } from "../core/objects/image_upload.ts";
+export type {
+  ImageFit,
+  ImageFormat,
+  ImageSize,
+  ImageTransformer,
+  ImageTransforms,
+  MadeImage,
+  SourceFormat,
+  SourceImage,
+} from "../core/objects/images.ts";
+export type {
+  AtProvider,
+  DownloadOptions,
+  FileContent,
+  FoundPage,
+  ProviderHealth,
+  UploadData,
+  UploadOptions,
+  UrlOptions,
+  VariantOptions,
+} from "../core/objects/storage_calls.ts";
 export type { PatternRule, Route, RoutingRules } from "../core/objects/routing.ts";
 export type {
   AzureSettings,
@@ -83,6 +95,7 @@ export type {
   CatalogueSettings,
   FailoverSettings,
   GcsSettings,
+  ImageSettings,
   LocalSettings,
   MemorySettings,
   PatternSettings,
@@ -160,6 +173,7 @@ async function storageFrom(settings: unknown, source: string): Promise<ObjectSto
   return storageOf(checkedSettings(settings, source), {
     store: openStore,
     catalogue: openCatalogue,
+    images: async () => await (await import("./sharp/transformer.ts")).openSharp(),
   });
 }
 
@@ -207,6 +221,7 @@ export type SharedStorage = Pick<
   ObjectStorage,
   | "upload"
   | "uploadStream"
+  | "uploadVariants"
   | "download"
   | "downloadText"
   | "downloadStream"
@@ -243,6 +258,7 @@ function shared(): Promise<ObjectStorage> {
 export const storage: SharedStorage = {
   upload: async (...args) => await (await shared()).upload(...args),
   uploadStream: async (...args) => await (await shared()).uploadStream(...args),
+  uploadVariants: async (...args) => await (await shared()).uploadVariants(...args),
   download: async (...args) => await (await shared()).download(...args),
   downloadText: async (...args) => await (await shared()).downloadText(...args),
   downloadStream: async (...args) => await (await shared()).downloadStream(...args),

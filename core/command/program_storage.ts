@@ -2,22 +2,16 @@ import { type Command, InvalidArgumentError } from "commander";
 import { VaultError } from "../errors.ts";
 import { parseDuration } from "./durations.ts";
 import type { Host } from "./host.ts";
-import { examples, printing, sizeArgument } from "./program_options.ts";
+import { examples, sizeArgument } from "./program_options.ts";
 import { addMoves } from "./program_storage_moves.ts";
 import { momentOf } from "./when.ts";
-import type { StorageOptions, UploadOrder } from "./storage.ts";
+import { addUpload, configured, pairArgument } from "./program_storage_upload.ts";
+import type { StorageOptions } from "./storage.ts";
 import { formatSize } from "./sizes.ts";
 import { printable } from "./terminal/colours.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Flags = StorageOptions & PrintOptions;
-
-interface UploadFlags extends Flags {
-  readonly tag?: Readonly<Record<string, string>>;
-  readonly meta?: Readonly<Record<string, string>>;
-  readonly contentType?: string;
-  readonly create?: boolean;
-}
 
 const verbs = () => import("./storage.ts");
 const states = () => import("./storage_state.ts");
@@ -36,34 +30,8 @@ export function addStorageVerbs(program: Command, host: Host): void {
   addMoves(storage, host);
 }
 
-function configured(command: Command): Command {
-  return printing(command)
-    .option("--config <file>", "settings in JSON or TOML; else STORAGE_… of the environment")
-    .option("--provider <name>", "this one, whatever the rules say")
-    .option("--usage", "say on stderr what was asked of which provider");
-}
-
 function addTransfers(storage: Command, host: Host): void {
-  examples(
-    configured(storage.command("upload <file> <path>"))
-      .description("store a file, or standard input (-), at a path")
-      .option("--tag <key=value>", "say this of it (may be repeated)", pair)
-      .option("--meta <key=value>", "keep this with it (may be repeated)", pair)
-      .option("--content-type <type>", "else by its name and first bytes")
-      .option("--create", "only where nothing is at the path"),
-    [
-      "storage upload report.pdf docs/2026/report.pdf --tag project=engine",
-      "tar c photos | sigmavault storage upload - backup/photos.tar",
-    ],
-  ).action(async (file: string, path: string, flags: UploadFlags) => {
-    const { upload } = await verbs();
-    const { tag: tags, meta: metadata, contentType, create } = flags;
-    const order: UploadOrder = { tags, metadata, contentType, create };
-    const row = await upload({ host, options: flags }, [file, path], order);
-    await print(host, flags, row, ({ path, size, provider }) => {
-      return `uploaded ${printable(path)}: ${formatSize(size)} at ${provider}\n`;
-    });
-  });
+  addUpload(storage, host);
   examples(
     configured(storage.command("download <path> <file>"))
       .description("write a stored file to one of this machine, or to standard output (-)"),
@@ -157,8 +125,8 @@ function addSearch(storage: Command, host: Host): void {
   examples(
     configured(storage.command("search"))
       .description("find files by what the catalogue knows of them")
-      .option("--tag <key=value>", "with this tag (may be repeated)", pair)
-      .option("--meta <key=value>", "with this metadata (may be repeated)", pair)
+      .option("--tag <key=value>", "with this tag (may be repeated)", pairArgument)
+      .option("--meta <key=value>", "with this metadata (may be repeated)", pairArgument)
       .option("--prefix <path>", "whose paths begin so")
       .option("--type <type>", "of this content type: application/pdf, image/*")
       .option("--min-size <size>", "not smaller", sizeArgument)
@@ -205,13 +173,6 @@ function addChanges(storage: Command, host: Host): void {
       });
     });
   }
-}
-
-/** Reads `key=value`, one more of them. */
-function pair(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const end = text.indexOf("=");
-  if (end < 1) throw new InvalidArgumentError("want key=value");
-  return { ...before, [text.slice(0, end)]: text.slice(end + 1) };
 }
 
 function secondsArgument(text: string): number {

@@ -8,7 +8,9 @@ import { isoTime } from "../dates.ts";
 import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type { FileInfo, ListedFile } from "../objects/file_info.ts";
 import type { ProviderUsage } from "../objects/usage.ts";
-import type { ObjectStorage, UploadOptions } from "../objects/object_storage.ts";
+import type { ObjectStorage } from "../objects/object_storage.ts";
+import type { ImageTransforms } from "../objects/images.ts";
+import type { UploadOptions } from "../objects/storage_calls.ts";
 import { bytesOf, type FilePart } from "./file_parts.ts";
 import type { Host } from "./host.ts";
 import { formatSize, plural } from "./sizes.ts";
@@ -79,8 +81,13 @@ function listedRow({ path, provider, size, etag, lastModified }: ListedFile): Fi
 }
 
 /** What is said of a file that goes up. */
-export type UploadOrder = Pick<UploadOptions, "contentType" | "tags" | "metadata"> & {
-  readonly create?: boolean;
+export type UploadOrder =
+  & Pick<UploadOptions, "contentType" | "tags" | "metadata" | "transforms">
+  & { readonly create?: boolean };
+
+/** What is said of variants that go up. */
+export type VariantOrder = Omit<UploadOrder, "contentType" | "transforms"> & {
+  readonly variants: Readonly<Record<string, ImageTransforms>>;
 };
 
 /** Stores a file of this machine, or standard input, at a path. */
@@ -89,16 +96,42 @@ export async function upload(
   [file, path]: readonly [string, string],
   { create, ...said }: UploadOrder,
 ): Promise<FileRow> {
-  const { host, options: { provider } } = target;
-  const { size, body } = await sourceOf(host, file);
-  const bar = progressOn(host.err, host.runtime);
-  return await withStorage(target, async (storage) => {
-    const onProgress = (bytes: number) => bar.show(bytes, size ?? 0, path);
+  return await goingUp(target, [file, path], async (storage, { body, ...source }) => {
     const condition = create === true ? { create } : {};
-    const options = { ...said, ...condition, size, provider, onProgress };
-    return rowOf(await storage.upload(path, body, options));
-  }).finally(() => bar.clear());
+    return rowOf(await storage.upload(path, body, { ...said, ...condition, ...source }));
+  });
 }
+
+/** Stores variants of an image of this machine, or of standard input. */
+export async function uploadVariants(
+  target: StorageTarget,
+  [file, path]: readonly [string, string],
+  { create, variants, ...said }: VariantOrder,
+): Promise<readonly FileRow[]> {
+  return await goingUp(target, [file, path], async (storage, { body, ...source }) => {
+    const condition = create === true ? { create } : {};
+    const options = { ...said, ...condition, ...source };
+    return Object.values(await storage.uploadVariants(path, body, variants, options)).map(rowOf);
+  });
+}
+
+/** Opens a file that goes up, and shows how far it is. */
+async function goingUp<T>(
+  target: StorageTarget,
+  [file, path]: readonly [string, string],
+  work: (storage: ObjectStorage, source: GoingUp) => Promise<T>,
+): Promise<T> {
+  const { host, options: { provider } } = target;
+  const source = await sourceOf(host, file);
+  const bar = progressOn(host.err, host.runtime);
+  const onProgress = (bytes: number) => bar.show(bytes, source.size ?? 0, path);
+  return await withStorage(target, (storage) => work(storage, { ...source, provider, onProgress }))
+    .finally(() => bar.clear());
+}
+
+type GoingUp = Pick<UploadOptions, "size" | "provider" | "onProgress"> & {
+  readonly body: ReadableStream<Uint8Array>;
+};
 
 async function sourceOf(
   host: Host,

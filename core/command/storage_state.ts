@@ -5,7 +5,7 @@
  */
 import { VaultError } from "../errors.ts";
 import type { ReindexReport } from "../objects/file_search.ts";
-import type { ProviderHealth } from "../objects/object_storage.ts";
+import type { ProviderHealth } from "../objects/storage_calls.ts";
 import type { PromiseReport } from "../objects/store_check.ts";
 import { plural } from "./sizes.ts";
 import { type FileRow, rowOf, type StorageTarget, withStorage } from "./storage.ts";

@@ -5,6 +5,7 @@
  */
 import { VaultError } from "../errors.ts";
 import type { FileInfo } from "../objects/file_info.ts";
+import type { ImageTransforms } from "../objects/images.ts";
 import type { ObjectStorage } from "../objects/object_storage.ts";
 import { watchedBody } from "../objects/watched_body.ts";
 import { closingStream } from "../storage/object_body.ts";
@@ -39,6 +40,16 @@ export interface HttpStorageOptions {
   readonly filesMax?: number;
   /** Content types that may be uploaded: `image/*`, `application/pdf`; any unless given. */
   readonly contentTypes?: readonly string[];
+  /** What to make of an uploaded image; as it is where it says nothing. Nothing of it is the client's to choose. */
+  readonly transforms?: (upload: AskedUpload) => ImageTransforms | undefined;
+}
+
+/** A file that a client uploads. */
+export interface AskedUpload {
+  /** Where it goes. */
+  readonly path: string;
+  /** As the client says: it may be anything. */
+  readonly contentType: string;
 }
 
 const FILES_MAX = 20;
@@ -191,6 +202,7 @@ class ServedStorage {
     const info = await this.#storage.upload(path, this.#limited(body, path), {
       ...condition,
       contentType,
+      transforms: this.#options.transforms?.({ path, contentType: contentType ?? "" }),
     });
     return Response.json(shown(info), { status: 201, headers: { etag: quotedTag(info.etag) } });
   }
@@ -212,9 +224,8 @@ class ServedStorage {
           ? directory + name
           : `${directory}/${name}`;
         const limited = this.#limited(body, path);
-        stored.push(
-          await this.#storage.upload(path, limited, { contentType }),
-        );
+        const transforms = this.#options.transforms?.({ path, contentType });
+        stored.push(await this.#storage.upload(path, limited, { contentType, transforms }));
       } catch (error) {
         await body.cancel(error).catch(() => {}); // the storage may have done so
         throw error;

@@ -47,8 +47,13 @@ async function* startingWith(
 }
 
 async function sniffed(start: Uint8Array): Promise<string> {
+  return await sniffedType(start) ?? DEFAULT_CONTENT_TYPE;
+}
+
+/** The content type that the first bytes show; undefined where they show none. */
+export async function sniffedType(start: Uint8Array): Promise<string | undefined> {
   const { fileTypeFromBuffer } = await import("file-type");
-  return (await fileTypeFromBuffer(start.subarray(0, SNIFF_BYTES)))?.mime ?? DEFAULT_CONTENT_TYPE;
+  return (await fileTypeFromBuffer(start.subarray(0, SNIFF_BYTES)))?.mime;
 }
 
 /** Text is UTF-8 unless somebody says otherwise. */

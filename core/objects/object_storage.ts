@@ -1,15 +1,14 @@
 import { VaultError } from "../errors.ts";
 import { bodyChunks, collectBody, streamOf, takingBody } from "../storage/object_body.ts";
-import { systemRuntime } from "../runtime.ts";
 import { checkObjectPath } from "../storage/object_path.ts";
 import type {
   Abortable,
-  GetOptions,
   ListOptions,
   ObjectBody,
-  ObjectDescription,
+  PutOptions,
   WriteCondition,
 } from "../storage/object_store.ts";
+import type { ImageSettings } from "./settings.ts";
 import type { SearchQuery } from "./catalogue.ts";
 import type { FileSearch, ReindexOptions, ReindexReport } from "./file_search.ts";
 import type { ProviderUsage } from "./usage.ts";
@@ -21,64 +20,23 @@ import {
   publicUrlOf,
   type UploadResult,
 } from "./file_info.ts";
+import { ImageUploads, type ImageVariant, storeVariants } from "./image_upload.ts";
+import type { ImageTransformer } from "./images.ts";
 import { type FilePage, mergedPage } from "./merged_listing.ts";
+import { healthOf } from "./provider_health.ts";
 import { type Route, Routing, type RoutingRules } from "./routing.ts";
+import type {
+  AtProvider,
+  DownloadOptions,
+  FileContent,
+  FoundPage,
+  ProviderHealth,
+  UploadData,
+  UploadOptions,
+  UrlOptions,
+  VariantOptions,
+} from "./storage_calls.ts";
 import { type ByteProgress, watchedBody } from "./watched_body.ts";
-
-/** What is uploaded; text is stored as UTF-8. */
-export type UploadData = ObjectBody | string | Blob;
-
-/** Which provider a call is about, whatever the rules say. */
-export interface AtProvider {
-  /** A name of the configuration. */
-  readonly provider?: string;
-}
-
-/** How to upload. */
-export type UploadOptions = ObjectDescription & WriteCondition & Abortable & AtProvider & {
-  /** Bytes of a stream, where they are known. */
-  readonly size?: number;
-  readonly onProgress?: ByteProgress;
-};
-
-/** How to download. */
-export type DownloadOptions = GetOptions & AtProvider & {
-  readonly onProgress?: ByteProgress;
-};
-
-/** How to make a URL. */
-export interface UrlOptions extends AtProvider {
-  /** Seconds that it works: a signed URL. Without it, the public one. */
-  readonly expires?: number;
-}
-
-/** A file that is read. */
-export interface FileContent {
-  /** What is known of it. */
-  readonly info: FileInfo;
-  /** To be read or cancelled. */
-  readonly body: ReadableStream<Uint8Array>;
-}
-
-/** A page of files that were found. */
-export interface FoundPage {
-  /** In ascending order of the bytes of their paths. */
-  readonly files: readonly FileInfo[];
-  /** Where the next page begins; null: there is none. */
-  readonly cursor: string | null;
-}
-
-/** How a provider is. */
-export interface ProviderHealth {
-  /** Its name. */
-  readonly provider: string;
-  /** It answered. */
-  readonly healthy: boolean;
-  /** Until it did, or failed. */
-  readonly milliseconds: number;
-  /** Why it did not; null where it did. */
-  readonly reason: string | null;
-}
 
 /** What universal storage is made of. */
 export interface ObjectStorageParts {
@@ -88,6 +46,9 @@ export interface ObjectStorageParts {
   readonly rules: RoutingRules;
   /** Bytes of a file. */
   readonly fileBytesMax?: number;
+  /** Opens what transforms images; nothing does unless given. */
+  readonly images?: () => Promise<ImageTransformer>;
+  readonly imageLimits?: ImageSettings;
   /** Opens what is searched; none unless given. */
   readonly search?: () => Promise<FileSearch>;
   /** What has been asked of the providers. */
@@ -119,18 +80,21 @@ export class ObjectStorage {
   readonly #providers: ReadonlyMap<string, NamedProvider>;
   readonly #routing: Routing;
   readonly #fileBytesMax: number | undefined;
+  readonly #images: ImageUploads | undefined;
   readonly #usage: (() => readonly ProviderUsage[]) | undefined;
   readonly #closing: (() => Promise<void>) | undefined;
   readonly #openSearch: (() => Promise<FileSearch>) | undefined;
 
   /** Over providers, whose stores it closes. */
-  constructor({ providers, rules, fileBytesMax, search, usage, closing }: ObjectStorageParts) {
-    this.#usage = usage;
-    this.#openSearch = search;
-    this.#closing = closing;
-    this.#providers = new Map(providers.map((named) => [named.name, named]));
-    this.#routing = new Routing(rules);
-    this.#fileBytesMax = fileBytesMax;
+  constructor(parts: ObjectStorageParts) {
+    const { images, imageLimits } = parts;
+    this.#usage = parts.usage;
+    this.#openSearch = parts.search;
+    this.#closing = parts.closing;
+    this.#providers = new Map(parts.providers.map((named) => [named.name, named]));
+    this.#routing = new Routing(parts.rules);
+    this.#fileBytesMax = parts.fileBytesMax;
+    this.#images = images && new ImageUploads(images, imageLimits);
   }
 
   /** Names of all providers. */
@@ -159,17 +123,81 @@ export class ObjectStorage {
 
   /** Stores a file, in place of one that is there. Its content type is found by name and first bytes unless given. */
   async upload(path: string, data: UploadData, options: UploadOptions = {}): Promise<UploadResult> {
-    const { onProgress, provider: _, ...put } = options;
+    const { onProgress, provider: _, transforms, ...put } = options;
     const { body: given, size } = bodyOf(data);
-    const watched = watchedBody(given, { path, most: this.#fileBytesMax, onProgress });
+    const watched = this.#watched(path, given, onProgress);
     return await takingBody(watched, async () => {
       const named = this.#providerOf(path, options);
-      const store = await named.store();
+      if (transforms !== undefined) {
+        const source = { size, ...put };
+        const made = await this.#imaging().transformed(path, watched, transforms, source);
+        const { contentType } = made;
+        const image = this.#watched(path, made.bytes);
+        return await this.#put(named, path, image, { ...put, contentType, size: undefined });
+      }
       const { body, contentType } = options.contentType === undefined
         ? await typedBody(path, watched, options.signal)
         : { body: watched, contentType: options.contentType };
-      return fileInfo(named, await store.put(path, body, { size, ...put, contentType }));
+      return await this.#put(named, path, body, { size, ...put, contentType });
     });
+  }
+
+  async #put(
+    named: NamedProvider,
+    path: string,
+    body: ObjectBody,
+    options: PutOptions,
+  ): Promise<UploadResult> {
+    return fileInfo(named, await (await named.store()).put(path, body, options));
+  }
+
+  #watched(path: string, body: ObjectBody, onProgress?: ByteProgress): ObjectBody {
+    return watchedBody(body, { path, most: this.#fileBytesMax, onProgress });
+  }
+
+  #imaging(): ImageUploads {
+    if (this.#images !== undefined) return this.#images;
+    throw new VaultError("invalid", "Cannot transform images: this storage has nothing that does");
+  }
+
+  /**
+   * Stores variants of an image, by their names; not the image itself. All are made before the first one is stored, so that a
+   * bad image stores nothing. They become visible one by one. Where one cannot be stored, those are removed again that were
+   * stored where nothing had been; one that replaced an older file stays.
+   */
+  async uploadVariants<Name extends string>(
+    path: string,
+    data: UploadData,
+    variants: Readonly<Record<Name, ImageVariant>>,
+    options: VariantOptions = {},
+  ): Promise<Record<Name, UploadResult>> {
+    const { onProgress, provider, create, metadata, tags, signal } = options;
+    const condition = create === true ? { create } : {};
+    const { body, size } = bodyOf(data);
+    const watched = this.#watched(path, body, onProgress);
+    const source = { size, ...options };
+    const images = await takingBody(watched, async () => {
+      checkObjectPath(path);
+      return await this.#imaging().variants(path, watched, variants, source);
+    });
+    const places = new Map(images.map((image) => {
+      return [image.path, this.#providerOf(image.path, { provider })];
+    }));
+    const stored = await storeVariants(images, {
+      exists: async (path) => await (await places.get(path)!.store()).head(path, options) !== null,
+      put: ({ path, bytes, contentType }) => {
+        const body = this.#watched(path, bytes);
+        return this.#put(places.get(path)!, path, body, {
+          ...condition,
+          contentType,
+          metadata,
+          tags,
+          signal,
+        });
+      },
+      takeBack: ({ path, etag, provider }) => this.deleteState(path, etag, { provider }),
+    });
+    return stored as Record<Name, UploadResult>;
   }
 
   /** As {@linkcode upload}, from a stream. */
@@ -337,21 +365,7 @@ export class ObjectStorage {
 
   /** Asks every provider for as little as it can answer. */
   async health(options: Abortable = {}): Promise<readonly ProviderHealth[]> {
-    const ask = async (named: NamedProvider): Promise<ProviderHealth> => {
-      const { name: provider } = named;
-      const started = systemRuntime.now();
-      const passed = () => Math.round((systemRuntime.now() - started) * 10) / 10;
-      try {
-        await (await named.store()).list({ ...options, limit: 1 });
-        return { provider, healthy: true, milliseconds: passed(), reason: null };
-      } catch (error) {
-        options.signal?.throwIfAborted();
-        if (!(error instanceof VaultError)) throw error;
-        const reason = error.message;
-        return { provider, healthy: false, milliseconds: passed(), reason };
-      }
-    };
-    return await Promise.all([...this.#providers.values()].map(ask));
+    return await Promise.all([...this.#providers.values()].map((each) => healthOf(each, options)));
   }
 
   /** What has been asked of each provider that was used since this was opened. */

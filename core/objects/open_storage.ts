@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { NamedProvider } from "./file_info.ts";
+import type { ImageTransformer } from "./images.ts";
 import { ObjectStorage } from "./object_storage.ts";
 import { FailoverStore } from "./failover_store.ts";
 import { systemRuntime } from "../runtime.ts";
@@ -22,6 +23,8 @@ export type OpenCatalogue = (settings: CatalogueSettings) => Promise<Catalogue>;
 export interface Opening {
   readonly store: OpenStore;
   readonly catalogue: OpenCatalogue;
+  /** Loads what transforms images. */
+  readonly images: () => Promise<ImageTransformer>;
 }
 
 /** Storage as checked settings want it. Everything is opened when it is first used. */
@@ -59,6 +62,8 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
       fallback: provider,
     },
     fileBytesMax: maxFileSize,
+    images: once(open.images),
+    imageLimits: settings.images,
     search,
     usage: () => [...counts].map(([name, count]) => count.report(name, pricesOf(settings, name))),
     closing: async () => await opened?.close(),

@@ -148,6 +148,14 @@ export interface CatalogueSettings {
   readonly path: string;
 }
 
+/** Of images that are transformed; none is refused that is stored as it is. */
+export interface ImageSettings {
+  /** Pixels of all frames; 100 million unless given. */
+  readonly pixelsMax?: number;
+  /** Bytes, which are kept in memory; 64 MiB unless given. */
+  readonly bytesMax?: number;
+}
+
 /** Which storage a program uses. */
 export interface StorageSettings {
   /** Providers by names of their own: there may be two of a kind. */
@@ -166,6 +174,8 @@ export interface StorageSettings {
   readonly retry?: RetryCounts;
   /** Bytes of a file that is uploaded. */
   readonly maxFileSize?: number;
+  /** How large images may be that are transformed. */
+  readonly images?: ImageSettings;
   /** Spans and metrics of OpenTelemetry, for an exporter that the program has set up. */
   readonly telemetry?: boolean;
   /** Without one, files cannot be searched. */
@@ -175,4 +185,4 @@ export interface StorageSettings {
 /** Settings that hold. */
 export type CheckedSettings =
   & Required<Pick<StorageSettings, "provider" | "providers" | "routing" | "patterns" | "retry">>
-  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry">;
+  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry" | "images">;

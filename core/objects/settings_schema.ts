@@ -92,6 +92,10 @@ const schema = z.strictObject({
     exponential: z.boolean().optional(),
   }).default({}),
   maxFileSize: z.int().min(1).optional(),
+  images: z.strictObject({
+    pixelsMax: z.int().min(1).max(2 ** 31 - 1).optional(),
+    bytesMax: z.int().min(1).max(2 ** 31 - 1).optional(),
+  }).optional(),
   telemetry: z.boolean().optional(),
   catalogue: z.strictObject({ type: z.literal("sqlite"), path: text }).optional(),
 });
