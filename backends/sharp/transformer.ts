@@ -31,13 +31,15 @@ async function loadSharp(): Promise<typeof import("sharp")> {
   try {
     return await import("sharp");
   } catch (cause) {
-    const isDenied = cause instanceof Deno.errors.NotCapable;
-    const why = isDenied ? `this program may not: ${cause.message}` : "it cannot be loaded";
-    const message = `Cannot transform images with sharp: ${why}`;
-    throw new VaultError(isDenied ? "denied" : "invalid", message, {
-      operation: "transform",
-      cause,
-    });
+    // It puts what the runtime said into a message of its own.
+    const said = cause instanceof Error ? cause.message.split("\n") : [];
+    const denied = said.find((line) => line.includes("run again with the --allow-"));
+    const why = denied === undefined ? "it cannot be loaded" : `this program may not: ${denied}`;
+    throw new VaultError(
+      denied === undefined ? "invalid" : "denied",
+      `Cannot transform images with sharp: ${why}`,
+      { operation: "transform", cause },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createStorage, type ObjectStorage } from "../../backends/storage.ts";
 import { patternBytes, piecesOf } from "../objects/store_samples.ts";
+import { imageTest, loadedSharp, quarters } from "../../tests/support/sharp_images.ts";
 import { askedRange } from "./byte_range.ts";
 import { type HttpStorageOptions, storageHandler } from "./storage_requests.ts";
 
@@ -188,3 +189,33 @@ Deno.test("http: who goes away while he uploads leaves nothing", async () => {
     assert.equal(await storage.exists("half"), false);
   });
 });
+
+imageTest(
+  "http: the application says what becomes of images",
+  await loadedSharp(),
+  async (sharp) => {
+    const transforms: HttpStorageOptions["transforms"] = ({ path, contentType }) => {
+      if (!contentType.startsWith("image/")) return undefined;
+      return { resize: { width: path.startsWith("thumbs/") ? 10 : 50 }, format: "webp" };
+    };
+    const photo = await quarters(sharp, 400, 200).jpeg().toBuffer();
+    await serving({ transforms }, async ({ storage, ask }) => {
+      const sizeOf = async (path: string) => {
+        const { format, width } = await sharp(await storage.download(path)).metadata();
+        return [(await storage.getInfo(path)).contentType, format, width];
+      };
+      const headers = { "content-type": "image/jpeg" };
+      await textOf(await ask("PUT", "/a.jpg", { body: photo, headers }), 201);
+      assert.deepEqual(await sizeOf("a.jpg"), ["image/webp", "webp", 50]);
+      const form = new FormData();
+      form.append("one", new Blob([photo], { type: "image/jpeg" }), "b.jpg");
+      form.append("two", new Blob(["text"], { type: "text/plain" }), "c.txt");
+      await textOf(await ask("POST", "/thumbs", { body: form }), 201);
+      assert.deepEqual(await sizeOf("thumbs/b.jpg"), ["image/webp", "webp", 10]);
+      assert.equal(await storage.downloadText("thumbs/c.txt"), "text");
+      const bad = await ask("PUT", "/d.jpg", { body: photo.subarray(0, 900), headers });
+      assert.match(await textOf(bad, 400), /Cannot transform \\"d.jpg\\"/);
+      assert.equal(await storage.exists("d.jpg"), false);
+    });
+  },
+);

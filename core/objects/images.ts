@@ -51,13 +51,17 @@ export interface ImageTransforms {
 export interface SourceImage {
   /** For messages. */
   readonly path: string;
+  /** The file. */
   readonly bytes: Uint8Array;
+  /** What its first bytes say. */
   readonly format: SourceFormat;
 }
 
 /** An image that was made. */
 export interface MadeImage {
+  /** The file. */
   readonly bytes: Uint8Array;
+  /** Its format. */
   readonly format: ImageFormat;
 }
 
@@ -78,7 +82,7 @@ const FORMATS: readonly ImageFormat[] = ["webp", "avif", "jpeg", "png"];
 const FITS: readonly ImageFit[] = ["inside", "outside", "cover", "contain", "fill"];
 const KNOWN = ["resize", "format", "quality", "rotate", "strip"];
 
-/** Names in messages. */
+/** Formats by the content type that first bytes show. */
 export const SOURCES: Readonly<Record<string, SourceFormat>> = {
   "image/jpeg": "jpeg",
   "image/png": "png",

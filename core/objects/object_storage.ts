@@ -48,6 +48,7 @@ export interface ObjectStorageParts {
   readonly fileBytesMax?: number;
   /** Opens what transforms images; nothing does unless given. */
   readonly images?: () => Promise<ImageTransformer>;
+  /** Of images that are transformed. */
   readonly imageLimits?: ImageSettings;
   /** Opens what is searched; none unless given. */
   readonly search?: () => Promise<FileSearch>;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { FileRow, Listing } from "../../core/command/storage.ts";
 import type { TestReport } from "../../core/command/storage_state.ts";
 import { patternBytes } from "../../core/objects/store_samples.ts";
+import { imageTest, loadedSharp, quarters } from "../support/sharp_images.ts";
 import { CliWorld, CODE } from "./cli_run.ts";
 
 async function configured(): Promise<{ world: CliWorld; config: string[] }> {
@@ -191,3 +192,52 @@ Deno.test("cli: storage explains its rules, and says what is wrong", async () =>
   assert.match(stderr, /providers\.a\.bucket/);
   assert.ok(!stderr.includes("hunter2"));
 });
+
+imageTest(
+  "cli: storage makes images smaller, and variants of them",
+  await loadedSharp(),
+  async (sharp) => {
+    const { world, config } = await configured();
+    await using _ = world;
+    const photo = world.path("photo.jpg");
+    await Deno.writeFile(photo, await quarters(sharp, 400, 200).jpeg().toBuffer());
+    const storage = (...args: string[]) => world.ok("storage", ...args, ...config);
+    const size = ["--fit", "inside", "--format", "webp", "--quality", "80"];
+    await storage("upload", photo, "small.webp", "--resize", "100x100", ...size);
+    const info = await world.json<FileRow>("storage", "info", "small.webp", ...config);
+    assert.equal(info.contentType, "image/webp");
+    const { width, height } = await sharp(world.path("files/small.webp")).metadata();
+    assert.deepEqual([width, height], [100, 50]);
+    const text = await storage(
+      "upload",
+      photo,
+      "album/cat.jpg",
+      "--variant",
+      "small=40x40",
+      "--variant",
+      "wide=x20",
+      "--fit",
+      "cover",
+    );
+    assert.match(text, /^uploaded album\/cat-small.jpg: .*\nuploaded album\/cat-wide.jpg: .*\n$/);
+    const small = await sharp(world.path("files/album/cat-small.jpg")).metadata();
+    const wide = await sharp(world.path("files/album/cat-wide.jpg")).metadata();
+    assert.deepEqual([small.width, small.height, wide.width, wide.height], [40, 40, 40, 20]);
+    for (
+      const wrong of [["--resize", "x"], ["--quality", "0"], ["--format", "gif"], ["--fit", "y"]]
+    ) {
+      const { code } = await world.run("storage", "upload", photo, "x", ...wrong, ...config);
+      assert.equal(code, 2, wrong.join(" "));
+    }
+    const noImage = await world.run(
+      "storage",
+      "upload",
+      config[1],
+      "x",
+      "--format",
+      "webp",
+      ...config,
+    );
+    assert.deepEqual([noImage.code, noImage.stderr.includes("no image that is known")], [2, true]);
+  },
+);
