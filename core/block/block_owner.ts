@@ -1,4 +1,6 @@
 import { assert } from "../assert.ts";
+import type { MapEntry } from "../format/map_entry.ts";
+import type { SealedPlace } from "../format/place.ts";
 
 /** Whose tree refers to a block. */
 export interface BlockOwner {
@@ -27,3 +29,12 @@ export interface MapObserver {
   entryPut(id: number, entry: Uint8Array, owner: BlockOwner | null): void;
   runDropped(firstId: number, count: number, owner: BlockOwner): void;
 }
+
+/** What an entry of the map is made of. */
+export type StoredBlock =
+  & Pick<MapEntry, "kind" | "level" | "codec" | "length" | "stored" | "k" | "m" | "birth" | "inner">
+  & {
+    readonly places: readonly SealedPlace[];
+    /** Of a data block that was put; a move has none. */
+    readonly owner: BlockOwner | null;
+  };

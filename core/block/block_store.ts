@@ -30,7 +30,7 @@ import { BlockWriter, type PutRun, type WriteRun, type WrittenBlock } from "./bl
 import type { Damage } from "./damage.ts";
 import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
-import type { BlockOwner, MapObserver } from "./block_owner.ts";
+import type { BlockOwner, MapObserver, StoredBlock } from "./block_owner.ts";
 import type { SealContext } from "./seal_context.ts";
 import type { InnerSeals } from "./inner_seals.ts";
 import type { Space } from "./space.ts";
@@ -101,7 +101,7 @@ export class BlockStore {
 
   /** Seals and stores blocks that lie one behind another in kernel memory, each as long as a full one but the last. */
   put(run: WriteRun, owner: BlockOwner): PutRun {
-    const inner = null;
+    const inner = run.sealed?.inner ?? null;
     const put = this.writer.put(run, (block) => {
       this.enter(block, { birth: this.birth, owner, inner });
     });
@@ -166,6 +166,13 @@ export class BlockStore {
         bytes,
       });
     }
+  }
+
+  /** Reads a block as it is stored, sealed where it is so under the secret of a file; its bytes begin at the area. */
+  getStored(id: number, area: BlockAreas): MapEntry {
+    const entry = this.known(id);
+    this.reader.readStored({ id, entry }, area);
+    return entry;
   }
 
   /**
@@ -385,11 +392,3 @@ export class BlockStore {
     this.scan.all(visit);
   }
 }
-
-type StoredBlock =
-  & Pick<MapEntry, "kind" | "level" | "codec" | "length" | "stored" | "k" | "m" | "birth" | "inner">
-  & {
-    readonly places: readonly SealedPlace[];
-    /** Of a data block that was put; a move has none. */
-    readonly owner: BlockOwner | null;
-  };

@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
-import { cellsFor, CODEC } from "../format/map_entry.ts";
+import { cellsFor, CODEC, type InnerSeal } from "../format/map_entry.ts";
 import type { SealedPlace } from "../format/place.ts";
 import { type Redundancy, shapeOf } from "../format/redundancy.ts";
 import { KIND } from "../format/seal_aad.ts";
@@ -20,6 +20,12 @@ const JOBS_MAX = 128;
 /** Memory for parity and further copies on their way. */
 const STAGING_BYTES = MIB;
 
+/** Content that comes sealed under the secret of a file, and is stored so. */
+export interface SealedContent {
+  readonly form: BlockForm;
+  readonly inner: InnerSeal;
+}
+
 /** Blocks that lie one behind another in kernel memory, each as long as a block is but the last. */
 export interface WriteRun {
   readonly firstId: number;
@@ -30,6 +36,8 @@ export interface WriteRun {
   readonly lastLength: number;
   /** Says which blocks to compress; none unless given. */
   readonly trials?: CompressionTrials;
+  /** The run is one block, whose bytes are these. */
+  readonly sealed?: SealedContent;
 }
 
 /** A run that was put. */
@@ -143,7 +151,7 @@ export class BlockWriter {
     for (let i = 0; i < run.count; i++) {
       const length = i === run.count - 1 ? lastLength : blockBytes;
       const address = run.address + i * blockBytes;
-      const form = packAt(bytes, address, length, run.trials);
+      const form = run.sealed?.form ?? packAt(bytes, address, length, run.trials);
       this.putBlock({ id: run.firstId + i, form, address }, done);
       cells += cellsFor(form.stored);
     }

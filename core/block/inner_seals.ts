@@ -1,5 +1,4 @@
 import { assert } from "../assert.ts";
-import { setU64, viewOf } from "../bytes.ts";
 import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { CODEC, type InnerSeal } from "../format/map_entry.ts";
@@ -8,8 +7,8 @@ import { KEY_BYTES } from "../limits.ts";
 import type { BlockForm } from "./block_form.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 
-/** FORMAT.md §4: the AAD of an inner seal: that of a block, then the secret id. */
-const INNER_AAD_BYTES = AAD_BYTES + 8;
+/** An inner seal names no vault and no block: it goes wherever the file goes, and its key is the file's alone. */
+const NO_VAULT = new Uint8Array(16);
 /** Secrets that are open at once. */
 export const OPEN_SECRETS_MAX = 128;
 
@@ -89,7 +88,7 @@ export class InnerSeals {
   private describe({ id, form, address }: InnerBlock, secretId: number): number {
     const place = this.places.get(secretId);
     if (place === undefined || this.memory === null) throw lockedBlock(id);
-    const { kernel: { bytes }, vaultId } = this.context;
+    const { kernel: { bytes } } = this.context;
     const { keys, descriptor: at } = this.memory;
     const view = new DataView(bytes.buffer, at, DESCRIPTOR_BYTES);
     view.setUint32(DESCRIPTOR.source, address, true);
@@ -97,12 +96,10 @@ export class InnerSeals {
     const { codec, length, stored } = form;
     view.setUint32(DESCRIPTOR.length, stored, true);
     view.setUint32(DESCRIPTOR.key, keys + place * KEY_BYTES, true);
-    view.setUint32(DESCRIPTOR.aadLength, INNER_AAD_BYTES, true);
-    // Neither epoch nor shard: the outer seal may change them without the secret.
+    view.setUint32(DESCRIPTOR.aadLength, AAD_BYTES, true);
     const [kind, compressed] = [KIND.data, codec === CODEC.raw ? 0 : stored];
-    const block = { id, kind, level: 0, codec, shard: 0, epoch: 0, length, compressed };
-    writeAad(bytes, at + DESCRIPTOR.aad, { vaultId, ...block });
-    setU64(viewOf(bytes), at + DESCRIPTOR.aad + AAD_BYTES, secretId);
+    const block = { id: 0, kind, level: 0, codec, shard: 0, epoch: 0, length, compressed };
+    writeAad(bytes, at + DESCRIPTOR.aad, { vaultId: NO_VAULT, ...block });
     return at;
   }
 }

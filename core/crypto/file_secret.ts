@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { concat, wipe } from "../bytes.ts";
+import { setU48, viewOf, wipe } from "../bytes.ts";
 import type { LineFile, LockRecord, WrappedSecret } from "../format/lock_record.ts";
-import { lockKey } from "../format/lock_record.ts";
 import { KEY_BYTES, NONCE_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import { type KdfChoice, kdfParameters, stretchPassphrase } from "./argon2.ts";
@@ -19,13 +18,11 @@ const SALT_BYTES = 32;
 export interface SecretParts {
   readonly kernel: Kernel;
   readonly runtime: Runtime;
-  readonly vaultId: Uint8Array;
 }
 
 /** A secret that belongs to a file. */
 export interface OwnedSecret {
-  readonly file: LineFile;
-  readonly secretId: number;
+  readonly file: Pick<LineFile, "ino">;
   readonly secret: Uint8Array;
 }
 
@@ -57,7 +54,7 @@ export async function wrapSecret(
   const nonce = randomBytes(parts, NONCE_BYTES);
   const cost = kdfParameters(kdf);
   const key = await wrappingKey(passphrase, salt, kdf);
-  const aad = aadOf(parts, owned);
+  const aad = aadOf(owned);
   const sealed = sealBytes(parts.kernel, { key, nonce, aad }, owned.secret);
   wipe(key);
   return { ...cost, salt, nonce, sealed };
@@ -66,14 +63,14 @@ export async function wrapSecret(
 /** The secret of a record; null where the passphrase is wrong. */
 export async function unwrapSecret(
   parts: SecretParts,
-  { file, record }: { readonly file: LineFile; readonly record: LockRecord },
+  { file, record }: { readonly file: Pick<LineFile, "ino">; readonly record: LockRecord },
   passphrase: Uint8Array,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  const { wrapped, secretId } = record;
+  const { wrapped } = record;
   if (wrapped === null) return null;
   const { memoryKib, passes, parallelism, salt, nonce, sealed } = wrapped;
   const key = await wrappingKey(passphrase, salt, { memoryKib, passes, parallelism });
-  const aad = aadOf(parts, { file, secretId });
+  const aad = aadOf({ file });
   const secret = openBytes(parts.kernel, { key, nonce, aad }, sealed);
   wipe(key);
   return secret?.length === KEY_BYTES ? secret : null;
@@ -90,11 +87,9 @@ async function wrappingKey(
   return key;
 }
 
-function aadOf(
-  { vaultId }: SecretParts,
-  { file, secretId }: Pick<OwnedSecret, "file" | "secretId">,
-): Uint8Array {
-  const id = new Uint8Array(8);
-  new DataView(id.buffer).setBigUint64(0, BigInt(secretId), true);
-  return concat(vaultId, lockKey(file), id);
+/** The inode number, which a file keeps wherever its snapshots are sent. */
+function aadOf({ file: { ino } }: Pick<OwnedSecret, "file">): Uint8Array {
+  const aad = new Uint8Array(6);
+  setU48(viewOf(aad), 0, ino);
+  return aad;
 }

@@ -18,6 +18,8 @@ import { CATALOG_KEY } from "./catalog_record.ts";
 const INLINE_BYTES_MAX = 2048;
 const LOCK_KEY_BYTES = 11;
 const INLINE_KEY_BYTES = 17;
+/** Where the secret id of such a key ends. */
+const SECRET_END = 9;
 const RECORD_BYTES = 176;
 const WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 const SALT_BYTES = 32;
@@ -190,6 +192,11 @@ export function lockedInlineKey(name: InlineName): Uint8Array<ArrayBuffer> {
   key[10] = name.length;
   putU48BE(key, 11, name.index);
   return key;
+}
+
+/** What a sealed content is bound to: what its key says but for the secret's number, which is each vault's own. */
+export function lockedInlineAad(name: InlineName): Uint8Array<ArrayBuffer> {
+  return lockedInlineKey(name).slice(SECRET_END);
 }
 
 /** What the key names. */

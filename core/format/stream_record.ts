@@ -4,6 +4,14 @@ import { VaultError } from "../errors.ts";
 import { NAME_BYTES_MAX } from "./dirent.ts";
 import { INODE_BYTES } from "./inode.ts";
 import { BLOCK_BYTES_MAX } from "./map_entry.ts";
+import {
+  decodeStreamBlock,
+  decodeStreamInline,
+  decodeStreamLock,
+  encodeLockedChange,
+  type LockedChange,
+  SEALED_HEAD_BYTES,
+} from "./stream_lock.ts";
 import { POSITION_BYTES_MAX } from "./stream_position.ts";
 import { KEY_TYPE, keyIno, NODE_KEY_BYTES } from "./volume_key.ts";
 import { XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX } from "./xattr.ts";
@@ -25,6 +33,9 @@ export const STREAM_TYPE = {
   free: 10,
   reserve: 11,
   end: 12,
+  lock: 13,
+  lockedInline: 14,
+  lockedBlock: 15,
 } as const;
 
 /** Bytes before a payload. */
@@ -34,7 +45,7 @@ export const DATA_HEAD_BYTES = 20;
 /** Content of one data record at most: the largest block. */
 export const CONTENT_BYTES_MAX = BLOCK_BYTES_MAX;
 /** The largest payload. */
-export const PAYLOAD_BYTES_MAX: number = DATA_HEAD_BYTES + CONTENT_BYTES_MAX;
+export const PAYLOAD_BYTES_MAX: number = SEALED_HEAD_BYTES + CONTENT_BYTES_MAX;
 
 /** File blocks have 40 bits. */
 const BLOCKS_MAX = 2 ** 40;
@@ -90,7 +101,8 @@ export type StreamChange =
   /** A hole. */
   | FileBlocks & { readonly kind: "free" }
   /** Space that is set aside and reads as zeros. */
-  | FileBlocks & { readonly kind: "reserve" };
+  | FileBlocks & { readonly kind: "reserve" }
+  | LockedChange;
 
 /** Everything that stands between the begin and the end of a stream. */
 export type StreamRecord = StreamChange | {
@@ -145,6 +157,8 @@ function payloadOf(record: Exclude<StreamRecord, { kind: "data" }>): Uint8Array 
     case "free":
     case "reserve":
       return numbers(record.ino, record.first, record.count);
+    default:
+      return encodeLockedChange(record);
   }
 }
 
@@ -206,9 +220,21 @@ export function decodeStreamRecord(
       const blocks = blocksOf(payload, getU48(viewOf(payload), 12));
       return { kind: type === STREAM_TYPE.free ? "free" : "reserve", ...blocks };
     }
+    case STREAM_TYPE.lock:
+      return checkedFile(decodeStreamLock(payload));
+    case STREAM_TYPE.lockedInline:
+      return checkedFile(decodeStreamInline(payload));
+    case STREAM_TYPE.lockedBlock:
+      return checkedFile(decodeStreamBlock(payload, blockBytes));
     default:
       throw badRecord(`type ${type} is not known here`);
   }
+}
+
+function checkedFile(change: LockedChange): LockedChange {
+  checkIno(change.ino);
+  if (change.kind === "lockedBlock" && change.first >= BLOCKS_MAX) throw badRecord("no such block");
+  return change;
 }
 
 function attributeOf(payload: Uint8Array): StreamChange {

@@ -84,8 +84,7 @@ export class FileLocks {
       throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
     }
     const { record, secret } = this.#freshRecord("locking");
-    const { secretId } = record;
-    const owned = { file, secretId, secret };
+    const owned = { file, secret };
     try {
       return { ...record, wrapped: await wrapSecret(this.#secretParts, owned, passphrase, kdf) };
     } finally {
@@ -206,8 +205,8 @@ export class FileLocks {
   }
 
   get #secretParts() {
-    const { kernel, runtime, keys: { vaultId } } = this.#vault.header;
-    return { kernel, runtime, vaultId };
+    const { kernel, runtime } = this.#vault.header;
+    return { kernel, runtime };
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

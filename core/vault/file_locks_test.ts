@@ -287,7 +287,29 @@ Deno.test("lock: what it cannot lock, and a transaction", async () => {
   await vault.close();
 });
 
-Deno.test("lock: a locked file is not sent, and not changed by what is received", async () => {
+async function unlocked(files: Vault["files"], path: string): Promise<Uint8Array> {
+  await files.unlock(path, { ...LOCK, until: "close" });
+  return await files.readFile(path);
+}
+
+Deno.test("lock: a file that is being locked is not sent before that is finished", async () => {
+  const { vault } = await made();
+  await vault.files.writeFile("/f", contentOf(90_000));
+  await vault.snapshots.create(MAIN, "one");
+  const gone = { ...LOCK, signal: AbortSignal.abort() };
+  await assert.rejects(vault.files.lock("/f", gone));
+  assert.equal(vault.locks.unfinished().length, 1);
+  await assert.rejects(
+    vault.streams.receive("copy", vault.streams.send(MAIN, "one")),
+    { kind: "conflict", operation: "send" },
+  );
+  await vault.locks.finishAll();
+  await vault.streams.receive("copy", vault.streams.send(MAIN, "one"));
+  await assertClean(vault);
+  await vault.close();
+});
+
+Deno.test("lock: what is received changes no locked file, and locks none that was here in clear", async () => {
   const { vault } = await made();
   const { vault: other } = await made();
   const { files, snapshots, streams } = vault;
@@ -296,6 +318,7 @@ Deno.test("lock: a locked file is not sent, and not changed by what is received"
   await files.writeFile("/other", contentOf(50));
   await snapshots.create(MAIN, "one");
   await other.streams.receive("copy", streams.send(MAIN, "one", wire), wire);
+  await other.streams.receive("clear", streams.send(MAIN, "one", wire), wire);
   const { ino } = await files.stat("/small");
   {
     // The same number in another line is another file.
@@ -309,17 +332,23 @@ Deno.test("lock: a locked file is not sent, and not changed by what is received"
   await files.writeFile("/other", contentOf(51));
   await snapshots.create(MAIN, "two");
   const difference = () => streams.send(MAIN, "two", { from: "one", ...wire });
-  await other.streams.receive("copy", difference(), wire);
+  for (const to of ["copy", "clear"]) await other.streams.receive(to, difference(), wire);
   const small = await files.open("/small", { access: "write" });
   await small.write(0, text("changed"));
   await snapshots.create(MAIN, "three");
-  const changed = streams.send(MAIN, "three", { from: "two", ...wire });
-  await assert.rejects(other.streams.receive("copy", changed, wire), { kind: "denied" });
+  const changed = () => streams.send(MAIN, "three", { from: "two", ...wire });
+  await assert.rejects(other.streams.receive("copy", changed(), wire), { kind: "denied" });
   await files.lock("/small", LOCK);
-  await assert.rejects(
-    other.streams.receive("whole", streams.send(MAIN, "one", wire), wire),
-    { kind: "denied" },
-  );
+  for (const to of ["copy", "clear"]) {
+    await assert.rejects(other.streams.receive(to, changed(), wire), { kind: "conflict" });
+  }
+  await other.streams.receive("whole", streams.send(MAIN, "three", wire), wire);
+  {
+    await using whole = await other.volumes.open("whole");
+    await assert.rejects(whole.files.readFile("/small"), { kind: "denied" });
+    await whole.files.unlock("/small", LOCK);
+    assert.deepEqual(await whole.files.readFile("/small"), await unlocked(files, "/small"));
+  }
   await assertClean(other);
   await assertClean(vault);
   await vault.close();

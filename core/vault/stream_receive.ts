@@ -183,7 +183,9 @@ export class StreamReceive {
       const record = decodeStreamRecord(type, payload, this.#begin!.blockBytes);
       if (record.kind === "mark") this.#mark(this.#receive, record.position);
       else this.#target.apply(record);
-      if (record.kind === "data") this.#contentBytes += record.content.length;
+      if (record.kind === "data" || record.kind === "lockedBlock") {
+        this.#contentBytes += record.content.length;
+      }
       if (record.kind === "free") this.#freed += record.count;
     }
     this.#records++;

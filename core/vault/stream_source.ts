@@ -3,6 +3,7 @@ import { Page } from "../btree/page.ts";
 import { compare, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { decodeInode, emptyInode, encodeInode, INODE_BYTES } from "../format/inode.ts";
+import type { LockRecord } from "../format/lock_record.ts";
 import { encodeBegin, encodeEnd, type StreamBegin } from "../format/stream_head.ts";
 import { encodePosition, type StreamPosition } from "../format/stream_position.ts";
 import {
@@ -16,13 +17,13 @@ import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import { type KeyDifference, treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "../volume/engine.ts";
-import type { ContentLocks } from "../volume/volume_store.ts";
 import {
   type BlockSpan,
   type PlacedExtent,
   placedExtent,
   StreamExtents,
 } from "./stream_extents.ts";
+import { LockedSource } from "./stream_locked_source.ts";
 import { StreamNames } from "./stream_names.ts";
 
 /** An interrupted stream loses so much at most. */
@@ -33,6 +34,11 @@ const FREED_BLOCKS_MAX = 16_384;
 
 /** Root of a tree without records: what a snapshot is compared with that is sent whole. */
 const NOTHING = -2;
+
+/** An extent, and the lock of its file. */
+interface LockableExtent extends PlacedExtent {
+  readonly lock: LockRecord | null;
+}
 
 /** What is sent. */
 export interface StreamSourceParts {
@@ -48,7 +54,7 @@ export interface StreamSourceParts {
 /** The plaintext of a stream: the records that differ between two snapshots, and the blocks. */
 export class StreamSource {
   readonly #parts: StreamSourceParts;
-  readonly #locks: ContentLocks;
+  readonly #locked: LockedSource;
   readonly #before: Tree;
   readonly #after: Tree;
   readonly #names: StreamNames;
@@ -65,7 +71,9 @@ export class StreamSource {
     const pages = parts.engine.store.readPages();
     const { base, snapshot } = parts;
     this.#after = new Tree(pages, pages.page(snapshot.root));
-    this.#locks = parts.engine.locks.lineOfBranch(snapshot.branch);
+    const locks = parts.engine.locks.lineOfBranch(snapshot.branch);
+    const area = { address: parts.address, bytes: CONTENT_BYTES_MAX };
+    this.#locked = new LockedSource(parts.engine, locks, area);
     const before = base === null ? Page.empty(NOTHING, 0) : pages.page(base.root);
     this.#before = new Tree(pages, before);
     this.#names = new StreamNames(this.#after);
@@ -89,40 +97,39 @@ export class StreamSource {
   }
 
   *#changes({ key, before, after }: KeyDifference, fromBlock: number): Generator<Uint8Array> {
-    if (after !== null) this.#checkContent(key);
+    const lock = after === null ? null : this.#locked.of(key);
+    if (lock !== null) yield* this.#all(this.#locked.lock(key, lock));
     switch (key[0]) {
       case KEY_TYPE.entry:
         return yield* this.#all(this.#names.entry(key, before, after));
       case KEY_TYPE.attribute:
         return yield* this.#all(this.#names.attribute(key, this.#before));
       case KEY_TYPE.extent:
-        if (after !== null) yield* this.#blocks(key, placedExtent(key, after), fromBlock);
+        if (after !== null) {
+          yield* this.#blocks(key, { ...placedExtent(key, after), lock }, fromBlock);
+        }
         if (before !== null) yield* this.#freed(key, placedExtent(key, before));
         return;
       case KEY_TYPE.inode:
         if (after === null) return yield this.#record({ kind: "delete", key });
         return yield this.#record({ kind: "put", key, value: this.#inodeOf(after) });
       case KEY_TYPE.inline:
+        if (after !== null && lock !== null) {
+          yield* this.#all(this.#locked.inline(key, lock, after));
+        }
+        return yield this.#plain(key, after);
       case KEY_TYPE.target:
       case KEY_TYPE.orphan:
       case KEY_TYPE.pending:
-        return yield this.#record(
-          after === null ? { kind: "delete", key } : { kind: "put", key, value: after },
-        );
+        return yield this.#plain(key, after);
       default:
         throw new VaultError("invalid", `Cannot send a record of type ${key[0]}: not known here`);
     }
   }
 
-  /** What a locked file has in its tree is not its content, and its blocks would not open. */
-  #checkContent(key: Uint8Array): void {
-    if (key[0] !== KEY_TYPE.inline && key[0] !== KEY_TYPE.extent) return;
-    const ino = keyIno(key);
-    if (this.#locks.mayWrite(ino)) return;
-    throw new VaultError(
-      "denied",
-      `Cannot send the snapshot: the file with inode number ${ino} is locked or shredded; unlock it, or delete it before the snapshot`,
-      { operation: "send" },
+  #plain(key: Uint8Array, after: Uint8Array | null): Uint8Array {
+    return this.#record(
+      after === null ? { kind: "delete", key } : { kind: "put", key, value: after },
     );
   }
 
@@ -149,15 +156,26 @@ export class StreamSource {
     }
   }
 
-  *#blocks(key: Uint8Array, extent: PlacedExtent, fromBlock: number): Generator<Uint8Array> {
+  *#blocks(key: Uint8Array, extent: LockableExtent, fromBlock: number): Generator<Uint8Array> {
     const ino = keyIno(key);
     for (const { first, end } of this.#old.unlike(ino, extent)) {
       if (end <= fromBlock) continue;
       const span = { first: Math.max(first, fromBlock), end };
-      if (extent.unwritten) {
+      if (extent.unwritten || extent.lock?.state === "shredded") {
         const count = span.end - span.first;
         yield this.#record({ kind: "reserve", ino, first: span.first, count });
-      } else yield* this.#content(key, extent, span);
+      } else if (extent.lock !== null) yield* this.#sealed(key, extent, span);
+      else yield* this.#content(key, extent, span);
+    }
+  }
+
+  /** As they are sealed under the file's secret, one by one. */
+  *#sealed(key: Uint8Array, extent: PlacedExtent, span: BlockSpan): Generator<Uint8Array> {
+    for (let block = span.first; block < span.end; block++) {
+      yield* this.#mark({ key, block });
+      const sealed = this.#locked.block(key, block, extent.firstId + block - extent.first);
+      this.contentBytes += sealed.content.length;
+      yield this.#record(sealed);
     }
   }
 

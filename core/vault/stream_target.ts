@@ -1,4 +1,4 @@
-import { viewOf } from "../bytes.ts";
+import { compare, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { emptyExtent } from "../format/extent.ts";
 import {
@@ -10,7 +10,8 @@ import {
   INODE_FLAG,
 } from "../format/inode.ts";
 import { checkDirent, DIRENT_BYTES_MAX, encodeDirent } from "../format/dirent.ts";
-import { cellsFor } from "../format/map_entry.ts";
+import { placeholder } from "../format/lock_record.ts";
+import { cellsFor, CODEC } from "../format/map_entry.ts";
 import type { FileBlocks, StreamChange } from "../format/stream_record.ts";
 import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
 import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
@@ -21,7 +22,9 @@ import { type Node, nodeOf } from "../fs/node.ts";
 import { XattrStore } from "../fs/xattr_store.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import { CELL_BYTES } from "../limits.ts";
+import type { BlockRun } from "../volume/volume_store.ts";
 import type { Volume } from "../volume/volume.ts";
+import { LockedTarget } from "./stream_locked_target.ts";
 
 /** Cells that the tree's nodes on the way to one record may take. */
 const RECORD_CELLS = 16;
@@ -29,6 +32,14 @@ const RECORD_CELLS = 16;
 const ATTRIBUTE_CELLS = 2 * RECORD_CELLS;
 /** Contents on their way to the medium at a time. */
 const BUFFERS = 2;
+
+/** Blocks of a file, one behind another. */
+interface BlocksToWrite extends FileBlocks {
+  readonly lastLength: number;
+  readonly content: Uint8Array;
+  /** They may be compressed. */
+  readonly packed: boolean;
+}
 
 /** Memory for a run of blocks, and the job that seals it. */
 interface Buffer {
@@ -42,6 +53,7 @@ export class StreamTarget {
   readonly #directories: Directories;
   readonly #attributes: XattrStore;
   readonly #extents: ExtentMap;
+  readonly #locked: LockedTarget;
   readonly #buffers: Buffer[];
   readonly #inode = emptyInode();
   readonly #dirent = new Uint8Array(DIRENT_BYTES_MAX);
@@ -56,6 +68,7 @@ export class StreamTarget {
     this.#directories = new Directories(volume);
     this.#attributes = new XattrStore(volume);
     this.#extents = new ExtentMap(volume.tree, volume.blockBytes / CELL_BYTES, volume);
+    this.#locked = new LockedTarget(volume);
     this.#buffers = Array.from(
       { length: BUFFERS },
       () => ({ address: memory.reserve(CONTENT_BYTES_MAX), ticket: null }),
@@ -97,11 +110,19 @@ export class StreamTarget {
           this.#extents.remove(node, change.first, end);
           this.#extents.reserve(node, change.first, end);
         });
+      case "lock":
+        this.#admit(RECORD_CELLS);
+        return this.#locked.lock(change);
+      case "lockedInline":
+        this.#admit(RECORD_CELLS);
+        return this.#locked.inline(change);
+      case "lockedBlock":
+        return this.#lockedBlock(change);
     }
   }
 
   #put(key: Uint8Array, value: Uint8Array): void {
-    if (key[0] === KEY_TYPE.inline) this.#checkContent(keyIno(key));
+    if (key[0] === KEY_TYPE.inline) this.#checkInline(keyIno(key), value);
     this.#admit(RECORD_CELLS);
     const { tree } = this.#volume;
     if (key[0] !== KEY_TYPE.inode) return tree.put(key, value);
@@ -122,6 +143,19 @@ export class StreamTarget {
   #encoded(inode: Inode): Uint8Array {
     encodeInode(inode, viewOf(this.#record));
     return this.#record;
+  }
+
+  /** Of a locked file, what stands for it is the same wherever it was sent. */
+  #checkInline(ino: number, value: Uint8Array): void {
+    const record = this.#volume.engine.locks.of({ line: this.#volume.locks.line, ino });
+    if (record?.state === "shredded") return;
+    if (record?.state !== "locked") return this.#checkContent(ino);
+    const { keyTable } = this.#volume.store.catalog;
+    const names = keyTable.inlineNames(record.secretId);
+    const stands = names.some(({ length, index }) =>
+      length === value.length && compare(placeholder(length, index), value) === 0
+    );
+    if (!stands) this.#checkContent(ino);
   }
 
   /** What is written into a locked file would be taken for sealed. */
@@ -147,6 +181,24 @@ export class StreamTarget {
     const volume = this.#volume;
     const { ino, first, count, lastLength, content } = run;
     this.#checkContent(ino);
+    this.#write({ ino, first, count, lastLength, content, packed: volume.compresses }, (node) => {
+      if (volume.compresses) node.compressibility ??= new Compressibility();
+      return { trials: node.compressibility ?? undefined };
+    });
+  }
+
+  #lockedBlock(block: Extract<StreamChange, { kind: "lockedBlock" }>): void {
+    const { codec, length, nonce, tag, content } = block;
+    const { secretId } = this.#locked.secret(block.ino);
+    const form = { codec, length, stored: content.length };
+    const run = { ...block, count: 1, lastLength: length, packed: codec !== CODEC.raw };
+    this.#write(run, () => ({ sealed: { form, inner: { secretId, nonce, tag } } }));
+  }
+
+  /** Puts blocks of a file; `how` says what is special about their run. */
+  #write(run: BlocksToWrite, how: (node: Node) => Pick<BlockRun, "trials" | "sealed">): void {
+    const volume = this.#volume;
+    const { ino, first, count, lastLength, content, packed } = run;
     this.#admit(count * this.#blockCells + RECORD_CELLS);
     const buffer = this.#buffers[this.#turn++ % BUFFERS];
     if (buffer.ticket !== null) volume.settle(buffer.ticket);
@@ -156,14 +208,10 @@ export class StreamTarget {
       const firstId = volume.allocateIds(count);
       const last = cellsFor(lastLength);
       const tailCells = last === this.#blockCells ? 0 : last;
-      const packed = volume.compresses;
-      const extent = { ...emptyExtent(), count, firstId, tailCells, packed };
-      this.#extents.write(node, first, extent);
-      if (packed) node.compressibility ??= new Compressibility();
-      const trials = node.compressibility ?? undefined;
-      const { ticket, cells } = volume.put({ firstId, count, address, lastLength, trials });
-      buffer.ticket = ticket;
-      node.inode.cells += cells - (count - 1) * this.#blockCells - last;
+      this.#extents.write(node, first, { ...emptyExtent(), count, firstId, tailCells, packed });
+      const put = volume.put({ firstId, count, address, lastLength, ...how(node) });
+      buffer.ticket = put.ticket;
+      node.inode.cells += put.cells - (count - 1) * this.#blockCells - last;
     });
   }
 

@@ -37,6 +37,8 @@ export class Durability {
   /** Changes since the root that was written last. */
   changes = 0;
   private readonly parts: DurabilityParts;
+  /** The catalog has changed apart from a root: the log does not tell of it. */
+  private rootDue = false;
   private busy = false;
   private root: RootWrite | null = null;
   /** What is being made durable aside, and what is to follow it. */
@@ -67,6 +69,12 @@ export class Durability {
       "Cannot change the vault: an earlier write failed; reopen it",
       { cause: this.failure, errno: "EIO" },
     );
+  }
+
+  /** Changes the catalog apart from a root: nothing that follows is durable before a root has it. */
+  changeCatalog(change: () => void): void {
+    this.rootDue = true;
+    this.failing(change);
   }
 
   /** Runs writes that must not be half done: when one fails, the vault takes no more changes. */
@@ -154,13 +162,13 @@ export class Durability {
     const { log, store } = this.parts;
     this.failing(() => store.blocks.absorb());
     log.endGroup();
-    return log.overflowed || log.endedBytes().length > 0;
+    return this.rootDue || log.overflowed || log.endedBytes().length > 0;
   }
 
   /** True where the log can take what waits, and a root can be written after it. */
   private fitsLog(): boolean {
     const { log: buffer, store: { space, log }, kept } = this.parts;
-    if (buffer.overflowed) return false;
+    if (this.rootDue || buffer.overflowed) return false;
     const cells = log.cellsFor(buffer.endedBytes().length + 64);
     const needed = cells + kept();
     return space.freeCells >= cells && space.usableCells("forNodes", needed) >= needed;
@@ -252,6 +260,7 @@ export class Durability {
     // From here on, changes are the next root's: the log waits for this one.
     log.clear();
     this.changes = 0;
+    this.rootDue = false;
   }
 
   /** Waits on this thread for the root that is on its way. */

@@ -7,7 +7,7 @@ import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { MUTATION } from "../format/log_record.ts";
 import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
-import { CELL_BYTES, MIB } from "../limits.ts";
+import { CELL_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
@@ -15,7 +15,14 @@ import { MutationBuffer } from "../tree/mutation_buffer.ts";
 import { repairFound } from "../tree/repair.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { type CatalogChange, Durability } from "./durability.ts";
-import type { EngineParts, OpenTransaction, OpenTree, OwnedRun } from "./engine_parts.ts";
+import {
+  DIRTY_BYTES_MAX,
+  type EngineParts,
+  LOG_BYTES_MAX,
+  type OpenTransaction,
+  type OpenTree,
+  type OwnedRun,
+} from "./engine_parts.ts";
 import type { LoggedTree, UndoneVisitor } from "./logged_tree.ts";
 import { LockTable } from "./lock_table.ts";
 import { MediumSync } from "./medium_sync.ts";
@@ -25,11 +32,6 @@ import { eraseRun, ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
 import { SpaceAdmission } from "./space_admission.ts";
 import { requireTransactionRoom, TRANSACTION_BYTES_MAX } from "./transaction_room.ts";
-
-/** Mutations beyond this are made durable by a root instead of the log. */
-const LOG_BYTES_MAX = 4 * MIB;
-/** Changed tree pages beyond this are written as a root at the end of the operation. */
-const DIRTY_BYTES_MAX = 24 * MIB;
 
 /**
  * What all volumes of a vault share: one intent log, one sequence of roots, one transaction at a time, and the
@@ -55,12 +57,11 @@ export class Engine {
   /** Cells are overwritten with noise as soon as they come free. */
   erasesReleased = false;
   private readonly released: ReleasedCells | null;
-  /** What a root released is discarded with the next one. */
   private readonly discardsAtCommit: boolean;
   private readonly admission: SpaceAdmission;
   private readonly trees = new Set<OpenTree>();
   private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
-  private readonly durability: Durability;
+  readonly durability: Durability;
   private readonly count = new Uint8Array(4);
   private transaction: OpenTransaction | null = null;
   /** Of changed tree pages, and of what undoing needs: what one transaction may keep in memory of each. Tests lower it. */

@@ -1,9 +1,15 @@
+import { MIB } from "../limits.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { Runtime } from "../runtime.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import type { LoggedTree } from "./logged_tree.ts";
+
+/** Mutations beyond this are made durable by a root instead of the log. */
+export const LOG_BYTES_MAX = 4 * MIB;
+/** Changed tree pages beyond this are written as a root at the end of the operation. */
+export const DIRTY_BYTES_MAX = 24 * MIB;
 
 /** What an engine stands on. */
 export interface EngineParts {

@@ -1,5 +1,5 @@
 import type { Page } from "../btree/page.ts";
-import { concat, wipe } from "../bytes.ts";
+import { wipe } from "../bytes.ts";
 import { fileBlockKey, fileInlineKey } from "../crypto/file_secret.ts";
 import { blake3Keyed, openBytes, sealBytes } from "../crypto/sealed_bytes.ts";
 import { VaultError } from "../errors.ts";
@@ -7,7 +7,7 @@ import {
   indexOf,
   type InlineName,
   type LineFile,
-  lockedInlineKey,
+  lockedInlineAad,
   type LockRecord,
   type LockState,
   placeholder,
@@ -117,6 +117,14 @@ export class LockTable {
     else records.set(file.ino, record);
   }
 
+  /** A line is given up before anybody saw it: its locks go, as part of the root that is written next. */
+  forgetLine(line: number): void {
+    for (const [ino, { secretId }] of [...this.line(line).records]) {
+      this.forgetInline(secretId);
+      this.put({ line, ino }, null);
+    }
+  }
+
   /** Makes the content of a file readable until `close`; nothing of it goes to the medium. */
   open(file: LineFile, secret: Uint8Array): void {
     this.use(file, secret);
@@ -170,7 +178,7 @@ export class LockTable {
       const { nonce, sealed } = found;
       const plain = openBytes(
         this.store.context.kernel,
-        { key, nonce, aad: this.aad(name) },
+        { key, nonce, aad: lockedInlineAad(name) },
         sealed,
       );
       if (plain?.length === name.length) return plain;
@@ -185,11 +193,10 @@ export class LockTable {
     const { kernel, nonces } = this.store.context;
     const nonce = new Uint8Array(NONCE_BYTES);
     nonces.take(nonce, 0);
-    return { nonce, sealed: sealBytes(kernel, { key, nonce, aad: this.aad(name) }, content) };
-  }
-
-  private aad(name: InlineName): Uint8Array {
-    return concat(this.store.context.vaultId, lockedInlineKey(name));
+    return {
+      nonce,
+      sealed: sealBytes(kernel, { key, nonce, aad: lockedInlineAad(name) }, content),
+    };
   }
 
   /** The nodes, of all trees, that have inline data of a file. All heads are stored. */

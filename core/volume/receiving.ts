@@ -262,10 +262,11 @@ export class Receiving {
   }
 
   /** Gives up what has arrived, which comes free in the background. Nobody has it open. */
-  abandon({ branch }: PlacedReceive): void {
+  abandon({ branch, base }: PlacedReceive): void {
     this.volumes.checkChangeable();
     this.volumes.commit("delete", (sequence) => {
       this.catalog.deleteReceive(branch);
+      if (isHole(base)) this.engine.locks.forgetLine(branch);
       new DatasetRemoval(this.catalog, sequence).removeHead(branch);
     });
   }

@@ -1,4 +1,4 @@
-import type { PutRun } from "../block/block_writer.ts";
+import type { PutRun, SealedContent } from "../block/block_writer.ts";
 import type { CompressionTrials } from "../block/compression.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { Runtime } from "../runtime.ts";
@@ -156,4 +156,6 @@ export interface BlockRun {
   readonly lastLength: number;
   /** Says which blocks to compress; none unless given. */
   readonly trials?: CompressionTrials;
+  /** The run is one block, which comes sealed under the secret of its file. */
+  readonly sealed?: SealedContent;
 }

@@ -164,3 +164,22 @@ Deno.test("cli: a vault keeps a stream that it cannot read, and gives it back", 
   const none = await shell(world, "$SV send $TO other --raw $OPENS > /dev/null", env);
   assert.equal(none.code, 4);
 });
+
+Deno.test("cli: a locked file arrives locked, under its own passphrase", async () => {
+  const { world, other, shared } = await twoVaults();
+  await using _ = world;
+  await put(world, "/diary", "my secret ".repeat(9000));
+  const extra = ["--lock-passphrase-file", await world.secret("extra", "its own\n")];
+  await world.ok("lock", world.medium, "/diary", ...extra, ...world.opens);
+  await world.ok("snapshot", "create", world.medium, "monday", ...world.opens);
+  const env = { FROM: world.medium, TO: other, KEY: shared.join(" ") };
+  const line = "$SV send $FROM monday $OPENS $KEY | $SV receive $TO copy $OPENS $KEY";
+  const carried = await shell(world, line, env);
+  assert.equal(carried.code, 0, carried.stderr);
+  const copy = `${other}#copy`;
+  const denied = await world.run("cat", copy, "/diary", ...world.opens);
+  assert.equal(denied.code, 3);
+  await world.ok("unlock", copy, "/diary", ...extra, ...world.opens);
+  assert.equal(await world.ok("cat", copy, "/diary", ...world.opens), "my secret ".repeat(9000));
+  await world.ok("check", other, ...world.opens);
+});

@@ -21,6 +21,7 @@ import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { sealFrames } from "../../core/vault/stream_frames.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
+import { lockRecord } from "../support/lock_records.ts";
 import { createKeyedVault, fixedKeys } from "../support/keyed_vault.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_HOSTILE_RUNS") ?? 60);
@@ -38,6 +39,8 @@ const name = fc.oneof(
   fc.constantFrom("a", "b", ".", "..", "a/b", "\0").map((text) => new TextEncoder().encode(text)),
   fc.uint8Array({ minLength: 1, maxLength: 300 }),
 );
+
+const lockedHere = { secretId: 0, attempts: 0, lastAttempt: 0, erasing: false, secret: null };
 
 /** Mode and flags of any kind, all else zero or small. */
 const inode = fc.tuple(fc.nat({ max: 65535 }), fc.nat({ max: 40 }), fc.nat({ max: 99_999 })).map(
@@ -70,6 +73,34 @@ const record: fc.Arbitrary<Uint8Array> = fc.oneof(
       ino,
       first: block,
       count,
+    }),
+    fc.record({
+      kind: fc.constant("lock" as const),
+      ino,
+      record: fc.constantFrom(
+        { ...lockRecord, ...lockedHere, state: "locked" as const },
+        { ...lockRecord, ...lockedHere, state: "shredded" as const, wrapped: null },
+      ),
+    }),
+    fc.record({
+      kind: fc.constant("lockedInline" as const),
+      ino,
+      length: fc.constantFrom(1, 32, 2048),
+      index: fc.nat(300),
+      content: fc.uint8Array({ minLength: 17, maxLength: 2100 }).map((sealed) => ({
+        nonce: new Uint8Array(24),
+        sealed,
+      })),
+    }),
+    fc.record({
+      kind: fc.constant("lockedBlock" as const),
+      ino,
+      first: block,
+      codec: fc.nat(2),
+      length: fc.nat(5000),
+      nonce: fc.constant(new Uint8Array(24)),
+      tag: fc.constant(new Uint8Array(16)),
+      content: fc.uint8Array({ maxLength: 4200 }),
     }),
   ).map((each: Exclude<StreamRecord, { kind: "data" }>) => encodeStreamRecord(each)),
   fc.record({ ino, first: block, count: fc.integer({ min: 1, max: 4 }), last: fc.nat(5000) }).map(
@@ -113,7 +144,11 @@ Deno.test("streams: whoever has the key cannot harm more of a vault than what is
     });
     await vault.files.writeFile("/mine", "stays");
     const content = records.reduce((sum, bytes) => {
-      return bytes[0] === 9 ? sum + bytes.length - 24 : sum;
+      return bytes[0] === 9
+        ? sum + bytes.length - 24
+        : bytes[0] === 15
+        ? sum + bytes.length - 64
+        : sum;
     }, 0);
     try {
       await vault.streams.receive("forged", new Blob([sealed(records, content)]).stream());

@@ -18,6 +18,9 @@ import {
   type StreamRecord,
 } from "../../core/format/stream_record.ts";
 
+import { lockRecord } from "./lock_records.ts";
+import * as lock from "../../core/format/stream_lock.ts";
+
 const BLOCK_BYTES = 4096;
 const guid = new Uint8Array(16).fill(3);
 const base = new Uint8Array(16).fill(5);
@@ -25,6 +28,24 @@ const position = encodePosition({ key: new Uint8Array([3, 0, 0, 0, 0, 0, 9]), bl
 const key = new Uint8Array([4, 0, 0, 0, 0, 0, 9]);
 const name = new TextEncoder().encode("user.note");
 const blocks = { ino: 9, first: 3, count: 2 };
+
+const own = { secretId: 0, attempts: 0, lastAttempt: 0, erasing: false, secret: null };
+const seal = { nonce: new Uint8Array(24).fill(3), tag: new Uint8Array(16).fill(4) };
+const content = { nonce: seal.nonce, sealed: new Uint8Array(48).fill(4) };
+const LOCKED: readonly lock.LockedChange[] = [
+  { kind: "lock", ino: 9, record: { ...lockRecord, ...own, state: "locked" } },
+  { kind: "lockedInline", ino: 9, length: 32, index: 300, content },
+  {
+    kind: "lockedBlock",
+    ino: 9,
+    first: 3,
+    codec: 0,
+    length: 100,
+    ...seal,
+    content: new Uint8Array(100).fill(5),
+  },
+];
+const [lockPayload, inlinePayload, blockPayload] = LOCKED.map(lock.encodeLockedChange);
 
 /** One record of each kind but data. */
 export const STREAM_RECORDS: readonly Exclude<StreamRecord, { kind: "data" }>[] = [
@@ -37,6 +58,7 @@ export const STREAM_RECORDS: readonly Exclude<StreamRecord, { kind: "data" }>[] 
   { kind: "noAttribute", ino: 9, name },
   { kind: "free", ...blocks },
   { kind: "reserve", ...blocks },
+  ...LOCKED,
 ];
 
 /** A record of data, whole. */
@@ -86,6 +108,12 @@ export const streamDecoders = {
   decodeRecordHead: {
     decode: (bytes: Uint8Array) => decodeRecordHead(bytes.subarray(0, RECORD_HEAD_BYTES)),
     valid: () => encodeRecordHead(9, 4196),
+  },
+  decodeStreamLock: { decode: lock.decodeStreamLock, valid: () => lockPayload },
+  decodeStreamInline: { decode: lock.decodeStreamInline, valid: () => inlinePayload },
+  decodeStreamBlock: {
+    decode: (bytes: Uint8Array) => lock.decodeStreamBlock(bytes, BLOCK_BYTES),
+    valid: () => blockPayload,
   },
   decodeStreamRecord: { decode: decodeWhole, valid: dataRecord },
 };
