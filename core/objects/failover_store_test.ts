@@ -115,6 +115,35 @@ for (const moment of ["before", "after"] as const) {
   });
 }
 
+Deno.test("failover: what is said of an object while it is put home is not lost", async () => {
+  const { primary, store } = world();
+  primary.faulty.isAway = true;
+  await store.put("a", text("x"), { tags: { t: "1" } });
+  primary.faulty.isAway = false;
+  const put = primary.memory.put.bind(primary.memory);
+  let described: Promise<unknown> | undefined;
+  primary.memory.put = (...args) => {
+    described ??= store.describe("a", { tags: { t: "2" } });
+    return put(...args);
+  };
+  await store.reconcile();
+  await described;
+  await store.reconcile();
+  assert.deepEqual({ ...(await primary.memory.head("a"))!.tags }, { t: "2" });
+});
+
+Deno.test("failover: of many that are deleted, one that fails does not keep the others", async () => {
+  const { primary, store } = world();
+  for (const path of ["a", "b", "c"]) await store.put(path, text("x"));
+  const { delete: remove } = primary.memory;
+  primary.memory.delete = (path, options) =>
+    path === "b"
+      ? Promise.reject(new RangeError("not this one"))
+      : remove.call(primary.memory, path, options);
+  await assert.rejects(store.deleteMany(["a", "b", "c"]), /not this one/);
+  assert.deepEqual((await everyPage(store, {})).objects, ["b"]);
+});
+
 interface Step {
   readonly do: "put" | "delete" | "copy" | "reconcile" | "reopen";
   readonly path: string;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { createStorage } from "../../backends/storage.ts";
-import { patternBytes, piecesOf } from "./store_samples.ts";
+import { patternBytes, piecesOf, watchedStream } from "./store_samples.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import type { ObjectStorage } from "./object_storage.ts";
 
@@ -206,4 +206,22 @@ Deno.test("storage: closed, it refuses", async () => {
   await storage.close();
   await storage.close();
   await assert.rejects(storage.download("x"), { kind: "invalid" });
+});
+
+Deno.test("storage: an upload that is refused leaves no stream open", async () => {
+  await using storage = await createStorage({ ...TWO, maxFileSize: 10_000 });
+  await storage.upload("there", "older");
+  const uploads: [string, Parameters<ObjectStorage["upload"]>[2]][] = [
+    ["not//there", {}],
+    ["x", { provider: "nobody" }],
+    // Its content type is found by its first bytes.
+    ["there", { create: true }],
+    ["there", { create: true, onProgress: () => {} }],
+    ["there", { create: true, contentType: "a/b" }],
+  ];
+  for (const [path, options] of uploads) {
+    const { stream, state } = watchedStream(patternBytes(5000));
+    await assert.rejects(storage.upload(path, stream, options), /Cannot/);
+    assert.ok(state.isRead || state.isCancelled, `${path} ${JSON.stringify(options)}`);
+  }
 });
