@@ -4,15 +4,11 @@
  *
  * @module
  */
-import { openMedium } from "../backends/open_medium.ts";
 import { type Compression, COMPRESSIONS } from "../core/format/catalog_record.ts";
 import { Compressibility } from "../core/fs/compressibility.ts";
 import { CELL_BYTES, MIB } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
-import { createVault } from "../core/vault/vault.ts";
-import { openLane } from "../ffi/crypto_lane.ts";
-import { libcFileIo } from "../ffi/libc/file_io.ts";
-import { createKernel } from "../wasm/kernel.ts";
+import { benchPath, type BenchVault, megabytes, withVault } from "./bench_vault.ts";
 import { median } from "./filesystems/rows.ts";
 
 const TOTAL_BYTES = 128 * MIB;
@@ -20,7 +16,6 @@ const BLOCK_BYTES = [16384, 131072];
 const RUN_BYTES = MIB;
 const RUNS_IN_FLIGHT = 8;
 const ROUNDS = 3;
-const KDF = { memoryKib: 64, passes: 1, parallelism: 1 };
 
 /** Bytes per second, and what was stored of each byte. */
 interface Rates {
@@ -56,14 +51,10 @@ interface Case {
   readonly compression: Compression;
 }
 
-async function measure(path: string, { blockBytes, content, compression }: Case): Promise<Rates> {
-  const kernel = createKernel({ memoryBytes: 96 * MIB });
-  kernel.warmUp();
-  const medium = await openMedium(path, { create: true, io: libcFileIo() });
-  const lane = openLane(kernel, medium, { cryptoLane: "wasm", workers: 1 });
-  const secret = { passphrase: new TextEncoder().encode("bench") };
-  const parts = { medium, kernel, runtime: systemRuntime, lane: lane.lane };
-  const vault = await createVault(parts, { secret, kdf: KDF, blockBytes });
+async function measure(
+  { vault, kernel }: BenchVault,
+  { blockBytes, content, compression }: Case,
+): Promise<Rates> {
   const { volume } = vault.opened;
   const memory = kernel.reserve(RUNS_IN_FLIGHT * RUN_BYTES);
   const trials = compression === "zstd" ? new Compressibility() : undefined;
@@ -86,22 +77,20 @@ async function measure(path: string, { blockBytes, content, compression }: Case)
   start = performance.now();
   for (const firstId of ids) volume.get(firstId, runBlocks, memory);
   const read = TOTAL_BYTES / (performance.now() - start) * 1000;
-  await lane.close();
-  await vault.abandon();
-  await Deno.remove(path);
   return { write, read, space: cells * CELL_BYTES / TOTAL_BYTES };
 }
 
-const path = `${Deno.args[0] ?? "/dev/shm"}/compression-bench-${Deno.pid}.vault`;
+const path = benchPath("compression");
 for (const blockBytes of BLOCK_BYTES) {
   for (const [name, content] of Object.entries(CONTENTS)) {
     for (const compression of COMPRESSIONS) {
       const rounds: Rates[] = [];
       for (let i = 0; i < ROUNDS; i++) {
-        rounds.push(await measure(path, { blockBytes, content, compression }));
+        const one = { blockBytes, content, compression };
+        rounds.push(await withVault(path, { blockBytes }, (made) => measure(made, one)));
       }
       const of = (what: keyof Rates) => median(rounds.map((rates) => rates[what]));
-      const rate = (what: "write" | "read") => `${what} ${Math.round(of(what) / 1e6)} MB/s`;
+      const rate = (what: "write" | "read") => `${what} ${megabytes(of(what))}`;
       const kind = `blocks of ${blockBytes / 1024} KiB, ${name}, compression ${compression}`;
       console.log(`${kind}: ${rate("write")}, ${rate("read")}, space ${of("space").toFixed(2)}`);
     }

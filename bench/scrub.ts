@@ -5,16 +5,12 @@
  *
  * @module
  */
-import { openMedium } from "../backends/open_medium.ts";
 import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../core/crypto/kernel.ts";
 import type { Redundancy } from "../core/format/redundancy.ts";
 import { MIB } from "../core/limits.ts";
-import { systemRuntime } from "../core/runtime.ts";
 import { scrubVault } from "../core/vault/scrub.ts";
-import { createVault } from "../core/vault/vault.ts";
-import { openLane } from "../ffi/crypto_lane.ts";
-import { libcFileIo } from "../ffi/libc/file_io.ts";
-import { createKernel, type WasmKernel } from "../wasm/kernel.ts";
+import type { WasmKernel } from "../wasm/kernel.ts";
+import { benchPath, megabytes, withVault } from "./bench_vault.ts";
 import { median } from "./filesystems/rows.ts";
 
 const FILE_BYTES = 16 * MIB;
@@ -22,7 +18,6 @@ const FILES = 16;
 const BLOCK_BYTES = 65536;
 const ROUNDS = 3;
 const GOAL = 0.7;
-const KDF = { memoryKib: 64, passes: 1, parallelism: 1 };
 
 /** Bytes per second. */
 interface Rates {
@@ -32,28 +27,18 @@ interface Rates {
 }
 
 async function measure(path: string, redundancy: Redundancy, workers: number): Promise<Rates> {
-  const kernel = createKernel({ memoryBytes: 96 * MIB });
-  kernel.warmUp();
-  const medium = await openMedium(path, { create: true, io: libcFileIo() });
-  const lane = openLane(kernel, medium, { cryptoLane: "wasm", workers });
-  const secret = { passphrase: new TextEncoder().encode("bench") };
-  const options = { secret, kdf: KDF, blockBytes: BLOCK_BYTES, redundancy };
-  const parts = { medium, kernel, runtime: systemRuntime, lane: lane.lane };
-  const vault = await createVault(parts, options);
-  const bytes = new Uint8Array(FILE_BYTES);
-  for (let i = 0; i < FILES; i++) await vault.files.writeFile(`/${i}`, bytes.fill(i));
-  await vault.commit();
-  await scrubVault(vault);
-  const report = await timed(async () => (await scrubVault(vault)).bytes);
-  const rates = {
-    scrub: report,
-    medium: await timed(() => readAll(path)),
-    kernel: await timed(() => openAll(kernel)),
-  };
-  await lane.close();
-  await vault.abandon();
-  await Deno.remove(path);
-  return rates;
+  const options = { blockBytes: BLOCK_BYTES, redundancy, workers };
+  return await withVault(path, options, async ({ vault, kernel }) => {
+    const bytes = new Uint8Array(FILE_BYTES);
+    for (let i = 0; i < FILES; i++) await vault.files.writeFile(`/${i}`, bytes.fill(i));
+    await vault.commit();
+    await scrubVault(vault);
+    return {
+      scrub: await timed(async () => (await scrubVault(vault)).bytes),
+      medium: await timed(() => readAll(path)),
+      kernel: await timed(() => openAll(kernel)),
+    };
+  });
 }
 
 async function timed(work: () => number | Promise<number>): Promise<number> {
@@ -102,7 +87,7 @@ function openAll(kernel: WasmKernel): number {
   return opened;
 }
 
-const path = `${Deno.args[0] ?? "/dev/shm"}/scrub-bench-${Deno.pid}.vault`;
+const path = benchPath("scrub");
 const shapes = [["0", { k: 1, m: 0 }], ["4+2", { k: 4, m: 2 }]] as const;
 for (const [name, redundancy] of shapes) {
   for (const workers of [0, 1]) {
@@ -110,7 +95,6 @@ for (const [name, redundancy] of shapes) {
     for (let i = 0; i < ROUNDS; i++) rounds.push(await measure(path, redundancy, workers));
     const of = (what: keyof Rates) => median(rounds.map((rates) => rates[what]));
     const [medium, kernel, scrub] = [of("medium"), of("kernel"), of("scrub")];
-    const megabytes = (rate: number) => `${Math.round(rate / 1e6)} MB/s`;
     const ratio = (scrub / Math.min(medium, kernel)).toFixed(2);
     console.log(
       `${name}, ${workers} workers: medium ${megabytes(medium)}, kernel ${megabytes(kernel)}, ` +

@@ -29,6 +29,30 @@ export const bodyContract: Readonly<Record<string, StoreProperty>> = {
     }
   },
 
+  "a long stream that breaks off shows nothing of itself": async (store) => {
+    let pulled = 0;
+    const breaking = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (++pulled > 20) controller.error(new RangeError("the source broke"));
+        else controller.enqueue(new Uint8Array(MIB));
+      },
+    });
+    await assert.rejects(store.put("broken", breaking), /the source broke/);
+    assert.equal(await store.head("broken"), null);
+    assert.deepEqual((await store.list()).objects, []);
+  },
+
+  "a long stream obeys create and match": async (store) => {
+    const older = await store.put("x", text("older"));
+    const { etag } = await store.put("x", text("old"));
+    const long = () => piecesOf(patternBytes(9 * MIB), MIB);
+    await refused(store, store.put("x", long(), { create: true }), "conflict");
+    await refused(store, store.put("x", long(), { match: older.etag }), "conflict");
+    assert.equal((await store.head("x"))!.etag, etag);
+    const replaced = await store.put("x", long(), { match: etag });
+    assert.equal(replaced.etag, (await store.head("x"))!.etag);
+  },
+
   "a stream that fails, or has another size, stores nothing and is cancelled": async (store) => {
     await store.put("kept", text("older"));
     for (const size of [5, 500_000]) {

@@ -2,49 +2,12 @@
 import { BlobServiceClient } from "@azure/storage-blob";
 import assert from "node:assert/strict";
 import { openAzureObjects } from "../../backends/azure/object_store.ts";
-import { MIB } from "../../core/limits.ts";
-import { patternBytes, piecesOf, refused, text } from "../../core/objects/store_samples.ts";
+import { refused, text } from "../../core/objects/store_samples.ts";
 import { azuriteConnection } from "./azurite.ts";
-import { cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
+import { cloudTests } from "./cloud_stores.ts";
 
-const running = await runningCloud(cloudsUnderTest.azure);
+const test = await cloudTests("azure");
 const CONTAINER = { container: "letters" };
-
-function test(name: string, holds: (opened: OpenedCloud, url: string) => Promise<void>): void {
-  const why = "missing" in running ? ` (skipped: ${running.missing})` : "";
-  Deno.test({
-    name: `azure: ${name}${why}`,
-    ignore: why !== "",
-    fn: async () => {
-      if ("missing" in running) return;
-      await using opened = await running.open();
-      await holds(opened, running.url);
-    },
-  });
-}
-
-test("a stream that breaks off in its parts shows none of them", async ({ store }) => {
-  let pulled = 0;
-  const breaking = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      if (++pulled > 20) controller.error(new RangeError("the source broke"));
-      else controller.enqueue(new Uint8Array(MIB));
-    },
-  });
-  await assert.rejects(store.put("broken", breaking), /the source broke/);
-  assert.equal(await store.head("broken"), null);
-  assert.deepEqual((await store.list()).objects, []);
-});
-
-test("a stream in parts keeps its condition", async ({ store }) => {
-  const first = await store.put("x", text("first"));
-  const long = () => piecesOf(patternBytes(9 * MIB), MIB);
-  await refused(store, store.put("x", long(), { create: true }), "conflict");
-  await refused(store, store.put("x", long(), { match: "0x0" }), "conflict");
-  assert.equal((await store.head("x"))!.etag, first.etag);
-  const second = await store.put("x", long(), { match: first.etag });
-  assert.equal(second.etag, (await store.head("x"))!.etag);
-});
 
 test("what is said again keeps what the contract does not know", async ({ store, bucket }, url) => {
   const service = BlobServiceClient.fromConnectionString(azuriteConnection(url));

@@ -100,3 +100,26 @@ export async function runningCloud(cloud: CloudUnderTest): Promise<RunningCloud>
   };
   return { url: server.url, open };
 }
+
+/** A test on a store of its own, and the server's URL. */
+export type CloudTest = (opened: OpenedCloud, url: string) => Promise<void>;
+
+/** How to declare tests of a provider; they are skipped, with the reason, where its server does not run or cannot show it. */
+export async function cloudTests(
+  provider: string,
+): Promise<(name: string, holds: CloudTest) => void> {
+  const cloud = cloudsUnderTest[provider];
+  const running = await runningCloud(cloud);
+  return (name, holds) => {
+    const why = "missing" in running ? running.missing : cloud.unknown?.[name];
+    Deno.test({
+      name: `${provider}: ${name}${why === undefined ? "" : ` (skipped: ${why})`}`,
+      ignore: why !== undefined,
+      fn: async () => {
+        if ("missing" in running) return;
+        await using opened = await running.open();
+        await holds(opened, running.url);
+      },
+    });
+  };
+}

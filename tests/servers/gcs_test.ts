@@ -3,46 +3,10 @@ import assert from "node:assert/strict";
 import { createVerify, generateKeyPairSync } from "node:crypto";
 import { TAGS_NAME } from "../../backends/gcs/bucket.ts";
 import { openGcsObjects } from "../../backends/gcs/object_store.ts";
-import { MIB } from "../../core/limits.ts";
-import { patternBytes, piecesOf, refused, text } from "../../core/objects/store_samples.ts";
-import { cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
+import { refused, text } from "../../core/objects/store_samples.ts";
+import { cloudTests } from "./cloud_stores.ts";
 
-const running = await runningCloud(cloudsUnderTest.gcs);
-
-function test(name: string, holds: (opened: OpenedCloud, url: string) => Promise<void>): void {
-  const why = "missing" in running ? ` (skipped: ${running.missing})` : "";
-  Deno.test({
-    name: `gcs: ${name}${why}`,
-    ignore: why !== "",
-    fn: async () => {
-      if ("missing" in running) return;
-      await using opened = await running.open();
-      await holds(opened, running.url);
-    },
-  });
-}
-
-test("a stream that breaks off after some parts shows none of them", async ({ store }) => {
-  let pulled = 0;
-  const breaking = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      if (++pulled > 20) controller.error(new RangeError("the source broke"));
-      else controller.enqueue(new Uint8Array(MIB));
-    },
-  });
-  await assert.rejects(store.put("broken", breaking), /the source broke/);
-  assert.equal(await store.head("broken"), null);
-});
-
-test("a long stream keeps its condition", async ({ store }) => {
-  const first = await store.put("x", text("first"));
-  const long = () => piecesOf(patternBytes(9 * MIB), MIB);
-  await refused(store, store.put("x", long(), { create: true }), "conflict");
-  await refused(store, store.put("x", long(), { match: "17" }), "conflict");
-  assert.equal((await store.head("x"))!.etag, first.etag);
-  const second = await store.put("x", long(), { match: first.etag });
-  assert.equal(second.etag, (await store.head("x"))!.etag);
-});
+const test = await cloudTests("gcs");
 
 test("tags are an entry of the metadata that nobody else may use", async ({ store }) => {
   const metadata = { [TAGS_NAME]: "{}" };

@@ -5,24 +5,18 @@ import { openS3Objects } from "../../backends/s3/object_store.ts";
 import { MIB } from "../../core/limits.ts";
 import type { ObjectStore } from "../../core/storage/object_store.ts";
 import { patternBytes, piecesOf, refused, text } from "../../core/objects/store_samples.ts";
-import { cephConfig, cloudsUnderTest, runningCloud } from "./cloud_stores.ts";
+import { cephConfig, cloudTests } from "./cloud_stores.ts";
 import { FaultProxy } from "./fault_proxy.ts";
 
-const running = await runningCloud(cloudsUnderTest.s3);
+const onCloud = await cloudTests("s3");
 
+/** Through a proxy that sees the requests. */
 function test(name: string, holds: (store: ObjectStore, proxy: FaultProxy) => Promise<void>): void {
-  const why = "missing" in running ? ` (skipped: ${running.missing})` : "";
-  Deno.test({
-    name: `s3: ${name}${why}`,
-    ignore: why !== "",
-    fn: async () => {
-      if ("missing" in running) return;
-      await using opened = await running.open();
-      await using proxy = new FaultProxy(running.url);
-      const store = await openS3Objects(cephConfig(proxy.url, opened.bucket));
-      await holds(store, proxy);
-      await store.close();
-    },
+  onCloud(name, async ({ bucket }, url) => {
+    await using proxy = new FaultProxy(url);
+    const store = await openS3Objects(cephConfig(proxy.url, bucket));
+    await holds(store, proxy);
+    await store.close();
   });
 }
 

@@ -4,61 +4,25 @@ import assert from "node:assert/strict";
 import { connectBucket } from "../../backends/s3/bucket.ts";
 import { copyInParts } from "../../backends/s3/copy.ts";
 import { openS3Objects } from "../../backends/s3/object_store.ts";
+import { bodyContract } from "../../core/objects/body_contract.ts";
 import { MIB } from "../../core/limits.ts";
-import {
-  bytesOf,
-  patternBytes,
-  piecesOf,
-  refused,
-  text,
-} from "../../core/objects/store_samples.ts";
+import { bytesOf, patternBytes, refused, text } from "../../core/objects/store_samples.ts";
 import { CEPH_KEYS } from "./ceph.ts";
 import { FaultProxy } from "./fault_proxy.ts";
-import { cephConfig, cloudsUnderTest, type OpenedCloud, runningCloud } from "./cloud_stores.ts";
+import { cephConfig, cloudTests } from "./cloud_stores.ts";
 
-const running = await runningCloud(cloudsUnderTest.s3);
-
-function test(name: string, holds: (opened: OpenedCloud, url: string) => Promise<void>): void {
-  const why = "missing" in running ? ` (skipped: ${running.missing})` : "";
-  Deno.test({
-    name: `s3: ${name}${why}`,
-    ignore: why !== "",
-    fn: async () => {
-      if ("missing" in running) return;
-      await using opened = await running.open();
-      await holds(opened, running.url);
-    },
-  });
-}
+const test = await cloudTests("s3");
 
 test(
   "a stream that breaks off in its parts leaves none of them",
   async ({ store, bucket }, url) => {
-    let pulled = 0;
-    const breaking = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        if (++pulled > 20) controller.error(new RangeError("the source broke"));
-        else controller.enqueue(new Uint8Array(MIB));
-      },
-    });
-    await assert.rejects(store.put("broken", breaking), /the source broke/);
-    assert.equal(await store.head("broken"), null);
+    await bodyContract["a long stream that breaks off shows nothing of itself"](store);
     const { client } = await connectBucket(cephConfig(url, bucket));
     const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
     client.destroy();
     assert.deepEqual(Uploads, []);
   },
 );
-
-test("a stream in parts keeps its condition", async ({ store }) => {
-  const first = await store.put("x", text("first"));
-  const long = () => piecesOf(patternBytes(9 * MIB), MIB);
-  await refused(store, store.put("x", long(), { create: true }), "conflict");
-  await refused(store, store.put("x", long(), { match: "another" }), "conflict");
-  assert.equal((await store.head("x"))!.etag, first.etag);
-  const second = await store.put("x", long(), { match: first.etag });
-  assert.equal(second.etag, (await store.head("x"))!.etag);
-});
 
 test("long objects are copied in parts", async ({ store, bucket }, url) => {
   const bytes = patternBytes(11 * MIB + 7);
