@@ -208,12 +208,12 @@ class GcsObjectStore implements ObjectStore {
     const call = this.#calls.of("sign a URL of", path);
     checkExpiry(options, call);
     const action = options.method === "PUT" ? "write" : "read";
-    const expires = Date.now() + options.expiresSeconds * 1000;
-    const [url] = await ask(
-      this.#bucket,
-      { call },
-      () => fileOf(this.#bucket, path).getSignedUrl({ version: "v4", action, expires }),
-    );
+    // From the same moment on: the client's own would be a second later now and then.
+    const accessibleAt = Date.now();
+    const expires = accessibleAt + options.expiresSeconds * 1000;
+    const wanted = { version: "v4", action, accessibleAt, expires } as const;
+    const sign = () => fileOf(this.#bucket, path).getSignedUrl(wanted);
+    const [url] = await ask(this.#bucket, { call }, sign);
     return url;
   }
 
