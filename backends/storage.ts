@@ -28,6 +28,7 @@ import type {
   SingleSettings,
   StorageSettings,
 } from "../core/objects/settings.ts";
+import type { StorageHooks } from "../core/objects/open_storage.ts";
 import type { JournalFile } from "../core/objects/transfer_journal.ts";
 import { settingsIn } from "../core/objects/settings_text.ts";
 import type { ObjectStore } from "../core/storage/object_store.ts";
@@ -88,11 +89,14 @@ export type {
   UrlOptions,
   VariantOptions,
 } from "../core/objects/storage_calls.ts";
+export type { Invalidate } from "../core/objects/invalidations.ts";
+export type { StorageHooks } from "../core/objects/open_storage.ts";
 export type { PatternRule, Route, RoutingRules } from "../core/objects/routing.ts";
 export type {
   AzureSettings,
   BucketSettings,
   CatalogueSettings,
+  CdnSettings,
   FailoverSettings,
   GcsSettings,
   ImageSettings,
@@ -100,6 +104,7 @@ export type {
   MemorySettings,
   PatternSettings,
   ProviderSettings,
+  PurgeSettings,
   RetryCounts,
   S3Settings,
   SharedSettings,
@@ -142,23 +147,26 @@ export type {
 } from "../core/storage/object_store.ts";
 
 /** Makes storage from settings; the error names every mistake in them. */
-export async function createStorage(settings: StorageSettings): Promise<ObjectStorage> {
-  return await storageFrom(settings, "settings");
+export async function createStorage(
+  settings: StorageSettings,
+  hooks?: StorageHooks,
+): Promise<ObjectStorage> {
+  return await storageFrom(settings, "settings", hooks);
 }
 
 /** Makes storage from a file of settings: TOML where its name ends with `.toml`, else JSON. */
-export async function storageFromFile(path: string): Promise<ObjectStorage> {
+export async function storageFromFile(path: string, hooks?: StorageHooks): Promise<ObjectStorage> {
   const { fromSystemError } = await import("./file/system_error.ts");
   const text = await Deno.readTextFile(path).catch((error) => {
     throw fromSystemError(error, "read storage settings", path);
   });
-  return await storageFrom(await settingsIn({ name: path, text }), `settings "${path}"`);
+  return await storageFrom(await settingsIn({ name: path, text }), `settings "${path}"`, hooks);
 }
 
 /** Makes storage from the environment: `STORAGE_PROVIDER`, `S3_BUCKET` and the others that the README names. */
-export async function storageFromEnvironment(): Promise<ObjectStorage> {
+export async function storageFromEnvironment(hooks?: StorageHooks): Promise<ObjectStorage> {
   const read = (name: string) => process.env[name];
-  return await storageFrom(settingsFrom(read), "settings of the environment");
+  return await storageFrom(settingsFrom(read), "settings of the environment", hooks);
 }
 
 /** Opens a file in which a transfer notes what is the same on both sides; made where it is not there, locked while it is open. */
@@ -167,10 +175,16 @@ export async function openJournal(path: string): Promise<JournalFile> {
   return await openJournalFile(path);
 }
 
-async function storageFrom(settings: unknown, source: string): Promise<ObjectStorage> {
+async function storageFrom(
+  settings: unknown,
+  source: string,
+  hooks?: StorageHooks,
+): Promise<ObjectStorage> {
   const { checkedSettings } = await import("../core/objects/settings_schema.ts");
   const { storageOf } = await import("../core/objects/open_storage.ts");
   return storageOf(checkedSettings(settings, source), {
+    hooks,
+    purge: async (settings) => (await import("./cdn/purge.ts")).purgeBy(settings),
     store: openStore,
     catalogue: openCatalogue,
     images: async () => await (await import("./sharp/transformer.ts")).openSharp(),

@@ -8,6 +8,7 @@ import type { Secret } from "../crypto/key_encryption.ts";
 import type { ControlOptions, ControlProgress } from "../vault/control.ts";
 import type { VaultParts } from "../vault/vault.ts";
 import type { Runtime } from "../runtime.ts";
+import type { VaultError } from "../errors.ts";
 import type { ObjectStorage } from "../objects/object_storage.ts";
 import type { JournalFile } from "../objects/transfer_journal.ts";
 import type { FileTree } from "./file_tree.ts";
@@ -151,7 +152,10 @@ export interface Host {
   /** Writes a file that only its owner can read; `conflict` where it exists, unless forced. */
   writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void>;
   /** Opens the universal storage that a file of settings, or else the environment, sets up. */
-  openStorage(config: string | undefined): Promise<ObjectStorage>;
+  openStorage(
+    config: string | undefined,
+    onWarning: (warning: VaultError) => void,
+  ): Promise<ObjectStorage>;
   /** Opens a journal of transfers, and makes it where it is not there; `conflict` while somebody else has it open. */
   openJournal(path: string): Promise<JournalFile>;
   /** Opens a medium with kernel and lane. */

@@ -54,11 +54,13 @@ export async function withStorage<T>(
   { host, options }: StorageTarget,
   work: (storage: ObjectStorage) => Promise<T>,
 ): Promise<T> {
-  const storage = await host.openStorage(options.config);
+  const warnings: string[] = [];
+  const storage = await host.openStorage(options.config, ({ message }) => warnings.push(message));
   try {
     return await work(storage);
   } finally {
     await storage.close();
+    for (const each of warnings) await host.err.write(`sigmavault: warning: ${printable(each)}\n`);
     if (options.usage === true) await host.err.write(usageText(storage.usage()));
   }
 }

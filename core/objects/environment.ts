@@ -41,14 +41,13 @@ export function settingsFrom(read: Environment): Record<string, unknown> {
     const found = from(read);
     if (found !== null) providers[type] = { type, ...found };
   }
-  const cdn = { domain: given("STORAGE_CDN_DOMAIN"), enabled: flag(read, "STORAGE_CDN_ENABLED") };
   return without({
     provider: given("STORAGE_PROVIDER"),
     baseUrl: given("STORAGE_BASE_URL"),
     providers: { ...providers, ...named as object },
     routing: parsed(given("STORAGE_ROUTING"), "STORAGE_ROUTING"),
     patterns: patternsOf(parsed(given("STORAGE_PATTERNS"), "STORAGE_PATTERNS")),
-    cdn: cdn.domain === undefined && cdn.enabled === undefined ? undefined : without(cdn),
+    cdn: cdnFrom(read),
     retry: without({
       attempts: number(read, "STORAGE_RETRY_ATTEMPTS"),
       delayMs: number(read, "STORAGE_RETRY_DELAY"),
@@ -56,6 +55,20 @@ export function settingsFrom(read: Environment): Record<string, unknown> {
     }),
     maxFileSize: number(read, "STORAGE_MAX_FILE_SIZE"),
   });
+}
+
+/** One that is switched off needs no host. */
+function cdnFrom(read: Environment): Record<string, unknown> | undefined {
+  const given = (name: string) => read(`STORAGE_CDN_${name}`) || undefined;
+  const enabled = flag(read, "STORAGE_CDN_ENABLED");
+  const purge = without({ url: given("PURGE_URL"), token: given("PURGE_TOKEN") });
+  const cdn = without({
+    domain: given("DOMAIN"),
+    enabled,
+    purge: Object.keys(purge).length === 0 ? undefined : purge,
+  });
+  const isOff = cdn.domain === undefined && enabled !== true && cdn.purge === undefined;
+  return isOff ? undefined : cdn;
 }
 
 /** `{"*.jpg|*.png": "images"}` in order, or a list as settings have it. */

@@ -31,7 +31,11 @@ export interface NamedProvider {
 
 /** The URL at which anybody can read an object. */
 export function publicUrlOf({ publicUrl }: NamedProvider, path: string): string | null {
-  if (publicUrl === null) return null;
+  return publicUrl === null ? null : urlBelow(publicUrl, path);
+}
+
+/** The URL of an object below one. */
+export function urlBelow(publicUrl: string, path: string): string {
   const escaped = path.split("/").map(encodeURIComponent).join("/");
   return `${publicUrl.replace(/\/+$/, "")}/${escaped}`;
 }

@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
-import type { NamedProvider } from "./file_info.ts";
+import { type NamedProvider, urlBelow } from "./file_info.ts";
 import type { ImageTransformer } from "./images.ts";
 import { ObjectStorage } from "./object_storage.ts";
 import { FailoverStore } from "./failover_store.ts";
@@ -11,7 +11,15 @@ import { CataloguedStore } from "./catalogued_store.ts";
 import { ObservedStore } from "./observed_store.ts";
 import { type Prices, UsageCount } from "./usage.ts";
 import { FileSearch } from "./file_search.ts";
-import type { CatalogueSettings, CheckedSettings, SingleSettings } from "./settings.ts";
+import { InvalidatingStore } from "./invalidating_store.ts";
+import { type Invalidate, Invalidations } from "./invalidations.ts";
+import type {
+  CatalogueSettings,
+  CheckedSettings,
+  PurgeSettings,
+  SingleSettings,
+} from "./settings.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 /** Opens what the settings of one provider name. */
 export type OpenStore = (settings: SingleSettings) => Promise<ObjectStore>;
@@ -19,8 +27,19 @@ export type OpenStore = (settings: SingleSettings) => Promise<ObjectStore>;
 /** Opens a catalogue. */
 export type OpenCatalogue = (settings: CatalogueSettings) => Promise<Catalogue>;
 
+/** What an application may give beside settings. */
+export interface StorageHooks {
+  /** Told which public URLs show something else than before, after the change, together with others; in place of the settings' `cdn.purge`. */
+  readonly invalidate?: Invalidate;
+  /** Hears of what went wrong behind calls that succeeded: URLs that could not be invalidated. */
+  readonly onWarning?: (warning: VaultError) => void;
+}
+
 /** What opens what settings name. */
 export interface Opening {
+  readonly hooks?: StorageHooks;
+  /** Makes the hook of settings. */
+  readonly purge: (settings: PurgeSettings) => Promise<Invalidate>;
   readonly store: OpenStore;
   readonly catalogue: OpenCatalogue;
   /** Loads what transforms images. */
@@ -31,7 +50,11 @@ export interface Opening {
 export function storageOf(settings: CheckedSettings, open: Opening): ObjectStorage {
   const { routing, patterns, provider, maxFileSize, catalogue } = settings;
   const counts = new Map<string, UsageCount>();
-  const stores = plainStores(settings, open.store, counts);
+  const telling = settings.telemetry === true
+    ? once(async () => (await import("./telemetry.ts")).openTelemetry())
+    : undefined;
+  const stores = plainStores(settings, open.store, { counts, telling });
+  const invalidations = invalidationsOf(settings, open, telling);
   const catalogued = new Map<string, Promise<CataloguedStore>>();
   let opened: Catalogue | undefined;
   const noted = catalogue &&
@@ -54,7 +77,13 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
   });
   return new ObjectStorage({
     providers: [...stores.keys()].map((name) => {
-      return new LazyProvider(name, publicUrl(settings, name), () => storeOf(name));
+      const url = publicUrl(settings, name);
+      if (url === null || invalidations === undefined) {
+        return new LazyProvider(name, url, () => storeOf(name));
+      }
+      const changed = (path: string) => invalidations.changed(urlBelow(url, path));
+      const opening = once(async () => new InvalidatingStore(await storeOf(name), changed));
+      return new LazyProvider(name, url, opening);
     }),
     rules: {
       firstParts: routing,
@@ -66,24 +95,29 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
     imageLimits: settings.images,
     search,
     usage: () => [...counts].map(([name, count]) => count.report(name, pricesOf(settings, name))),
-    closing: async () => await opened?.close(),
+    closing: async () => {
+      await invalidations?.close();
+      await opened?.close();
+    },
   });
 }
 
 /** How each provider's store is opened: once, however many ask for it. */
 function plainStores(
-  { providers, retry, telemetry: isTelling }: CheckedSettings,
+  { providers, retry }: CheckedSettings,
   open: OpenStore,
-  counts: Map<string, UsageCount>,
+  { counts, telling }: {
+    readonly counts: Map<string, UsageCount>;
+    readonly telling?: () => Promise<Telemetry>;
+  },
 ): ReadonlyMap<string, () => Promise<ObjectStore>> {
   const stores = new Map<string, () => Promise<ObjectStore>>();
-  const telling = isTelling && once(async () => (await import("./telemetry.ts")).openTelemetry());
   for (const [name, each] of Object.entries(providers)) {
     const opening = async () => {
       if (each.type !== "failover") {
         const usage = new UsageCount();
         counts.set(name, usage);
-        const telemetry = telling ? await telling() : undefined;
+        const telemetry = await telling?.();
         const observed = new ObservedStore(await open(each), { provider: name, usage, telemetry });
         return new RetryingStore(observed, retry);
       }
@@ -95,6 +129,24 @@ function plainStores(
     stores.set(name, once(opening));
   }
   return stores;
+}
+
+/** Who is told that URLs show something else; nobody where neither application nor settings want it. */
+function invalidationsOf(
+  { cdn }: CheckedSettings,
+  { hooks = {}, purge }: Opening,
+  telling?: () => Promise<Telemetry>,
+): Invalidations | undefined {
+  const wanted = cdn?.enabled === false ? undefined : cdn?.purge;
+  const made = wanted && once(() => purge(wanted));
+  const invalidate: Invalidate | undefined = hooks.invalidate ??
+    (made && (async (urls, options) => await (await made())(urls, options)));
+  if (invalidate === undefined) return undefined;
+  const warn = (warning: VaultError) => {
+    hooks.onWarning?.(warning);
+    telling?.().then((telemetry) => telemetry.warned(warning.operation));
+  };
+  return new Invalidations(invalidate, warn, wanted?.batch ? { batch: wanted.batch } : {});
 }
 
 function pricesOf({ providers }: CheckedSettings, name: string): Prices | undefined {

@@ -148,6 +148,26 @@ export interface CatalogueSettings {
   readonly path: string;
 }
 
+/** How a CDN is told that it shall forget URLs: `{"files": [URL, …]}` by `POST`. */
+export interface PurgeSettings {
+  /** Of its API. */
+  readonly url: string;
+  /** Goes with it as `Authorization: Bearer …`. A secret. */
+  readonly token?: string;
+  /** URLs of one call; 30 unless given. */
+  readonly batch?: number;
+}
+
+/** Through which host files are read. */
+export interface CdnSettings {
+  /** Host, or URL, below which paths are. */
+  readonly domain: string;
+  /** So unless `false`. */
+  readonly enabled?: boolean;
+  /** Files that change are told to it; to nobody unless given. */
+  readonly purge?: PurgeSettings;
+}
+
 /** Of images that are transformed; none is refused that is stored as it is. */
 export interface ImageSettings {
   /** Pixels of all frames; 100 million unless given. */
@@ -169,7 +189,7 @@ export interface StorageSettings {
   /** Where anybody can read what a provider without a URL of its own holds. */
   readonly baseUrl?: string;
   /** Through which host files are read. */
-  readonly cdn?: { readonly domain: string; readonly enabled?: boolean };
+  readonly cdn?: CdnSettings;
   /** How often calls are tried. */
   readonly retry?: RetryCounts;
   /** Bytes of a file that is uploaded. */

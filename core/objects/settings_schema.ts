@@ -79,13 +79,34 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
   }),
 ]);
 
+/** A host, or a URL below which paths are. */
+const domain = text.refine((value) => {
+  const url = URL.parse(value.includes("://") ? value : `https://${value}`);
+  const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.search + url.hash === "";
+  return isPlain && url.username === "" && !/[\s?#]/.test(value);
+}, "want a host, as cdn.example.com, or a URL");
+
+const purge = z.strictObject({
+  url,
+  token: text.optional(),
+  batch: z.int().min(1).max(1000).optional(),
+}).refine(
+  ({ url, token }) => token === undefined || url.startsWith("https:") || isLoopback(url),
+  "want https:// for a token",
+);
+
+function isLoopback(url: string): boolean {
+  return ["127.0.0.1", "[::1]", "localhost"].includes(new URL(url).hostname);
+}
+
 const schema = z.strictObject({
   provider: name.optional(),
   baseUrl: url.optional(),
   providers: z.record(name, provider).default({}),
   routing: z.record(text, name).default({}),
   patterns: z.array(z.strictObject({ match: text, to: name })).max(1000).default([]),
-  cdn: z.strictObject({ domain: text, enabled: z.boolean().optional() }).optional(),
+  cdn: z.strictObject({ domain, enabled: z.boolean().optional(), purge: purge.optional() })
+    .optional(),
   retry: z.strictObject({
     attempts: z.int().min(1).max(20).optional(),
     delayMs: z.int().min(0).max(600_000).optional(),

@@ -135,3 +135,29 @@ Deno.test("settings: files of JSON and TOML say the same", async () => {
     });
   }
 });
+
+Deno.test("settings: a CDN has a host, and its token goes by https only; one that is off needs neither", () => {
+  const providers = { all: { type: "memory" } };
+  const purge = (url: string) => ({ domain: "cdn.example", purge: { url, token: "hunter2" } });
+  for (const domain of ["cdn.example", "cdn.example:8443/files", "http://127.0.0.1:80/x"]) {
+    checkedSettings({ providers, cdn: { domain } });
+  }
+  checkedSettings({ providers, cdn: purge("http://127.0.0.1:8080/purge") });
+  for (const domain of ["", "a b", "ftp://cdn.example", "cdn.example?x", "u:p@cdn.example"]) {
+    assert.match(messageOf(() => checkedSettings({ providers, cdn: { domain } })), /cdn\.domain: /);
+  }
+  const message = messageOf(() => checkedSettings({ providers, cdn: purge("http://api.example") }));
+  assert.match(message, /cdn\.purge: want https/);
+  assert.doesNotMatch(message, /hunter2/);
+  const off = (name: string) => name === "STORAGE_CDN_ENABLED" ? "false" : undefined;
+  assert.equal(settingsFrom(off).cdn, undefined);
+  const purging: Record<string, string> = {
+    STORAGE_CDN_DOMAIN: "cdn.example",
+    STORAGE_CDN_PURGE_URL: "https://api.example",
+    STORAGE_CDN_PURGE_TOKEN: "hunter2",
+  };
+  assert.deepEqual(settingsFrom((name) => purging[name]).cdn, purge("https://api.example"));
+  const nowhere = (name: string) => name === "STORAGE_CDN_ENABLED" ? "true" : undefined;
+  const settings = { ...settingsFrom(nowhere), providers };
+  assert.match(messageOf(() => checkedSettings(settings)), /cdn\.domain/);
+});

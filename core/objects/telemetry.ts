@@ -7,6 +7,8 @@ export interface Telemetry {
   observe<T>(call: ObservedCall, work: () => Promise<T>): Promise<T>;
   /** Counts bytes that passed. */
   bytes(provider: string, direction: "read" | "written", count: number): void;
+  /** Counts something that went wrong beside the calls. */
+  warned(operation: string): void;
 }
 
 /** What is observed. */
@@ -27,6 +29,7 @@ export function openTelemetry(): Telemetry {
   const meter = metrics.getMeter(NAME);
   const requests = meter.createCounter(`${NAME}.requests`, { description: "Calls of providers" });
   const bytes = meter.createCounter(`${NAME}.bytes`, { unit: "By" });
+  const warnings = meter.createCounter(`${NAME}.warnings`);
   const duration = meter.createHistogram(`${NAME}.duration`, { unit: "ms" });
   return {
     observe: async ({ provider, operation }, work) => {
@@ -50,5 +53,6 @@ export function openTelemetry(): Telemetry {
     bytes: (provider, direction, count) => {
       bytes.add(count, { "storage.provider": provider, "storage.direction": direction });
     },
+    warned: (operation) => warnings.add(1, { "storage.operation": operation }),
   };
 }

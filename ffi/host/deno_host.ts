@@ -18,6 +18,7 @@ import { libcFiles } from "./libc_files.ts";
 import { LOCAL_FILES, readSmall, writePrivate } from "./local_files.ts";
 import { doing } from "./system_error.ts";
 import type { ObjectStorage } from "../../core/objects/object_storage.ts";
+import type { StorageHooks } from "../../core/objects/open_storage.ts";
 import { PIPES } from "./pipes.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
 
@@ -47,7 +48,7 @@ export function denoHost(options: { readonly colours: boolean }): Host {
         : NOBODY_ASKED,
     readSmall,
     writePrivate,
-    openStorage,
+    openStorage: (config, onWarning) => openStorage(config, { onWarning }),
     openJournal: async (path) => (await universalStorage()).openJournal(path),
     openParts,
     runningMount,
@@ -208,9 +209,13 @@ async function universalStorage(): Promise<typeof import("../../backends/storage
 }
 
 /** Providers are loaded when they are first used. */
-async function openStorage(config: string | undefined): Promise<ObjectStorage> {
+async function openStorage(
+  config: string | undefined,
+  hooks: StorageHooks,
+): Promise<ObjectStorage> {
   const { storageFromEnvironment, storageFromFile } = await universalStorage();
-  return config === undefined ? await storageFromEnvironment() : await storageFromFile(config);
+  if (config === undefined) return await storageFromEnvironment(hooks);
+  return await storageFromFile(config, hooks);
 }
 
 const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
