@@ -49,6 +49,7 @@ export {
 } from "../core/http/storage_requests.ts";
 export type {
   Announced,
+  Announcement,
   Between,
   Catalogue,
   CataloguedFile,
@@ -103,11 +104,13 @@ export type {
   LocalSettings,
   MemorySettings,
   PatternSettings,
+  PostgresSettings,
   ProviderSettings,
   PurgeSettings,
   RetryCounts,
   S3Settings,
   SharedSettings,
+  SqliteSettings,
   StorageSettings,
   VaultSettings,
   WasabiSettings,
@@ -191,9 +194,13 @@ async function storageFrom(
   });
 }
 
-async function openCatalogue({ path }: CatalogueSettings): Promise<Catalogue> {
+async function openCatalogue(settings: CatalogueSettings): Promise<Catalogue> {
+  if (settings.type === "postgres") {
+    const { openPostgresCatalogue } = await import("./postgres/catalogue.ts");
+    return await openPostgresCatalogue(settings);
+  }
   const { openSqliteCatalogue } = await import("./sqlite/catalogue.ts");
-  return openSqliteCatalogue(path);
+  return openSqliteCatalogue(settings.path);
 }
 
 /** Opens what the settings of a provider name. */

@@ -10,6 +10,7 @@ import { FUSE, provide, withProgram } from "../examples/system_packages.ts";
 import { AZURITE_SERVER } from "./servers/azurite.ts";
 import { CEPH, CEPH_PACKAGES } from "./servers/ceph.ts";
 import { GOOGLE_EMULATOR } from "./servers/google.ts";
+import { POSTGRES, POSTGRES_PACKAGE } from "./servers/postgres.ts";
 import { type ServerKind, startServers } from "./servers/shared.ts";
 import { type JunitCase, readJunit } from "./support/junit.ts";
 import { skipLines } from "./support/skip_reasons.ts";
@@ -28,10 +29,11 @@ const PACKAGES = [
   withProgram("git", "git"),
   withProgram("python3-minimal", "python3"),
   ...CEPH_PACKAGES,
+  POSTGRES_PACKAGE,
 ];
 
 /** Started once for all files; a file that runs alone starts what it needs. */
-const SERVERS: readonly ServerKind[] = [CEPH, AZURITE_SERVER, GOOGLE_EMULATOR];
+const SERVERS: readonly ServerKind[] = [CEPH, AZURITE_SERVER, GOOGLE_EMULATOR, POSTGRES];
 
 /** A suite that has not ended by then hangs. */
 const SUITE_MINUTES_MAX = 40;

@@ -21,11 +21,11 @@ import {
   type StoreCapabilities,
   type WriteCondition,
 } from "../../core/storage/object_store.ts";
+import { deleteAll } from "../../core/storage/parallel.ts";
 import { StoreCalls } from "../../core/storage/store_calls.ts";
 import { isMissing, unlessMissing } from "../../core/storage/store_failures.ts";
 import { arrivingBody, sizeInRange } from "../remote/body.ts";
 import { failure } from "../remote/failure.ts";
-import { deleteAll } from "../remote/parallel.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import { type AzureObjectsConfig, checkAzureConfig } from "./config.ts";
 import {

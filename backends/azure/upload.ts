@@ -1,7 +1,7 @@
 import type { BlockBlobClient } from "@azure/storage-blob";
 import type { ObjectCall } from "../../core/storage/object_body.ts";
 import type { ObjectBody, PutOptions } from "../../core/storage/object_store.ts";
-import { inParallel } from "../remote/parallel.ts";
+import { inParallel } from "../../core/storage/parallel.ts";
 import { type Part, partsAtOnce } from "../remote/parts.ts";
 import { uploadBody, type Uploaded } from "../remote/upload.ts";
 import { ask, type AzureContainer, conditionsOf, descriptionInput, etagOf } from "./container.ts";

@@ -17,9 +17,9 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../../core/storage/object_store.ts";
+import { deleteAll } from "../../core/storage/parallel.ts";
 import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
 import { unlessMissing } from "../../core/storage/store_failures.ts";
-import { deleteAll } from "../remote/parallel.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import {
   ask,

@@ -1,7 +1,7 @@
 import type * as Sdk from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import type { WriteCondition } from "../../core/storage/object_store.ts";
-import { inParallel } from "../remote/parallel.ts";
+import { inParallel } from "../../core/storage/parallel.ts";
 import {
   ask,
   conditionInput,

@@ -2,6 +2,7 @@ import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { VaultError } from "../../core/errors.ts";
 import type {
   Announced,
+  Announcement,
   Catalogue,
   CataloguedFile,
   FilePlace,
@@ -9,9 +10,9 @@ import type {
   SearchPage,
   SearchQuery,
 } from "../../core/objects/catalogue.ts";
-import { decodeCursor, encodeCursor, listLimit } from "../../core/storage/object_page.ts";
+import { foundPage } from "../../core/objects/search_page.ts";
 import { APPLICATION_ID, SCHEMA } from "./schema.ts";
-import { type After, searchStatement } from "./search_sql.ts";
+import { searchStatement } from "./search_sql.ts";
 
 /** Milliseconds to wait for another process that writes. */
 const BUSY_MS = 10_000;
@@ -24,7 +25,6 @@ type Row = Record<string, SQLOutputValue>;
 export class SqliteCatalogue implements Catalogue {
   readonly #database: DatabaseSync;
   readonly #now: () => number;
-  readonly #owner = crypto.randomUUID();
 
   /** Use {@linkcode openSqliteCatalogue}. */
   constructor(database: DatabaseSync, now: () => number) {
@@ -32,59 +32,95 @@ export class SqliteCatalogue implements Catalogue {
     this.#now = now;
   }
 
-  announce({ path, provider }: FilePlace): Promise<void> {
+  announce({ path, provider }: FilePlace): Promise<Announcement> {
+    const announced = { path, provider, id: crypto.randomUUID() };
     return this.#change(() => {
-      const others = this.#all(
-        "SELECT 1 FROM announced WHERE path = ? AND provider = ? AND owner <> ?",
-        ...[path, provider, this.#owner],
+      const changes = this.#all(
+        "SELECT 1 FROM announcements WHERE path = ? AND provider = ? AND is_change = 1 LIMIT 1",
+        ...[path, provider],
       );
-      this.#run(
-        "UPDATE announced SET contested = 1 WHERE path = ? AND provider = ?",
-        path,
-        provider,
-      );
-      this.#run(
-        "INSERT OR REPLACE INTO announced (path, provider, owner, since, contested)" +
-          " VALUES (?, ?, ?, ?, ?)",
-        ...[path, provider, this.#owner, Math.floor(this.#now()), others.length > 0 ? 1 : 0],
-      );
+      this.#contestOthers(announced);
+      this.#write(announced, { isChange: 1, contested: changes.length });
+      return announced;
     });
   }
 
-  isContested({ path, provider }: FilePlace): Promise<boolean> {
-    return this.#ask(() => {
-      const [row] = this.#all(
-        "SELECT contested FROM announced WHERE path = ? AND provider = ? AND owner = ?",
-        ...[path, provider, this.#owner],
-      );
-      return row?.contested !== 0;
+  look(at: FilePlace | Announcement): Promise<Announcement> {
+    const { path, provider } = at;
+    const [look, known] = "id" in at
+      ? [at, true]
+      : [{ path, provider, id: crypto.randomUUID() }, false];
+    // A look that a power cut forgets has not been settled, and is not missed.
+    return this.#change(() => {
+      const [row] = known ? this.#own(look) : [];
+      if (known && row?.is_change !== 0) this.#contestOthers(look);
+      this.#write(look, { isChange: 0, contested: 0 });
+      return look;
+    }, known ? "FULL" : "NORMAL");
+  }
+
+  settle(announced: Announcement, file: CataloguedFile | null): Promise<boolean> {
+    return this.#change(() => {
+      const [row] = this.#own(announced);
+      if (row?.contested !== 0) return false;
+      if (row.is_change !== 0) this.#contestOthers(announced);
+      this.#drop(announced);
+      if (file === null) this.#forget(announced);
+      else this.#put(file);
+      return true;
     });
   }
 
-  put(file: CataloguedFile): Promise<void> {
-    return this.#change(() => {
-      const { path, provider, size, etag, contentType, metadata, tags } = file;
-      const modified = file.lastModified.getTime();
-      const round = this.#round(provider);
-      this.#run(
-        "INSERT OR REPLACE INTO files (path, provider, size, etag, modified, content_type, round)" +
-          " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ...[path, provider, size, etag, modified, contentType, round],
-      );
-      this.#run("DELETE FROM labels WHERE path = ? AND provider = ?", path, provider);
-      for (const [kind, labels] of [["tag", tags], ["metadata", metadata]] as const) {
-        for (const [name, value] of Object.entries(labels)) {
-          this.#run(
-            "INSERT INTO labels (path, provider, kind, name, value) VALUES (?, ?, ?, ?, ?)",
-            ...[path, provider, kind, name, value],
-          );
-        }
+  #own({ path, provider, id }: Announcement): Row[] {
+    return this.#all(
+      "SELECT * FROM announcements WHERE path = ? AND provider = ? AND id = ?",
+      ...[path, provider, id],
+    );
+  }
+
+  #contestOthers({ path, provider, id }: Announcement): void {
+    this.#run(
+      "UPDATE announcements SET contested = 1 WHERE path = ? AND provider = ? AND id <> ?",
+      ...[path, provider, id],
+    );
+  }
+
+  #write(
+    { path, provider, id }: Announcement,
+    { isChange, contested }: { readonly isChange: number; readonly contested: number },
+  ): void {
+    this.#run(
+      "INSERT INTO announcements (path, provider, id, since, is_change, contested)" +
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path, provider, id)" +
+        " DO UPDATE SET is_change = excluded.is_change, contested = excluded.contested",
+      ...[path, provider, id, Math.floor(this.#now()), isChange, contested],
+    );
+  }
+
+  #drop({ path, provider, id }: Announcement): void {
+    this.#run(
+      "DELETE FROM announcements WHERE path = ? AND provider = ? AND id = ?",
+      ...[path, provider, id],
+    );
+  }
+
+  #put(file: CataloguedFile): void {
+    const { path, provider, size, etag, contentType, metadata, tags } = file;
+    const modified = file.lastModified.getTime();
+    this.#run(
+      "INSERT OR REPLACE INTO files (path, provider, size, etag, modified, content_type, round)" +
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+      ...[path, provider, size, etag, modified, contentType, this.#round(provider)],
+    );
+    this.#run("DELETE FROM labels WHERE path = ? AND provider = ?", path, provider);
+    for (const [kind, labels] of [["tag", tags], ["metadata", metadata]] as const) {
+      for (const [name, value] of Object.entries(labels)) {
+        this.#run(
+          "INSERT INTO labels (path, provider, kind, name, value) VALUES (?, ?, ?, ?, ?)",
+          ...[path, provider, kind, name, value],
+        );
       }
-    });
-  }
-
-  remove(place: FilePlace): Promise<void> {
-    return this.#change(() => this.#forget(place));
+    }
   }
 
   #forget({ path, provider }: FilePlace): void {
@@ -92,45 +128,26 @@ export class SqliteCatalogue implements Catalogue {
     this.#run("DELETE FROM labels WHERE path = ? AND provider = ?", path, provider);
   }
 
-  settle({ path, provider }: FilePlace): Promise<void> {
-    return this.#change(() => {
-      this.#run(
-        "DELETE FROM announced WHERE path = ? AND provider = ? AND owner = ?",
-        ...[path, provider, this.#owner],
-      );
-    });
-  }
-
   announced(): Promise<readonly Announced[]> {
     return this.#ask(() => {
-      return this.#all("SELECT * FROM announced LIMIT ?", ANNOUNCED_MAX).map((row) => ({
-        ...placeOf(row),
-        own: row.owner === this.#owner,
-        since: Number(row.since),
-      }));
+      const now = this.#now();
+      return this.#all("SELECT * FROM announcements ORDER BY since LIMIT ?", ANNOUNCED_MAX)
+        .map((row) => ({ ...placeOf(row), id: `${row.id}`, age: now - Number(row.since) }));
     });
   }
 
-  forgetAnnounced(before: number): Promise<void> {
-    return this.#change(() => {
-      this.#run(
-        "DELETE FROM announced WHERE since < ? AND owner <> ?",
-        Math.floor(before),
-        this.#owner,
-      );
-    });
+  forget(announced: Announcement): Promise<void> {
+    return this.#change(() => this.#drop(announced));
+  }
+
+  check(): Promise<void> {
+    return this.#ask(() => void this.#all("SELECT 1 FROM announcements LIMIT 1"));
   }
 
   search(query: SearchQuery): Promise<SearchPage> {
     return this.#ask(() => {
-      const limit = listLimit(query, "");
-      const after = query.cursor === undefined ? null : afterOf(query.cursor);
-      const { sql, values } = searchStatement(query, after, limit + 1);
-      const rows = this.#all(sql, ...values);
-      const files = rows.slice(0, limit).map((row) => this.#fileOf(row));
-      const last = files.at(-1);
-      const isLast = rows.length <= limit || last === undefined;
-      return { files, cursor: isLast ? null : cursorAt(last) };
+      const { sql, values } = searchStatement(query);
+      return foundPage(query, this.#all(sql, ...values).map((row) => this.#fileOf(row)));
     });
   }
 
@@ -192,9 +209,11 @@ export class SqliteCatalogue implements Catalogue {
     return this.#database.prepare(sql).all(...values);
   }
 
-  #change<T>(change: () => T): Promise<T> {
+  /** `synchronous`: what a power cut may take, see SQLite's pragma. */
+  #change<T>(change: () => T, synchronous: "FULL" | "NORMAL" = "FULL"): Promise<T> {
     return this.#ask(() => {
-      this.#database.exec("BEGIN IMMEDIATE");
+      // What is announced must be there after a power cut, or a change would be overlooked.
+      this.#database.exec(`PRAGMA synchronous = ${synchronous}; BEGIN IMMEDIATE`);
       try {
         const value = change();
         this.#database.exec("COMMIT");
@@ -229,8 +248,7 @@ export function openSqliteCatalogue(
     if (Number(count) > 0 && id.application_id !== APPLICATION_ID) {
       throw new VaultError("invalid", `Cannot open catalogue "${path}": it is another database`);
     }
-    // What is announced must be there after a power cut, or a change would be overlooked.
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    database.exec("PRAGMA journal_mode = WAL;");
     database.exec(`PRAGMA application_id = ${APPLICATION_ID};`);
     database.exec(SCHEMA);
     return new SqliteCatalogue(database, now);
@@ -248,14 +266,4 @@ function failure(error: unknown, what: string): unknown {
 
 function placeOf({ path, provider }: Row): FilePlace {
   return { path: `${path}`, provider: `${provider}` };
-}
-
-/** No path has a line break. */
-function cursorAt({ path, provider }: FilePlace): string {
-  return encodeCursor(`${path}\n${provider}`);
-}
-
-function afterOf(cursor: string): After {
-  const [path, provider = ""] = decodeCursor(cursor, "").split("\n");
-  return { path, provider };
 }

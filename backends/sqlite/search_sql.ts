@@ -1,4 +1,5 @@
 import type { SearchQuery } from "../../core/objects/catalogue.ts";
+import { searchedAfter, searchLimit, textBehind } from "../../core/objects/search_page.ts";
 
 /** A statement and what stands for its question marks. */
 export interface Statement {
@@ -6,18 +7,8 @@ export interface Statement {
   readonly values: (string | number)[];
 }
 
-/** A place behind which a page begins. */
-export interface After {
-  readonly path: string;
-  readonly provider: string;
-}
-
-/** The statement that finds up to `limit` files. */
-export function searchStatement(
-  query: SearchQuery,
-  after: After | null,
-  limit: number,
-): Statement {
+/** The statement that finds the files of a page, and one more. */
+export function searchStatement(query: SearchQuery): Statement {
   const conditions: string[] = [];
   const values: (string | number)[] = [];
   const want = (condition: string, ...given: (string | number)[]) => {
@@ -25,11 +16,12 @@ export function searchStatement(
     values.push(...given);
   };
   const { prefix, provider, contentType, size, modified } = query;
+  const after = searchedAfter(query);
   if (after !== null) want("(path, provider) > (?, ?)", after.path, after.provider);
   if (provider !== undefined) want("provider = ?", provider);
   if (prefix !== undefined && prefix !== "") {
     want("path >= ?", prefix);
-    const end = behind(prefix);
+    const end = textBehind(prefix);
     if (end !== null) want("path < ?", end);
   }
   if (contentType?.endsWith("/*")) {
@@ -61,18 +53,6 @@ export function searchStatement(
   const where = conditions.length === 0 ? "" : ` WHERE ${conditions.join(" AND ")}`;
   return {
     sql: `SELECT * FROM files${where} ORDER BY path, provider LIMIT ?`,
-    values: [...values, limit],
+    values: [...values, searchLimit(query)],
   };
-}
-
-/** The first text behind all that begin with `prefix`; null where nothing is. */
-function behind(prefix: string): string | null {
-  const characters = [...prefix];
-  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
-    const next = last.codePointAt(0)! + 1;
-    // No character has the number of a surrogate.
-    const point = next === 0xd800 ? 0xe000 : next;
-    if (point <= 0x10ffff) return characters.join("") + String.fromCodePoint(point);
-  }
-  return null;
 }

@@ -52,37 +52,42 @@ export interface SearchPage {
   readonly cursor: string | null;
 }
 
-/** A change that was announced and not settled. */
-export interface Announced extends FilePlace {
-  /** By this catalogue, not by another process. */
-  readonly own: boolean;
-  /** In milliseconds since 1970. */
-  readonly since: number;
+/** A change of a file that is under way, or a look at what it is. */
+export interface Announcement extends FilePlace {
+  /** Tells it from all others. */
+  readonly id: string;
+}
+
+/** What was announced and is not settled. */
+export interface Announced extends Announcement {
+  /** Milliseconds since then. */
+  readonly age: number;
 }
 
 /**
- * What is known of files, to be searched. Each change is announced before it happens and settled afterwards; what a crash leaves
- * announced is looked at again. Everything is durable when it resolves.
+ * What is known of files, to be searched; any number of processes may use it at once. Each change is announced before it happens and
+ * settled afterwards; what a crash leaves announced is looked at again. Everything is durable when it resolves.
+ *
+ * What a file is may be noted by who changed it, or looked at it, only where no other change of it has begun or ended meanwhile: else
+ * older news could replace what is newer. Whoever may not note it looks again, and of all that overlap the last one can.
  */
 export interface Catalogue {
   /** A file is about to change. */
-  announce(place: FilePlace): Promise<void>;
-  /** True where another process has announced a change of it too, since this one did. */
-  isContested(place: FilePlace): Promise<boolean>;
-  /** What a file is now. */
-  put(file: CataloguedFile): Promise<void>;
-  /** A file is gone. */
-  remove(place: FilePlace): Promise<void>;
-  /** A change of one's own has come to its end. */
-  settle(place: FilePlace): Promise<void>;
-  /** What is announced, at most a thousand changes. */
+  announce(place: FilePlace): Promise<Announcement>;
+  /** A file is about to be looked at; of an announcement: its change has ended, and the look begins now. */
+  look(at: FilePlace | Announcement): Promise<Announcement>;
+  /** Notes what a file is, null where it is gone, and ends the announcement; false where that is not known, and nothing was done. */
+  settle(announcement: Announcement, file: CataloguedFile | null): Promise<boolean>;
+  /** What is announced, a thousand at most, the oldest first. */
   announced(): Promise<readonly Announced[]>;
-  /** Forgets what others announced before this time. */
-  forgetAnnounced(before: number): Promise<void>;
+  /** Ends an announcement of which nothing is left to be noted. */
+  forget(announcement: Announcement): Promise<void>;
   /** A page of files. */
   search(query: SearchQuery): Promise<SearchPage>;
-  /** Begins a reindexing of a provider: what is not put until it ends is forgotten then. */
+  /** Begins a reindexing of a provider: what is not noted until it ends is forgotten then. */
   beginReindex(provider: string): Promise<Reindexing>;
+  /** Throws where it cannot be used now. */
+  check(): Promise<void>;
   /** Releases what it holds. */
   close(): Promise<void>;
 }

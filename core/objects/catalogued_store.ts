@@ -15,8 +15,12 @@ import type {
 } from "../storage/object_store.ts";
 import { takingBody } from "../storage/object_body.ts";
 import { PathTurns } from "../storage/path_turns.ts";
-import { deleteEach } from "../storage/store_failures.ts";
-import type { Catalogue, FilePlace } from "./catalogue.ts";
+import { checkObjectPath } from "../storage/object_path.ts";
+import { deleteEach, isUnavailable } from "../storage/store_failures.ts";
+import type { Announcement, Catalogue } from "./catalogue.ts";
+
+/** Looks at a file that others keep changing. */
+const LOOKS_MAX = 8;
 
 /** Where a store's changes are noted. */
 export interface CataloguedParts {
@@ -35,6 +39,8 @@ export class CataloguedStore implements ObjectStore {
   readonly #parts: CataloguedParts;
   /** Changes of the same path follow one another. */
   readonly #turns = new PathTurns();
+  /** What could not be settled. */
+  readonly #left = new Set<string>();
 
   /** Around a store, which it closes. */
   constructor(store: ObjectStore, parts: CataloguedParts) {
@@ -45,39 +51,63 @@ export class CataloguedStore implements ObjectStore {
     this.capabilities = store.capabilities;
   }
 
-  /** True while this process changes a path. */
-  isChanging(path: string): boolean {
-    return this.#turns.has(path);
-  }
-
   /** Brings what is noted of a path up to date. */
   async refresh(path: string): Promise<void> {
     const { catalogue, provider } = this.#parts;
-    const info = await this.#store.head(path);
-    if (info === null) await catalogue.remove({ path, provider });
-    else await catalogue.put({ ...info, provider });
+    const look = await catalogue.look({ path, provider });
+    try {
+      await this.#lookAt(look);
+    } catch (error) {
+      await catalogue.forget(look).catch(() => this.#left.add(look.id));
+      throw error;
+    }
   }
 
-  #changing<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
-    return this.#turns.take([path], () => this.#noted(path, change));
+  /** True once for what this process could not settle: whoever has looked at the path since may forget it. */
+  takeLeft(id: string): boolean {
+    return this.#left.delete(id);
+  }
+
+  /** Looks at what an announced change, which has ended, made of a file. */
+  async #lookAfter(change: Announcement): Promise<void> {
+    await this.#lookAt(await this.#parts.catalogue.look(change));
+  }
+
+  async #lookAt(look: Announcement): Promise<void> {
+    const { catalogue, provider } = this.#parts;
+    for (let tries = 0; tries < LOOKS_MAX; tries++) {
+      if (tries > 0) await catalogue.look(look);
+      const info = await this.#store.head(look.path);
+      if (await catalogue.settle(look, info && { ...info, provider })) return;
+    }
+    // It is being changed all the time. Who searches looks again.
+    this.#left.add(look.id);
+  }
+
+  async #changing<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
+    checkObjectPath(path, this);
+    return await this.#turns.take([path], () => this.#noted(path, change));
   }
 
   async #noted<T extends ObjectInfo | void>(path: string, change: () => Promise<T>): Promise<T> {
     const { catalogue, provider } = this.#parts;
-    const place: FilePlace = { path, provider };
-    await catalogue.announce(place);
+    const announced = await catalogue.announce({ path, provider });
     let info: T;
     try {
       info = await change();
     } catch (error) {
       // Nobody knows what it did. Where that cannot be seen now either, it stays announced.
-      await this.refresh(path).then(() => catalogue.settle(place)).catch(() => {});
+      await this.#lookAfter(announced).catch(() => this.#left.add(announced.id));
       throw error;
     }
-    if (await catalogue.isContested(place)) await this.refresh(path);
-    else if (info === undefined) await catalogue.remove(place);
-    else await catalogue.put({ ...info as ObjectInfo, provider });
-    await catalogue.settle(place);
+    const file = info === undefined ? null : { ...info as ObjectInfo, provider };
+    try {
+      if (!await catalogue.settle(announced, file)) await this.#lookAfter(announced);
+    } catch (error) {
+      this.#left.add(announced.id);
+      // The change was made, and stays announced: a search looks at it.
+      if (!isUnavailable(error)) throw error;
+    }
     return info;
   }
 

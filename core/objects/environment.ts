@@ -54,6 +54,7 @@ export function settingsFrom(read: Environment): Record<string, unknown> {
       exponential: flag(read, "STORAGE_RETRY_EXPONENTIAL"),
     }),
     maxFileSize: number(read, "STORAGE_MAX_FILE_SIZE"),
+    catalogue: catalogueOf(given("STORAGE_CATALOGUE")),
   });
 }
 
@@ -69,6 +70,13 @@ function cdnFrom(read: Environment): Record<string, unknown> | undefined {
   });
   const isOff = cdn.domain === undefined && enabled !== true && cdn.purge === undefined;
   return isOff ? undefined : cdn;
+}
+
+/** A database of PostgreSQL by its URL, or the path of a file. */
+function catalogueOf(value: string | undefined): unknown {
+  if (value === undefined) return undefined;
+  const isUrl = /^postgres(ql)?:\/\//.test(value);
+  return isUrl ? { type: "postgres", url: value } : { type: "sqlite", path: value };
 }
 
 /** `{"*.jpg|*.png": "images"}` in order, or a list as settings have it. */

@@ -1,9 +1,10 @@
 import { VaultError } from "../errors.ts";
-import { systemRuntime } from "../runtime.ts";
 import { type Abortable, listObjects } from "../storage/object_store.ts";
+import { inParallel } from "../storage/parallel.ts";
+import { isUnavailable } from "../storage/store_failures.ts";
 import type { Announced, Catalogue, SearchPage, SearchQuery } from "./catalogue.ts";
 import type { CataloguedStore } from "./catalogued_store.ts";
-import { isUnavailable } from "../storage/store_failures.ts";
+import { checkSearch, placeText } from "./search_page.ts";
 
 /** What others announced so long ago was never finished. */
 const ABANDONED_MS = 24 * 3600 * 1000;
@@ -42,24 +43,29 @@ export class FileSearch {
 
   /** A page of the files that fit, as they are now. */
   async search(query: SearchQuery): Promise<SearchPage> {
-    for (const each of await this.#catalogue.announced()) await this.#lookAt(each);
+    checkSearch(query);
+    const announced = Map.groupBy(await this.#catalogue.announced(), placeText);
+    await inParallel(announced.values(), { atOnce: () => PARALLEL }, (each) => this.#lookAt(each));
     return await this.#catalogue.search(query);
   }
 
-  /** Looks at a file whose change was announced. Others may be about to change it: they settle that themselves. */
-  async #lookAt({ provider, path, own, since }: Announced): Promise<void> {
-    const store = await this.#storeOf(provider);
-    if (store === null || (own && store.isChanging(path))) return;
+  /** Looks at a file of which something is announced. Who is about to change it settles that himself. */
+  async #lookAt(announced: readonly Announced[]): Promise<void> {
+    const [{ provider, path }] = announced;
+    let store: CataloguedStore | null;
     try {
-      await store.refresh(path);
+      store = await this.#storeOf(provider);
+      await store?.refresh(path);
     } catch (error) {
       // It stays announced, and is found as it was.
       if (isUnavailable(error)) return;
       throw error;
     }
-    const now = systemRuntime.now();
-    if (own) await this.#catalogue.settle({ provider, path });
-    else if (since < now - ABANDONED_MS) await this.#catalogue.forgetAnnounced(now - ABANDONED_MS);
+    if (store === null) return;
+    for (const each of announced) {
+      const isOver = store.takeLeft(each.id) || each.age > ABANDONED_MS;
+      if (isOver) await this.#catalogue.forget(each);
+    }
   }
 
   /** Makes what is known of a provider anew, from what it holds. */
@@ -70,22 +76,18 @@ export class FileSearch {
     }
     const round = await this.#catalogue.beginReindex(provider);
     let files = 0;
-    const looks = new Set<Promise<void>>();
-    const failures: unknown[] = [];
-    for await (const { path } of listObjects(store, "", options)) {
-      const look = store.isChanging(path) ? Promise.resolve() : store.refresh(path);
-      const ended = look.then(() => {
-        files++;
-        options.onProgress?.(files, provider);
-      })
-        .catch((error) => void failures.push(error)).finally(() => looks.delete(ended));
-      looks.add(ended);
-      if (looks.size >= PARALLEL) await Promise.race(looks);
-      if (failures.length > 0) break;
-    }
-    await Promise.all(looks);
-    if (failures.length > 0) throw failures[0];
+    const listed = listObjects(store, "", options);
+    await inParallel(listed, { atOnce: () => PARALLEL }, async ({ path }) => {
+      await store.refresh(path);
+      files++;
+      options.onProgress?.(files, provider);
+    });
     return { provider, files, forgotten: await round.end() };
+  }
+
+  /** Throws where the catalogue cannot be used now. */
+  check(): Promise<void> {
+    return this.#catalogue.check();
   }
 
   /** Closes the catalogue. */

@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import fc from "fast-check";
-import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
-import { openSqliteCatalogue } from "../../backends/sqlite/catalogue.ts";
 import { createStorage } from "../../backends/storage.ts";
-import { text } from "./store_samples.ts";
-import { storeContract } from "./store_contract.ts";
-import { FaultyStore } from "../../tests/support/faulty_store.ts";
-import type { Catalogue } from "./catalogue.ts";
-import { CataloguedStore } from "./catalogued_store.ts";
-import { FileSearch } from "./file_search.ts";
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -18,21 +9,6 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-function world(memory: MemoryObjectStore, catalogue: Catalogue) {
-  const faulty = new FaultyStore(memory);
-  const store = new CataloguedStore(faulty, { catalogue, provider: "p" });
-  const search = new FileSearch(catalogue, (name) => Promise.resolve(name === "p" ? store : null));
-  return { faulty, store, search };
-}
-
-for (const [property, holds] of Object.entries(storeContract)) {
-  Deno.test(`catalogued: ${property}`, async () => {
-    const catalogue = openSqliteCatalogue(":memory:");
-    await holds(world(new MemoryObjectStore({ now: Date.now }), catalogue).store);
-    await catalogue.close();
-  });
 }
 
 Deno.test("search: by tags, metadata, prefix, type, size, time and provider, page by page", async () => {
@@ -105,99 +81,5 @@ Deno.test("search: without a catalogue, or with what is none, it says so", async
     });
     await assert.rejects(storage.search({}), /^VaultError: Cannot open catalogue/);
     await assert.rejects(storage.upload("x", "y"), { kind: "unavailable" });
-  });
-});
-
-Deno.test("reindex: what others changed is found, and what is gone forgotten", async () => {
-  const catalogue = openSqliteCatalogue(":memory:");
-  const memory = new MemoryObjectStore({ now: Date.now });
-  const { store, search, faulty } = world(memory, catalogue);
-  await store.put("mine", text("x"), { tags: { a: "1" } });
-  await memory.put("theirs", text("y"), { tags: { a: "1" } });
-  await memory.delete("mine");
-  const query = { tags: { a: "1" } };
-  assert.deepEqual((await search.search(query)).files.map(({ path }) => path), ["mine"]);
-  faulty.failNext(1, "before");
-  await assert.rejects(search.reindex("p"), { kind: "unavailable" });
-  assert.deepEqual((await search.search(query)).files.map(({ path }) => path), ["mine"]);
-  assert.deepEqual(await search.reindex("p"), { provider: "p", files: 1, forgotten: 1 });
-  assert.deepEqual((await search.search(query)).files.map(({ path }) => path), ["theirs"]);
-  await catalogue.close();
-});
-
-Deno.test("catalogue: after failures and crashes at any moment it shows what there is", async () => {
-  const step = fc.record({
-    do: fc.constantFrom("put", "put", "delete", "copy", "describe", "crash"),
-    path: fc.constantFrom("a", "b/c", "d"),
-    fault: fc.constantFrom("none", "none", "before", "after", "gone"),
-    who: fc.integer({ min: 0, max: 1 }),
-  });
-  await inFolder(async (folder) => {
-    let database = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
-        const path = join(folder, `${database++}.db`);
-        const memory = new MemoryObjectStore({ now: Date.now });
-        const open = () => {
-          const catalogue = openSqliteCatalogue(path);
-          return { catalogue, ...world(memory, catalogue) };
-        };
-        const sides = [open(), open()];
-        for (const [i, each] of steps.entries()) {
-          const { faulty, store, catalogue } = sides[each.who];
-          faulty.left = 0;
-          // "gone": the process ends in the middle, and settles nothing.
-          if (each.fault === "gone" || each.do === "crash") {
-            faulty.failNext(Infinity, i % 2 === 0 ? "before" : "after");
-          } else if (each.fault !== "none") faulty.failNext(1, each.fault);
-          const work = each.do === "put"
-            ? store.put(each.path, text(`${i}`), { tags: { n: `${i}` } })
-            : each.do === "copy"
-            ? store.copy("a", each.path)
-            : each.do === "describe"
-            ? store.describe(each.path, { tags: { m: `${i}` } })
-            : store.delete(each.path);
-          await work.catch(() => {});
-          faulty.left = 0;
-          if (each.do === "crash") {
-            await catalogue.close();
-            sides[each.who] = open();
-          }
-        }
-        for (const { search, catalogue } of sides) {
-          const { files } = await search.search({});
-          const there = await Promise.all(
-            (await memory.list()).objects.map(async ({ path }) => {
-              const { etag, tags } = (await memory.head(path))!;
-              return { path, etag, tags };
-            }),
-          );
-          assert.deepEqual(files.map(({ path, etag, tags }) => ({ path, etag, tags })), there);
-          await catalogue.close();
-        }
-      }),
-      { numRuns: 60 },
-    );
-  });
-});
-
-Deno.test("catalogue: changes of one path by two processes at once end with what there is", async () => {
-  await inFolder(async (folder) => {
-    const path = join(folder, "db");
-    const memory = new MemoryObjectStore({ now: Date.now });
-    const sides = [0, 1].map(() => {
-      const catalogue = openSqliteCatalogue(path);
-      return { catalogue, ...world(memory, catalogue) };
-    });
-    for (let round = 0; round < 30; round++) {
-      const puts = Array.from(
-        { length: 6 },
-        (_, i) => sides[i % 2].store.put("x", text(`${round} ${i}`)),
-      );
-      await Promise.all(puts);
-      const { files: [file] } = await sides[round % 2].search.search({});
-      assert.equal(file.etag, (await memory.head("x"))!.etag);
-    }
-    for (const { catalogue } of sides) await catalogue.close();
   });
 });

@@ -23,7 +23,7 @@ import {
 import { ImageUploads, type ImageVariant, storeVariants } from "./image_upload.ts";
 import type { ImageTransformer } from "./images.ts";
 import { type FilePage, mergedPage } from "./merged_listing.ts";
-import { healthOf } from "./provider_health.ts";
+import { wholeHealth } from "./provider_health.ts";
 import { type Route, Routing, type RoutingRules } from "./routing.ts";
 import type {
   AtProvider,
@@ -364,9 +364,9 @@ export class ObjectStorage {
     throw new VaultError("invalid", `Cannot ${operation}: ${why}`);
   }
 
-  /** Asks every provider for as little as it can answer. */
+  /** Asks every provider, and the catalogue, for as little as they can answer. */
   async health(options: Abortable = {}): Promise<readonly ProviderHealth[]> {
-    return await Promise.all([...this.#providers.values()].map((each) => healthOf(each, options)));
+    return await wholeHealth([...this.#providers.values()], this.#openSearch, options);
   }
 
   /** What has been asked of each provider that was used since this was opened. */

@@ -140,13 +140,28 @@ export interface RetryCounts {
   readonly exponential?: boolean;
 }
 
-/** Where it is noted what files there are, so that they can be searched. */
-export interface CatalogueSettings {
+/** A file where it is noted what files there are, so that they can be searched; for the programs of one machine. */
+export interface SqliteSettings {
   /** Which kind it is. */
   readonly type: "sqlite";
   /** Path of its file. */
   readonly path: string;
 }
+
+/** The same in a database that many machines share. They give each provider the same name. */
+export interface PostgresSettings {
+  /** Which kind it is. */
+  readonly type: "postgres";
+  /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`; what it leaves out is in `PGHOST` and the others of libpq. */
+  readonly url?: string;
+  /** The schema with its tables, made where it is not there; `sigmavault` unless given. */
+  readonly schema?: string;
+  /** Seconds of a call; 20 unless given. */
+  readonly timeLimitSeconds?: number;
+}
+
+/** Where it is noted what files there are. */
+export type CatalogueSettings = SqliteSettings | PostgresSettings;
 
 /** How a CDN is told that it shall forget URLs: `{"files": [URL, …]}` by `POST`. */
 export interface PurgeSettings {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { VaultError } from "../errors.ts";
-import type { CheckedSettings, ProviderSettings } from "./settings.ts";
+import type { CatalogueSettings, CheckedSettings, ProviderSettings } from "./settings.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "want letters, digits, _ and -");
 const text = z.string().min(1, "want text");
@@ -79,6 +79,17 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
   }),
 ]);
 
+const catalogue: z.ZodType<CatalogueSettings> = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("sqlite"), path: text }),
+  z.strictObject({
+    type: z.literal("postgres"),
+    url: z.string().regex(/^postgres(ql)?:\/\//, "want a URL that begins with postgres://")
+      .optional(),
+    schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "want a-z, 0-9 and _").optional(),
+    timeLimitSeconds: seconds.optional(),
+  }),
+]);
+
 /** A host, or a URL below which paths are. */
 const domain = text.refine((value) => {
   const url = URL.parse(value.includes("://") ? value : `https://${value}`);
@@ -118,7 +129,7 @@ const schema = z.strictObject({
     bytesMax: z.int().min(1).max(2 ** 31 - 1).optional(),
   }).optional(),
   telemetry: z.boolean().optional(),
-  catalogue: z.strictObject({ type: z.literal("sqlite"), path: text }).optional(),
+  catalogue: catalogue.optional(),
 });
 
 /** Checks settings; the error names every mistake, and no value: some are secrets. */

@@ -80,6 +80,7 @@ Deno.test("settings: the environment has them all", () => {
     STORAGE_RETRY_DELAY: "50",
     STORAGE_RETRY_EXPONENTIAL: "false",
     STORAGE_MAX_FILE_SIZE: "1000000",
+    STORAGE_CATALOGUE: "postgres://h/db",
   };
   assert.deepEqual(checkedSettings(settingsFrom((name) => variables[name])), {
     provider: "s3",
@@ -108,6 +109,7 @@ Deno.test("settings: the environment has them all", () => {
     cdn: { domain: "cdn.example", enabled: true },
     retry: { attempts: 3, delayMs: 50, exponential: false },
     maxFileSize: 1_000_000,
+    catalogue: { type: "postgres", url: "postgres://h/db" },
   });
   for (
     const [name, value] of [
@@ -118,6 +120,15 @@ Deno.test("settings: the environment has them all", () => {
   ) {
     const message = messageOf(() => settingsFrom((each) => each === name ? value : undefined));
     assert.ok(message.includes(name) && !message.includes(value), message);
+  }
+});
+
+Deno.test("settings: a catalogue in the environment is a database's URL, or a file", () => {
+  const read = (value: string) =>
+    settingsFrom((name) => name === "STORAGE_CATALOGUE" ? value : undefined).catalogue;
+  assert.deepEqual(read("/srv/catalogue.db"), { type: "sqlite", path: "/srv/catalogue.db" });
+  for (const url of ["postgres://h/db", "postgresql:///db?host=/run"]) {
+    assert.deepEqual(read(url), { type: "postgres", url });
   }
 });
 

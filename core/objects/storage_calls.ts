@@ -69,7 +69,7 @@ export interface FoundPage {
 
 /** How a provider is. */
 export interface ProviderHealth {
-  /** Its name. */
+  /** Its name; `(catalogue)` for the catalogue. */
   readonly provider: string;
   /** It answered. */
   readonly healthy: boolean;

@@ -58,8 +58,8 @@ const WIRING = [
 const IO_MODULES =
   /^node:(fs|net|http|https|http2|tls|dgram|dns|child_process|os|worker_threads|sqlite)\b/;
 
-/** Clients of providers, and what transforms images: some 100 ms and 30 MiB each, for those only who use them. */
-const LATE_PACKAGES = /^(npm:)?(@(aws-sdk|azure|google-cloud)\/|sharp$)/;
+/** Clients of servers, and what transforms images: some 100 ms and 30 MiB each, for those only who use them. */
+const LATE_PACKAGES = /^(npm:)?(@(aws-sdk|azure|google-cloud)\/|sharp$|postgres$)/;
 
 /** Imports that point the wrong way. Tests and benchmarks may import everything but JSR. */
 export function importProblems(file: SourceFile): string[] {

@@ -28,6 +28,7 @@ const wrong: [path: string, text: string, message: RegExp][] = [
   ["ffi/libc/x.ts", `import { a } from "../../backends/file/a.ts";`, /only types of backends/],
   ["ffi/libc/x.ts", `import { a } from "../../cli.ts";`, /must not import/],
   ["backends/s3/x.ts", `import * as a from "@aws-sdk/client-s3";`, /load it when it is needed/],
+  ["backends/postgres/x.ts", `import a from "postgres";`, /load it when it is needed/],
   ["ffi/libc/x.ts", `import { a } from "../../wasm/kernel.ts";`, /must not import wasm/],
   ["ffi/mount_worker.ts", `import { a } from "../cli.ts";`, /must not import/],
   ["wasm/x.ts", `import { a } from "../ffi/libfuse3/a.ts";`, /must not import ffi\/libfuse3/],

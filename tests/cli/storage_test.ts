@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import type { FileRow, Listing } from "../../core/command/storage.ts";
 import type { TestReport } from "../../core/command/storage_state.ts";
 import { patternBytes } from "../../core/objects/store_samples.ts";
+import { POSTGRES } from "../servers/postgres.ts";
+import { sharedServer } from "../servers/shared.ts";
 import { imageTest, loadedSharp, quarters } from "../support/sharp_images.ts";
 import { CliWorld, CODE } from "./cli_run.ts";
 
@@ -101,12 +103,11 @@ Deno.test("cli: storage reads standard input and writes standard output", async 
   );
 });
 
-Deno.test("cli: storage finds files by what was said of them", async () => {
+async function searches(catalogue: (world: CliWorld) => string): Promise<void> {
   const { world, config } = await configured();
   await using _ = world;
   const toml = await Deno.readTextFile(config[1]);
-  const catalogue = `[catalogue]\ntype = "sqlite"\npath = "${world.path("catalogue.db")}"\n`;
-  await Deno.writeTextFile(config[1], toml + catalogue);
+  await Deno.writeTextFile(config[1], `${toml}[catalogue]\n${catalogue(world)}\n`);
   const text = await world.secret("text", "some words");
   const storage = (...args: string[]) => world.ok("storage", ...args, ...config);
   await storage("upload", text, "docs/a.txt", "--tag", "project=engine");
@@ -126,6 +127,24 @@ Deno.test("cli: storage finds files by what was said of them", async () => {
   );
   assert.deepEqual(await found("--type", "application/octet-stream"), ["alien.txt"]);
   assert.equal((await world.run("storage", "search", "--after", "soon", ...config)).code, 2);
+  assert.match(await storage("health"), /^\(catalogue\) +well/m);
+}
+
+Deno.test("cli: storage finds files by what was said of them", async () => {
+  await searches((world) => `type = "sqlite"\npath = "${world.path("catalogue.db")}"`);
+});
+
+const server = await sharedServer(POSTGRES);
+const missing = "missing" in server ? ` (skipped: ${server.missing})` : "";
+
+Deno.test({
+  name: `cli: storage finds files by a catalogue in PostgreSQL${missing}`,
+  ignore: missing !== "",
+  fn: async () => {
+    if ("missing" in server) return;
+    const schema = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+    await searches(() => `type = "postgres"\nurl = "${server.url}"\nschema = "${schema}"`);
+  },
 });
 
 Deno.test("cli: storage works with the flags of the table, and says which one is missing", async () => {

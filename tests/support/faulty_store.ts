@@ -16,7 +16,10 @@ export class FaultyStore implements ObjectStore {
   /** Called at each failure. */
   onFailure = () => {};
   /** Called before each call reaches the real one, and when it is done; what they throw ends the call. */
-  around: { before(): void | Promise<void>; after(): void } = { before: () => {}, after: () => {} };
+  around: { before(): void | Promise<void>; after(): void | Promise<void> } = {
+    before: () => {},
+    after: () => {},
+  };
   readonly #store: ObjectStore;
   #when: "before" | "after" = "before";
   #cutAt = Infinity;
@@ -48,7 +51,7 @@ export class FaultyStore implements ObjectStore {
     if (fails && this.#when === "before") throw this.#failure();
     await this.around.before();
     const value = await call();
-    this.around.after();
+    await this.around.after();
     if (fails) throw this.#failure();
     return value;
   }
