@@ -1,7 +1,10 @@
 import fs from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { errorCode } from "../file/system_error.ts";
 
 const MODE = 0o600;
+/** Whoever has not written for so long has died. */
+const ABANDONED_MS = 7 * 24 * 3600 * 1000;
 
 /** Writes a file aside and makes it durable; the caller names it or removes it. */
 export async function writeAside(
@@ -30,6 +33,29 @@ export async function replaceDurably(path: string, bytes: Uint8Array): Promise<v
     throw error;
   }
   await syncDirectory(dirname(path));
+}
+
+/** Makes a directory, and those that it lies in, durably; does nothing where it is there. */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path);
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return;
+    if (errorCode(error) !== "ENOENT") throw error;
+    await makeDirectory(dirname(path));
+    return await makeDirectory(path);
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Removes files that were written aside and are so old that nobody names them any more. */
+export async function removeAbandoned(directory: string, isAside: RegExp): Promise<void> {
+  for (const name of await fs.readdir(directory)) {
+    if (!isAside.test(name)) continue;
+    const path = join(directory, name);
+    const modified = (await fs.lstat(path)).mtimeMs;
+    if (modified < Date.now() - ABANDONED_MS) await fs.rm(path, { force: true });
+  }
 }
 
 /** Makes the names in a directory durable. */

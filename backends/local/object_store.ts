@@ -13,7 +13,7 @@ import { checkDescription } from "../../core/storage/object_path.ts";
 import { NOTHING_SAID, saidAfter } from "../../core/storage/object_said.ts";
 import { listTree, type WalkedName } from "../../core/storage/object_walk.ts";
 import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
-import { deleteEach, unlessMissing } from "../../core/storage/store_failures.ts";
+import { tryEach, unlessMissing } from "../../core/storage/store_failures.ts";
 import type {
   Abortable,
   GetOptions,
@@ -30,13 +30,15 @@ import type {
 } from "../../core/storage/object_store.ts";
 import { errorCode, fromSystemError } from "../file/system_error.ts";
 import { checkLocalObjectsConfig, type LocalObjectsConfig } from "./config.ts";
-import { syncDirectory, writeAside } from "./durable_file.ts";
+import { makeDirectory, removeAbandoned, syncDirectory, writeAside } from "./durable_file.ts";
 import { type Found, foundOf, partOf } from "./found.ts";
 import { SaidRecords } from "./said.ts";
 
 /** Where this store keeps what is not an object. */
 const OWN_NAME = ".sigmavault-objects";
 const OBJECT_BYTES_MAX = 2 ** 44;
+/** What opening says where there is no file; ELOOP of a link. */
+const NO_FILE = ["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENXIO"];
 /** Times that an object may be replaced between opening it and reading what was said of it. */
 const LOOKS_MAX = 100;
 
@@ -45,7 +47,7 @@ type Naming = (before: Found | null) => Promise<void>;
 
 /**
  * Objects as files of a directory, at their own paths: other programs can read them, and what these write are objects too. A path
- * cannot be an object and a directory at once (`conflict`).
+ * cannot be an object and a directory at once (`conflict`). Links that others have made are neither.
  */
 export class LocalObjectStore implements ObjectStore {
   readonly name: string;
@@ -96,9 +98,12 @@ export class LocalObjectStore implements ObjectStore {
       await writeAside(aside, chunks);
       const found = foundOf(await fs.stat(aside, { bigint: true }));
       await this.#inTurn(call, { create, match } as WriteCondition, async (before) => {
+        if (await this.#isBehindLink(path)) {
+          throw objectError("conflict", call, "a directory on its way is a link");
+        }
         await this.#said.write(path, found.etag, said);
         const parent = dirname(this.#fileOf(path));
-        await fs.mkdir(parent, { recursive: true });
+        await makeDirectory(parent);
         await fs.rename(aside, this.#fileOf(path));
         await syncDirectory(parent);
         if (before !== null) await this.#said.drop(path, before.etag);
@@ -140,18 +145,22 @@ export class LocalObjectStore implements ObjectStore {
         }
       } catch (error) {
         await file.close();
-        throw error;
+        throw this.#failed(call, error);
       }
       await file.close();
     }
   }
 
   async #openFile(call: ObjectCall): Promise<FileHandle> {
+    if (await this.#isBehindLink(call.path)) {
+      throw objectError("missing", call, "there is no such object");
+    }
     try {
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
       return await fs.open(this.#fileOf(call.path), flags);
     } catch (error) {
-      throw this.#failed(call, error);
+      if (!NO_FILE.includes(errorCode(error))) throw this.#failed(call, error);
+      throw objectError("missing", call, "there is no such object", error);
     }
   }
 
@@ -185,7 +194,7 @@ export class LocalObjectStore implements ObjectStore {
     signal?.throwIfAborted();
     await this.#inTurn(call, match === undefined ? {} : { match }, async (found) => {
       if (found === null) return;
-      await fs.rm(this.#fileOf(path));
+      await fs.rm(this.#fileOf(path), { force: true });
       await syncDirectory(await this.#prune(dirname(this.#fileOf(path))));
       await this.#said.drop(path, found.etag);
     });
@@ -208,7 +217,7 @@ export class LocalObjectStore implements ObjectStore {
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
     for (const path of paths) this.#calls.of("delete", path);
-    await deleteEach(paths, (path) => this.delete(path, options));
+    await tryEach(paths, (path) => this.delete(path, options));
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {
@@ -268,8 +277,19 @@ export class LocalObjectStore implements ObjectStore {
     return join(this.#root, path);
   }
 
+  /** True where a directory on the way is a link: what it leads to may lie elsewhere. */
+  async #isBehindLink(path: string): Promise<boolean> {
+    for (let end = path.indexOf("/"); end > 0; end = path.indexOf("/", end + 1)) {
+      const stat = await fs.lstat(this.#fileOf(path.slice(0, end))).catch(() => null);
+      if (stat === null) return false;
+      if (stat.isSymbolicLink()) return true;
+    }
+    return false;
+  }
+
   /** The file at a path; null where there is none, or something else. */
   async #find(path: string): Promise<Found | null> {
+    if (await this.#isBehindLink(path)) return null;
     try {
       const stat = await fs.lstat(this.#fileOf(path), { bigint: true });
       return stat.isFile() ? foundOf(stat) : null;
@@ -307,12 +327,9 @@ export class LocalObjectStore implements ObjectStore {
 
   #failed(call: ObjectCall, error: unknown): unknown {
     const code = errorCode(error);
-    if (["ENOTDIR", "EEXIST", "EISDIR", "ENOTEMPTY"].includes(code) && call.operation !== "get") {
+    if (["ENOTDIR", "EEXIST", "EISDIR", "ENOTEMPTY"].includes(code)) {
       const why = "an object and a directory cannot have the same path here";
       return objectError("conflict", call, why, error);
-    }
-    if (["ENOENT", "ENOTDIR", "EISDIR", "ELOOP", "ENXIO"].includes(code)) {
-      return objectError("missing", call, "there is no such object", error);
     }
     // What the caller's stream threw is his.
     if (code === "" && !(error instanceof Deno.errors.NotCapable)) return error;
@@ -325,7 +342,10 @@ export async function openLocalObjects(config: LocalObjectsConfig): Promise<Loca
   checkLocalObjectsConfig(config);
   const own = join(resolve(config.path), OWN_NAME);
   try {
-    for (const name of ["said", "writing"]) await fs.mkdir(join(own, name), { recursive: true });
+    for (const [name, isAside] of Object.entries({ said: /\.json\../, writing: /./ })) {
+      await makeDirectory(join(own, name));
+      await removeAbandoned(join(own, name), isAside);
+    }
     const lock = await Deno.open(join(own, "lock"), { write: true, create: true, mode: 0o600 });
     return new LocalObjectStore(config, lock);
   } catch (error) {

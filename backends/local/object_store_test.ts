@@ -76,3 +76,63 @@ Deno.test("local: a record of others says nothing", async () => {
     }
   });
 });
+
+Deno.test("local: what lies behind a link of others is no object", async () => {
+  await inFolder(async (folder, store) => {
+    const elsewhere = await Deno.makeTempDir({ prefix: "sv-elsewhere-" });
+    await Deno.mkdir(join(elsewhere, "deep"));
+    await Deno.writeTextFile(join(elsewhere, "deep", "x"), "not yours");
+    await Deno.symlink(elsewhere, join(folder, "link"));
+    await Deno.symlink(join(elsewhere, "deep", "x"), join(folder, "file"));
+    for (const path of ["link/deep/x", "file"]) {
+      await refused(store, store.get(path), "missing");
+      assert.equal(await store.head(path), null);
+      await store.delete(path);
+    }
+    await refused(store, store.put("link/deep/x", text("mine")), "conflict");
+    await refused(store, store.put("link/y", text("mine")), "conflict");
+    assert.deepEqual((await store.list()).objects, []);
+    assert.equal(await Deno.readTextFile(join(elsewhere, "deep", "x")), "not yours");
+    assert.deepEqual([...Deno.readDirSync(elsewhere)].map(({ name }) => name), ["deep"]);
+    await Deno.remove(elsewhere, { recursive: true });
+  });
+});
+
+Deno.test("local: what a crash left half written is removed in time, and nothing else", async () => {
+  await inFolder(async (folder, store) => {
+    await store.put("a", text("x"), { tags: { b: "c" } });
+    const own = join(folder, ".sigmavault-objects");
+    const old = new Date(Date.now() - 30 * 24 * 3600 * 1000);
+    const said = [...Deno.readDirSync(join(own, "said"))][0].name;
+    const [aside, half] = [crypto.randomUUID(), `${said}.${crypto.randomUUID()}`];
+    await Deno.writeTextFile(join(own, "writing", aside), "half");
+    await Deno.writeTextFile(join(own, "writing", "under way"), "half");
+    await Deno.writeTextFile(join(own, "said", half), "{");
+    for (const path of [`writing/${aside}`, `said/${half}`, `said/${said}`]) {
+      await Deno.utime(join(own, path), old, old);
+    }
+    const later = await openLocalObjects({ path: folder });
+    const names = (directory: string) =>
+      [...Deno.readDirSync(join(own, directory))].map(({ name }) => name);
+    assert.deepEqual([names("writing"), names("said")], [["under way"], [said]]);
+    assert.deepEqual((await later.head("a"))!.tags, { b: "c" });
+    await later.close();
+  });
+});
+
+Deno.test("local: a description that cannot be read fails the call, and is not lost", async () => {
+  await inFolder(async (folder, store) => {
+    await store.put("a", text("x"), { tags: { b: "c" } });
+    const records = join(folder, ".sigmavault-objects", "said");
+    const record = join(records, [...Deno.readDirSync(records)][0].name);
+    const said = await Deno.readTextFile(record);
+    await Deno.remove(record);
+    await Deno.mkdir(record);
+    const error = await store.head("a").then(() => null, (error) => error);
+    assert.equal(error?.provider, "local", `${error}`);
+    await assert.rejects(store.describe("a", { contentType: "a/b" }));
+    await Deno.remove(record);
+    await Deno.writeTextFile(record, said);
+    assert.deepEqual((await store.head("a"))!.tags, { b: "c" });
+  });
+});

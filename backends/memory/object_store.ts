@@ -9,7 +9,7 @@ import { checkDescription, comparePaths } from "../../core/storage/object_path.t
 import { pageOf } from "../../core/storage/object_page.ts";
 import { saidAfter } from "../../core/storage/object_said.ts";
 import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
-import { deleteEach } from "../../core/storage/store_failures.ts";
+import { tryEach } from "../../core/storage/store_failures.ts";
 import type {
   Abortable,
   GetOptions,
@@ -130,7 +130,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
     for (const path of paths) this.#calls.of("delete", path);
-    await deleteEach(paths, (path) => this.delete(path, options));
+    await tryEach(paths, (path) => this.delete(path, options));
   }
 
   async list(options: ListOptions = {}): Promise<ListPage> {

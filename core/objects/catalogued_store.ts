@@ -16,7 +16,7 @@ import type {
 import { takingBody } from "../storage/object_body.ts";
 import { PathTurns } from "../storage/path_turns.ts";
 import { checkObjectPath } from "../storage/object_path.ts";
-import { deleteEach, isUnavailable } from "../storage/store_failures.ts";
+import { isUnavailable, tryEach } from "../storage/store_failures.ts";
 import type { Announcement, Catalogue } from "./catalogue.ts";
 
 /** Looks at a file that others keep changing. */
@@ -125,7 +125,7 @@ export class CataloguedStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    await deleteEach(paths, (path) => this.delete(path, options));
+    await tryEach(paths, (path) => this.delete(path, options));
   }
 
   async copy(

@@ -22,9 +22,9 @@ import { pageOfStrays } from "./stray_listing.ts";
 import { PathTurns } from "../storage/path_turns.ts";
 import { narrowest } from "./capabilities.ts";
 import {
-  deleteEach,
   isMissing,
   isUnavailable,
+  tryEach,
   unlessAway,
   unlessChanged,
 } from "../storage/store_failures.ts";
@@ -266,7 +266,7 @@ export class FailoverStore implements ObjectStore {
   }
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
-    await deleteEach(paths, (path) => this.delete(path, options));
+    await tryEach(paths, (path) => this.delete(path, options));
   }
 
   async copy(

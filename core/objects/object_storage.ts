@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
 import { bodyChunks, collectBody, streamOf, takingBody } from "../storage/object_body.ts";
 import { checkObjectPath } from "../storage/object_path.ts";
+import { tryEach } from "../storage/store_failures.ts";
 import type {
   Abortable,
   ListOptions,
@@ -241,9 +242,9 @@ export class ObjectStorage {
       return await store.delete(paths, { signal: options.signal });
     }
     const byProvider = Map.groupBy(paths, (path) => this.#providerOf(path, options));
-    for (const [named, mine] of byProvider) {
+    await tryEach(byProvider, async ([named, mine]) => {
       await (await named.store()).deleteMany(mine, { signal: options.signal });
-    }
+    });
   }
 
   /** Removes just this state of a file: `conflict` where it has been changed. */

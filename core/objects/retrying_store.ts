@@ -11,7 +11,7 @@ import {
 } from "cockatiel";
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { closingStream, streamOf, takingBody } from "../storage/object_body.ts";
+import { closingStream, passedOn, streamOf, takingBody } from "../storage/object_body.ts";
 import { isUnavailable, unlessMissing } from "../storage/store_failures.ts";
 import type {
   Abortable,
@@ -85,6 +85,7 @@ export class RetryingStore implements ObjectStore {
       return await policy.execute(work, signal);
     } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof SenderFailure) throw error.cause;
       if (!(error instanceof BrokenCircuitError)) throw error;
       throw new VaultError(
         "unavailable",
@@ -96,10 +97,23 @@ export class RetryingStore implements ObjectStore {
 
   async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const put = () => this.#store.put(path, body, options);
-    if (!(body instanceof Uint8Array)) {
-      return await takingBody(body, () => this.#call(this.#once, options, put));
-    }
+    if (!(body instanceof Uint8Array)) return await this.#putStream(path, body, options);
     return await this.#settled(options, put, () => this.#holds(path, body, options));
+  }
+
+  /** A stream that fails is its sender's failure, not the store's: however often, it does not count. */
+  async #putStream(
+    path: string,
+    body: ReadableStream<Uint8Array>,
+    options: PutOptions,
+  ): Promise<ObjectInfo> {
+    let isBroken = false;
+    const watched = passedOn(body, { chunk() {}, failed: () => isBroken = true });
+    const put = () =>
+      this.#store.put(path, watched, options).catch((error) => {
+        throw isBroken ? new SenderFailure(error) : error;
+      });
+    return await takingBody(watched, () => this.#call(this.#once, options, put));
   }
 
   /**
@@ -224,6 +238,13 @@ export class RetryingStore implements ObjectStore {
 
   close(): Promise<void> {
     return this.#store.close();
+  }
+}
+
+/** What came of a stream that failed. */
+class SenderFailure extends Error {
+  constructor(cause: unknown) {
+    super("a stream failed", { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
 import { bytesOf, patternBytes, piecesOf, text } from "./store_samples.ts";
+import { VaultError } from "../errors.ts";
 import { closingStream } from "../storage/object_body.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { RetryingStore, type RetrySettings } from "./retrying_store.ts";
@@ -160,6 +161,21 @@ Deno.test("retry: who fails again and again is left alone for a while", async ()
   const { calls } = faulty;
   await assert.rejects(store.head("a"), /left alone for a while/);
   assert.equal(faulty.calls, calls);
+});
+
+Deno.test("retry: streams that their senders break off do not count against the store", async () => {
+  const { faulty, store } = world({ ...FAST, breakAfter: 3, breakMs: 60_000 });
+  const broken = () =>
+    new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new VaultError("unavailable", "Cannot go on")),
+    });
+  for (let i = 0; i < 5; i++) await assert.rejects(store.put("a", broken()), /Cannot go on/);
+  await store.put("a", piecesOf(text("whole"), 2));
+  faulty.failNext(1000, "before");
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(store.put("a", piecesOf(text("x"), 1)), /a fault on demand/);
+  }
+  await assert.rejects(store.put("a", piecesOf(text("x"), 1)), /left alone for a while/);
 });
 
 Deno.test("retry: an aborted call does not wait for its next try", async () => {

@@ -271,8 +271,18 @@ export const storeContract: Readonly<Record<string, StoreProperty>> = {
     await store.put("a", text("above"));
     if (!store.capabilities.nested) {
       await refused(store, store.put("a/b", text("below")), "conflict");
+      await refused(store, store.copy("a", "a/b"), "conflict");
+      for (const none of ["a/b", "a/b/c"]) {
+        assert.equal(await store.head(none), null);
+        await refused(store, store.get(none), "missing");
+        await refused(store, store.copy(none, "x"), "missing");
+        await refused(store, store.describe(none, { contentType: "a/b" }), "missing");
+        await store.delete(none);
+      }
       await store.put("c/d", text("below"));
       await refused(store, store.put("c", text("above")), "conflict");
+      assert.equal(await store.head("c"), null);
+      await refused(store, store.get("c"), "missing");
       return;
     }
     await store.put("a/b", text("below"));

@@ -145,6 +145,8 @@ export interface Passing {
   chunk(chunk: Uint8Array): void;
   /** The stream has ended well; what it throws is an end that is not. */
   ended?(): void;
+  /** The stream failed. */
+  failed?(): void;
 }
 
 /**
@@ -153,7 +155,7 @@ export interface Passing {
  */
 export function passedOn(
   body: ReadableStream<Uint8Array>,
-  { chunk, ended }: Passing,
+  { chunk, ended, failed }: Passing,
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   return new ReadableStream({
@@ -167,6 +169,7 @@ export function passedOn(
         ended?.();
         controller.close();
       } catch (error) {
+        failed?.();
         await reader.cancel(error).catch(() => {}); // it may be the one that failed
         throw error;
       }

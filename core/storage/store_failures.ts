@@ -41,12 +41,12 @@ export async function unlessMissing<T>(call: () => Promise<T>): Promise<T | null
   }
 }
 
-/** Deletes one after the other; throws the first failure when all were tried. */
-export async function deleteEach(
-  paths: readonly string[],
-  deleteOne: (path: string) => Promise<void>,
+/** Does `work` on one after the other; throws the first failure when all were tried. */
+export async function tryEach<T>(
+  items: Iterable<T>,
+  work: (item: T) => Promise<void>,
 ): Promise<void> {
   let first: { readonly error: unknown } | undefined;
-  for (const path of paths) await deleteOne(path).catch((error) => void (first ??= { error }));
+  for (const item of items) await work(item).catch((error) => void (first ??= { error }));
   if (first !== undefined) throw first.error;
 }
