@@ -10,6 +10,7 @@ import type { ObjectStorage } from "../objects/object_storage.ts";
 import { watchedBody } from "../objects/watched_body.ts";
 import { closingStream } from "../storage/object_body.ts";
 import type { ObjectBody } from "../storage/object_store.ts";
+import { unlessMissing } from "../storage/store_failures.ts";
 import { askedRange } from "./byte_range.ts";
 import { namesTag, quotedTag } from "./entity_tag.ts";
 import type { FormFile } from "./multipart.ts";
@@ -53,8 +54,10 @@ export interface AskedUpload {
 }
 
 const FILES_MAX = 20;
-/** Types that a browser runs scripts of. */
-const ACTIVE = /^(text\/html|application\/xhtml\+xml|image\/svg\+xml|(text|application)\/xml)\b/;
+/** Types of which no browser runs scripts; XML of any name may have some. */
+const PASSIVE = /^((image|audio|video|font)\/[^+;]+|text\/plain|application\/pdf)(;|$)/i;
+/** A file that is replaced between two looks at it is looked at again; this often. */
+const LOOKS_MAX = 5;
 
 const STATUS: Readonly<Record<VaultError["kind"], number>> = {
   invalid: 400,
@@ -124,7 +127,7 @@ class ServedStorage {
         return await this.#permitted(
           request,
           { action: "read", path },
-          () => this.#give(request, path),
+          () => this.#giveNewest(request, path),
         );
       case "PUT":
         return await this.#permitted(
@@ -162,8 +165,23 @@ class ServedStorage {
     return allowed ? await answer() : refusal(403, "not allowed");
   }
 
+  async #giveNewest(request: Request, path: string): Promise<Response> {
+    for (let looks = 1;; looks++) {
+      try {
+        return await this.#give(request, path);
+      } catch (error) {
+        const isReplaced = error instanceof VaultError && error.kind === "conflict";
+        if (!isReplaced) throw error;
+        const why = `Cannot read ${
+          JSON.stringify(path)
+        }: it is replaced faster than it can be read`;
+        if (looks === LOOKS_MAX) throw new VaultError("unavailable", why, { cause: error });
+      }
+    }
+  }
+
   async #give(request: Request, path: string): Promise<Response> {
-    const { headers: asked } = request;
+    const { headers: asked, method } = request;
     const info = await this.#storage.getInfo(path);
     const headers = headersOf(info);
     const known = asked.get("if-none-match");
@@ -171,9 +189,9 @@ class ServedStorage {
       return new Response(null, { status: 304, headers });
     }
     const only = asked.get("if-range");
-    const range = only === null || only === quotedTag(info.etag)
-      ? askedRange(asked.get("range"), info.size)
-      : { kind: "all" as const };
+    // Only GET has ranges: RFC 9110 §14.2.
+    const isPart = method === "GET" && (only === null || only === quotedTag(info.etag));
+    const range = askedRange(isPart ? asked.get("range") : null, info.size);
     if (range.kind === "unsatisfiable") {
       headers.set("content-range", `bytes */${info.size}`);
       return new Response(null, { status: 416, headers });
@@ -184,7 +202,7 @@ class ServedStorage {
       headers.set("content-range", `bytes ${offset}-${offset + length - 1}/${info.size}`);
     }
     const status = range.kind === "part" ? 206 : 200;
-    if (request.method === "HEAD" || info.size === 0) {
+    if (method === "HEAD" || info.size === 0) {
       return new Response(null, { status, headers });
     }
     const part = { offset, length, match: info.etag };
@@ -194,7 +212,7 @@ class ServedStorage {
 
   async #put(request: Request, path: string): Promise<Response> {
     const { headers, body } = request;
-    const create = headers.get("if-none-match")?.trim() === "*";
+    const create = this.#isCreate(headers.get("if-none-match"));
     const match = await this.#asked(headers.get("if-match"), path);
     const contentType = headers.get("content-type") ?? undefined;
     this.#checkType(contentType);
@@ -207,11 +225,16 @@ class ServedStorage {
     return Response.json(shown(info), { status: 201, headers: { etag: quotedTag(info.etag) } });
   }
 
+  #isCreate(header: string | null): boolean {
+    if (header === null || header.trim() === "*") return header !== null;
+    throw new VaultError("invalid", "Cannot store on this condition: want * in If-None-Match");
+  }
+
   /** The etag that a write is to replace: of the present state, if the header names it. */
   async #asked(header: string | null, path: string): Promise<string | null> {
     if (header === null) return null;
-    const { etag } = await this.#storage.getInfo(path);
-    if (namesTag(header, etag)) return etag;
+    const info = await unlessMissing(() => this.#storage.getInfo(path));
+    if (info !== null && namesTag(header, info.etag)) return info.etag;
     throw new VaultError("conflict", `Cannot change ${JSON.stringify(path)}: it has been changed`);
   }
 
@@ -299,7 +322,7 @@ function headersOf(info: FileInfo): Headers {
     "x-content-type-options": "nosniff",
   });
   // Somebody's upload must not act in the name of whoever looks at it.
-  if (ACTIVE.test(info.contentType)) headers.set("content-security-policy", "sandbox");
+  if (!PASSIVE.test(info.contentType)) headers.set("content-security-policy", "sandbox");
   return headers;
 }
 

@@ -68,6 +68,8 @@ Deno.test("http: ranges and conditions of reading", async () => {
     assert.deepEqual(await part("bytes=0-1,3-4", 200), ["0123456789", null]);
     assert.deepEqual(await part("bytes=2-4", 206, { "if-range": etag }), ["234", "bytes 2-4/10"]);
     assert.deepEqual(await part("bytes=2-4", 200, { "if-range": '"old"' }), ["0123456789", null]);
+    const head = await ask("HEAD", "/t.txt", { headers: { range: "bytes=2-4" } });
+    assert.deepEqual([head.status, head.headers.get("content-length")], [200, "10"]);
     const cached = await ask("GET", "/t.txt", { headers: { "if-none-match": `"x", W/${etag}` } });
     assert.equal(cached.headers.get("etag"), etag);
     assert.equal(await textOf(cached, 304), "");
@@ -94,6 +96,13 @@ Deno.test("http: conditions of writing", async () => {
     await textOf(await ask("PUT", "/a", { headers: { "if-match": etag }, body: "second" }), 201);
     await textOf(await ask("PUT", "/a", { headers: { "if-match": etag }, body: "third" }), 412);
     await textOf(await ask("DELETE", "/a", { headers: { "if-match": etag } }), 412);
+    for (const wanted of [etag, "*"]) {
+      await textOf(await ask("PUT", "/none", { headers: { "if-match": wanted }, body: "x" }), 412);
+      await textOf(await ask("DELETE", "/none", { headers: { "if-match": wanted } }), 412);
+    }
+    // What would be ignored is refused.
+    await textOf(await ask("PUT", "/a", { headers: { "if-none-match": etag }, body: "x" }), 400);
+    assert.equal(await storage.exists("none"), false);
     assert.equal(await storage.downloadText("a"), "second");
   });
 });
@@ -170,7 +179,40 @@ Deno.test("http: bad requests get an answer, and uploads are no pages of the hos
     assert.equal(page.headers.get("content-security-policy"), "sandbox");
     assert.equal(page.headers.get("x-content-type-options"), "nosniff");
     await page.body?.cancel();
+    const policyOf = async (contentType: string) => {
+      await storage.upload("typed", "<x/>", { contentType });
+      const response = await ask("GET", "/typed");
+      await response.body?.cancel();
+      return response.headers.get("content-security-policy");
+    };
+    const active = ["TEXT/HTML", "image/svg+xml", "application/rss+xml; charset=utf-8", "text/xml"];
+    for (const type of [...active, "multipart/x-mixed-replace;boundary=a", "text/plainly"]) {
+      assert.equal(await policyOf(type), "sandbox", type);
+    }
+    for (const type of ["image/png", "text/plain; charset=utf-8", "application/pdf"]) {
+      assert.equal(await policyOf(type), null, type);
+    }
   });
+});
+
+Deno.test("http: a file that is replaced while it is looked at is given in its newest state", async () => {
+  await using storage = await createStorage({ providers: { all: { type: "memory" } } });
+  await storage.upload("a", "first");
+  const serve = storageHandler(storage, { authorize: () => true });
+  const { getInfo } = storage;
+  let replaced = 0;
+  const replacing = (most: number) => {
+    replaced = 0;
+    storage.getInfo = async (path, options) => {
+      const info = await getInfo.call(storage, path, options);
+      if (replaced < most) await storage.upload("a", `state ${++replaced}`);
+      return info;
+    };
+  };
+  replacing(2);
+  assert.equal(await textOf(await serve(new Request("http://host/a")), 200), "state 2");
+  replacing(Infinity);
+  await textOf(await serve(new Request("http://host/a")), 503);
 });
 
 Deno.test("http: who goes away while he uploads leaves nothing", async () => {
