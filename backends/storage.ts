@@ -103,6 +103,7 @@ export type {
   ImageSettings,
   LocalSettings,
   MemorySettings,
+  MirrorSettings,
   PatternSettings,
   PostgresSettings,
   ProviderSettings,
@@ -131,6 +132,7 @@ export type {
   TransferSides,
 } from "../core/objects/transfer_run.ts";
 export type { Prices, ProviderUsage } from "../core/objects/usage.ts";
+export type { ReconcileReport, ReconcileScope, Reconciling } from "../core/objects/reconciling.ts";
 export type { ByteProgress } from "../core/objects/watched_body.ts";
 export type {
   Abortable,

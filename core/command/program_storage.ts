@@ -24,6 +24,7 @@ export function addStorageVerbs(program: Command, host: Host): void {
   addTransfers(storage, host);
   addLooks(storage, host);
   addHealth(storage, host);
+  addReconcile(storage, host);
   addSearch(storage, host);
   addTest(storage, host);
   addChanges(storage, host);
@@ -80,7 +81,9 @@ function addLooks(storage: Command, host: Host): void {
   ).action(async (path: string, flags: Flags) => {
     const { explain } = await verbs();
     const row = await explain({ host, options: flags }, path);
-    await print(host, flags, row, ({ provider, rule }) => `${provider} (${rule})\n`);
+    await print(host, flags, row, ({ provider, rule, made }) => {
+      return `${provider} (${rule})${made === undefined ? "" : `: ${made}`}\n`;
+    });
   });
 }
 
@@ -93,6 +96,20 @@ function addHealth(storage: Command, host: Host): void {
     const rows = await health({ host, options: flags });
     await print(host, flags, rows, healthText);
     requireHealth(rows);
+  });
+}
+
+function addReconcile(storage: Command, host: Host): void {
+  examples(
+    configured(storage.command("reconcile"))
+      .description("put right at fallbacks and mirrors what could not be done while one was away")
+      .option("--all", "look at every file, not only at what was noted: for a fresh member"),
+    ["storage reconcile", "storage reconcile --provider safe --all"],
+  ).action(async (flags: Flags & { readonly all?: boolean }) => {
+    const { reconcile, reconcileText, requireReconciled } = await states();
+    const rows = await reconcile({ host, options: flags }, flags.all ? "everything" : "noted");
+    await print(host, flags, rows, reconcileText);
+    requireReconciled(rows);
   });
 }
 

@@ -7,6 +7,7 @@ import { VaultError } from "../errors.ts";
 import { isoTime } from "../dates.ts";
 import { bodyChunks, streamOf } from "../storage/object_body.ts";
 import type { FileInfo, ListedFile } from "../objects/file_info.ts";
+import type { Route } from "../objects/routing.ts";
 import type { ProviderUsage } from "../objects/usage.ts";
 import type { ObjectStorage } from "../objects/object_storage.ts";
 import type { ImageTransforms } from "../objects/images.ts";
@@ -307,12 +308,23 @@ export async function transfer(
 }
 
 /** Which provider a path belongs to, and why. */
+export interface ExplainedPath extends Route {
+  readonly path: string;
+  /** Of which providers it is made, and how; none where it stands for itself. */
+  readonly made?: string;
+}
+
+/** Says which provider a path belongs to. */
 export async function explain(
   target: StorageTarget,
   path: string,
-): Promise<{ readonly path: string; readonly provider: string; readonly rule: string }> {
+): Promise<ExplainedPath> {
   // deno-lint-ignore require-await
-  return await withStorage(target, async (storage) => ({ path, ...storage.explain(path) }));
+  return await withStorage(target, async (storage) => {
+    const route = storage.explain(path);
+    const { made } = storage.named(route.provider);
+    return { path, ...route, ...(made === undefined ? {} : { made }) };
+  });
 }
 
 /** `3 files`. */

@@ -6,6 +6,7 @@
 import { VaultError } from "../errors.ts";
 import type { ReindexReport } from "../objects/file_search.ts";
 import type { ProviderHealth } from "../objects/storage_calls.ts";
+import type { ReconcileReport, ReconcileScope } from "../objects/reconciling.ts";
 import type { PromiseReport } from "../objects/store_check.ts";
 import { plural } from "./sizes.ts";
 import { type FileRow, rowOf, type StorageTarget, withStorage } from "./storage.ts";
@@ -40,6 +41,41 @@ export function requireHealth(rows: readonly ProviderHealth[]): void {
   const away = rows.filter(({ healthy }) => !healthy).map(({ provider }) => `"${provider}"`);
   if (away.length === 0) return;
   throw new VaultError("unavailable", `Cannot reach ${away.join(", ")}`);
+}
+
+/** What reconciling came to at a provider. */
+export type ReconcileRow = ReconcileReport & { readonly provider: string };
+
+/** Puts right what could not be done while a provider was away: at all that are made of others, or one. */
+export async function reconcile(
+  target: StorageTarget,
+  what: ReconcileScope,
+): Promise<readonly ReconcileRow[]> {
+  const { provider } = target.options;
+  return await withStorage(target, async (storage) => {
+    const rows: ReconcileRow[] = [];
+    for (const name of provider === undefined ? storage.providers : [provider]) {
+      const report = await storage.named(name).reconcile?.(what);
+      if (report !== undefined) rows.push({ provider: name, ...report });
+    }
+    return rows;
+  });
+}
+
+/** For people. */
+export function reconcileText(rows: readonly ReconcileRow[]): string {
+  return rows.map(({ provider, settled, left }) => {
+    const count = `${printable(provider)}: ${plural(settled.length, "file")} put right`;
+    return `${count}${left.length === 0 ? "" : `, ${left.length} left`}\n`;
+  }).join("");
+}
+
+/** Throws where something is left: after that was printed. */
+export function requireReconciled(rows: readonly ReconcileRow[]): void {
+  const left = rows.filter((row) => row.left.length > 0).map(({ provider }) => `"${provider}"`);
+  if (left.length === 0) return;
+  const why = "a member is away, or somebody is changing files";
+  throw new VaultError("unavailable", `Cannot put all right at ${left.join(", ")}: ${why}`);
 }
 
 /** How providers keep the promises of the contract, each by its name. */

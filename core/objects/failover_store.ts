@@ -30,19 +30,12 @@ import {
 } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
 import { type PathNote, PathNotes } from "./path_notes.ts";
+import type { ReconcileReport, Reconciling } from "./reconciling.ts";
 
 /** Notes of what fallbacks took lie below it. */
 const NOTES_PREFIX = ".sigmavault-displaced/";
 /** Milliseconds after which notes of other processes are looked for. */
 const LOOK_MS = 10_000;
-
-/** What a reconciling came to. */
-export interface ReconcileReport {
-  /** Paths whose newest state is at home again. */
-  readonly moved: readonly string[];
-  /** Paths that stay displaced, because a store is unavailable. */
-  readonly left: readonly string[];
-}
 
 /** A store that steps in, with what it took. */
 interface Fallback {
@@ -70,7 +63,7 @@ interface Change<T> extends Abortable {
  * and moved home by {@linkcode reconcile} when the primary is back. Conditions (`create`, `match`) only the primary can
  * check: without it they are `unavailable`. Processes learn of each other's displaced paths within ten seconds.
  */
-export class FailoverStore implements ObjectStore {
+export class FailoverStore implements ObjectStore, Reconciling {
   readonly name: string;
   readonly provider: string;
   readonly capabilities: StoreCapabilities;
@@ -342,7 +335,7 @@ export class FailoverStore implements ObjectStore {
   }
 
   async #reconcileNow(): Promise<ReconcileReport> {
-    const [moved, left]: string[][] = [[], []];
+    const [settled, left]: string[][] = [[], []];
     const paths = new Set<string>();
     for (const { notes } of this.#fallbacks) {
       for (const path of (await unlessAway(() => notes.look()))?.keys() ?? []) paths.add(path);
@@ -350,9 +343,9 @@ export class FailoverStore implements ObjectStore {
     for (const path of [...paths].sort(comparePaths)) {
       const bring = () => this.#turns.take([path], () => this.#bringHome(path));
       const isHome = await unlessAway(bring) === true;
-      (isHome ? moved : left).push(path);
+      (isHome ? settled : left).push(path);
     }
-    return { moved, left };
+    return { settled, left };
   }
 
   /** True when a path is at home. What somebody changes meanwhile stays where it is until the next time. */

@@ -49,7 +49,7 @@ Deno.test("failover: a fallback steps in, is read from, and gives back", async (
   await assert.rejects(store.get("elsewhere"), { kind: "unavailable" });
   await assert.rejects(store.put("b", text("x"), { create: true }), { kind: "unavailable" });
   assert.deepEqual(await store.reconcile(), {
-    moved: [],
+    settled: [],
     left: ["a", "gone-later", "streamed"],
   });
   primary.faulty.isAway = false;

@@ -1,3 +1,4 @@
+import type { ReconcileReport, ReconcileScope } from "./reconciling.ts";
 import type { ListedObject, ObjectInfo, ObjectStore } from "../storage/object_store.ts";
 
 /** A file of the universal storage. */
@@ -23,8 +24,12 @@ export interface NamedProvider {
   readonly name: string;
   /** Objects are at this URL, a `/` and their path, for anybody; null: nowhere. */
   readonly publicUrl: string | null;
+  /** For people: of which providers it is made, and how; none where it stands for itself. */
+  readonly made?: string;
   /** Its store, opened when it is first asked for. */
   store(): Promise<ObjectStore>;
+  /** Puts right what could not be done while one of those that it is made of was away. */
+  reconcile?(what?: ReconcileScope): Promise<ReconcileReport>;
   /** Closes what was opened. Idempotent; it opens no more. */
   close(): Promise<void>;
 }

@@ -3,9 +3,7 @@ import fc from "fast-check";
 import { createStorage } from "../../backends/storage.ts";
 import { patternBytes, piecesOf, watchedStream } from "./store_samples.ts";
 import { comparePaths } from "../storage/object_path.ts";
-import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
-import { FaultyStore } from "../../tests/support/faulty_store.ts";
-import { ObjectStorage } from "./object_storage.ts";
+import type { ObjectStorage } from "./object_storage.ts";
 
 const TWO = {
   provider: "rest",
@@ -202,6 +200,50 @@ Deno.test("storage: a provider with fallbacks is one provider; health tells whic
   }
 });
 
+Deno.test("storage: a mirror is one provider; its members are there too, counted and healthy or not", async () => {
+  const directory = await Deno.makeTempDir();
+  const providers = {
+    safe: { type: "mirror", stores: ["disk", "other", "third"], write: "quorum", read: "balanced" },
+    disk: { type: "local", path: `${directory}/disk` },
+    other: { type: "memory" },
+    third: { type: "local", path: `${directory}/third` },
+  } as const;
+  await using storage = await createStorage({
+    provider: "safe",
+    providers,
+    retry: { attempts: 1 },
+  });
+  await storage.upload("a", "everywhere");
+  for (const provider of ["safe", "disk", "other", "third"]) {
+    assert.equal(await storage.downloadText("a", { provider }), "everywhere");
+  }
+  const rows = (await storage.health()).filter(({ provider }) => provider in providers);
+  assert.deepEqual(rows.map(({ healthy }) => healthy), [true, true, true, true]);
+  const usage = storage.usage().map(({ provider, writes }) => [provider, writes > 0]);
+  assert.deepEqual(usage.sort(), [["disk", true], ["other", true], ["third", true]]);
+  assert.match(storage.named("safe").made!, /^mirror of disk, other, third: write quorum, read /);
+  // What somebody put at one member himself is taken over.
+  await storage.upload("own", "mine", { provider: "third" });
+  const { settled, left } = await storage.named("safe").reconcile!("everything");
+  assert.deepEqual([settled, left], [["own"], []]);
+  assert.equal(await storage.downloadText("own", { provider: "disk" }), "mine");
+  await Deno.remove(directory, { recursive: true });
+  for (
+    const settings of [
+      { type: "mirror", stores: ["disk"] },
+      { type: "mirror", stores: ["disk", "disk"] },
+      { type: "mirror", stores: ["disk", "nowhere"] },
+      { type: "mirror", stores: ["safe", "disk"] },
+      { type: "failover", primary: "safe", fallbacks: ["other"] },
+    ] as const
+  ) {
+    const wrong = { ...providers, wrong: settings };
+    await assert.rejects(createStorage({ provider: "safe", providers: wrong }), {
+      kind: "invalid",
+    });
+  }
+});
+
 Deno.test("storage: closed, it refuses", async () => {
   const storage = await createStorage(TWO);
   await storage.upload("x", "y");
@@ -226,39 +268,4 @@ Deno.test("storage: an upload that is refused leaves no stream open", async () =
     await assert.rejects(storage.upload(path, stream, options), /Cannot/);
     assert.ok(state.isRead || state.isCancelled, `${path} ${JSON.stringify(options)}`);
   }
-});
-
-Deno.test("storage: so many calls with bytes go on at once, and streams wait for none of them", async () => {
-  const faulty = new FaultyStore(new MemoryObjectStore({ now: Date.now }));
-  await using storage = new ObjectStorage({
-    providers: [{
-      name: "all",
-      publicUrl: null,
-      store: () => Promise.resolve(faulty),
-      close: () => Promise.resolve(),
-    }],
-    rules: { firstParts: {}, patterns: [], fallback: "all" },
-    atOnce: 3,
-  });
-  const options = { contentType: "text/plain" };
-  let going = 0, most = 0;
-  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-  const { promise: full, resolve: fill } = Promise.withResolvers<void>();
-  faulty.around = {
-    async before() {
-      most = Math.max(most, ++going);
-      if (most === 4) fill();
-      await gate;
-    },
-    after: () => void going--,
-  };
-  const calls = Array.from({ length: 20 }, (_, i) => storage.upload(`${i}`, "text", options));
-  const stream = storage.upload("stream", piecesOf(new Uint8Array(10), 5), options);
-  await full;
-  open();
-  await Promise.all([...calls, stream]);
-  assert.equal(most, 4); // the stream beside three of the others
-  most = 0;
-  await Promise.all(Array.from({ length: 20 }, (_, i) => storage.download(`${i}`)));
-  assert.equal(most, 3);
 });

@@ -13,12 +13,19 @@ import { type Prices, UsageCount } from "./usage.ts";
 import { FileSearch } from "./file_search.ts";
 import { InvalidatingStore } from "./invalidating_store.ts";
 import { type Invalidate, Invalidations } from "./invalidations.ts";
-import type {
-  CatalogueSettings,
-  CheckedSettings,
-  PurgeSettings,
-  SingleSettings,
+import {
+  type CatalogueSettings,
+  type CheckedSettings,
+  type FailoverSettings,
+  membersOf,
+  type MirrorSettings,
+  type ProviderSettings,
+  type PurgeSettings,
+  type SingleSettings,
 } from "./settings.ts";
+import { type LateParts, LateStore } from "./late_store.ts";
+import { MirrorStore } from "./mirror_store.ts";
+import type { Reconciling } from "./reconciling.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** Opens what the settings of one provider name. */
@@ -50,10 +57,11 @@ export interface Opening {
 export function storageOf(settings: CheckedSettings, open: Opening): ObjectStorage {
   const { routing, patterns, provider, maxFileSize, catalogue } = settings;
   const counts = new Map<string, UsageCount>();
+  const reconciling = new Map<string, Reconciling>();
   const telling = settings.telemetry === true
     ? once(async () => (await import("./telemetry.ts")).openTelemetry())
     : undefined;
-  const stores = plainStores(settings, open.store, { counts, telling });
+  const stores = plainStores(settings, open.store, { counts, reconciling, telling });
   const invalidations = invalidationsOf(settings, open, telling);
   const catalogued = new Map<string, Promise<CataloguedStore>>();
   let opened: Catalogue | undefined;
@@ -78,12 +86,13 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
   return new ObjectStorage({
     providers: [...stores.keys()].map((name) => {
       const url = publicUrl(settings, name);
+      const parts = { url, made: makingOf(settings.providers[name]), reconciling };
       if (url === null || invalidations === undefined) {
-        return new LazyProvider(name, url, () => storeOf(name));
+        return new LazyProvider(name, parts, () => storeOf(name));
       }
       const changed = (path: string) => invalidations.changed(urlBelow(url, path));
       const opening = once(async () => new InvalidatingStore(await storeOf(name), changed));
-      return new LazyProvider(name, url, opening);
+      return new LazyProvider(name, parts, opening);
     }),
     rules: {
       firstParts: routing,
@@ -91,7 +100,6 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
       fallback: provider,
     },
     fileBytesMax: maxFileSize,
-    atOnce: settings.atOnce,
     images: once(open.images),
     imageLimits: settings.images,
     search,
@@ -107,29 +115,69 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
 function plainStores(
   { providers, retry }: CheckedSettings,
   open: OpenStore,
-  { counts, telling }: {
+  { counts, reconciling, telling }: {
     readonly counts: Map<string, UsageCount>;
+    readonly reconciling: Map<string, Reconciling>;
     readonly telling?: () => Promise<Telemetry>;
   },
 ): ReadonlyMap<string, () => Promise<ObjectStore>> {
   const stores = new Map<string, () => Promise<ObjectStore>>();
   for (const [name, each] of Object.entries(providers)) {
     const opening = async () => {
-      if (each.type !== "failover") {
+      if (each.type !== "failover" && each.type !== "mirror") {
         const usage = new UsageCount();
         counts.set(name, usage);
         const telemetry = await telling?.();
         const observed = new ObservedStore(await open(each), { provider: name, usage, telemetry });
         return new RetryingStore(observed, retry);
       }
-      const [primary, ...fallbacks] = await Promise.all(
-        [each.primary, ...each.fallbacks].map((member) => stores.get(member)!()),
+      const members = await Promise.all(
+        membersOf(each).map((member) => {
+          const { type } = providers[member];
+          return openedOrLate({ name: member, provider: type, open: stores.get(member)! });
+        }),
       );
-      return new FailoverStore(primary, fallbacks, systemRuntime.now);
+      const made = joined(each, members);
+      reconciling.set(name, made);
+      return made;
     };
     stores.set(name, once(opening));
   }
   return stores;
+}
+
+/** One that cannot be opened now is away, as one that does not answer. */
+async function openedOrLate(parts: LateParts): Promise<ObjectStore> {
+  try {
+    return await parts.open();
+  } catch (error) {
+    if (error instanceof VaultError && error.kind !== "invalid") return new LateStore(parts);
+    throw error;
+  }
+}
+
+/** One store of several. */
+function joined(
+  settings: FailoverSettings | MirrorSettings,
+  stores: readonly ObjectStore[],
+): ObjectStore & Reconciling {
+  if (settings.type === "failover") {
+    const [primary, ...fallbacks] = stores;
+    return new FailoverStore(primary, fallbacks, systemRuntime.now);
+  }
+  const { write = "all", read = "first", timeLimitSeconds } = settings;
+  const timeLimitMs = timeLimitSeconds === undefined ? undefined : timeLimitSeconds * 1000;
+  return new MirrorStore(stores, { write, read, timeLimitMs, runtime: systemRuntime });
+}
+
+/** What a provider is made of, for people. */
+function makingOf(settings: ProviderSettings): string | undefined {
+  if (settings.type === "failover") {
+    return `${settings.primary}, else ${settings.fallbacks.join(", ")}`;
+  }
+  if (settings.type !== "mirror") return undefined;
+  const { stores, write = "all", read = "first" } = settings;
+  return `mirror of ${stores.join(", ")}: write ${write}, read ${read}`;
 }
 
 /** Who is told that URLs show something else; nobody where neither application nor settings want it. */
@@ -174,17 +222,33 @@ function publicUrl({ cdn, providers, baseUrl }: CheckedSettings, name: string): 
   return providers[name].url ?? baseUrl ?? null;
 }
 
+interface ProviderParts {
+  readonly url: string | null;
+  readonly made?: string;
+  /** Stores over others, by name, where they are open. */
+  readonly reconciling: ReadonlyMap<string, Reconciling>;
+}
+
 class LazyProvider implements NamedProvider {
   readonly name: string;
   readonly publicUrl: string | null;
+  readonly made?: string;
+  readonly reconcile?: NamedProvider["reconcile"];
   readonly #open: () => Promise<ObjectStore>;
   #isUsed = false;
   #closed = false;
 
-  constructor(name: string, publicUrl: string | null, open: () => Promise<ObjectStore>) {
+  constructor(name: string, parts: ProviderParts, open: () => Promise<ObjectStore>) {
+    const { url, made, reconciling } = parts;
     this.name = name;
-    this.publicUrl = publicUrl;
+    this.publicUrl = url;
     this.#open = open;
+    if (made === undefined) return;
+    this.made = made;
+    this.reconcile = async (what) => {
+      await this.store();
+      return await reconciling.get(name)!.reconcile(what);
+    };
   }
 
   async store(): Promise<ObjectStore> {

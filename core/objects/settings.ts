@@ -108,6 +108,18 @@ export interface FailoverSettings extends Pick<SharedSettings, "url"> {
   readonly fallbacks: readonly string[];
 }
 
+/** Several providers that hold the same. */
+export interface MirrorSettings extends Pick<SharedSettings, "url" | "timeLimitSeconds"> {
+  /** Which provider it is. */
+  readonly type: "mirror";
+  /** Names of its members, 2 to 16. The first one decides whether conditions hold. */
+  readonly stores: readonly string[];
+  /** Members that must have a change before it is acknowledged; all unless given. `quorum`: more than half. */
+  readonly write?: "all" | "quorum";
+  /** Which member is read from: the first that can be, unless given; or the one that has least to do. */
+  readonly read?: "first" | "balanced";
+}
+
 /** How one provider is set up. */
 export type ProviderSettings =
   | LocalSettings
@@ -117,10 +129,17 @@ export type ProviderSettings =
   | GcsSettings
   | AzureSettings
   | VaultSettings
-  | FailoverSettings;
+  | FailoverSettings
+  | MirrorSettings;
 
 /** How a provider is set up that stands for itself. */
-export type SingleSettings = Exclude<ProviderSettings, FailoverSettings>;
+export type SingleSettings = Exclude<ProviderSettings, FailoverSettings | MirrorSettings>;
+
+/** Names of the providers that one is made of; none where it stands for itself. */
+export function membersOf(settings: ProviderSettings): readonly string[] {
+  if (settings.type === "failover") return [settings.primary, ...settings.fallbacks];
+  return settings.type === "mirror" ? settings.stores : [];
+}
 
 /** A rule by pattern. */
 export interface PatternSettings {
@@ -209,8 +228,6 @@ export interface StorageSettings {
   readonly retry?: RetryCounts;
   /** Bytes of a file that is uploaded. */
   readonly maxFileSize?: number;
-  /** Calls with bytes in memory, not streams, that go on at once at each provider; the others wait. 32 unless given. */
-  readonly atOnce?: number;
   /** How large images may be that are transformed. */
   readonly images?: ImageSettings;
   /** Spans and metrics of OpenTelemetry, for an exporter that the program has set up. */
@@ -222,7 +239,4 @@ export interface StorageSettings {
 /** Settings that hold. */
 export type CheckedSettings =
   & Required<Pick<StorageSettings, "provider" | "providers" | "routing" | "patterns" | "retry">>
-  & Pick<
-    StorageSettings,
-    "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry" | "images" | "atOnce"
-  >;
+  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry" | "images">;

@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { VaultError } from "../errors.ts";
-import type { CatalogueSettings, CheckedSettings, ProviderSettings } from "./settings.ts";
+import {
+  type CatalogueSettings,
+  type CheckedSettings,
+  membersOf,
+  type ProviderSettings,
+} from "./settings.ts";
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "want letters, digits, _ and -");
 const text = z.string().min(1, "want text");
@@ -77,6 +82,14 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
     fallbacks: z.array(name).min(1).max(8),
     url: url.optional(),
   }),
+  z.strictObject({
+    type: z.literal("mirror"),
+    stores: z.array(name).min(2).max(16),
+    write: z.enum(["all", "quorum"]).optional(),
+    read: z.enum(["first", "balanced"]).optional(),
+    timeLimitSeconds: seconds.optional(),
+    url: url.optional(),
+  }),
 ]);
 
 const catalogue: z.ZodType<CatalogueSettings> = z.discriminatedUnion("type", [
@@ -124,7 +137,6 @@ const schema = z.strictObject({
     exponential: z.boolean().optional(),
   }).default({}),
   maxFileSize: z.int().min(1).optional(),
-  atOnce: z.int().min(1).max(1000).optional(),
   images: z.strictObject({
     pixelsMax: z.int().min(1).max(2 ** 31 - 1).optional(),
     bytesMax: z.int().min(1).max(2 ** 31 - 1).optional(),
@@ -154,14 +166,13 @@ export function checkedSettings(settings: unknown, source = "settings"): Checked
     ...data.patterns.map(({ to }, i): [string, string] => [`patterns.${i}.to`, to]),
   ];
   for (const [each, settings] of Object.entries(data.providers)) {
-    if (settings.type !== "failover") continue;
-    for (const to of [settings.primary, ...settings.fallbacks]) {
+    const members = membersOf(settings);
+    for (const to of members) {
       named.push([`providers.${each}`, to]);
-      if (data.providers[to]?.type === "failover") {
-        mistakes.push(`providers.${each}: "${to}" has fallbacks itself`);
-      }
+      const own = Object.hasOwn(data.providers, to) ? membersOf(data.providers[to]) : [];
+      if (own.length > 0) mistakes.push(`providers.${each}: "${to}" is made of others itself`);
     }
-    if (new Set([settings.primary, ...settings.fallbacks]).size <= settings.fallbacks.length) {
+    if (new Set(members).size < members.length) {
       mistakes.push(`providers.${each}: want different providers`);
     }
   }

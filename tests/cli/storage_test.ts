@@ -175,6 +175,49 @@ Deno.test("cli: storage test checks a provider and leaves nothing", async () => 
   assert.deepEqual((await world.json<Listing>("storage", "ls", "-r", ...config)).files, []);
 });
 
+Deno.test("cli: storage keeps a mirror: explain, health and test know it, reconcile heals it", async () => {
+  const { world } = await configured();
+  await using _ = world;
+  const [one, two] = [world.path("one"), world.path("two")];
+  const file = await world.secret(
+    "mirror.toml",
+    `provider = "safe"
+[retry]
+attempts = 1
+[providers]
+one = { type = "local", path = "${one}" }
+two = { type = "local", path = "${two}" }
+three = { type = "local", path = "${world.path("three")}" }
+safe = { type = "mirror", stores = ["one", "two", "three"], write = "quorum" }
+`,
+  );
+  const storage = (...args: string[]) => world.ok("storage", ...args, "--config", file);
+  const text = await world.secret("text", "some words");
+  await storage("upload", text, "a.txt");
+  assert.equal(
+    await storage("explain", "a.txt"),
+    "safe (default): mirror of one, two, three: write quorum, read first\n",
+  );
+  assert.match(await storage("health"), /^two +well.*\n(?:.*\n)*safe +well/m);
+  // One is away, and comes back as it was.
+  await Deno.rename(one, world.path("elsewhere"));
+  await Deno.writeTextFile(one, "no directory");
+  const away = await world.run("storage", "health", "--config", file);
+  assert.match(away.stdout, /^one +away/m);
+  await storage("rm", "a.txt");
+  await storage("upload", text, "b.txt");
+  const refused = await world.run("storage", "reconcile", "--config", file);
+  assert.equal(refused.code, 6, refused.stderr);
+  await Deno.remove(one);
+  await Deno.rename(world.path("elsewhere"), one);
+  assert.equal(await storage("reconcile"), "safe: 2 files put right\n");
+  assert.equal(await Deno.readTextFile(`${one}/b.txt`), "some words");
+  const listed = await world.json<Listing>("storage", "ls", "-r", "--config", file);
+  assert.deepEqual(listed.files.map(({ path }) => path), ["b.txt"]);
+  const report = await world.json<TestReport>("storage", "test", "--config", file);
+  assert.deepEqual(report.promises.filter(({ kept }) => !kept), []);
+});
+
 Deno.test("cli: storage explains its rules, and says what is wrong", async () => {
   const { world, config } = await configured();
   await using _ = world;

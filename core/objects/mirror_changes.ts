@@ -1,0 +1,149 @@
+import { VaultError } from "../errors.ts";
+import type { Runtime } from "../runtime.ts";
+import { type ObjectCall, objectError } from "../storage/object_body.ts";
+import type {
+  Abortable,
+  ObjectBody,
+  ObjectDescription,
+  ObjectInfo,
+  WriteCondition,
+} from "../storage/object_store.ts";
+import { isSettled, type MirrorHealing } from "./mirror_healing.ts";
+import {
+  isSameState,
+  type MemberState,
+  type MirrorMembers,
+  newestOf,
+  stateAt,
+} from "./mirror_members.ts";
+import { nextVersion } from "./mirror_version.ts";
+import { type MirrorOutcome, writeState } from "./mirror_writes.ts";
+
+/** What is to be at a path. */
+export interface MirrorChange extends Abortable {
+  readonly call: ObjectCall;
+  /** Nothing. */
+  readonly removed: boolean;
+  readonly condition: WriteCondition;
+  readonly description: ObjectDescription;
+  readonly body: ObjectBody;
+  /** Bytes of the body, where they are known. */
+  readonly size?: number;
+  readonly bytesMax: number;
+}
+
+/** What changes need. */
+export interface ChangeParts {
+  readonly members: MirrorMembers;
+  readonly healing: MirrorHealing;
+  readonly runtime: Runtime;
+}
+
+/** Changes of a mirror: one version at as many members as possible. */
+export class MirrorChanges {
+  readonly #parts: ChangeParts;
+
+  /** Of these members. */
+  constructor(parts: ChangeParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes it so; for who has the path's turn. Null: there was nothing to remove. */
+  async make(change: MirrorChange): Promise<ObjectInfo | null> {
+    const { call, removed, condition, signal } = change;
+    const isConditional = condition.create === true || condition.match !== undefined;
+    const before = await this.#stateBefore(call, isConditional, { signal });
+    const newest = newestOf(before);
+    const known = newest.state?.removed ? null : newest.state;
+    if (condition.create && known !== null) {
+      throw objectError("conflict", call, "it is there already");
+    }
+    if (condition.match !== undefined && condition.match !== known?.version) {
+      throw objectError("conflict", call, "it has been changed");
+    }
+    const isWhole = before.length === this.#parts.members.all.length;
+    // Who does not answer may have something that was never acknowledged.
+    if (removed && isWhole && before.every(({ info }) => info === null)) return null;
+    const source = { runtime: this.#parts.runtime, isConditional };
+    const state = { version: nextVersion(newest.state?.version ?? null, source), removed };
+    const outcome = await writeState(before, {
+      ...change,
+      state,
+      arbiter: isConditional ? this.#parts.members.arbiter : null,
+      least: this.#parts.members.writeMin,
+    });
+    await this.#settle(change, before, outcome);
+    const isSame = isWhole && before.every((each) => isSameState(each, newest));
+    if (removed && isSame && outcome.done.length === before.length) {
+      const isGone = await this.#parts.healing.purge(outcome.done);
+      if (!isGone) await this.#note(call, outcome.done);
+    }
+    return outcome.done.find((each) => each.state?.version === state.version)?.info ??
+      outcome.done[0].info;
+  }
+
+  /** What enough members have. For a condition they are made the same first, and the one that decides must be there. */
+  async #stateBefore(
+    { path }: ObjectCall,
+    isConditional: boolean,
+    { signal }: Abortable,
+  ): Promise<readonly MemberState[]> {
+    const { arbiter, writeMin } = this.#parts.members;
+    const states = await this.#parts.members.look(path, writeMin, { signal });
+    if (!isConditional) return states;
+    if (!states.some(({ member }) => member === arbiter)) {
+      states.unshift(await stateAt(arbiter, path, { signal }));
+    }
+    const same = await this.#parts.healing.bring(path, states);
+    const [newest, decisive] = [newestOf(same), same.find(({ member }) => member === arbiter)!];
+    if (isSettled(decisive, newest)) return same;
+    throw new VaultError(
+      "unavailable",
+      `Cannot change ${
+        JSON.stringify(path)
+      }: "${arbiter.name}", which decides, lacks its newest state`,
+    );
+  }
+
+  #note({ path }: ObjectCall, states: readonly MemberState[]): Promise<void> {
+    return this.#parts.healing.note(path, states.map(({ member }) => member));
+  }
+
+  /** Throws where too few members have a change; notes where not all have it. */
+  async #settle(
+    { call, signal }: MirrorChange,
+    before: readonly MemberState[],
+    outcome: MirrorOutcome,
+  ): Promise<void> {
+    const { done, failures, refusal } = outcome;
+    const { all, writeMin } = this.#parts.members;
+    // Where none has it, one may have it that did not answer.
+    const noting = done.length > 0 ? done : before;
+    if (refusal !== null) {
+      const isUndone = failures.length === 0 && await this.#undone(call, before, done);
+      if (!isUndone) await this.#note(call, noting);
+      throw refusal.error;
+    }
+    if (done.length < all.length) await this.#note(call, noting);
+    if (done.length >= writeMin) return;
+    signal?.throwIfAborted();
+    const what = `${call.operation} ${JSON.stringify(call.path)}`;
+    throw this.#parts.members.tooFew(what, done.length, writeMin, failures);
+  }
+
+  /** Takes back what a refused change made; false where it replaced something. */
+  async #undone(
+    { path }: ObjectCall,
+    before: readonly MemberState[],
+    done: readonly MemberState[],
+  ): Promise<boolean> {
+    const undo = async ({ member, info }: MemberState) => {
+      const was = before.find((each) => each.member === member);
+      if (was === undefined || was.info !== null || info === null) return false;
+      await member.delete(path, { match: info.etag });
+      return true;
+    };
+    const settled = await Promise.allSettled(done.map(undo));
+    return settled.every((each) => each.status === "fulfilled" && each.value);
+  }
+}

@@ -1,0 +1,195 @@
+import { VaultError } from "../errors.ts";
+import type {
+  Abortable,
+  GetOptions,
+  ListOptions,
+  ListPage,
+  ObjectBody,
+  ObjectContent,
+  ObjectDescription,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  SignedUrlOptions,
+  StoreCapabilities,
+  WriteCondition,
+} from "../storage/object_store.ts";
+import { timeFor, TimeLimitError, within } from "../storage/time_limit.ts";
+import { PathNotes } from "./path_notes.ts";
+
+/** Notes of paths that members differ in lie below it. */
+export const MIRROR_NOTES = ".sigmavault-mirror/";
+
+/** What a timer takes at most. */
+const STREAM_MS_MAX = 2 ** 31 - 1;
+
+/** What a mirror is called in its errors. */
+export const MIRROR = "mirror";
+
+/** An error in the mirror's name; what a member said is its cause. */
+export function asMirrorError(error: unknown): unknown {
+  if (!(error instanceof VaultError) || error.provider === MIRROR) return error;
+  const { kind, message, operation } = error;
+  return new VaultError(kind, message, { provider: MIRROR, operation, cause: error });
+}
+
+/** True where a member cannot be relied on: what another one says counts. */
+export function isFailure(error: unknown): error is VaultError {
+  return error instanceof VaultError && ["unavailable", "denied", "corrupt"].includes(error.kind);
+}
+
+/** A store of a mirror: no call of it waits for ever, and it is known how busy it is and whether it failed. */
+export class MirrorMember implements ObjectStore {
+  readonly name: string;
+  readonly provider: string;
+  readonly capabilities: StoreCapabilities;
+  readonly notes: PathNotes;
+  /** Milliseconds in which a call, or the next part of a body, must come. */
+  readonly milliseconds: number;
+  /** Calls and bodies that are under way. */
+  outstanding = 0;
+  /** It failed, and has not answered since. */
+  isResting = false;
+  readonly #closing = new AbortController();
+  readonly #store: ObjectStore;
+
+  /** Around a store, which it closes. */
+  constructor(store: ObjectStore, milliseconds: number) {
+    this.#store = store;
+    this.milliseconds = milliseconds;
+    this.name = store.name;
+    this.provider = store.provider;
+    this.capabilities = store.capabilities;
+    this.notes = new PathNotes(this, MIRROR_NOTES);
+  }
+
+  async #call<T>(
+    { signal }: Abortable,
+    work: (signal: AbortSignal) => Promise<T>,
+    milliseconds = this.milliseconds,
+  ): Promise<T> {
+    this.outstanding++;
+    try {
+      const value = await within({ milliseconds, signal: this.#until(signal) }, work);
+      this.isResting = false;
+      return value;
+    } catch (error) {
+      throw this.failed(error);
+    } finally {
+      this.outstanding--;
+    }
+  }
+
+  #until(signal?: AbortSignal): AbortSignal {
+    return signal === undefined
+      ? this.#closing.signal
+      : AbortSignal.any([signal, this.#closing.signal]);
+  }
+
+  /** What is told of a failure; the member rests. */
+  failed(cause: unknown): unknown {
+    const error = cause instanceof TimeLimitError
+      ? new VaultError("unavailable", `Cannot wait for "${this.name}": ${cause.message}`, {
+        provider: this.provider,
+        cause,
+      })
+      : cause;
+    if (isFailure(error)) this.isResting = true;
+    return error;
+  }
+
+  /** A stream's own time is its sender's affair. */
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const isWhole = body instanceof Uint8Array;
+    const limit = isWhole ? timeFor(body.length, this.milliseconds) : STREAM_MS_MAX;
+    const put = (signal: AbortSignal) => this.#store.put(path, body, { ...options, signal });
+    return await this.#call(options, put, limit);
+  }
+
+  async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
+    const ending = new AbortController();
+    const signal = AbortSignal.any([this.#until(options.signal), ending.signal]);
+    const get = () => this.#store.get(path, { ...options, signal });
+    const content = await this.#call(options, get).catch((error) => {
+      ending.abort(error);
+      throw error;
+    });
+    return { ...content, body: this.#watched(content.body, ending) };
+  }
+
+  /** A body whose next part comes in time; it counts as a call until it ends. */
+  #watched(
+    body: ReadableStream<Uint8Array>,
+    ending: AbortController,
+  ): ReadableStream<Uint8Array> {
+    const reader = body.getReader();
+    let isOpen = true;
+    const end = () => {
+      if (isOpen) this.outstanding--;
+      isOpen = false;
+    };
+    this.outstanding++;
+    return new ReadableStream({
+      pull: async (controller) => {
+        try {
+          const { milliseconds } = this;
+          const { done, value } = await within({ milliseconds }, () => reader.read());
+          if (!done) return controller.enqueue(value);
+          end();
+          controller.close();
+        } catch (error) {
+          end();
+          ending.abort(error);
+          void reader.cancel(error).catch(() => {}); // it may be the one that failed
+          throw this.failed(error);
+        }
+      },
+      cancel: async (reason) => {
+        end();
+        await reader.cancel(reason);
+      },
+    }, { highWaterMark: 0 });
+  }
+
+  head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {
+    return this.#call(options, (signal) => this.#store.head(path, { signal }));
+  }
+
+  describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
+    return this.#call(change, (signal) => this.#store.describe(path, { ...change, signal }));
+  }
+
+  delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
+    return this.#call(options, (signal) => this.#store.delete(path, { ...options, signal }));
+  }
+
+  deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
+    return this.#call(options, (signal) => this.#store.deleteMany(paths, { signal }));
+  }
+
+  list(options: ListOptions = {}): Promise<ListPage> {
+    return this.#call(options, (signal) => this.#store.list({ ...options, signal }));
+  }
+
+  copy(
+    from: string,
+    to: string,
+    options: WriteCondition & Abortable = {},
+  ): Promise<ObjectInfo> {
+    return this.#call(options, (signal) => this.#store.copy(from, to, { ...options, signal }));
+  }
+
+  signedUrl(path: string, options: SignedUrlOptions): Promise<string> {
+    return this.#store.signedUrl(path, options);
+  }
+
+  /** Calls that are under way end at once. */
+  async close(): Promise<void> {
+    const { provider } = this;
+    const error = new VaultError("invalid", `Cannot use "${this.name}": it is closed`, {
+      provider,
+    });
+    this.#closing.abort(error);
+    await this.#store.close();
+  }
+}
