@@ -26,7 +26,13 @@ import {
   storedBytes,
   unreadable,
 } from "./block_reader.ts";
-import { BlockWriter, type PutRun, type WriteRun, type WrittenBlock } from "./block_writer.ts";
+import {
+  BlockWriter,
+  type PutRun,
+  type StoredBytes,
+  type WriteRun,
+  type WrittenBlock,
+} from "./block_writer.ts";
 import type { Damage } from "./damage.ts";
 import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
@@ -101,10 +107,10 @@ export class BlockStore {
 
   /** Seals and stores blocks that lie one behind another in kernel memory, each as long as a full one but the last. */
   put(run: WriteRun, owner: BlockOwner): PutRun {
-    const inner = run.sealed?.inner ?? null;
-    const put = this.writer.put(run, (block) => {
-      this.enter(block, { birth: this.birth, owner, inner });
-    });
+    const { secretId: of } = run;
+    const seal = (block: StoredBytes) => of === undefined ? null : this.inner.seal(block, of);
+    const done = (block: WrittenBlock) => this.enter(block, { birth: this.birth, owner });
+    const put = this.writer.put(run, seal, done);
     owner.took(put.cells);
     return put;
   }
@@ -125,10 +131,10 @@ export class BlockStore {
   }
 
   private enter(
-    { id, form, shape, places }: WrittenBlock,
-    of: Pick<StoredBlock, "birth" | "owner" | "inner">,
+    { id, form, shape, inner, places }: WrittenBlock,
+    of: Pick<StoredBlock, "birth" | "owner">,
   ): void {
-    this.putEntry(id, { kind: KIND.data, level: 0, ...form, ...shape, ...of, places });
+    this.putEntry(id, { kind: KIND.data, level: 0, ...form, ...shape, ...of, inner, places });
   }
 
   private putEntry(id: number, block: StoredBlock): void {
@@ -330,8 +336,8 @@ export class BlockStore {
     const area = this.areaFor(entry);
     this.absorb();
     const inner = fill(area);
-    const bytes = { id, form: { codec, length, stored }, address: area.address };
-    this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null, inner }));
+    const bytes = { id, form: { codec, length, stored }, address: area.address, inner };
+    this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null }));
     this.freePlaces(entry);
   }
 

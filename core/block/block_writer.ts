@@ -38,6 +38,8 @@ export interface WriteRun {
   readonly trials?: CompressionTrials;
   /** The run is one block, whose bytes are these. */
   readonly sealed?: SealedContent;
+  /** Every block is sealed under this secret of its file before it is stored. */
+  readonly secretId?: number;
 }
 
 /** A run that was put. */
@@ -49,14 +51,16 @@ export interface PutRun {
 }
 
 /** The bytes of a block as they are stored, in kernel memory. */
-interface StoredBytes {
+export interface StoredBytes {
   readonly id: number;
   readonly form: BlockForm;
   readonly address: number;
+  /** How they are sealed already, under the secret of a file. */
+  readonly inner: InnerSeal | null;
 }
 
 /** What one place of a block holds. */
-interface SealedPiece extends StoredBytes {
+interface SealedPiece extends Omit<StoredBytes, "inner"> {
   readonly shard: number;
   readonly sealedBytes: number;
 }
@@ -66,6 +70,7 @@ export interface WrittenBlock {
   readonly id: number;
   readonly form: BlockForm;
   readonly shape: Redundancy;
+  readonly inner: InnerSeal | null;
   readonly places: readonly SealedPlace[];
 }
 
@@ -74,6 +79,7 @@ interface PendingBlock {
   readonly id: number;
   readonly form: BlockForm;
   readonly shape: Redundancy;
+  readonly inner: InnerSeal | null;
   readonly cells: readonly number[];
   readonly descriptors: readonly number[];
   /** Number of the job that seals its first place. */
@@ -142,8 +148,12 @@ export class BlockWriter {
     this.staging = new StagingRing(this.context.kernel.reserve(size), size);
   }
 
-  /** Seals and stores a run; the memory is busy until the ticket has settled. */
-  put(run: WriteRun, done: (block: WrittenBlock) => void): PutRun {
+  /** Seals and stores a run, each block as `seal` seals it inside; the memory is busy until the ticket has settled. */
+  put(
+    run: WriteRun,
+    seal: (block: StoredBytes) => InnerSeal | null,
+    done: (block: WrittenBlock) => void,
+  ): PutRun {
     const { blockBytes, lastLength } = run;
     assert(lastLength >= 1 && lastLength <= blockBytes, "the last block has bytes");
     const { bytes } = this.context.kernel;
@@ -152,7 +162,8 @@ export class BlockWriter {
       const length = i === run.count - 1 ? lastLength : blockBytes;
       const address = run.address + i * blockBytes;
       const form = run.sealed?.form ?? packAt(bytes, address, length, run.trials);
-      this.putBlock({ id: run.firstId + i, form, address }, done);
+      const block = { id: run.firstId + i, form, address, inner: null };
+      this.putBlock({ ...block, inner: run.sealed?.inner ?? seal(block) }, done);
       cells += cellsFor(form.stored);
     }
     this.submit();
@@ -167,7 +178,7 @@ export class BlockWriter {
   }
 
   private putBlock(
-    { id, form, address }: StoredBytes,
+    { id, form, address, inner }: StoredBytes,
     done: (block: WrittenBlock) => void,
   ): void {
     const { context: { kernel }, space } = this;
@@ -189,6 +200,7 @@ export class BlockWriter {
       id,
       form,
       shape,
+      inner,
       cells,
       descriptors,
       firstJob,
@@ -310,12 +322,12 @@ export class BlockWriter {
     for (const block of blocks) this.enter(block);
   }
 
-  private enter({ id, form, shape, cells, descriptors, done }: PendingBlock): void {
+  private enter({ id, form, shape, inner, cells, descriptors, done }: PendingBlock): void {
     const { context } = this;
     const places = cells.map((cell, i) => {
       return { cell, nonce: context.nonceOf(descriptors[i]), tag: context.tagOf(descriptors[i]) };
     });
-    done({ id, form, shape, places });
+    done({ id, form, shape, inner, places });
   }
 }
 

@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { wipe } from "../bytes.ts";
 import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { CODEC, type InnerSeal } from "../format/map_entry.ts";
@@ -28,6 +29,10 @@ export class InnerSeals {
   /** Made with the first secret. */
   private memory: { readonly keys: number; readonly descriptor: number } | null = null;
   private readonly places = new Map<number, number>();
+  /** Of these, the ones that were found: the oldest makes room for another. */
+  private readonly found = new Set<number>();
+  /** The key of a secret that the vault itself has, to be wiped; null where it has none of this number. */
+  find: (secretId: number) => Uint8Array | null = () => null;
 
   constructor(context: SealContext) {
     this.context = context;
@@ -36,7 +41,14 @@ export class InnerSeals {
   /** Keeps the key of a secret, until `close`. */
   open(secretId: number, key: Uint8Array): void {
     assert(key.length === KEY_BYTES, "a key has 32 bytes");
+    this.found.delete(secretId);
     if (this.places.has(secretId)) return;
+    if (this.places.size === OPEN_SECRETS_MAX) {
+      for (const id of this.found) {
+        this.close(id);
+        break;
+      }
+    }
     const taken = new Set(this.places.values());
     let place = 0;
     while (taken.has(place)) place++;
@@ -61,6 +73,19 @@ export class InnerSeals {
     if (place === undefined || this.memory === null) return;
     this.context.kernel.wipe(this.memory.keys + place * KEY_BYTES, KEY_BYTES);
     this.places.delete(secretId);
+    this.found.delete(secretId);
+  }
+
+  /** Where the key of a secret lies that is open, or that the vault itself has. */
+  private placeOf(secretId: number): number | undefined {
+    const known = this.places.get(secretId);
+    if (known !== undefined) return known;
+    const key = this.find(secretId);
+    if (key === null) return undefined;
+    this.open(secretId, key);
+    this.found.add(secretId);
+    wipe(key);
+    return this.places.get(secretId);
   }
 
   /** Forgets all keys. */
@@ -86,7 +111,7 @@ export class InnerSeals {
   }
 
   private describe({ id, form, address }: InnerBlock, secretId: number): number {
-    const place = this.places.get(secretId);
+    const place = this.placeOf(secretId);
     if (place === undefined || this.memory === null) throw lockedBlock(id);
     const { kernel: { bytes } } = this.context;
     const { keys, descriptor: at } = this.memory;

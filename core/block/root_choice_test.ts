@@ -6,7 +6,7 @@ import { isContradicted, rankRoots, type Ring, ringOf, standing } from "./root_c
 /** A superblock of a root that is told from others of its rank by a letter. */
 function named(memberEpoch: number, sequence: number, letter = "a", member = 0): Superblock {
   const root = new TextEncoder().encode(letter);
-  return { memberEpoch, sequence, root, rootBytes: 1, member };
+  return { memberEpoch, sequence, root, rootBytes: 1, member, secretsKey: new Uint8Array(32) };
 }
 
 function ring(member: number, ...superblocks: Superblock[]): Ring {

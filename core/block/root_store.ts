@@ -89,6 +89,9 @@ export class RootStore {
       try {
         const { root, read } = this.choose(rank, rings);
         const before = ranks.at(i + 1)?.[0];
+        for (const each of rings.flatMap(({ superblocks }) => superblocks)) {
+          if (each !== root) wipe(each.secretsKey);
+        }
         return {
           superblock: root,
           ...read,
@@ -237,6 +240,7 @@ export class RootStore {
   writeRoot(
     record: RootRecord,
     cells: readonly number[],
+    secretsKey: Uint8Array,
   ): { superblock: NamedRoot; hash: Uint8Array } {
     const plaintext = encodeRootRecord(record);
     const { epoch } = this.context;
@@ -250,7 +254,8 @@ export class RootStore {
     const root = new Uint8Array(pointerBytes(cells.length));
     writePointer(root, 0, { cells: 0, epoch, copies });
     const { sequence, memberEpoch } = record;
-    return { superblock: { sequence, root, rootBytes: plaintext.length, memberEpoch }, hash };
+    const rootBytes = plaintext.length;
+    return { superblock: { sequence, root, rootBytes, memberEpoch, secretsKey }, hash };
   }
 
   private seal(kind: 5 | 6, plaintext: Uint8Array, sealedBytes: number): StoredRecord {

@@ -15,6 +15,7 @@ import { rotateVerbs } from "./rotate_verbs.ts";
 import { rescatterVerb } from "./rescatter.ts";
 import { streamVerbs } from "./stream_verbs.ts";
 import { scrubVerb } from "./scrub_verbs.ts";
+import { SHREDDABLE_VERBS } from "./shreddable.ts";
 import { type ProvenHeader, secretFrom, SLOT_VERBS, type SlotVerb } from "./slot_verbs.ts";
 import { TRANSACTION_VERBS, transactionRow } from "./transaction_verbs.ts";
 
@@ -39,6 +40,7 @@ const VERBS: Readonly<Record<string, ControlVerb>> = {
   ...TRANSACTION_VERBS,
   ...DATASET_CONTROL_VERBS,
   ...LOCK_VERBS,
+  ...SHREDDABLE_VERBS,
   "info": async ({ vault, transaction }) => ({
     ...await describeVault(vault),
     mounted: true,

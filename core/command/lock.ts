@@ -57,7 +57,7 @@ export async function changeLock(
     if (verb === "shred") {
       await agree(host, `"${path}" is gone for ever then, in snapshots and clones too`, yes);
     }
-    if (mount !== null && touchesFree(verb, flags)) {
+    if (mount !== null && await touchesFreeOf(mount, { verb, path, flags })) {
       const { dense } = await mount.call("info") as VaultDescription;
       if (dense) await agreeToTouchFree(host, medium, yes);
     }
@@ -76,6 +76,7 @@ export async function changeLock(
   }
 }
 
+/** What is named: on a medium, or in a mount of it. */
 interface Place {
   readonly medium: string;
   readonly view: string | null;
@@ -83,7 +84,12 @@ interface Place {
   readonly mount: RunningMount | null;
 }
 
-async function placeOf(host: Host, first: string, typed: string | undefined): Promise<Place> {
+/** The place of a path of a medium, or, without one, of a path inside a mount. */
+export async function placeOf(
+  host: Host,
+  first: string,
+  typed: string | undefined,
+): Promise<Place> {
   if (typed === undefined) return await placeInMount(host, first);
   const { medium, view } = await splitVaultName(host, first);
   return { medium, view, path: vaultPath(typed), mount: await host.runningMount(medium) };
@@ -104,7 +110,20 @@ async function placeInMount(host: Host, typed: string): Promise<Place> {
   );
 }
 
-/** Shredding always does: what a file was may lie anywhere. */
+/** Shredding does, where what a file was may lie anywhere. */
+async function touchesFreeOf(
+  mount: RunningMount,
+  { verb, path, flags }: Pick<Work, "verb" | "path" | "flags">,
+): Promise<boolean> {
+  if (!touchesFree(verb, flags) || verb !== "shred") return touchesFree(verb, flags);
+  const asked = { path: pathBytes(path).slice() };
+  const { onlyForgets } = await mount.call("shred kind", asked) as {
+    readonly onlyForgets: boolean;
+  };
+  return !onlyForgets;
+}
+
+/** Shredding does but for files that have always been under a secret of their own. */
 function touchesFree(verb: LockVerb, { freeCells }: LockFlags): boolean {
   return verb === "shred" || freeCells === true;
 }
@@ -160,7 +179,8 @@ async function onMedium(target: VaultTarget, work: Work): Promise<boolean> {
   return await withVault(target, "write", async (vault) => {
     await withView(vault, view, async ({ files, readOnly }) => {
       if (readOnly) throw ofSnapshot(path);
-      await agreeOnMedium(target, vault, work);
+      const forgets = verb === "shred" && await files.onlyForgets(pathBytes(path));
+      await agreeOnMedium(target, vault, { ...work, forgets });
       await withProgress(target.host, verb, async (told) => {
         const progress: EraseOptions["progress"] = (step) => told(step.doneBytes, step.totalBytes);
         await vault.locks.finishAll({ progress });
@@ -178,9 +198,9 @@ async function onMedium(target: VaultTarget, work: Work): Promise<boolean> {
 async function agreeOnMedium(
   { host, medium, options }: VaultTarget,
   vault: Vault,
-  { verb, flags }: Work,
+  { verb, flags, forgets }: Work & { readonly forgets: boolean },
 ): Promise<void> {
-  const touches = touchesFree(verb, flags) || vault.locks.unfinished().length > 0;
+  const touches = (touchesFree(verb, flags) && !forgets) || vault.locks.unfinished().length > 0;
   const isGuarded = !vault.opened.volume.store.dense || wantsProtection(options);
   if (touches && !isGuarded) await agreeToTouchFree(host, medium, flags.yes === true);
 }

@@ -7,7 +7,12 @@ import { print, type PrintOptions } from "./terminal/print.ts";
 
 interface Flags extends OpenOptions, PrintOptions, LockFlags {}
 
-/** lock, unlock, shred. */
+interface ShreddableFlags {
+  readonly off?: boolean;
+  readonly show?: boolean;
+}
+
+/** lock, unlock, shred, shreddable. */
 export function addLockVerbs(program: Command, host: Host): void {
   const act =
     (verb: LockVerb) => async (medium: string, path: string | undefined, flags: Flags) => {
@@ -42,9 +47,30 @@ export function addLockVerbs(program: Command, host: Host): void {
       .option("--yes", "do not ask"),
     ["shred vault.sv /draft.txt", "shred /mnt/vault/draft.txt --yes"],
   ).action(act("shred"));
+  addShreddableVerb(program, host);
 }
 
-function verb(program: Command, name: LockVerb): Command {
+function addShreddableVerb(program: Command, host: Host): void {
+  examples(
+    verb(program, "shreddable")
+      .usage("[options] <medium> <directory> | [options] <directory-in-a-mount>")
+      .description(
+        "give files that are made in a directory secrets of their own, for shred to forget",
+      )
+      .option("--off", "files that are made from now on are as anywhere")
+      .option("--show", "only say how it is"),
+    ["shreddable vault.sv /drafts", "shreddable /mnt/vault/drafts --show"],
+  ).action(
+    async (medium: string, path: string | undefined, flags: Flags & ShreddableFlags) => {
+      const { markShreddable, shreddableText } = await import("./shreddable.ts");
+      const order = flags.show ? "show" : flags.off ? "off" : "on";
+      const report = await markShreddable({ host, medium, options: flags }, path, order);
+      await print(host, flags, report, shreddableText);
+    },
+  );
+}
+
+function verb(program: Command, name: LockVerb | "shreddable"): Command {
   return printing(protecting(opening(program.command(`${name} <medium> [path]`))))
     .usage("[options] <medium> <path> | [options] <file-in-a-mount>");
 }

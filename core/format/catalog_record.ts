@@ -29,6 +29,7 @@ export const CATALOG_KEY = {
   receive: 7,
   lock: 8,
   lockedInline: 9,
+  secret: 10,
   scrub: 16,
   rescatter: 17,
 } as const;

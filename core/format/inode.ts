@@ -24,6 +24,8 @@ export interface Inode {
   /** Cells (4 KiB) that the extents of a file take. */
   cells: number;
   flags: number;
+  /** Of a file in a shreddable directory: the id of the secret that its blocks are sealed under; else 0. */
+  secret: number;
 }
 
 /** Bits of {@linkcode Inode.flags}. */
@@ -38,12 +40,14 @@ export const INODE_FLAG = {
   defaultAcl: 8,
   /** There are file capabilities, which a write drops. */
   capability: 16,
+  /** Of a directory: files that are made in it get secrets of their own. */
+  shreddable: 32,
 } as const;
 
 /** Length of an inode record. */
 export const INODE_BYTES = 104;
 
-const FLAGS_KNOWN = 31;
+const FLAGS_KNOWN = 63;
 const TWO_32 = 4294967296;
 const NANOSECONDS = 1_000_000_000;
 /** Seconds stay within ±2^43: what ext4 stores and far more, and exact in a number. */
@@ -70,6 +74,7 @@ export function emptyInode(): Inode {
     parent: 0,
     cells: 0,
     flags: 0,
+    secret: 0,
   };
 }
 
@@ -94,7 +99,7 @@ export function encodeInode(inode: Inode, view: DataView): void {
   view.setUint32(76, inode.crtimeNs, true);
   putWide(view, 80, inode.parent);
   putWide(view, 88, inode.cells);
-  putWide(view, 96, 0);
+  putWide(view, 96, inode.secret);
 }
 
 /** Fills `inode` from a record. */
@@ -119,8 +124,8 @@ export function decodeInode(bytes: Uint8Array, inode: Inode): void {
   inode.crtimeNs = nanoseconds(view, 76);
   inode.parent = count(view, 80);
   inode.cells = count(view, 88);
+  inode.secret = count(view, 96);
   if (inode.flags > FLAGS_KNOWN) throw corrupt("unknown flags");
-  if (wide(view, 96) !== 0) throw corrupt("reserved bytes are not zero");
 }
 
 /** Nearest second that a record can hold. */

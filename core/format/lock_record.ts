@@ -33,7 +33,13 @@ const PASSES_MAX = 16;
 const LANES_MAX = 4;
 
 /** What is under way with a file that is locked or shredded, or done. */
-export type LockState = "locking" | "locked" | "unlocking" | "shredding" | "shredded";
+export type LockState =
+  | "locking"
+  | "locked"
+  | "unlocking"
+  | "shredding"
+  | "shredded"
+  | "forgetting";
 
 /** The byte that stands for a state is 1 + its place here. */
 const LOCK_STATES: readonly LockState[] = [
@@ -42,6 +48,7 @@ const LOCK_STATES: readonly LockState[] = [
   "unlocking",
   "shredding",
   "shredded",
+  "forgetting",
 ];
 
 /** States in which the vault itself knows the secret: what is under way can be finished by whoever opens it. */
@@ -129,7 +136,7 @@ export function decodeLock(bytes: Uint8Array): LockRecord {
   const secretId = getU64(view, 8);
   const lastAttempt = getU64(view, 16);
   if (state === undefined || Number.isNaN(secretId + lastAttempt)) throw badRecord("number");
-  const isShredded = state === "shredding" || state === "shredded";
+  const isShredded = state === "shredding" || state === "shredded" || state === "forgetting";
   if (isShredded === (bytes[2] === 1)) throw badRecord("state");
   const secret = OPEN_STATES.includes(state) ? bytes.slice(SECRET_AT, RECORD_BYTES) : null;
   return {

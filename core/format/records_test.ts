@@ -71,7 +71,8 @@ Deno.test("inode: what is encoded is decoded", () => {
     crtimeNs: nanoseconds,
     parent: ino,
     cells: count,
-    flags: fc.nat({ max: 31 }),
+    flags: fc.nat({ max: 63 }),
+    secret: count,
   }, { noNullPrototype: true });
   fc.assert(fc.property(inode, (value) => {
     const bytes = new Uint8Array(INODE_BYTES);

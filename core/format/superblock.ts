@@ -1,6 +1,6 @@
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { CELL_BYTES, MEMBERS_MAX, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
+import { CELL_BYTES, KEY_BYTES, MEMBERS_MAX, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { pointerBytes } from "./pointer.ts";
 import { PLACES_MAX } from "./redundancy.ts";
 
@@ -16,10 +16,12 @@ import { PLACES_MAX } from "./redundancy.ts";
  * | 16 | 4 | bytes of the root record |
  * | 20 | 4 | member set's epoch |
  * | 24 | 8 + 48 c | pointer to the root record's c copies |
+ * | 1,568 | 32 | key of the secrets of files; zeros: there are none |
  */
 export const SUPERBLOCK_BYTES = CELL_BYTES - NONCE_BYTES - TAG_BYTES;
 const MARKER = 0x425356a3;
 const POINTER_AT = 24;
+const SECRETS_KEY_AT: number = POINTER_AT + pointerBytes(PLACES_MAX);
 
 /** Names the newest root. */
 export interface Superblock {
@@ -29,6 +31,8 @@ export interface Superblock {
   readonly rootBytes: number;
   /** Epoch of the set of members. */
   readonly memberEpoch: number;
+  /** Opens the secrets of files that this root has; zeros where it has none. Only superblocks hold it. */
+  readonly secretsKey: Uint8Array;
   /** The member that it lies on. */
   readonly member: number;
 }
@@ -43,6 +47,7 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array<ArrayBuffer
   view.setUint32(16, superblock.rootBytes, true);
   view.setUint32(20, superblock.memberEpoch, true);
   bytes.set(superblock.root, POINTER_AT);
+  bytes.set(superblock.secretsKey, SECRETS_KEY_AT);
   return bytes;
 }
 
@@ -60,6 +65,7 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock {
     root: bytes.slice(POINTER_AT, POINTER_AT + pointerBytes(PLACES_MAX)),
     rootBytes: view.getUint32(16, true),
     memberEpoch: view.getUint32(20, true),
+    secretsKey: bytes.slice(SECRETS_KEY_AT, SECRETS_KEY_AT + KEY_BYTES),
     member: bytes[4],
   };
 }

@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import { fail } from "./errno.ts";
 import type { FileSpace } from "./file_space.ts";
 import type { AttributeChange, Time } from "./file_system.ts";
+import { INODE_FLAG } from "../format/inode.ts";
 import { isDirectory, isRegular } from "./mode.ts";
 import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
@@ -40,6 +41,8 @@ export function changeAttributes(parts: ChangeParts, node: Node, change: Attribu
   if (change.uid !== undefined) inode.uid = change.uid;
   if (change.gid !== undefined) inode.gid = change.gid;
   if (change.mode !== undefined) privileges.setMode(node, change.mode);
+  if (change.shreddable === true) inode.flags |= INODE_FLAG.shreddable;
+  if (change.shreddable === false) inode.flags &= ~INODE_FLAG.shreddable;
   if (size === undefined) clock.changed(inode);
   else clock.modified(inode);
   if (size !== undefined) space.truncate(node, size);
@@ -53,6 +56,7 @@ function check(node: Node, change: AttributeChange): void {
     if (!isRegular(node.inode.mode) || change.size < 0) fail("EINVAL");
     if (change.size > FILE_BYTES_MAX) fail("EFBIG");
   }
+  if (change.shreddable !== undefined && !isDirectory(node.inode.mode)) fail("ENOTDIR");
   checkTime(change.atime);
   checkTime(change.mtime);
   checkTime(change.ctime);

@@ -4,7 +4,7 @@ import { CELL_BYTES } from "../limits.ts";
 import type { BlockBuffer } from "./block_pool.ts";
 import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
-import { INLINE_BYTES_MAX, type StoredData } from "./stored_data.ts";
+import { INLINE_BYTES_MAX, secretOf, type StoredData } from "./stored_data.ts";
 
 /**
  * The blocks of files that have changed in memory only. Their number is bounded: when half of the pool is dirty, the
@@ -178,7 +178,8 @@ export class DirtyData {
 
   #flushData(node: Node, buffers: BlockBuffer[]): void {
     const [first] = buffers;
-    const isSmall = node.size <= INLINE_BYTES_MAX && node.inode.cells === 0;
+    const isSmall = node.size <= INLINE_BYTES_MAX && node.inode.cells === 0 &&
+      node.inode.secret === 0;
     if (isSmall && buffers.length === 1 && first.block === 0) {
       this.#stored.putInline(node, first.bytes.slice(0, node.size));
       this.#discardOne(node, first);
@@ -228,6 +229,7 @@ export class DirtyData {
         address: buffers[start].address,
         lastLength: end === buffers.length ? lastLength : blockBytes,
         trials,
+        ...secretOf(node),
       };
       node.inode.cells += this.#stored.inFlight.putBuffers(run, buffers.slice(start, end));
       start = end;

@@ -57,6 +57,7 @@ export class EmptyDirectory implements FileSystem {
       mode: S_IFDIR | 0o555,
       nlink: 1,
       rdev: 0,
+      shreddable: false,
     };
     Object.assign(out, node, times, parts, { uid, gid });
   }

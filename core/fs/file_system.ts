@@ -102,6 +102,8 @@ export interface Attributes {
   uid: number;
   gid: number;
   rdev: number;
+  /** Of a directory: files that are made in it get secrets of their own. Of a file: it has one. */
+  shreddable: boolean;
 }
 
 /** Only what is present is changed. Times: seconds (may be negative) and nanoseconds; "now" takes the clock. */
@@ -115,6 +117,8 @@ export interface AttributeChange {
   ctime?: Time;
   /** The kernel asks that setuid and setgid be cleared (FATTR_KILL_SUIDGID). */
   killSetId?: boolean;
+  /** Of a directory only. */
+  shreddable?: boolean;
 }
 
 /** A time to the nanosecond. */
@@ -225,5 +229,6 @@ export function emptyAttributes(): Attributes {
     uid: 0,
     gid: 0,
     rdev: 0,
+    shreddable: false,
   };
 }

@@ -3,7 +3,7 @@ import type { DirtyData } from "./dirty_data.ts";
 import type { RequestBuffer, WriteRequest } from "./file_system.ts";
 import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
-import type { StoredData } from "./stored_data.ts";
+import { secretOf, type StoredData } from "./stored_data.ts";
 
 /** What `BlockRun.address` must be a multiple of. */
 const RUN_ALIGNMENT = 64;
@@ -106,7 +106,7 @@ export class FileWriter {
     const end = (first + count) * blockBytes;
     node.size = Math.max(node.size, end);
     node.inode.size = Math.max(node.inode.size, end);
-    const run = { firstId, count, address, lastLength: blockBytes, trials };
+    const run = { firstId, count, address, lastLength: blockBytes, trials, ...secretOf(node) };
     node.inode.cells += inFlight.putRequest(run, request) - count * blockCells;
     this.#nodes.save(node);
   }

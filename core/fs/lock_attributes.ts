@@ -9,6 +9,7 @@ export function isReservedName(name: Uint8Array): boolean {
 /**
  * Locking files through extended attributes: `user.sigmavault.lock` set to a passphrase locks a file, `user.sigmavault.unlock` unlocks
  * it, and `user.sigmavault.open` does until the mount ends. Reading `user.sigmavault.lock` tells how it is with the file.
+ * `user.sigmavault.shreddable` set to `on` or `off` marks a directory.
  */
 export interface LockAttributes {
   /** Does what the name says; rejects with a `PosixError`. Wipes the value. */

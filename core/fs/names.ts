@@ -1,5 +1,5 @@
 import { NAME_BYTES_MAX } from "../format/dirent.ts";
-import { emptyInode, type Inode } from "../format/inode.ts";
+import { emptyInode, type Inode, INODE_FLAG } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import type { Clock } from "./clock.ts";
@@ -9,6 +9,7 @@ import type { Caller, NewNode } from "./file_system.ts";
 import {
   directoryType,
   isDirectory,
+  isRegular,
   PERMISSIONS,
   S_IFBLK,
   S_IFCHR,
@@ -69,6 +70,7 @@ export class Names {
       node.inode.rdev = asked.rdev;
     }
     this.#parts.privileges.inherit(caller, parent, node);
+    this.#inheritSecrecy(parent, node);
     return this.#enter(parent, name, node);
   }
 
@@ -78,6 +80,7 @@ export class Names {
     if (parent.inode.nlink === 0) fail("ENOENT");
     const made = this.#newNode(S_IFREG | mode & PERMISSIONS);
     this.#parts.privileges.inherit(caller, parent, made);
+    this.#inheritSecrecy(parent, made);
     made.inode.nlink = 0;
     const { nodes, removal } = this.#parts;
     nodes.add(made.ino, made.inode);
@@ -200,6 +203,13 @@ export class Names {
     inode.nlink = 1;
     this.#parts.clock.born(inode);
     return nodeOf(this.#parts.store.nextObjectId(), inode);
+  }
+
+  /** What is made in a shreddable directory can be shredded by forgetting a secret. */
+  #inheritSecrecy(parent: Node, { ino, inode }: Node): void {
+    if ((parent.inode.flags & INODE_FLAG.shreddable) === 0) return;
+    if (isDirectory(inode.mode)) inode.flags |= INODE_FLAG.shreddable;
+    else if (isRegular(inode.mode)) inode.secret = this.#parts.store.makeSecret?.(ino) ?? 0;
   }
 
   #enter(parent: Node, name: Uint8Array, node: Node): number {

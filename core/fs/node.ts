@@ -82,6 +82,7 @@ export function showInode(ino: number, inode: Inode, out: Attributes): void {
   out.uid = inode.uid;
   out.gid = inode.gid;
   out.rdev = inode.rdev;
+  out.shreddable = inode.secret !== 0 || (inode.flags & INODE_FLAG.shreddable) !== 0;
   out.atime = inode.atime;
   out.atimeNs = inode.atimeNs;
   out.mtime = inode.mtime;

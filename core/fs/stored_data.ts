@@ -152,6 +152,11 @@ export class StoredData {
   }
 }
 
+/** What a run of a file's blocks is sealed under, where the file has a secret. */
+export function secretOf({ inode: { secret } }: Node): { readonly secretId?: number } {
+  return secret === 0 ? {} : { secretId: secret };
+}
+
 const EMPTY = new Uint8Array(0);
 
 /** Copies `stored`, and zeros behind it, around the bytes that are the file's already. */

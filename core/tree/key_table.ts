@@ -1,5 +1,13 @@
 import type { Tree } from "../btree/tree.ts";
 import { compare } from "../bytes.ts";
+import {
+  decodeSecret,
+  encodeSecret,
+  readSecretKey,
+  secretKey,
+  type SecretRecord,
+} from "../format/secret_record.ts";
+import { KEY_BYTES } from "../limits.ts";
 import { CATALOG_KEY } from "../format/catalog_record.ts";
 import {
   decodeLock,
@@ -21,6 +29,8 @@ const SECRET_BYTES = 9;
 
 /** The locks of files, as the catalog has them (FORMAT.md §12). */
 export class KeyTable {
+  /** Opens the secrets of files: every superblock of this state has it, and nothing else. Replaced, never changed. */
+  secretsKey: Uint8Array = new Uint8Array(KEY_BYTES);
   private readonly tree: Tree;
 
   /** In a catalog's tree. */
@@ -53,6 +63,28 @@ export class KeyTable {
   inline(name: InlineName): SealedInline | null {
     const bytes = this.tree.get(lockedInlineKey(name));
     return bytes === null ? null : decodeLockedInline(bytes);
+  }
+
+  /** Puts down the secret of a file, or lets it go. */
+  putSecret(secretId: number, record: SecretRecord | null): void {
+    if (record === null) this.tree.delete(secretKey(secretId));
+    else this.tree.put(secretKey(secretId), encodeSecret(record));
+  }
+
+  /** Such a secret, sealed; null where there is none. */
+  secret(secretId: number): SecretRecord | null {
+    const bytes = this.tree.get(secretKey(secretId));
+    return bytes === null ? null : decodeSecret(bytes);
+  }
+
+  /** The ids of all secrets of files. */
+  secretIds(): number[] {
+    const ids: number[] = [];
+    this.tree.scan(new Uint8Array([CATALOG_KEY.secret]), (key) => {
+      if (key[0] !== CATALOG_KEY.secret) return false;
+      return ids.push(readSecretKey(key)) > 0;
+    });
+    return ids;
   }
 
   /** The names of all contents under a secret. */

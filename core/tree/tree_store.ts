@@ -195,6 +195,7 @@ export class TreeStore {
   static open(parts: TreeStoreParts, opened: OpenedRoot): TreeStore {
     const { record } = opened;
     const store = new TreeStore(parts, record, opened);
+    store.catalog.keyTable.secretsKey = opened.superblock.secretsKey;
     for (const run of record.takenLate) store.space.reserve(runCell(run), runCount(run));
     store.space.resting.addLate(record.sequence, record.givenUpLate);
     // As the one who wrote this root did next: its log may already lie in cells whose rest was over then.
@@ -275,7 +276,7 @@ export class TreeStore {
     const map = this.storeTree(this.mapPages, this.map, sequence);
     const space = this.storeTree(this.spacePages, this.spaceTree, sequence);
     const catalog = this.storeTree(this.catalogPages, this.catalogTree, sequence);
-    const { copies, space: { members } } = this;
+    const { copies, space: { members }, catalog: { keyTable } } = this;
     const logChunk = allocateChunk(this.space, copies, "late");
     const late = this.space.lateRuns().length + this.space.resting.late().length;
     const cells = rootCells({ members: members.length, copies, runs: late + copies });
@@ -301,7 +302,7 @@ export class TreeStore {
       takenLate: this.space.lateRuns(),
       givenUpLate: this.space.resting.late(),
     };
-    const { superblock, hash } = this.parts.roots.writeRoot(record, places);
+    const { superblock, hash } = this.parts.roots.writeRoot(record, places, keyTable.secretsKey);
     this.parts.context.nonces.refill();
     // What changes from here on belongs to the next root, even while this one is still on its way.
     this.space.rootWritten(sequence);

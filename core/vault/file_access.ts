@@ -109,6 +109,11 @@ export class FileAccess {
     return out;
   }
 
+  /** A file in place of what is at a path, as a step. */
+  replaceFor(path: FilePath, mode: number | undefined): Promise<FileReplacement> {
+    return this.step("write", path, () => this.replace(path, mode));
+  }
+
   /** The regular file that a path leads to, and what locks it. */
   lockable(path: FilePath): AccessedFile {
     const { ino, mode } = this.stat(path);
@@ -116,6 +121,11 @@ export class FileAccess {
     if (this.#locks === undefined) fail("EOPNOTSUPP");
     const { all: locks, line } = this.#locks;
     return { line, ino, path: shownPath(path), locks, state: () => locks.state({ line, ino }) };
+  }
+
+  /** The same as a step. */
+  lockableFor(verb: string, path: FilePath): Promise<AccessedFile> {
+    return this.step(verb, path, () => this.lockable(path));
   }
 
   /** The inode that a path names itself, which may be a symlink. */

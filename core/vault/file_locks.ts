@@ -4,17 +4,11 @@
  * @module
  */
 import { wipe } from "../bytes.ts";
-import { type KdfChoice, kdfParameters } from "../crypto/argon2.ts";
+import type { KdfChoice } from "../crypto/argon2.ts";
 import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts";
 import { VaultError } from "../errors.ts";
-import {
-  isLockCost,
-  type LineFile,
-  type LockRecord,
-  type LockState,
-} from "../format/lock_record.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
-import { KEY_BYTES } from "../limits.ts";
+import type { LineFile, LockRecord, LockState } from "../format/lock_record.ts";
+import { KEY_BYTES, RING_CELLS } from "../limits.ts";
 import { countTrees, hasRecord } from "../volume/every_tree.ts";
 import { blocksOfFile, type IdRange } from "../volume/file_blocks.ts";
 import { countAttempt, tooEarly } from "../volume/lock_attempts.ts";
@@ -27,6 +21,8 @@ import type {
   LockOptions,
   UnlockOptions,
 } from "./file_lock_options.ts";
+import { forgetSecrets, inodeKey, secretsOf } from "./file_forgetting.ts";
+import { bytesOf, checkKdf, lockedAlready, shredded } from "./lock_refusals.ts";
 import { drivePass } from "./pass_driver.ts";
 import { whenFree } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
@@ -159,10 +155,41 @@ export class FileLocks {
   shred(file: LockableFile, options: EraseOptions): Promise<void> {
     return this.#inTurn(async () => {
       const known = this.#engine.locks.of(file);
-      if (known === null) await this.#begin(file, this.#freshRecord("shredding").record);
-      else if (known.wrapped !== null) await this.#dropSecret(file, known);
+      const begins = known === null && !await this.#forget(file);
+      if (begins) await this.#begin(file, this.#freshRecord("shredding").record);
+      else if (known !== null && known.wrapped !== null) await this.#dropSecret(file, known);
       await this.#finish(file, { ...options, freeCells: true });
     });
+  }
+
+  /** True where shredding a file forgets a secret only, and touches no free cells. */
+  onlyForgets(file: LineFile): Promise<boolean> {
+    return this.#whenFree(() => {
+      this.#engine.commitNow(); // so that all heads are stored
+      return this.#engine.locks.of(file) === null && secretsOf(this.#engine, file) !== null;
+    });
+  }
+
+  /** Where all content of a file is under secrets that the vault itself has, they are all that has to go. */
+  async #forget(file: LockableFile): Promise<boolean> {
+    requireAll(this.#engine, { what: `shred "${file.path}" in`, operation: "shred" });
+    return await this.#whenFree(() => {
+      this.#stored();
+      const secrets = secretsOf(this.#engine, file);
+      if (secrets !== null) forgetSecrets(this.#engine, file, secrets);
+      return secrets !== null;
+    });
+  }
+
+  /** Every superblock that is left is of a root that does not have the secret. */
+  async #hideOlderRoots(file: LineFile, record: LockRecord): Promise<void> {
+    for (let i = 0; i < RING_CELLS; i++) {
+      await this.#whenFree(() => {
+        this.#engine.markChanged();
+        this.#engine.commitNow();
+      });
+    }
+    await this.#note(file, { ...record, state: "shredded", erasing: false });
   }
 
   /** What is locked is shredded by forgetting the secret; what is half so is sealed first. */
@@ -276,6 +303,9 @@ export class FileLocks {
   ): Promise<void> {
     const { locks } = this.#engine;
     const record = locks.of(file);
+    if (record?.state === "forgetting") {
+      return what === "all" ? await this.#hideOlderRoots(file, record) : undefined;
+    }
     if (record !== null && record.state !== "unlocking") {
       this.#engine.erasesReleased = this.overwrites;
     }
@@ -363,33 +393,4 @@ export class FileLocks {
     const record = this.#engine.locks.of(file);
     if (record !== null) await this.#note(file, { ...record, erasing: false });
   }
-}
-
-/** A cost that no record can hold would be refused by whoever reads it. */
-function checkKdf(kdf: KdfChoice): void {
-  if (isLockCost(kdfParameters(kdf))) return;
-  throw new VaultError("invalid", "Cannot use this derivation: it costs more than a lock may");
-}
-
-function inodeKey({ ino }: LineFile): Uint8Array {
-  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
-}
-
-function bytesOf(passphrase: string | Uint8Array): Uint8Array {
-  return typeof passphrase === "string" ? new TextEncoder().encode(passphrase) : passphrase;
-}
-
-function lockedAlready(file: LockableFile, { wrapped }: LockRecord): VaultError {
-  if (wrapped === null) return shredded("lock", file);
-  return new VaultError("conflict", `Cannot lock "${file.path}": it is locked already`, {
-    operation: "lock",
-    errno: "EBUSY",
-  });
-}
-
-function shredded(verb: string, { path }: LockableFile): VaultError {
-  return new VaultError("denied", `Cannot ${verb} "${path}": its content was shredded`, {
-    operation: verb,
-    errno: "EACCES",
-  });
 }

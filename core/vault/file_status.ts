@@ -47,6 +47,8 @@ export interface FileStatus {
   readonly ino: number;
   /** Of a device: its number as Linux has it. */
   readonly device: number;
+  /** Of a directory: files that are made in it get a secret of their own. Of a file: it has one. */
+  readonly shreddable: boolean;
   /** Last read, as far as it is noted (relatime). */
   readonly accessed: Date;
   /** Last change of the content. */
@@ -81,6 +83,7 @@ export function statusOf(attributes: Readonly<Attributes>): FileStatus {
     gid: a.gid,
     ino: a.ino,
     device: a.rdev,
+    shreddable: a.shreddable,
     accessed: dateOf(a.atime, a.atimeNs),
     modified: dateOf(a.mtime, a.mtimeNs),
     changed: dateOf(a.ctime, a.ctimeNs),

@@ -1,9 +1,7 @@
 import { type AttributeChange, emptyAttributes } from "../fs/file_system.ts";
-import { VaultError } from "../errors.ts";
 import { isDirectory, PERMISSIONS, S_IFDIR, S_IFIFO } from "../fs/mode.ts";
 import { checkInteger } from "../runtime.ts";
 import {
-  type AccessedFile,
   bytesOf,
   type DirectoryEntry,
   FileAccess,
@@ -25,9 +23,8 @@ import type {
 } from "./file_lock_options.ts";
 import { type WalkedEntry, walkTree } from "./file_walk.ts";
 import { readableOf, writableOf } from "./file_streams.ts";
-import type { FileReplacement } from "./file_replacement.ts";
 import type { OpenFile } from "./open_file.ts";
-import { type FilePath, shownPath } from "./path_failure.ts";
+import { type FilePath, isMissing, shownPath } from "./path_failure.ts";
 
 /** A part of a file. */
 export interface FileRange {
@@ -132,7 +129,7 @@ export class VaultFiles {
       return await data.pipeTo(await this.writeStream(path, options));
     }
     const bytes = bytesOf(data);
-    const file = await this.#replace(path, options.mode);
+    const file = await this.#access.replaceFor(path, options.mode);
     try {
       for (let at = 0; at < bytes.length;) {
         at += await this.#access.step("write", path, () => file.append(bytes.subarray(at)));
@@ -148,7 +145,7 @@ export class VaultFiles {
     path: FilePath,
     options: { readonly mode?: number } = {},
   ): Promise<WritableStream<Uint8Array>> {
-    const file = await this.#replace(path, options.mode);
+    const file = await this.#access.replaceFor(path, options.mode);
     return writableOf({
       append: (data) => this.#access.step("write", path, () => file.append(data)),
       finish: () => this.#access.step("write", path, () => file.finish()),
@@ -312,6 +309,20 @@ export class VaultFiles {
     );
   }
 
+  /**
+   * Marks a directory: every file that is made in it, or in what is made in it, gets a secret of its own, so that
+   * {@linkcode shred} has only that to forget. What is there already stays as it is.
+   */
+  async setShreddable(path: FilePath, shreddable: boolean): Promise<void> {
+    await this.#change("mark", path, (access) => [access.stat(path).ino, { shreddable }]);
+  }
+
+  /** True where {@linkcode shred} has only a secret of the file to forget, and touches no free cells. */
+  async onlyForgets(path: FilePath): Promise<boolean> {
+    const file = await this.#access.lockableFor("read", path);
+    return await file.locks.onlyForgets(file);
+  }
+
   /** How it is with a file: whether it is locked, and whether that is finished. */
   lockState(path: FilePath): Promise<FileLockState> {
     return this.#access.step("read", path, () => this.#access.lockable(path).state());
@@ -333,13 +344,13 @@ export class VaultFiles {
    * ```
    */
   async lock(path: FilePath, options: LockOptions): Promise<void> {
-    const file = await this.#lockable("lock", path);
+    const file = await this.#access.lockableFor("lock", path);
     await file.locks.lock(file, options);
   }
 
   /** Unlocks a file, for good, or to be read until the vault is closed. After wrong passphrases, others have to wait. */
   async unlock(path: FilePath, options: UnlockOptions): Promise<void> {
-    const file = await this.#lockable("unlock", path);
+    const file = await this.#access.lockableFor("unlock", path);
     await file.locks.unlock(file, options);
   }
 
@@ -347,7 +358,7 @@ export class VaultFiles {
    * Removes a file and makes its content unreadable in the whole vault: in snapshots and clones, which keep its name, too.
    */
   async shred(path: FilePath, options: EraseOptions = {}): Promise<void> {
-    const file = await this.#lockable("shred", path);
+    const file = await this.#access.lockableFor("shred", path);
     await file.locks.shred(file, options);
     await this.remove(path);
     await this.sync();
@@ -385,16 +396,4 @@ export class VaultFiles {
       () => fs.setattr(caller, ...of(this.#access), emptyAttributes()),
     );
   }
-
-  #lockable(verb: string, path: FilePath): Promise<AccessedFile> {
-    return this.#access.step(verb, path, () => this.#access.lockable(path));
-  }
-
-  #replace(path: FilePath, mode: number | undefined): Promise<FileReplacement> {
-    return this.#access.step("write", path, () => this.#access.replace(path, mode));
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof VaultError && (error.kind === "missing" || error.errno === "ENOTDIR");
 }

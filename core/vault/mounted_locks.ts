@@ -7,8 +7,9 @@ import type { LineFile } from "../format/lock_record.ts";
 import type { MountTransaction } from "./mount_transaction.ts";
 import type { Vault } from "./vault.ts";
 
-/** Name of the attribute that is read. */
+/** Names of the attributes that are read. */
 const STATE = "user.sigmavault.lock";
+const SHREDDABLE = "user.sigmavault.shreddable";
 
 /** What a mount's locks stand on. */
 export interface MountedLocksParts {
@@ -39,6 +40,7 @@ export class MountedLocks implements LockAttributes {
 
   async #change(id: number, name: string, passphrase: Uint8Array): Promise<void> {
     const { vault: { locks }, transaction } = this.#parts;
+    if (name === SHREDDABLE) return this.#mark(id, new TextDecoder().decode(passphrase));
     transaction.requireOneVolume("change the lock of a file");
     const file = { ...this.#fileOf(id), path: `inode ${id}` };
     if (passphrase.length === 0) fail("EINVAL");
@@ -56,8 +58,23 @@ export class MountedLocks implements LockAttributes {
     }
   }
 
+  /** A directory, in which files get secrets of their own from now on, or do not. */
+  #mark(id: number, value: string): void {
+    if (value !== "on" && value !== "off") fail("EINVAL");
+    const change = { shreddable: value === "on" };
+    this.#parts.views.setattr({ uid: 0, gid: 0, pid: 0, umask: 0 }, id, change, emptyAttributes());
+  }
+
+  #isShreddable(id: number): boolean {
+    const out = emptyAttributes();
+    this.#parts.views.getattr(id, out);
+    return out.shreddable;
+  }
+
   get(id: number, name: Uint8Array): Uint8Array {
-    if (new TextDecoder().decode(name) !== STATE) fail("ENODATA");
+    const read = new TextDecoder().decode(name);
+    if (read === SHREDDABLE && this.#isShreddable(id)) return new TextEncoder().encode("on");
+    if (read !== STATE) fail("ENODATA");
     const { vault: { locks, opened }, views, transaction } = this.#parts;
     if (!transaction.showsOneVolume) fail("ENODATA");
     const { line } = opened.volume.locks;

@@ -5,7 +5,8 @@ import {
   type Extent,
   EXTENT_BYTES,
 } from "../format/extent.ts";
-import { KEY_TYPE } from "../format/volume_key.ts";
+import { decodeInode, emptyInode } from "../format/inode.ts";
+import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Volume } from "../volume/volume.ts";
 import { type OverlayStore, OWN_IDS } from "./overlay_store.ts";
@@ -40,7 +41,8 @@ export class OverlayCommit {
       // Asked for before each change: what cannot be stored once it was changed would end the vault's use.
       this.#volume.admit(RECORD_CELLS, value === null ? "delete" : "write");
       if (value === null) tree.delete(key);
-      else tree.put(key, key[0] === KEY_TYPE.extent ? this.#settled(store, value) : value);
+      else if (key[0] !== KEY_TYPE.extent) tree.put(key, value);
+      else tree.put(key, this.#settled(store, value, this.#secretOf(store, key)));
     }
     for (const [firstId, count] of store.blocks.drops) this.#volume.drop(firstId, count);
   }
@@ -56,8 +58,18 @@ export class OverlayCommit {
     return added;
   }
 
+  /** What the blocks of an extent's file are sealed under. */
+  #secretOf(store: OverlayStore, extentKey: Uint8Array): number | undefined {
+    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, keyIno(extentKey));
+    const record = store.tree.get(key);
+    if (record === null) return undefined;
+    const inode = emptyInode();
+    decodeInode(record, inode);
+    return inode.secret === 0 ? undefined : inode.secret;
+  }
+
   /** The extent with blocks of the volume in place of those in memory. */
-  #settled(store: OverlayStore, value: Uint8Array): Uint8Array {
+  #settled(store: OverlayStore, value: Uint8Array, secretId: number | undefined): Uint8Array {
     const extent = this.#extent;
     decodeExtent(value, extent);
     if (extent.unwritten || extent.firstId < OWN_IDS) return value;
@@ -67,7 +79,7 @@ export class OverlayCommit {
     for (let i = 0; i < extent.count; i++) {
       const bytes = store.blocks.own(extent.firstId + i);
       kernel.bytes.set(bytes, this.#block);
-      const run = { count: 1, address: this.#block, lastLength: bytes.length };
+      const run = { count: 1, address: this.#block, lastLength: bytes.length, secretId };
       this.#volume.settle(this.#volume.put({ ...run, firstId: firstId + i }).ticket);
     }
     extent.firstId = firstId;

@@ -46,6 +46,10 @@ export class OverlayStore implements VolumeStore {
     return this.#volume.nextObjectId();
   }
 
+  makeSecret(ino: number): number {
+    return this.#volume.makeSecret(ino);
+  }
+
   get locks(): ContentLocks {
     return this.#volume.locks;
   }

@@ -59,3 +59,8 @@ export function asPathError(error: unknown, verb: string, path: FilePath): unkno
   }
   return new VaultError(kind, `${what}: ${text}`, options);
 }
+
+/** True for the error of a path that leads nowhere. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof VaultError && (error.kind === "missing" || error.errno === "ENOTDIR");
+}

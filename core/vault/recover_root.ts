@@ -11,7 +11,7 @@ import { pointerBytes, writePointer } from "../format/pointer.ts";
 import type { RootRecord } from "../format/root_record.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { runCell, runCount } from "../format/space_record.ts";
-import { CELL_BYTES, MIB, NONCE_BYTES, SEGMENT_BYTES, TAG_BYTES } from "../limits.ts";
+import { CELL_BYTES, KEY_BYTES, MIB, NONCE_BYTES, SEGMENT_BYTES, TAG_BYTES } from "../limits.ts";
 import { JoinedMedia } from "../storage/joined_media.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { requireDirect } from "../volume/member_set.ts";
@@ -156,15 +156,26 @@ async function nameRoot(
   const media = new JoinedMedia();
   media.join(0, requireDirect(medium));
   const roots = new RootStore(broken.context, media, keys.layoutKey);
-  roots.writeSuperblock(superblockOf(whole, (bytes) => runtime.random(bytes)), [0]);
+  const secretsKey = secretsKeyOf(broken, roots, whole);
+  const named = superblockOf(whole, (bytes) => runtime.random(bytes));
+  roots.writeSuperblock({ ...named, secretsKey }, [0]);
+  wipe(secretsKey);
   await medium.sync();
+}
+
+/** What opens the secrets of files, where a superblock of the root is left; else they are lost. */
+function secretsKeyOf(broken: BrokenMedium, roots: RootStore, { root }: WholeRoot): Uint8Array {
+  const ring = roots.readRing(broken.direct, [root.epoch]);
+  const { sequence } = root.record;
+  const named = ring?.superblocks.find((superblock) => superblock.sequence === sequence);
+  return named?.secretsKey ?? new Uint8Array(KEY_BYTES);
 }
 
 /** Copies that are lost are named too, so that their cells come free with the next root. */
 function superblockOf(
   { root, copies, lostCopies }: WholeRoot,
   random: (bytes: Uint8Array<ArrayBuffer>) => void,
-): NamedRoot {
+): Omit<NamedRoot, "secretsKey"> {
   const noise = (length: number) => {
     const bytes = new Uint8Array(length);
     random(bytes);

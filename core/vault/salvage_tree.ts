@@ -257,6 +257,7 @@ export class TreeCopy {
     if (found === undefined && names === undefined) return;
     const inode = emptyInode();
     decodeInode(value, inode);
+    inode.secret = 0; // it is not there any more: what is whole was not under it
     if (this.#bare.has(ino)) inode.flags &= ~ATTRIBUTE_FLAGS;
     if (found !== undefined) this.#putDirectory(ino, inode, found);
     else {

@@ -137,11 +137,14 @@ export class StreamSource {
     for (const record of records) yield this.#record(record);
   }
 
-  /** What its blocks take is the receiver's affair: it may store them in another way. */
+  /** What its blocks take is the receiver's affair, and what secret it has, if it has one. */
   #inodeOf(value: Uint8Array): Uint8Array {
     decodeInode(value, this.#inode);
     const bytes = new Uint8Array(INODE_BYTES);
-    encodeInode({ ...this.#inode, cells: 0 }, viewOf(bytes));
+    encodeInode(
+      { ...this.#inode, cells: 0, secret: Math.min(1, this.#inode.secret) },
+      viewOf(bytes),
+    );
     return bytes;
   }
 

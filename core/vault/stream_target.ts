@@ -19,6 +19,8 @@ import { Compressibility } from "../fs/compressibility.ts";
 import { Directories } from "../fs/directory.ts";
 import { ExtentMap } from "../fs/extent_map.ts";
 import { type Node, nodeOf } from "../fs/node.ts";
+import { isRegular } from "../fs/mode.ts";
+import { secretOf } from "../fs/stored_data.ts";
 import { XattrStore } from "../fs/xattr_store.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -134,10 +136,12 @@ export class StreamTarget {
   #inodeOf(ino: number, value: Uint8Array): Uint8Array {
     const { store } = this.#volume;
     store.nextObjectId = Math.max(store.nextObjectId, ino + 1);
-    const { cells } = this.#fileOf(ino)?.inode ?? { cells: 0 };
+    const { cells, secret: known } = this.#fileOf(ino)?.inode ?? { cells: 0, secret: 0 };
     this.#node = nodeOf(0, emptyInode());
     decodeInode(value, this.#inode);
-    return this.#encoded({ ...this.#inode, cells });
+    const wants = this.#inode.secret !== 0 && isRegular(this.#inode.mode);
+    const secret = wants && known === 0 ? this.#volume.makeSecret(ino) : known;
+    return this.#encoded({ ...this.#inode, cells, secret });
   }
 
   #encoded(inode: Inode): Uint8Array {
@@ -183,7 +187,7 @@ export class StreamTarget {
     this.#checkContent(ino);
     this.#write({ ino, first, count, lastLength, content, packed: volume.compresses }, (node) => {
       if (volume.compresses) node.compressibility ??= new Compressibility();
-      return { trials: node.compressibility ?? undefined };
+      return { trials: node.compressibility ?? undefined, ...secretOf(node) };
     });
   }
 
@@ -196,7 +200,10 @@ export class StreamTarget {
   }
 
   /** Puts blocks of a file; `how` says what is special about their run. */
-  #write(run: BlocksToWrite, how: (node: Node) => Pick<BlockRun, "trials" | "sealed">): void {
+  #write(
+    run: BlocksToWrite,
+    how: (node: Node) => Pick<BlockRun, "trials" | "sealed" | "secretId">,
+  ): void {
     const volume = this.#volume;
     const { ino, first, count, lastLength, content, packed } = run;
     this.#admit(count * this.#blockCells + RECORD_CELLS);

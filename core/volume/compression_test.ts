@@ -107,12 +107,15 @@ Deno.test("compression: a block that its own key's holder made wrong is corrupt,
     const { birth } = blocks.entry(firstId + i)!;
     arena.bytes.fill(0x28, address, address + BLOCK_BYTES);
     const form = { codec: CODEC.zstd, length: BLOCK_BYTES, stored };
-    writer.putStored({ id: firstId + i, form, address }, ({ id, shape, places: sealed }) => {
-      const { epoch } = context;
-      const places = sealed.map((place) => ({ ...place, missing: false }));
-      const entry = { kind: KIND.data, level: 0, epoch, birth, ...form, ...shape, places };
-      blocks.replayEntry(id, encodeMapEntry({ ...entry, inner: null }));
-    });
+    writer.putStored(
+      { id: firstId + i, form, address, inner: null },
+      ({ id, shape, places: sealed }) => {
+        const { epoch } = context;
+        const places = sealed.map((place) => ({ ...place, missing: false }));
+        const entry = { kind: KIND.data, level: 0, epoch, birth, ...form, ...shape, places };
+        blocks.replayEntry(id, encodeMapEntry({ ...entry, inner: null }));
+      },
+    );
     assert.throws(() => volume.get(firstId + i, 1, address), { kind: "corrupt" });
   }
 });

@@ -17,6 +17,7 @@ import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts
 import { NONCE_BYTES } from "../limits.ts";
 import { firstOfLine } from "../tree/lineage.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
+import { FileSecrets } from "./file_secrets.ts";
 import { everyTree } from "./every_tree.ts";
 import type { ContentLocks } from "./volume_store.ts";
 
@@ -56,11 +57,14 @@ export class LineLocks implements ContentLocks {
  */
 export class LockTable {
   private readonly store: TreeStore;
+  /** Secrets that the vault itself has. */
+  readonly secrets: FileSecrets;
   private readonly lines = new Map<number, LineLocks>();
 
   /** Reads the catalog of the newest root. */
   constructor(store: TreeStore) {
     this.store = store;
+    this.secrets = new FileSecrets(store);
     store.catalog.keyTable.locks(({ line, ino }, record) => {
       this.line(line).records.set(ino, record);
     });
@@ -159,6 +163,7 @@ export class LockTable {
       for (const { secret } of records.values()) if (secret !== null) wipe(secret);
     }
     this.store.blocks.inner.wipe();
+    this.secrets.wipe();
   }
 
   private known(file: LineFile): LockRecord {

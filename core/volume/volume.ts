@@ -87,6 +87,11 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     return this.engine.nextObjectId();
   }
 
+  makeSecret(ino: number): number {
+    this.engine.checkWritable();
+    return this.engine.locks.secrets.make(this.engine, { line: this.locks.line, ino });
+  }
+
   /** Throws `unavailable` (EDQUOT) where so many more are more than the quota allows. */
   admitInodes(count: number): void {
     if (count <= 0 || this.branch.inodes + count <= this.quotaFiles) return;

@@ -36,6 +36,8 @@ export interface VolumeStore {
    * `unavailable` (EDQUOT) where a quota does not allow one more.
    */
   nextObjectId(): number;
+  /** Makes a secret for a file that is about to be made: its blocks are put under it. Nobody has one unless given. */
+  makeSecret?(ino: number): number;
   /** Keyed hash of a name: an integer below 2^44. The same name always gives the same hash. */
   hashName(name: Uint8Array): number;
 
@@ -158,4 +160,6 @@ export interface BlockRun {
   readonly trials?: CompressionTrials;
   /** The run is one block, which comes sealed under the secret of its file. */
   readonly sealed?: SealedContent;
+  /** Every block is sealed under this secret of its file first. */
+  readonly secretId?: number;
 }

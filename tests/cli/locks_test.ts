@@ -187,3 +187,57 @@ Deno.test("cli: locks ask before they touch free cells of a dense vault", async 
   await world.ok("shred", medium, "/diary", ...opens, "--yes");
   await world.ok("check", medium, ...opens);
 });
+
+Deno.test("cli: a file of a shreddable directory is shredded, in a snapshot too, and no other is", async () => {
+  await using world = await CliWorld.open();
+  await world.create("--dense", "--size", "32M");
+  const { medium, opens } = world;
+  await world.ok("mkdir", medium, "/drafts", ...opens);
+  const made = await world.json<{ shreddable: boolean }>("shreddable", medium, "/drafts", ...opens);
+  assert.equal(made.shreddable, true);
+  await Deno.writeTextFile(world.path("text"), "a draft ".repeat(9000));
+  await world.ok("put", medium, world.path("text"), "/drafts/a", ...opens);
+  await world.ok("put", medium, world.path("text"), "/drafts/b", ...opens);
+  await world.ok("snapshot", "create", medium, "monday", ...opens);
+  await world.ok("shred", medium, "/drafts/a", "--yes", ...opens);
+  const denied = await world.run("cat", `${medium}#@monday`, "/drafts/a", ...opens);
+  assert.equal(denied.code, 3, denied.stderr);
+  assert.equal(
+    await world.ok("cat", `${medium}#@monday`, "/drafts/b", ...opens),
+    "a draft ".repeat(9000),
+  );
+  const off = await world.ok("shreddable", medium, "/drafts", "--off", ...opens);
+  assert.equal(off, "/drafts is not shreddable\n");
+  await world.ok("check", medium, ...opens);
+});
+
+mountedTest(
+  "a directory is marked shreddable through an attribute, and on a mount",
+  async (world, mnt) => {
+    const { medium, opens } = world;
+    const attributed = (...args: string[]) =>
+      attribute(...args, "-n", "user.sigmavault.shreddable");
+    const shown = () => attributed("getfattr", "--only-values", "--absolute-names", `${mnt}/d`);
+    const set = (value: string, path = `${mnt}/d`) => attributed("setfattr", "-v", value, path);
+    await Deno.mkdir(`${mnt}/d`);
+    await Deno.writeTextFile(`${mnt}/file`, "x");
+    assert.match(await shown(), /No such attribute/);
+    assert.equal(await set("on"), "");
+    assert.equal(await shown(), "on");
+    assert.match(await set("maybe"), /Invalid argument/);
+    assert.match(await set("on", `${mnt}/file`), /Not a directory/);
+    await Deno.mkdir(`${mnt}/d/below`);
+    const file = `${mnt}/d/below/draft`;
+    await Deno.writeTextFile(file, "a draft ".repeat(9000));
+    await Deno.writeTextFile(`${file} that stays`, "short");
+    await world.ok("snapshot", "create", mnt, "before");
+    await world.ok("shred", file, "--yes");
+    await assert.rejects(Deno.stat(file), Deno.errors.NotFound);
+    await denies(() => Deno.readFile(`${mnt}/.snapshots/before/d/below/draft`));
+    assert.equal(await Deno.readTextFile(`${file} that stays`), "short");
+    assert.match(await world.ok("shreddable", `${mnt}/d`, "--off"), /is not shreddable/);
+    assert.match(await shown(), /No such attribute/);
+    await world.ok("umount", mnt);
+    await world.ok("check", medium, ...opens);
+  },
+);

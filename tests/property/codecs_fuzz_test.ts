@@ -38,7 +38,8 @@ interface Decoder {
 
 const text = new TextEncoder();
 const seal = { nonce: new Uint8Array(24).fill(3), tag: new Uint8Array(16).fill(4) };
-const named = { sequence: 4, rootBytes: 300, memberEpoch: 2, member: 3 };
+const secretsKey = new Uint8Array(32).fill(6);
+const named = { sequence: 4, rootBytes: 300, memberEpoch: 2, member: 3, secretsKey };
 const entry: mapEntry.MapEntry = {
   kind: 1,
   level: 0,

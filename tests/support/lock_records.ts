@@ -1,3 +1,4 @@
+import * as secret from "../../core/format/secret_record.ts";
 import * as lock from "../../core/format/lock_record.ts";
 
 const seal = { nonce: new Uint8Array(24).fill(3), sealed: new Uint8Array(48).fill(4) };
@@ -23,6 +24,11 @@ export const lockDecoders = {
     decode: lock.decodeLockedInline,
     valid: () => lock.encodeLockedInline(seal),
   },
+  decodeSecret: {
+    decode: secret.decodeSecret,
+    valid: () => secret.encodeSecret({ file: { line: 3, ino: 12 }, ...seal }),
+  },
+  readSecretKey: { decode: secret.readSecretKey, valid: () => secret.secretKey(77) },
   readLockedInlineKey: {
     decode: lock.readLockedInlineKey,
     valid: () => lock.lockedInlineKey(name),
