@@ -117,7 +117,7 @@ export class VaultObjectStore implements ObjectStore {
       return status.type === "file" ? status : null;
     } catch (error) {
       if (isMissing(error)) return null;
-      throw error;
+      throw this.#failed({ provider: this.provider, operation: "look at", path }, error);
     }
   }
 

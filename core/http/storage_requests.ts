@@ -59,11 +59,12 @@ const PASSIVE = /^((image|audio|video|font)\/[^+;]+|text\/plain|application\/pdf
 /** A file that is replaced between two looks at it is looked at again; this often. */
 const LOOKS_MAX = 5;
 
+const CONDITIONS = ["if-match", "if-none-match"];
 const STATUS: Readonly<Record<VaultError["kind"], number>> = {
   invalid: 400,
   denied: 403,
   missing: 404,
-  conflict: 412,
+  conflict: 409,
   unavailable: 503,
   corrupt: 500,
 };
@@ -112,8 +113,10 @@ class ServedStorage {
       const path = decoded(pathname.slice(this.#base.length));
       return await this.#answerFor(request, path);
     } catch (error) {
-      if (error instanceof VaultError) return failure(error);
-      throw error;
+      if (!(error instanceof VaultError)) throw error;
+      const isOnCondition = CONDITIONS.some((name) => request.headers.has(name));
+      if (error.kind === "conflict" && isOnCondition) return refusal(412, error.message);
+      return failure(error);
     } finally {
       // Whoever did not read it does not want it.
       if (request.body?.locked === false) await request.body.cancel().catch(() => {});

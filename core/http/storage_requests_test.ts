@@ -195,6 +195,25 @@ Deno.test("http: bad requests get an answer, and uploads are no pages of the hos
   });
 });
 
+Deno.test("http: what stands in the way of a write without a condition is a conflict", async () => {
+  const path = await Deno.makeTempDir({ prefix: "sv-http-" });
+  {
+    await using storage = await createStorage({ providers: { all: { type: "local", path } } });
+    const serve = storageHandler(storage, { authorize: () => true });
+    const ask = (method: string, path: string, init?: RequestInit) =>
+      serve(new Request(`http://host${path}`, { method, ...init }));
+    await textOf(await ask("PUT", "/a", { body: "x" }), 201);
+    await textOf(await ask("PUT", "/a/b", { body: "x" }), 409);
+    await textOf(await ask("GET", "/a/b"), 404);
+    const headers = { "if-none-match": "*" };
+    await textOf(await ask("PUT", "/a", { body: "x", headers }), 412);
+    const form = new FormData();
+    form.append("files", new Blob(["x"]), "b");
+    await textOf(await ask("POST", "/a", { body: form }), 409);
+  }
+  await Deno.remove(path, { recursive: true });
+});
+
 Deno.test("http: a file that is replaced while it is looked at is given in its newest state", async () => {
   await using storage = await createStorage({ providers: { all: { type: "memory" } } });
   await storage.upload("a", "first");

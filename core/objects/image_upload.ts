@@ -158,7 +158,7 @@ function variantPath(path: string, name: string, format: ImageFormat): string {
 
 /** How variants get to where they belong. */
 export interface VariantStore {
-  /** True where something is there already. */
+  /** True where something is there already; throws where nothing ever could be. */
   exists(path: string): Promise<boolean>;
   put(image: VariantImage): Promise<UploadResult>;
   /** Removes just this state. */

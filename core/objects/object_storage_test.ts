@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { createStorage } from "../../backends/storage.ts";
 import { patternBytes, piecesOf, watchedStream } from "./store_samples.ts";
 import { comparePaths } from "../storage/object_path.ts";
-import type { ObjectStorage } from "./object_storage.ts";
+import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
+import { FaultyStore } from "../../tests/support/faulty_store.ts";
+import { ObjectStorage } from "./object_storage.ts";
 
 const TWO = {
   provider: "rest",
@@ -268,4 +270,39 @@ Deno.test("storage: an upload that is refused leaves no stream open", async () =
     await assert.rejects(storage.upload(path, stream, options), /Cannot/);
     assert.ok(state.isRead || state.isCancelled, `${path} ${JSON.stringify(options)}`);
   }
+});
+
+Deno.test("storage: so many calls with bytes go on at once, and streams wait for none of them", async () => {
+  const faulty = new FaultyStore(new MemoryObjectStore({ now: Date.now }));
+  await using storage = new ObjectStorage({
+    providers: [{
+      name: "all",
+      publicUrl: null,
+      store: () => Promise.resolve(faulty),
+      close: () => Promise.resolve(),
+    }],
+    rules: { firstParts: {}, patterns: [], fallback: "all" },
+    atOnce: 3,
+  });
+  const options = { contentType: "text/plain" };
+  let going = 0, most = 0;
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const { promise: full, resolve: fill } = Promise.withResolvers<void>();
+  faulty.around = {
+    async before() {
+      most = Math.max(most, ++going);
+      if (most === 4) fill();
+      await gate;
+    },
+    after: () => void going--,
+  };
+  const calls = Array.from({ length: 20 }, (_, i) => storage.upload(`${i}`, "text", options));
+  const stream = storage.upload("stream", piecesOf(new Uint8Array(10), 5), options);
+  await full;
+  open();
+  await Promise.all([...calls, stream]);
+  assert.equal(most, 4); // the stream beside three of the others
+  most = 0;
+  await Promise.all(Array.from({ length: 20 }, (_, i) => storage.download(`${i}`)));
+  assert.equal(most, 3);
 });

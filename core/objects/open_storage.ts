@@ -100,6 +100,7 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
       fallback: provider,
     },
     fileBytesMax: maxFileSize,
+    atOnce: settings.atOnce,
     images: once(open.images),
     imageLimits: settings.images,
     search,

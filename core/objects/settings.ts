@@ -228,6 +228,8 @@ export interface StorageSettings {
   readonly retry?: RetryCounts;
   /** Bytes of a file that is uploaded. */
   readonly maxFileSize?: number;
+  /** Calls with bytes in memory, not streams, that go on at once at each provider; the others wait. 32 unless given. */
+  readonly atOnce?: number;
   /** How large images may be that are transformed. */
   readonly images?: ImageSettings;
   /** Spans and metrics of OpenTelemetry, for an exporter that the program has set up. */
@@ -239,4 +241,7 @@ export interface StorageSettings {
 /** Settings that hold. */
 export type CheckedSettings =
   & Required<Pick<StorageSettings, "provider" | "providers" | "routing" | "patterns" | "retry">>
-  & Pick<StorageSettings, "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry" | "images">;
+  & Pick<
+    StorageSettings,
+    "baseUrl" | "cdn" | "maxFileSize" | "catalogue" | "telemetry" | "images" | "atOnce"
+  >;

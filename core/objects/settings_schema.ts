@@ -137,6 +137,7 @@ const schema = z.strictObject({
     exponential: z.boolean().optional(),
   }).default({}),
   maxFileSize: z.int().min(1).optional(),
+  atOnce: z.int().min(1).max(1000).optional(),
   images: z.strictObject({
     pixelsMax: z.int().min(1).max(2 ** 31 - 1).optional(),
     bytesMax: z.int().min(1).max(2 ** 31 - 1).optional(),

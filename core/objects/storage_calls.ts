@@ -78,3 +78,10 @@ export interface ProviderHealth {
   /** Why it did not; null where it did. */
   readonly reason: string | null;
 }
+
+/** Bytes of what is uploaded, and their number where it is known. */
+export function bodyOf(data: UploadData): { body: ObjectBody; size?: number } {
+  if (typeof data === "string") return { body: new TextEncoder().encode(data) };
+  if (data instanceof Blob) return { body: data.stream(), size: data.size };
+  return { body: data };
+}

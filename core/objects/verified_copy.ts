@@ -1,8 +1,7 @@
 import { compare } from "../bytes.ts";
-import { bodyChunks, objectError, streamOf } from "../storage/object_body.ts";
+import { bodyChunks, objectError, streamOf, takingBody } from "../storage/object_body.ts";
 import type {
   Abortable,
-  ObjectContent,
   ObjectDescription,
   ObjectInfo,
   ObjectStore,
@@ -59,8 +58,8 @@ export async function copyVerified(
     await body.cancel().catch(() => {});
     throw error;
   }
-  const to = await target.store.get(target.path, { match: put.etag, signal });
   const stored = await openChecksum("sha256");
+  const to = await target.store.get(target.path, { match: put.etag, signal });
   for await (const _ of passing(to.body, carriage, stored));
   const isSame = compare(checksum.digest(), stored.digest()) === 0;
   if (isSame && isSaidSame(from, to.info)) return { from, to: to.info };
@@ -78,22 +77,16 @@ export async function compareObjects(
   carriage: Carriage,
 ): Promise<SameObjects | null> {
   const { signal } = carriage;
+  const checksums = [await openChecksum("sha256"), await openChecksum("sha256")];
   const from = await source.store.get(source.path, { signal });
-  let to: ObjectContent;
-  try {
-    to = await target.store.get(target.path, { signal });
-  } catch (error) {
-    await from.body.cancel();
-    throw error;
-  }
+  const to = await takingBody(from.body, () => target.store.get(target.path, { signal }));
   if (from.info.size !== to.info.size) {
     await Promise.all([from.body.cancel(), to.body.cancel()]);
     return null;
   }
-  const sums = await Promise.allSettled([from, to].map(async ({ body }) => {
-    const checksum = await openChecksum("sha256");
-    for await (const _ of passing(body, carriage, checksum));
-    return checksum.digest();
+  const sums = await Promise.allSettled([from, to].map(async ({ body }, i) => {
+    for await (const _ of passing(body, carriage, checksums[i]));
+    return checksums[i].digest();
   }));
   const [left, right] = sums.map((sum) => {
     if (sum.status === "rejected") throw sum.reason;

@@ -1,5 +1,6 @@
 /** README's flags for providers are enough. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { azuriteConnection } from "./azurite.ts";
 import { cephConfig, cloudsUnderTest, runningCloud } from "./cloud_stores.ts";
 
@@ -45,3 +46,11 @@ for (const [name, cloud] of Object.entries(cloudsUnderTest)) {
     },
   });
 }
+
+Deno.test("local: permission for its directory is enough, which is made", async () => {
+  const above = await Deno.makeTempDir({ prefix: "sv-permitted-" });
+  const path = join(above, "objects", "below");
+  const flags = [`--allow-read=${above}/objects`, `--allow-write=${above}/objects`, "--allow-env"];
+  assert.equal(await runWith(flags, { type: "local", path }), "Dear Ada, a/b\n");
+  await Deno.remove(above, { recursive: true });
+});
