@@ -162,7 +162,7 @@ export class ObjectStorage {
     const put = async () => fileInfo(named, await (await named.store()).put(path, body, options));
     return body instanceof Uint8Array
       ? await this.#lines.take(named.name, options, put)
-      : await put();
+      : await takingBody(body, put);
   }
 
   #watched(path: string, body: ObjectBody, onProgress?: ByteProgress): ObjectBody {

@@ -270,6 +270,12 @@ Deno.test("storage: an upload that is refused leaves no stream open", async () =
     await assert.rejects(storage.upload(path, stream, options), /Cannot/);
     assert.ok(state.isRead || state.isCancelled, `${path} ${JSON.stringify(options)}`);
   }
+  await storage.close();
+  for (const path of ["by its name.txt", "by its first bytes"]) {
+    const { stream, state } = watchedStream(patternBytes(5000));
+    await assert.rejects(storage.upload(path, stream), /closed/);
+    assert.ok(state.isCancelled, path);
+  }
 });
 
 Deno.test("storage: so many calls with bytes go on at once, and streams wait for none of them", async () => {
