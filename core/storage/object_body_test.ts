@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import assert from "node:assert/strict";
-import { partStream, type ReadablePart, takingBody } from "./object_body.ts";
+import { closingStream, partStream, type ReadablePart, takingBody } from "./object_body.ts";
 
 const CALL = { provider: "memory", operation: "get", path: "x" };
 
@@ -96,4 +97,42 @@ Deno.test("a body is cancelled where nobody took it, and only there", async () =
   };
   await assert.rejects(takingBody(taken, async () => await fails()), /refused/);
   assert.equal(cancelled, undefined);
+});
+
+Deno.test("a closing stream closes once, as soon as nobody can read on and no earlier", async () => {
+  const step = fc.constantFrom("read", "read", "read", "cancel", "abort");
+  await fc.assert(fc.asyncProperty(
+    fc.array(step, { maxLength: 12 }),
+    fc.nat(5),
+    fc.boolean(),
+    async (steps, count, fails) => {
+      let closed = 0;
+      const chunks = async function* () {
+        for (let i = 0; i < count; i++) yield new Uint8Array([i]);
+        if (fails) throw new RangeError("broke");
+      };
+      const giving = new AbortController();
+      const stream = closingStream(chunks(), {
+        close: () => void closed++,
+        signal: giving.signal,
+      });
+      const reader = stream.getReader();
+      let given = 0, isOver = false;
+      for (const each of steps) {
+        if (each === "cancel") {
+          // Of a stream that has failed, the failure is told again.
+          await reader.cancel().catch(() => assert.ok(isOver));
+          isOver = true;
+        } else if (each === "abort") {
+          giving.abort(new RangeError("enough"));
+          isOver = true;
+        } else {
+          const { done, value } = await reader.read().catch(() => ({ done: true, value: null }));
+          if (done) isOver = true;
+          else assert.equal(value![0], given++);
+        }
+        assert.equal(closed, isOver ? 1 : 0, each);
+      }
+    },
+  ));
 });
