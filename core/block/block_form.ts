@@ -32,7 +32,9 @@ export function packAt(
 /** Makes the content of what is stored, where it lies; false where it is no frame of this length. */
 export function unpackAt(bytes: Uint8Array, address: number, form: BlockForm): boolean {
   if (form.codec === CODEC.raw) return true;
-  const plain = decompress(bytes.slice(address, address + form.stored), form.length);
+  const frame = bytes.slice(address, address + form.stored);
+  const plain = decompress(frame, form.length);
+  frame.fill(0);
   if (plain === null) return false;
   bytes.set(plain, address);
   plain.fill(0);

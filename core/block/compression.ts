@@ -49,7 +49,9 @@ export function decompress(frame: Uint8Array, length: number): Uint8Array | null
       maxOutputLength: length,
       params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
     });
-    return bytes.length === length ? bytes : null;
+    if (bytes.length === length) return bytes;
+    bytes.fill(0);
+    return null;
   } catch {
     return null; // whatever is wrong with the frame: the vault's key has sealed it, and we did not write it
   }

@@ -22,7 +22,7 @@ import type {
   UnlockOptions,
 } from "./file_lock_options.ts";
 import { forgetSecrets, inodeKey, secretsOf } from "./file_forgetting.ts";
-import { bytesOf, checkKdf, lockedAlready, shredded } from "./lock_refusals.ts";
+import { arriving, bytesOf, checkKdf, lockedAlready, shredded } from "./lock_refusals.ts";
 import { drivePass } from "./pass_driver.ts";
 import { whenFree } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
@@ -266,6 +266,7 @@ export class FileLocks {
     const { volumes, volume: { engine } } = this.#vault.opened;
     const { store, locks } = engine;
     requireAll(engine, { what: `lock "${file.path}" in`, operation: "lock" });
+    if (locks.isArriving(file)) throw arriving(file);
     let isBegun = false;
     while (!isBegun) {
       await this.#freeDeleted();

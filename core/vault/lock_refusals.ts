@@ -23,6 +23,15 @@ export function lockedAlready(file: LockableFile, { wrapped }: LockRecord): Vaul
   });
 }
 
+/** What has arrived is sealed under another secret. */
+export function arriving({ path }: LockableFile): VaultError {
+  return new VaultError(
+    "conflict",
+    `Cannot lock "${path}": a snapshot in which it is locked is being received; let that go on, or give it up`,
+    { operation: "lock", errno: "EBUSY" },
+  );
+}
+
 /** What is answered where nobody can do anything any more. */
 export function shredded(verb: string, { path }: LockableFile): VaultError {
   return new VaultError("denied", `Cannot ${verb} "${path}": its content was shredded`, {

@@ -1,5 +1,4 @@
-import { compare, viewOf } from "../bytes.ts";
-import { VaultError } from "../errors.ts";
+import { viewOf } from "../bytes.ts";
 import { emptyExtent } from "../format/extent.ts";
 import {
   decodeInode,
@@ -10,7 +9,6 @@ import {
   INODE_FLAG,
 } from "../format/inode.ts";
 import { checkDirent, DIRENT_BYTES_MAX, encodeDirent } from "../format/dirent.ts";
-import { placeholder } from "../format/lock_record.ts";
 import { cellsFor, CODEC } from "../format/map_entry.ts";
 import type { FileBlocks, StreamChange } from "../format/stream_record.ts";
 import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
@@ -124,7 +122,7 @@ export class StreamTarget {
   }
 
   #put(key: Uint8Array, value: Uint8Array): void {
-    if (key[0] === KEY_TYPE.inline) this.#checkInline(keyIno(key), value);
+    if (key[0] === KEY_TYPE.inline) this.#locked.checkInline(keyIno(key), value);
     this.#admit(RECORD_CELLS);
     const { tree } = this.#volume;
     if (key[0] !== KEY_TYPE.inode) return tree.put(key, value);
@@ -149,29 +147,6 @@ export class StreamTarget {
     return this.#record;
   }
 
-  /** Of a locked file, what stands for it is the same wherever it was sent. */
-  #checkInline(ino: number, value: Uint8Array): void {
-    const record = this.#volume.engine.locks.of({ line: this.#volume.locks.line, ino });
-    if (record?.state === "shredded") return;
-    if (record?.state !== "locked") return this.#checkContent(ino);
-    const { keyTable } = this.#volume.store.catalog;
-    const names = keyTable.inlineNames(record.secretId);
-    const stands = names.some(({ length, index }) =>
-      length === value.length && compare(placeholder(length, index), value) === 0
-    );
-    if (!stands) this.#checkContent(ino);
-  }
-
-  /** What is written into a locked file would be taken for sealed. */
-  #checkContent(ino: number): void {
-    if (this.#volume.locks.mayWrite(ino)) return;
-    throw new VaultError(
-      "denied",
-      `Cannot receive the snapshot: it changes the file with inode number ${ino}, which is locked or shredded here; unlock it first`,
-      { operation: "receive" },
-    );
-  }
-
   #name(entry: Extract<StreamChange, { kind: "name" }>): void {
     const { directory, name } = entry;
     checkDirent(encodeDirent(this.#dirent, name, entry));
@@ -184,7 +159,7 @@ export class StreamTarget {
   #data(run: Extract<StreamChange, { kind: "data" }>): void {
     const volume = this.#volume;
     const { ino, first, count, lastLength, content } = run;
-    this.#checkContent(ino);
+    this.#locked.checkContent(ino);
     this.#write({ ino, first, count, lastLength, content, packed: volume.compresses }, (node) => {
       if (volume.compresses) node.compressibility ??= new Compressibility();
       return { trials: node.compressibility ?? undefined, ...secretOf(node) };

@@ -4,13 +4,14 @@ import type { TreeStore } from "../tree/tree_store.ts";
 
 /**
  * Every tree of a line: the heads of its branches and all their snapshots, those that are deleted and only kept for their clones
- * too. All heads are stored. Roots are those that the cache has, so that whoever has a page in memory has the same one.
+ * too. All heads are stored. Roots are those that the cache has, so that whoever has a page in memory has the same one. `but`: a
+ * branch that is left out.
  */
-export function* everyTree(store: TreeStore, line: number): Generator<Tree> {
+export function* everyTree(store: TreeStore, line: number, but = 0): Generator<Tree> {
   const { catalog, branches } = store;
   const pages = store.readPages();
   for (const { id, root } of catalog.branches()) {
-    if (firstOfLine(catalog, id) !== line) continue;
+    if (id === but || firstOfLine(catalog, id) !== line) continue;
     const open = branches.get(id);
     open?.refresh();
     if (open !== undefined) yield open.tree;

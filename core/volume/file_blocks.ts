@@ -1,8 +1,16 @@
 import { decodeExtent, emptyExtent } from "../format/extent.ts";
-import { encodeExtentKey, EXTENT_KEY_BYTES, KEY_TYPE, keyBelongsTo } from "../format/volume_key.ts";
+import {
+  encodeExtentKey,
+  encodeNodeKey,
+  EXTENT_KEY_BYTES,
+  KEY_TYPE,
+  keyBelongsTo,
+  NODE_KEY_BYTES,
+} from "../format/volume_key.ts";
 import type { LineFile } from "../format/lock_record.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import { everyTree } from "./every_tree.ts";
+import type { KeyValueTree } from "./volume_store.ts";
 
 /** Block ids from `first` to before `end`. */
 export interface IdRange {
@@ -27,6 +35,22 @@ export function blocksOfFile(store: TreeStore, { line, ino }: LineFile): IdRange
     });
   }
   return joined([...ends].sort(([a], [b]) => a - b));
+}
+
+/** True where a tree has content of a file. */
+export function hasContent(tree: Pick<KeyValueTree, "get" | "scan">, ino: number): boolean {
+  if (tree.get(encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino)) !== null) {
+    return true;
+  }
+  let found = false;
+  tree.scan(encodeExtentKey(new Uint8Array(EXTENT_KEY_BYTES), ino, 0), (key, value) => {
+    if (!keyBelongsTo(key, KEY_TYPE.extent, ino)) return false;
+    const extent = emptyExtent();
+    decodeExtent(value, extent);
+    found = !extent.unwritten;
+    return !found;
+  });
+  return found;
 }
 
 function joined(sorted: readonly [number, number][]): IdRange[] {

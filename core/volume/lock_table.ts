@@ -121,6 +121,22 @@ export class LockTable {
     else records.set(file.ino, record);
   }
 
+  /** True where a lock for a file is on its way, on a branch that is being received. */
+  isArriving({ line, ino }: LineFile): boolean {
+    const { catalog } = this.store;
+    return catalog.receives().some(({ branch }) =>
+      branch !== line && firstOfLine(catalog, branch) === line && this.line(branch).records.has(ino)
+    );
+  }
+
+  /** What has arrived is part of another line from now on, which has none of these locks; in the root that is written next. */
+  moveLine(from: number, to: number): void {
+    for (const [ino, record] of [...this.line(from).records]) {
+      this.put({ line: from, ino }, null);
+      this.put({ line: to, ino }, record);
+    }
+  }
+
   /** A line is given up before anybody saw it: its locks go, as part of the root that is written next. */
   forgetLine(line: number): void {
     for (const [ino, { secretId }] of [...this.line(line).records]) {

@@ -8,9 +8,11 @@ import type { ReceiveRecord } from "../format/receive_record.ts";
 import type { Catalog, PlacedReceive, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
-import { HEAD } from "../tree/lineage.ts";
+import { firstOfLine, HEAD } from "../tree/lineage.ts";
 import { treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "./engine.ts";
+import { everyTree } from "./every_tree.ts";
+import { hasContent } from "./file_blocks.ts";
 import { Volume } from "./volume.ts";
 import { DEFAULT_PROPERTIES } from "./volume_properties.ts";
 import { branchFrom, type Volumes } from "./volumes.ts";
@@ -189,7 +191,11 @@ export class Receiving {
   finish(receive: PlacedReceive, name: string, snapshot: ReceivedSnapshot): void {
     const base = this.check(name, snapshot);
     const runs = base === null ? null : this.runsToMove(name, receive, base);
+    const line = firstOfLine(this.catalog, receive.branch);
+    const locks = base === null ? 0 : this.locksToMove(receive.branch, line);
+    const moved = (runs?.length ?? 0) + locks;
     this.volumes.commit("write", (sequence) => {
+      if (base !== null) this.engine.locks.moveLine(receive.branch, line);
       const branch = base === null
         ? this.makeVolume(name, receive, snapshot)
         : runs === null
@@ -197,8 +203,19 @@ export class Receiving {
         : this.goOn(name, receive, runs);
       this.keep(branch, sequence, snapshot);
       this.catalog.deleteReceive(receive.branch);
-    }, Math.ceil((runs?.length ?? 0) / RUNS_PER_CELL));
+    }, Math.ceil(moved / RUNS_PER_CELL));
     if (base !== null) this.volumes.reopenHead(this.volumes.recordOf(name).id);
+  }
+
+  /** How many locks come with a difference. What they are of has neither lock nor content here, but for what has arrived. */
+  private locksToMove(branch: number, line: number): number {
+    const { locks, store } = this.engine;
+    const inos = [...locks.line(branch).records.keys()];
+    for (const tree of inos.length === 0 ? [] : everyTree(store, line, branch)) {
+      for (const ino of inos) if (hasContent(tree, ino)) throw lockedElsewhere(ino);
+    }
+    for (const ino of inos) if (locks.of({ line, ino }) !== null) throw lockedElsewhere(ino);
+    return inos.length;
   }
 
   private makeVolume(
@@ -262,12 +279,21 @@ export class Receiving {
   }
 
   /** Gives up what has arrived, which comes free in the background. Nobody has it open. */
-  abandon({ branch, base }: PlacedReceive): void {
+  abandon({ branch }: PlacedReceive): void {
     this.volumes.checkChangeable();
     this.volumes.commit("delete", (sequence) => {
       this.catalog.deleteReceive(branch);
-      if (isHole(base)) this.engine.locks.forgetLine(branch);
+      this.engine.locks.forgetLine(branch);
       new DatasetRemoval(this.catalog, sequence).removeHead(branch);
     });
   }
+}
+
+/** Where a file is locked at the sender, and is something else here. */
+export function lockedElsewhere(ino: number): VaultError {
+  return new VaultError(
+    "conflict",
+    `Cannot receive the snapshot: the file with inode number ${ino} is locked there in another way than here; send all of it, into another volume`,
+    { operation: "receive" },
+  );
 }
