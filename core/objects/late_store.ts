@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import { takingBody } from "../storage/object_body.ts";
 import type { ObjectStore, StoreCapabilities } from "../storage/object_store.ts";
 
 /** What can be relied on of a store that nobody has seen. */
@@ -56,7 +57,8 @@ export class LateStore implements ObjectStore {
     }
   }
 
-  put: ObjectStore["put"] = async (...args) => await (await this.#store()).put(...args);
+  put: ObjectStore["put"] = (path, body, options) =>
+    takingBody(body, async () => await (await this.#store()).put(path, body, options));
   get: ObjectStore["get"] = async (...args) => await (await this.#store()).get(...args);
   head: ObjectStore["head"] = async (...args) => await (await this.#store()).head(...args);
   list: ObjectStore["list"] = async (...args) => await (await this.#store()).list(...args);

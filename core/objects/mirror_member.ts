@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import { closingStream } from "../storage/object_body.ts";
 import type {
   Abortable,
   GetOptions,
@@ -114,41 +115,31 @@ export class MirrorMember implements ObjectStore {
       ending.abort(error);
       throw error;
     });
-    return { ...content, body: this.#watched(content.body, ending) };
+    return { ...content, body: this.#watched(content.body, { ending, signal }) };
   }
 
   /** A body whose next part comes in time; it counts as a call until it ends. */
   #watched(
     body: ReadableStream<Uint8Array>,
-    ending: AbortController,
+    { ending, signal }: { readonly ending: AbortController; readonly signal: AbortSignal },
   ): ReadableStream<Uint8Array> {
     const reader = body.getReader();
-    let isOpen = true;
-    const end = () => {
-      if (isOpen) this.outstanding--;
-      isOpen = false;
+    const { milliseconds } = this;
+    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+      try {
+        const { done, value } = await within({ milliseconds }, () => reader.read());
+        return done ? { done, value: undefined } : { done, value };
+      } catch (error) {
+        ending.abort(error);
+        throw this.failed(error);
+      }
+    };
+    const close = () => {
+      this.outstanding--;
+      void reader.cancel().catch(() => {}); // it may be the one that failed
     };
     this.outstanding++;
-    return new ReadableStream({
-      pull: async (controller) => {
-        try {
-          const { milliseconds } = this;
-          const { done, value } = await within({ milliseconds }, () => reader.read());
-          if (!done) return controller.enqueue(value);
-          end();
-          controller.close();
-        } catch (error) {
-          end();
-          ending.abort(error);
-          void reader.cancel(error).catch(() => {}); // it may be the one that failed
-          throw this.failed(error);
-        }
-      },
-      cancel: async (reason) => {
-        end();
-        await reader.cancel(reason);
-      },
-    }, { highWaterMark: 0 });
+    return closingStream({ next }, { close, signal });
   }
 
   head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {

@@ -12,6 +12,7 @@ import {
   stateAt,
 } from "./mirror_members.ts";
 import { shownInfo } from "./mirror_version.ts";
+import { resumedBody } from "./resumed_body.ts";
 
 /** Times that others may change an object between finding it and opening it. */
 const TRIES_MAX = 10;
@@ -114,33 +115,20 @@ export class MirrorReading {
     { body, offset, length, version }: ObjectContent & { readonly version: string },
     { signal }: Abortable,
   ): ReadableStream<Uint8Array> {
-    let reader = body.getReader();
-    let done = 0, failures = 0;
-    const goOn = async (error: unknown) => {
-      if (!isFailure(error) || done === length || ++failures > this.#members.all.length) {
-        throw error;
-      }
-      const rest = { offset: offset + done, length: length - done, signal };
-      const again = await this.#openElsewhere(path, version, rest);
-      if (again === null) throw error;
-      reader = again.getReader();
-    };
-    return new ReadableStream({
-      pull: async (controller) => {
-        while (true) {
-          signal?.throwIfAborted();
-          try {
-            const { done: isOver, value } = await reader.read();
-            if (isOver) return controller.close();
-            done += value.length;
-            return controller.enqueue(value);
-          } catch (error) {
-            await goOn(asMirrorError(error));
-          }
+    let failures = 0;
+    return resumedBody(body, {
+      signal,
+      reopen: async (cause, done) => {
+        const error = asMirrorError(cause);
+        if (!isFailure(error) || done === length || ++failures > this.#members.all.length) {
+          throw error;
         }
+        const rest = { offset: offset + done, length: length - done, signal };
+        const again = await this.#openElsewhere(path, version, rest);
+        if (again === null) throw error;
+        return again;
       },
-      cancel: (reason) => reader.cancel(reason),
-    }, { highWaterMark: 0 });
+    });
   }
 
   async #openElsewhere(

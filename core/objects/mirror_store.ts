@@ -2,7 +2,7 @@ import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { collectBody, type ObjectCall, objectError } from "../storage/object_body.ts";
 import { listLimit } from "../storage/object_page.ts";
-import { checkDescription, checkObjectPath } from "../storage/object_path.ts";
+import { checkDescription } from "../storage/object_path.ts";
 import type {
   Abortable,
   GetOptions,
@@ -18,6 +18,7 @@ import type {
   WriteCondition,
 } from "../storage/object_store.ts";
 import { PathTurns } from "../storage/path_turns.ts";
+import { StoreCalls } from "../storage/store_calls.ts";
 import { narrowest } from "./capabilities.ts";
 import { type MirrorChange, MirrorChanges } from "./mirror_changes.ts";
 import { MirrorHealing } from "./mirror_healing.ts";
@@ -78,7 +79,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
   readonly #changes: MirrorChanges;
   readonly #listing: MirrorListing;
   readonly #turns = new PathTurns();
-  #isClosed = false;
+  readonly #calls = new StoreCalls(this, MIRROR_NOTES.slice(0, -1));
 
   /** Around stores, 2 at least, which it closes. */
   constructor(stores: readonly ObjectStore[], options: MirrorOptions) {
@@ -101,20 +102,13 @@ export class MirrorStore implements ObjectStore, Reconciling {
   }
 
   #call(operation: string, path: string): ObjectCall {
-    this.#checkOpen(operation);
-    checkObjectPath(path, this);
-    const call = { provider: this.provider, operation, path };
-    if (!path.startsWith(MIRROR_NOTES)) return call;
-    throw objectError("invalid", call, "the name is taken for the mirror's own notes");
+    const call = this.#calls.of(operation, path);
+    this.#healing.wake();
+    return call;
   }
 
-  #checkOpen(operation: string): void {
-    const { provider } = this;
-    if (this.#isClosed) {
-      throw new VaultError("invalid", `Cannot ${operation}: "${this.name}" is closed`, {
-        provider,
-      });
-    }
+  #wholeCall(operation: string): void {
+    this.#calls.whole(operation);
     this.#healing.wake();
   }
 
@@ -135,10 +129,9 @@ export class MirrorStore implements ObjectStore, Reconciling {
     return info === null || state!.removed ? null : shownInfo(info);
   }
 
-  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    try {
-      const call = this.#call("put", path);
-      checkDescription(options, this);
+  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    return this.#calls.put(path, body, options, async (call) => {
+      this.#healing.wake();
       const { contentType, metadata, tags, size, signal, create, match } = options;
       signal?.throwIfAborted();
       const condition = { create, match } as WriteCondition;
@@ -151,11 +144,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
       }
       const change = { call, removed: false, condition, description, body: given, size, signal };
       return shownInfo((await this.#change(change))!);
-    } catch (error) {
-      // Who was not even asked has not read it; who was has let go of it.
-      if (body instanceof ReadableStream && !body.locked) await body.cancel().catch(() => {});
-      throw error;
-    }
+    });
   }
 
   async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
@@ -215,7 +204,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
 
   /** What so many members list that nothing acknowledged is left out; each object of the page is looked at. */
   async list(options: ListOptions = {}): Promise<ListPage> {
-    this.#checkOpen("list");
+    this.#wholeCall("list");
     options.signal?.throwIfAborted();
     listLimit(options, this.provider);
     return await this.#told(() => this.#listing.page(options));
@@ -229,7 +218,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
 
   /** Makes members the same where they are known to differ; or looks at everything that any of them has. */
   async reconcile(what: ReconcileScope = "noted"): Promise<ReconcileReport> {
-    this.#checkOpen("reconcile");
+    this.#wholeCall("reconcile");
     return await this.#told(() => {
       return what === "noted" ? this.#healing.healNoted() : this.#healing.healEverything();
     });
@@ -241,7 +230,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#calls.close();
     this.#healing.close();
     await Promise.all(this.#members.all.map((member) => member.close()));
     await this.#healing.settled();

@@ -11,7 +11,7 @@ import {
 } from "cockatiel";
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { closingStream, passedOn, streamOf, takingBody } from "../storage/object_body.ts";
+import { passedOn, streamOf, takingBody } from "../storage/object_body.ts";
 import { isUnavailable, unlessMissing } from "../storage/store_failures.ts";
 import type {
   Abortable,
@@ -28,6 +28,7 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { resumedBody } from "./resumed_body.ts";
 
 /** How often something is tried again. */
 export interface RetrySettings {
@@ -158,33 +159,18 @@ export class RetryingStore implements ObjectStore {
     { info, body, offset, length }: ObjectContent,
     { signal }: Abortable,
   ): ReadableStream<Uint8Array> {
-    let reader = body.getReader();
-    let done = 0, failures = 0, isOver = false;
-    const goOn = async (error: unknown) => {
-      if (!isUnavailable(error) || done === length || ++failures >= this.#attempts) throw error;
-      const rest = { offset: offset + done, length: length - done, match: info.etag, signal };
-      const reopen = () => this.#store.get(path, rest);
-      reader = (await this.#call(this.#again, { signal }, reopen)).body.getReader();
-      if (isOver) await reader.cancel();
-    };
-    const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
-      while (true) {
-        try {
-          const { value } = await reader.read();
-          if (value === undefined) return { done: true, value };
-          failures = 0;
-          done += value.length;
-          return { done: false, value };
-        } catch (error) {
-          await goOn(error);
-        }
-      }
-    };
-    const close = async () => {
-      isOver = true;
-      await reader.cancel().catch(() => {}); // it may be the one that failed
-    };
-    return closingStream({ next }, { close, signal });
+    let failures = 0, before = 0;
+    return resumedBody(body, {
+      signal,
+      reopen: async (error, done) => {
+        failures = done > before ? 1 : failures + 1;
+        before = done;
+        if (!isUnavailable(error) || done === length || failures >= this.#attempts) throw error;
+        const rest = { offset: offset + done, length: length - done, match: info.etag, signal };
+        const reopen = () => this.#store.get(path, rest);
+        return (await this.#call(this.#again, { signal }, reopen)).body;
+      },
+    });
   }
 
   async head(path: string, options: Abortable = {}): Promise<ObjectInfo | null> {
