@@ -138,8 +138,9 @@ export class FaultProxy implements AsyncDisposable {
     if (this.#open.delete(connection)) connection.close();
   }
 
-  /** Ends it, and all that it still holds open. */
+  /** Ends it, and all that it still holds open. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ending.signal.aborted) return;
     this.#ending.abort();
     this.#listener.close();
     for (const connection of [...this.#open]) this.#close(connection);
