@@ -29,34 +29,17 @@ import {
   unlessChanged,
 } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
-import { type PathNote, PathNotes } from "./path_notes.ts";
+import type { Change, Fallback, Stray } from "./failover_parts.ts";
+import { PromptCalls } from "./prompt_calls.ts";
+import { PathNotes } from "./path_notes.ts";
 import type { ReconcileReport, Reconciling } from "./reconciling.ts";
 
 /** Notes of what fallbacks took lie below it. */
 const NOTES_PREFIX = ".sigmavault-displaced/";
+/** Milliseconds that a change waits for the primary, beside the time that its bytes take. */
+const TIME_LIMIT_MS = 5000;
 /** Milliseconds after which notes of other processes are looked for. */
 const LOOK_MS = 10_000;
-
-/** A store that steps in, with what it took. */
-interface Fallback {
-  readonly store: ObjectStore;
-  readonly notes: PathNotes;
-}
-
-/** A path that is not at home. */
-interface Stray {
-  readonly fallback: Fallback;
-  readonly note: PathNote;
-}
-
-/** A put or delete, wherever it happens. */
-interface Change<T> extends Abortable {
-  readonly removed: boolean;
-  readonly isConditional: boolean;
-  /** Its body is a stream. */
-  readonly isOnce: boolean;
-  at(store: ObjectStore): Promise<T>;
-}
 
 /**
  * A primary store with others that step in while it is `unavailable`. What one of these took is noted there, read from there,
@@ -74,10 +57,18 @@ export class FailoverStore implements ObjectStore, Reconciling {
   #reconciling: Promise<ReconcileReport> | null = null;
   #closed = false;
   readonly #turns = new PathTurns();
+  /** Changes of the primary, and what decides where a path is. */
+  readonly #soon: PromptCalls;
 
-  /** Around stores, which it closes. */
-  constructor(primary: ObjectStore, fallbacks: readonly ObjectStore[], now: () => number) {
+  /** Around stores, which it closes. A fallback steps in where the primary has not answered a change in time. */
+  constructor(
+    primary: ObjectStore,
+    fallbacks: readonly ObjectStore[],
+    now: () => number,
+    timeLimitMs: number = TIME_LIMIT_MS,
+  ) {
     this.#primary = primary;
+    this.#soon = new PromptCalls(timeLimitMs, now);
     this.#fallbacks = fallbacks.map((store) => ({
       store,
       notes: new PathNotes(store, NOTES_PREFIX),
@@ -109,7 +100,8 @@ export class FailoverStore implements ObjectStore, Reconciling {
 
   /** Somebody may have put it at home who could not see the note. */
   async #isNewerAtHome(path: string, { note }: Stray): Promise<boolean> {
-    const home = await unlessAway(() => this.#primary.head(path));
+    const head = (signal: AbortSignal) => this.#primary.head(path, { signal });
+    const home = await unlessAway(() => this.#soon.ask({}, head));
     return home !== null && timeOf(home) > note.since;
   }
 
@@ -195,8 +187,11 @@ export class FailoverStore implements ObjectStore, Reconciling {
     if (change.isConditional) return await change.at(this.#primary);
     try {
       // A stream can be given to one store only: who takes it is found out first.
-      if (change.isOnce) await this.#primary.head(path);
-      else return await change.at(this.#primary);
+      if (!change.isOnce) {
+        return await this.#soon.ask(change, (signal) => change.at(this.#primary, signal));
+      }
+      const { signal } = change;
+      await this.#soon.ask({ signal }, (signal) => this.#primary.head(path, { signal }));
     } catch (error) {
       if (!isUnavailable(error)) throw error;
       return await this.#stepIn(path, change, error);
@@ -242,8 +237,9 @@ export class FailoverStore implements ObjectStore, Reconciling {
       removed: false,
       isConditional: options.create === true || options.match !== undefined,
       isOnce: !(body instanceof Uint8Array),
+      bytes: body instanceof Uint8Array ? body.length : 0,
       signal: options.signal,
-      at: (store) => store.put(path, body, options),
+      at: (store, signal = options.signal) => store.put(path, body, { ...options, signal }),
     };
     return takingBody(body, () => this.#change(path, change));
   }
@@ -254,7 +250,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
       isConditional: options.match !== undefined,
       isOnce: false,
       signal: options.signal,
-      at: (store) => store.delete(path, options),
+      at: (store, signal = options.signal) => store.delete(path, { ...options, signal }),
     });
   }
 

@@ -14,7 +14,8 @@ function world(fallbacks = 1) {
     return { memory, faulty: new FaultyStore(memory) };
   });
   const [primary, ...others] = stores;
-  const open = () => new FailoverStore(primary.faulty, others.map(({ faulty }) => faulty), clock);
+  const open = (timeLimitMs?: number) =>
+    new FailoverStore(primary.faulty, others.map(({ faulty }) => faulty), clock, timeLimitMs);
   return { primary, others, open, store: open(), pass: (ms: number) => now += ms };
 }
 
@@ -213,4 +214,35 @@ Deno.test("failover: whatever is away, what was acknowledged is read, listed and
     }),
     { numRuns: 1000 },
   );
+});
+
+Deno.test("failover: a primary that stalls is left alone for a while, then asked again", async () => {
+  const { primary, others: [other], open, pass } = world();
+  const store = open(1);
+  await store.head("opened");
+  const empty = new Uint8Array();
+  const stalled: AbortSignal[] = [];
+  const put = primary.memory.put.bind(primary.memory);
+  primary.memory.put = (_path, _body, { signal } = {}) => {
+    stalled.push(signal!);
+    return new Promise(() => {});
+  };
+  await store.put("a", empty, { tags: { by: "fallback" } });
+  // What was given up must not happen later.
+  assert.deepEqual(stalled.map(({ aborted }) => aborted), [true]);
+  await store.put("b", empty);
+  await store.put("c", piecesOf(text("in pieces"), 2));
+  assert.equal(stalled.length, 1);
+  assert.deepEqual({ ...(await store.head("a"))!.tags }, { by: "fallback" });
+  assert.equal(await read(store, "c"), "in pieces");
+  primary.memory.put = put;
+  pass(10_000);
+  await store.put("d", empty);
+  assert.notEqual(await primary.memory.head("d"), null);
+  await store.settled();
+  await store.reconcile();
+  for (const path of ["a", "b", "c"]) {
+    assert.notEqual(await primary.memory.head(path), null);
+    assert.equal(await other.memory.head(path), null);
+  }
 });

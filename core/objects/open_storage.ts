@@ -112,6 +112,11 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
   });
 }
 
+/** Tries of a provider whose place another one takes: more would keep a change waiting. */
+const SOON = { attempts: 3, delayMs: 100 };
+/** Milliseconds that a change waits for a primary: at most this, and half of the primary's own limit. */
+const FAILOVER_MS_MAX = 5000;
+
 /** How each provider's store is opened: once, however many ask for it. */
 function plainStores(
   { providers, retry }: CheckedSettings,
@@ -123,6 +128,8 @@ function plainStores(
   },
 ): ReadonlyMap<string, () => Promise<ObjectStore>> {
   const stores = new Map<string, () => Promise<ObjectStore>>();
+  const hasFallback = (name: string) =>
+    Object.values(providers).some((each) => each.type === "failover" && each.primary === name);
   for (const [name, each] of Object.entries(providers)) {
     const opening = async () => {
       if (each.type !== "failover" && each.type !== "mirror") {
@@ -130,7 +137,7 @@ function plainStores(
         counts.set(name, usage);
         const telemetry = await telling?.();
         const observed = new ObservedStore(await open(each), { provider: name, usage, telemetry });
-        return new RetryingStore(observed, retry);
+        return new RetryingStore(observed, hasFallback(name) ? { ...SOON, ...retry } : retry);
       }
       const members = await Promise.all(
         membersOf(each).map((member) => {
@@ -138,7 +145,7 @@ function plainStores(
           return openedOrLate({ name: member, provider: type, open: stores.get(member)! });
         }),
       );
-      const made = joined(each, members);
+      const made = joined(each, members, providers);
       reconciling.set(name, made);
       return made;
     };
@@ -161,10 +168,14 @@ async function openedOrLate(parts: LateParts): Promise<ObjectStore> {
 function joined(
   settings: FailoverSettings | MirrorSettings,
   stores: readonly ObjectStore[],
+  providers: CheckedSettings["providers"],
 ): ObjectStore & Reconciling {
   if (settings.type === "failover") {
     const [primary, ...fallbacks] = stores;
-    return new FailoverStore(primary, fallbacks, systemRuntime.now);
+    const its = providers[settings.primary];
+    const patience = "timeLimitSeconds" in its ? its.timeLimitSeconds : undefined;
+    const most = patience === undefined ? undefined : Math.min(patience * 500, FAILOVER_MS_MAX);
+    return new FailoverStore(primary, fallbacks, systemRuntime.now, most);
   }
   const { write = "all", read = "first", timeLimitSeconds } = settings;
   const timeLimitMs = timeLimitSeconds === undefined ? undefined : timeLimitSeconds * 1000;

@@ -151,9 +151,9 @@ export interface PatternSettings {
 
 /** Tries of a call. */
 export interface RetryCounts {
-  /** Of one call, the first one included; 4 unless given. */
+  /** Of one call, the first one included; 4 unless given, 3 of a provider that has fallbacks. */
   readonly attempts?: number;
-  /** Milliseconds before the second try; 200 unless given. */
+  /** Milliseconds before the second try; 200 unless given, 100 of a provider that has fallbacks. */
   readonly delayMs?: number;
   /** Each wait is about twice the one before; so unless told otherwise. */
   readonly exponential?: boolean;
