@@ -49,6 +49,8 @@ export class MirrorMember implements ObjectStore {
   readonly milliseconds: number;
   /** Calls and bodies that are under way. */
   outstanding = 0;
+  /** When it was chosen last, counted in questions to the mirror. */
+  askedAt = 0;
   /** It failed, and has not answered since. */
   isResting = false;
   readonly #closing = new AbortController();

@@ -20,7 +20,8 @@ export interface Asking<T> {
   readonly least: number;
   /** Answers that are wanted at once; members that fail are replaced by others. */
   readonly count: number;
-  ask(member: MirrorMember, index: number): Promise<T>;
+  /** `lane` counts from 0: one for each answer that is wanted. */
+  ask(member: MirrorMember, lane: number): Promise<T>;
 }
 
 /** How members are chosen. */
@@ -39,7 +40,7 @@ export class MirrorMembers {
   /** Members of which, whoever they are, one at least has every change that was acknowledged. */
   readonly readMin: number;
   readonly #isBalanced: boolean;
-  #turn = 0;
+  #asked = 0;
 
   /** In their order: the first decides whether conditions hold. */
   constructor(all: readonly MirrorMember[], { write, read }: MirrorPolicy) {
@@ -54,12 +55,13 @@ export class MirrorMembers {
     return this.all[0];
   }
 
-  /** In the order in which they are asked: those that failed come last, and before them the busier ones where it is balanced. */
+  /** In the order in which they are asked: those that failed come last; where it is balanced, those that have least to do first. */
   ordered(): MirrorMember[] {
-    const start = this.#isBalanced ? this.#turn++ % this.all.length : 0;
-    const members = [...this.all.slice(start), ...this.all.slice(0, start)];
-    const load = (member: MirrorMember) => this.#isBalanced ? member.outstanding : 0;
-    return members.sort((a, b) => Number(a.isResting) - Number(b.isResting) || load(a) - load(b));
+    const spread = (a: MirrorMember, b: MirrorMember) =>
+      a.outstanding - b.outstanding || a.askedAt - b.askedAt;
+    return this.all.toSorted((a, b) => {
+      return Number(a.isResting) - Number(b.isResting) || (this.#isBalanced ? spread(a, b) : 0);
+    });
   }
 
   /** Members that have not failed; all where these are too few. */
@@ -72,11 +74,11 @@ export class MirrorMembers {
   async answers<T>({ call, least, count, ask }: Asking<T>): Promise<T[]> {
     const waiting = this.ordered();
     const failures: VaultError[] = [];
-    let index = 0;
-    const next = async (): Promise<T[]> => {
+    const next = async (lane: number): Promise<T[]> => {
       for (let member = waiting.shift(); member !== undefined; member = waiting.shift()) {
         try {
-          return [await ask(member, index++)];
+          member.askedAt = ++this.#asked;
+          return [await ask(member, lane)];
         } catch (error) {
           if (!isFailure(error)) throw error;
           failures.push(error);
@@ -84,7 +86,7 @@ export class MirrorMembers {
       }
       return [];
     };
-    const lanes = await Promise.allSettled(Array.from({ length: count }, next));
+    const lanes = await Promise.allSettled(Array.from({ length: count }, (_, i) => next(i)));
     const answers = lanes.flatMap((lane) => lane.status === "fulfilled" ? lane.value : []);
     const refused = lanes.find((lane) => lane.status === "rejected");
     if (refused !== undefined) throw refused.reason;

@@ -45,7 +45,7 @@ export class MirrorReading {
   /** Asks enough members that one of them has the newest acknowledged state; more where they are known to differ. */
   async #ask(
     path: string,
-    ask: (member: MirrorMember, index: number) => Promise<Answer>,
+    ask: (member: MirrorMember, lane: number) => Promise<Answer>,
   ): Promise<Found> {
     const { readMin } = this.#members;
     const isUnsettled = this.#healing.isUnsettled(path);
@@ -87,8 +87,8 @@ export class MirrorReading {
 
   async #findOpen(path: string, options: GetOptions): Promise<Found> {
     const opened: ObjectContent[] = [];
-    const ask = async (member: MirrorMember, index: number): Promise<Answer> => {
-      if (index > 0) return await stateAt(member, path, options);
+    const ask = async (member: MirrorMember, lane: number): Promise<Answer> => {
+      if (lane > 0) return await stateAt(member, path, options);
       try {
         const content = await member.get(path, options);
         opened.push(content);

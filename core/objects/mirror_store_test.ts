@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { openLocalObjects } from "../../backends/local/object_store.ts";
 import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
-import { FaultyStore } from "../../tests/support/faulty_store.ts";
+import type { FaultyStore } from "../../tests/support/faulty_store.ts";
+import { type MirroredMember, mirrorWorld } from "../../tests/support/mirror_world.ts";
 import { VaultError } from "../errors.ts";
 import { systemRuntime } from "../runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
@@ -10,22 +11,6 @@ import type { MirrorPolicy } from "./mirror_members.ts";
 import { MirrorStore } from "./mirror_store.ts";
 import { storeContract } from "./store_contract.ts";
 import { everyPage, piecesOf, read, text } from "./store_samples.ts";
-
-function world(count: number, policy: Partial<MirrorPolicy> = {}) {
-  let time = Math.floor(systemRuntime.now());
-  const now = () => time++;
-  const members = Array.from({ length: count }, () => {
-    const memory = new MemoryObjectStore({ now });
-    return { memory, faulty: new FaultyStore(memory) };
-  });
-  const options = {
-    write: policy.write ?? "quorum",
-    read: policy.read ?? "first",
-    runtime: { now, random: systemRuntime.random },
-  } as const;
-  const open = () => new MirrorStore(members.map(({ faulty }) => faulty), options);
-  return { members, open, store: open(), pass: (ms: number) => time += ms };
-}
 
 const policies: readonly MirrorPolicy[] = [
   { write: "all", read: "first" },
@@ -36,7 +21,7 @@ for (const policy of policies) {
   for (const [property, holds] of Object.entries(storeContract)) {
     for (const count of [2, 3]) {
       Deno.test(`mirror of ${count}, ${policy.write}: ${property}`, async () => {
-        await holds(world(count, policy).store);
+        await holds(mirrorWorld(count, policy).store);
       });
     }
     Deno.test(`mirror of memory and disk, ${policy.write}: ${property}`, async () => {
@@ -155,7 +140,7 @@ for (const [count, write] of worlds) {
     Deno.test(`mirror of ${count}, ${write}, ${how}: what was acknowledged is never lost, what was deleted never comes back, and all become the same`, async () => {
       await fc.assert(
         fc.asyncProperty(arbitrarySteps(count, verbs), async (steps) => {
-          const { members, open, pass } = world(count, { write, read: "balanced" });
+          const { members, open, pass } = mirrorWorld(count, { write, read: "balanced" });
           const stores = [open(), open()];
           const model = new Model();
           let number = 0;
@@ -187,7 +172,7 @@ for (const [count, write] of worlds) {
 }
 
 async function checkHealed(
-  members: ReturnType<typeof world>["members"],
+  members: readonly MirroredMember[],
   model: Model,
   store: MirrorStore,
 ): Promise<void> {

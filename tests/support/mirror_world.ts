@@ -1,0 +1,41 @@
+/** Mirrors of stores in memory that fail on demand. */
+import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
+import type { MirrorPolicy } from "../../core/objects/mirror_members.ts";
+import { MirrorStore } from "../../core/objects/mirror_store.ts";
+import { systemRuntime } from "../../core/runtime.ts";
+import { FaultyStore } from "./faulty_store.ts";
+
+/** A member: what it really has, and what the mirror sees of it. */
+export interface MirroredMember {
+  readonly memory: MemoryObjectStore;
+  readonly faulty: FaultyStore;
+}
+
+/** Members, and mirrors of them, each as another process has it. */
+export interface MirrorWorld {
+  readonly members: readonly MirroredMember[];
+  readonly store: MirrorStore;
+  open(): MirrorStore;
+  /** Time passes. It also does so by a millisecond whenever somebody looks at the clock. */
+  pass(milliseconds: number): void;
+}
+
+/** Empty members and a mirror of them. */
+export function mirrorWorld(
+  count: number,
+  { write = "quorum", read = "first" }: Partial<MirrorPolicy> = {},
+  timeLimitMs?: number,
+): MirrorWorld {
+  let time = Math.floor(systemRuntime.now());
+  const now = () => time++;
+  const members = Array.from({ length: count }, (_, i) => {
+    const memory = new MemoryObjectStore({ now, name: `member ${i}` });
+    return { memory, faulty: new FaultyStore(memory) };
+  });
+  const runtime = { now, random: systemRuntime.random };
+  const open = () => {
+    const stores = members.map(({ faulty }) => faulty);
+    return new MirrorStore(stores, { write, read, runtime, timeLimitMs });
+  };
+  return { members, open, store: open(), pass: (milliseconds) => void (time += milliseconds) };
+}
