@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type MirrorWorld, mirrorWorld } from "../../tests/support/mirror_world.ts";
+import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { VaultError } from "../errors.ts";
+import { systemRuntime } from "../runtime.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
+import { MirrorStore } from "./mirror_store.ts";
 import { everyPage, patternBytes, piecesOf, read, text } from "./store_samples.ts";
 
 const NOTES = ".sigmavault-mirror/";
@@ -142,6 +145,28 @@ Deno.test("mirror: a deletion that all have leaves nothing", async () => {
   await store.put("x", text("x"));
   await store.deleteMany(["x", "y"]);
   for (const { memory } of members) assert.deepEqual((await everyPage(memory, {})).objects, []);
+});
+
+Deno.test("mirror: a change without a condition is not lost to one with, that did not see it", async () => {
+  const { members, store, pass } = mirrorWorld(3);
+  const [first, ...others] = members;
+  const { etag } = await store.put("x", text("base"));
+  // Another process, whose clock is late and to whom the first member is away.
+  const away = new FaultyStore(first.memory);
+  away.isAway = true;
+  const stores = [away, ...others.map(({ faulty }) => faulty)];
+  const other = new MirrorStore(stores, { write: "quorum", read: "first", runtime: systemRuntime });
+  pass(60_000);
+  const put = first.memory.put.bind(first.memory);
+  first.memory.put = async (...args) => {
+    first.memory.put = put;
+    await other.put("x", text("blind"));
+    return await put(...args);
+  };
+  await store.put("x", text("looked"), { match: etag });
+  assert.equal(await read(store, "x"), "blind");
+  assert.deepEqual((await store.reconcile()).left, []);
+  for (const { memory } of members) assert.equal(await read(memory, "x"), "blind");
 });
 
 /** Each call to a member takes some turns of the event loop. */
