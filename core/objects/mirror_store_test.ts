@@ -38,6 +38,45 @@ for (const policy of policies) {
   }
 }
 
+/** How a member fails that the others make up for. */
+const failing: Readonly<Record<string, (faulty: FaultyStore) => void>> = {
+  "is away": (faulty) => void (faulty.isAway = true),
+  "flaps": (faulty) => {
+    let calls = 0;
+    const flap = () => {
+      if (++calls % 3 === 0) throw new VaultError("unavailable", "Cannot reach it: it flaps");
+    };
+    faulty.around = { before: flap, after: flap };
+  },
+};
+
+for (const [how, fail] of Object.entries(failing)) {
+  for (const [property, holds] of Object.entries(storeContract)) {
+    Deno.test(`mirror of 3, one ${how}: ${property}`, async () => {
+      const { members, store, open } = mirrorWorld(3, { write: "quorum", read: "balanced" });
+      fail(members[2].faulty);
+      await holds(store);
+      if (property === "closed, it refuses") return;
+      become(members[2].faulty, "up");
+      assert.deepEqual((await open().reconcile()).left, []);
+      const [one, , three] = await Promise.all(members.map(({ memory }) => statesAt(memory)));
+      assert.deepEqual(three, one);
+    });
+  }
+}
+
+/** What a member has, but for notes, and removals that wait. */
+async function statesAt(memory: ObjectStore): Promise<string[]> {
+  const states: string[] = [];
+  for (const path of (await everyPage(memory, {})).objects) {
+    const version = (await memory.head(path))?.metadata["sigmavault-mirror"] ?? "";
+    if (!path.startsWith(".sigmavault-mirror/") && !version.endsWith("removed")) {
+      states.push(`${path} ${version} ${await read(memory, path)}`);
+    }
+  }
+  return states;
+}
+
 type Mode = "up" | "away" | { readonly dies: number; readonly done: boolean };
 
 interface Step {
