@@ -82,7 +82,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   const owned = begun.move();
   return {
     url,
-    kill: () => daemon[Symbol.asyncDispose](),
+    kill: async () => {
+      // Its processes for connections go as well: without it they answer for a moment more.
+      const [stop, its] = asItsUser(`${bin}/pg_ctl`, ["-D", data, "-m", "immediate", "stop"]);
+      await run(stop, ...its);
+      await daemon[Symbol.asyncDispose]();
+    },
     restart: start,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
