@@ -6,6 +6,19 @@ import type { PromptCall } from "./prompt_calls.ts";
 export interface Fallback {
   readonly store: ObjectStore;
   readonly notes: PathNotes;
+  /** Changes that it is taking. */
+  busy: number;
+  /** When it was asked last to take one, counted in such questions. */
+  askedAt: number;
+}
+
+/** How others step in. */
+export interface FailoverOptions {
+  readonly now: () => number;
+  /** Milliseconds that a change waits for the primary, beside the time that its bytes take; 5,000 unless given. */
+  readonly timeLimitMs?: number;
+  /** Who steps in: the first that can, unless given; or, of equals, the one that has least to do. */
+  readonly choose?: "first" | "balanced";
 }
 
 /** A path that is not at home. */

@@ -29,7 +29,7 @@ import {
   unlessChanged,
 } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
-import type { Change, Fallback, Stray } from "./failover_parts.ts";
+import type { Change, FailoverOptions, Fallback, Stray } from "./failover_parts.ts";
 import { PromptCalls } from "./prompt_calls.ts";
 import { PathNotes } from "./path_notes.ts";
 import type { ReconcileReport, Reconciling } from "./reconciling.ts";
@@ -53,6 +53,8 @@ export class FailoverStore implements ObjectStore, Reconciling {
   readonly #primary: ObjectStore;
   readonly #fallbacks: readonly Fallback[];
   readonly #now: () => number;
+  readonly #isBalanced: boolean;
+  #asked = 0;
   #lookedAt = -Infinity;
   #reconciling: Promise<ReconcileReport> | null = null;
   #closed = false;
@@ -64,15 +66,17 @@ export class FailoverStore implements ObjectStore, Reconciling {
   constructor(
     primary: ObjectStore,
     fallbacks: readonly ObjectStore[],
-    now: () => number,
-    timeLimitMs: number = TIME_LIMIT_MS,
+    { now, timeLimitMs = TIME_LIMIT_MS, choose = "first" }: FailoverOptions,
   ) {
     this.#primary = primary;
     this.#soon = new PromptCalls(timeLimitMs, now);
     this.#fallbacks = fallbacks.map((store) => ({
       store,
       notes: new PathNotes(store, NOTES_PREFIX),
+      busy: 0,
+      askedAt: 0,
     }));
+    this.#isBalanced = choose === "balanced";
     this.#now = now;
     this.name = primary.name;
     this.provider = primary.provider;
@@ -210,22 +214,27 @@ export class FailoverStore implements ObjectStore, Reconciling {
 
   async #stepIn<T>(path: string, change: Change<T>, failure: unknown): Promise<T> {
     let last = failure;
-    for (const { store, notes } of this.#fallbacks) {
+    for (const fallback of this.#inOrder()) {
+      fallback.askedAt = ++this.#asked;
+      fallback.busy++;
+      let isNoted = false;
       try {
-        await notes.note(path, change);
+        await fallback.notes.note(path, change);
+        isNoted = true;
+        return await change.at(fallback.store);
       } catch (error) {
-        if (!isUnavailable(error)) throw error;
+        if (!isUnavailable(error) || (isNoted && change.isOnce)) throw error;
         last = error;
-        continue;
-      }
-      try {
-        return await change.at(store);
-      } catch (error) {
-        if (!isUnavailable(error) || change.isOnce) throw error;
-        last = error;
+      } finally {
+        fallback.busy--;
       }
     }
     throw last;
+  }
+
+  #inOrder(): readonly Fallback[] {
+    if (!this.#isBalanced) return this.#fallbacks;
+    return this.#fallbacks.toSorted((a, b) => a.busy - b.busy || a.askedAt - b.askedAt);
   }
 
   #refusal(path: string, why: string) {

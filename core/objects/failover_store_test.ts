@@ -6,7 +6,7 @@ import { storeContract } from "./store_contract.ts";
 import { FaultyStore } from "../../tests/support/faulty_store.ts";
 import { FailoverStore } from "./failover_store.ts";
 
-function world(fallbacks = 1) {
+function world(fallbacks = 1, choose: "first" | "balanced" = "first") {
   let now = Date.now();
   const clock = () => now++;
   const stores = Array.from({ length: fallbacks + 1 }, () => {
@@ -15,7 +15,11 @@ function world(fallbacks = 1) {
   });
   const [primary, ...others] = stores;
   const open = (timeLimitMs?: number) =>
-    new FailoverStore(primary.faulty, others.map(({ faulty }) => faulty), clock, timeLimitMs);
+    new FailoverStore(primary.faulty, others.map(({ faulty }) => faulty), {
+      now: clock,
+      timeLimitMs,
+      choose,
+    });
   return { primary, others, open, store: open(), pass: (ms: number) => now += ms };
 }
 
@@ -143,6 +147,27 @@ Deno.test("failover: of many that are deleted, one that fails does not keep the 
       : remove.call(primary.memory, path, options);
   await assert.rejects(store.deleteMany(["a", "b", "c"]), /not this one/);
   assert.deepEqual((await everyPage(store, {})).objects, ["b"]);
+});
+
+Deno.test("failover: of equals the one steps in that has least to do; one that is away is left out", async () => {
+  const { primary, others, store } = world(3, "balanced");
+  primary.faulty.isAway = true;
+  const taken = async (prefix: string) => {
+    return await Promise.all(others.map(async ({ memory }) => {
+      return (await everyPage(memory, { prefix })).objects.length;
+    }));
+  };
+  await Promise.all(Array.from({ length: 30 }, (_, i) => store.put(`a/${i}`, text(`${i}`))));
+  assert.deepEqual(await taken("a/"), [10, 10, 10]);
+  others[1].faulty.isAway = true;
+  for (let i = 0; i < 20; i++) await store.put(`b/${i}`, text(`${i}`));
+  const [first, away, third] = await taken("b/");
+  assert.deepEqual([away, first + third], [0, 20]);
+  assert.ok(Math.abs(first - third) <= 4, `${first} and ${third}`);
+  others[1].faulty.isAway = false;
+  for (let i = 0; i < 30; i++) assert.equal(await read(store, `a/${i}`), `${i}`);
+  primary.faulty.isAway = false;
+  assert.deepEqual((await store.reconcile()).left, []);
 });
 
 interface Step {

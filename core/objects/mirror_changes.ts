@@ -19,6 +19,9 @@ import {
 import { nextVersion } from "./mirror_version.ts";
 import { type MirrorOutcome, writeState } from "./mirror_writes.ts";
 
+/** Times that others may change a path while it is made the same. */
+const TRIES_MAX = 5;
+
 /** What is to be at a path. */
 export interface MirrorChange extends Abortable {
   readonly call: ObjectCall;
@@ -88,21 +91,22 @@ export class MirrorChanges {
     isConditional: boolean,
     { signal }: Abortable,
   ): Promise<readonly MemberState[]> {
-    const { arbiter, writeMin } = this.#parts.members;
-    const states = await this.#parts.members.look(path, writeMin, { signal });
-    if (!isConditional) return states;
-    if (!states.some(({ member }) => member === arbiter)) {
-      states.unshift(await stateAt(arbiter, path, { signal }));
+    const { members, healing } = this.#parts;
+    const { arbiter, writeMin } = members;
+    for (let tries = 1;; tries++) {
+      const states = await members.look(path, writeMin, { signal });
+      if (!isConditional) return states;
+      if (!states.some(({ member }) => member === arbiter)) {
+        states.unshift(await stateAt(arbiter, path, { signal }));
+      }
+      const same = await healing.bring(path, states);
+      if (isSettled(same.find(({ member }) => member === arbiter)!, newestOf(same))) return same;
+      // Others may have changed it since it was looked at.
+      if (tries < TRIES_MAX) continue;
+      const what = `Cannot change ${JSON.stringify(path)}`;
+      const why = `"${arbiter.name}", which decides, lacks its newest state`;
+      throw new VaultError("unavailable", `${what}: ${why}`);
     }
-    const same = await this.#parts.healing.bring(path, states);
-    const [newest, decisive] = [newestOf(same), same.find(({ member }) => member === arbiter)!];
-    if (isSettled(decisive, newest)) return same;
-    throw new VaultError(
-      "unavailable",
-      `Cannot change ${
-        JSON.stringify(path)
-      }: "${arbiter.name}", which decides, lacks its newest state`,
-    );
   }
 
   #note({ path }: ObjectCall, states: readonly MemberState[]): Promise<void> {

@@ -21,6 +21,8 @@ import { PathNotes } from "./path_notes.ts";
 /** Notes of paths that members differ in lie below it. */
 export const MIRROR_NOTES = ".sigmavault-mirror/";
 
+/** Milliseconds for an answer that carries no body: another member can give it. */
+const ANSWER_MS_MAX = 10_000;
 /** What a timer takes at most. */
 const STREAM_MS_MAX = 2 ** 31 - 1;
 
@@ -45,7 +47,7 @@ export class MirrorMember implements ObjectStore {
   readonly provider: string;
   readonly capabilities: StoreCapabilities;
   readonly notes: PathNotes;
-  /** Milliseconds in which a call, or the next part of a body, must come. */
+  /** Milliseconds in which the next part of a body must come, or be taken; other answers at most 10,000. */
   readonly milliseconds: number;
   /** Calls and bodies that are under way. */
   outstanding = 0;
@@ -69,7 +71,7 @@ export class MirrorMember implements ObjectStore {
   async #call<T>(
     { signal }: Abortable,
     work: (signal: AbortSignal) => Promise<T>,
-    milliseconds = this.milliseconds,
+    milliseconds = Math.min(this.milliseconds, ANSWER_MS_MAX),
   ): Promise<T> {
     this.outstanding++;
     try {

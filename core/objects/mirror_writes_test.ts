@@ -214,7 +214,7 @@ Deno.test("mirror: of several processes that create at once one succeeds, and no
       assert.deepEqual((await world.store.reconcile("everything")).left, []);
       for (const { memory } of world.members) assert.equal(await read(memory, "n"), `${done}`);
     }),
-    { numRuns: 100 },
+    { numRuns: 200 },
   );
 });
 

@@ -128,8 +128,10 @@ function plainStores(
   },
 ): ReadonlyMap<string, () => Promise<ObjectStore>> {
   const stores = new Map<string, () => Promise<ObjectStore>>();
-  const hasFallback = (name: string) =>
-    Object.values(providers).some((each) => each.type === "failover" && each.primary === name);
+  const isReplaced = (name: string) =>
+    Object.values(providers).some((each) =>
+      each.type === "failover" ? each.primary === name : membersOf(each).includes(name)
+    );
   for (const [name, each] of Object.entries(providers)) {
     const opening = async () => {
       if (each.type !== "failover" && each.type !== "mirror") {
@@ -137,7 +139,7 @@ function plainStores(
         counts.set(name, usage);
         const telemetry = await telling?.();
         const observed = new ObservedStore(await open(each), { provider: name, usage, telemetry });
-        return new RetryingStore(observed, hasFallback(name) ? { ...SOON, ...retry } : retry);
+        return new RetryingStore(observed, isReplaced(name) ? { ...SOON, ...retry } : retry);
       }
       const members = await Promise.all(
         membersOf(each).map((member) => {
@@ -175,7 +177,12 @@ function joined(
     const its = providers[settings.primary];
     const patience = "timeLimitSeconds" in its ? its.timeLimitSeconds : undefined;
     const most = patience === undefined ? undefined : Math.min(patience * 500, FAILOVER_MS_MAX);
-    return new FailoverStore(primary, fallbacks, systemRuntime.now, most);
+    const { choose } = settings;
+    return new FailoverStore(primary, fallbacks, {
+      now: systemRuntime.now,
+      timeLimitMs: most,
+      choose,
+    });
   }
   const { write = "all", read = "first", timeLimitSeconds } = settings;
   const timeLimitMs = timeLimitSeconds === undefined ? undefined : timeLimitSeconds * 1000;

@@ -106,6 +106,8 @@ export interface FailoverSettings extends Pick<SharedSettings, "url"> {
   readonly primary: string;
   /** Names of those that step in, in this order. */
   readonly fallbacks: readonly string[];
+  /** Who of them steps in: the first that can, unless given; or, of equals, the one that has least to do. */
+  readonly choose?: "first" | "balanced";
 }
 
 /** Several providers that hold the same. */
@@ -151,9 +153,9 @@ export interface PatternSettings {
 
 /** Tries of a call. */
 export interface RetryCounts {
-  /** Of one call, the first one included; 4 unless given, 3 of a provider that has fallbacks. */
+  /** Of one call, the first one included; 4 unless given, 3 of one that has fallbacks or is part of a mirror. */
   readonly attempts?: number;
-  /** Milliseconds before the second try; 200 unless given, 100 of a provider that has fallbacks. */
+  /** Milliseconds before the second try; 200 unless given, 100 of one that has fallbacks or is part of a mirror. */
   readonly delayMs?: number;
   /** Each wait is about twice the one before; so unless told otherwise. */
   readonly exponential?: boolean;

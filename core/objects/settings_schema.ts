@@ -80,6 +80,7 @@ const provider: z.ZodType<ProviderSettings> = z.discriminatedUnion("type", [
     type: z.literal("failover"),
     primary: name,
     fallbacks: z.array(name).min(1).max(8),
+    choose: z.enum(["first", "balanced"]).optional(),
     url: url.optional(),
   }),
   z.strictObject({
