@@ -46,7 +46,10 @@ async function made(shape: Partial<CreateVaultOptions> = {}) {
   return { medium, vault, runtime };
 }
 
-async function reopened(medium: MemoryStorage, options: { readOnly?: boolean } = {}) {
+async function reopened(
+  medium: MemoryStorage,
+  options: { readOnly?: boolean; volume?: string } = {},
+) {
   const again = new MemoryStorage({ content: medium.content });
   return await openVault(partsOn(again), { secret: SECRET, profiles, ...options });
 }
@@ -353,4 +356,38 @@ Deno.test("lock: what is received changes no locked file, and locks none that wa
   await assertClean(vault);
   await vault.close();
   await other.close();
+});
+
+Deno.test("lock: what comes with a stream is not written over by a transaction that began before", async () => {
+  const { vault: from } = await made();
+  const { vault: first, medium } = await made();
+  const wire = { passphrase: text("wire") };
+  const changed = async (files: Vault["files"], content: Uint8Array) => {
+    const file = await files.open("/f", { access: "write" });
+    await file.write(0, content);
+    await file.close();
+  };
+  await from.files.writeFile("/f", "");
+  await from.snapshots.create(MAIN, "one");
+  await first.streams.receive("copy", from.streams.send(MAIN, "one", wire), wire);
+  await first.snapshots.clone("copy", "one", "twin");
+  await first.close();
+  const vault = await reopened(medium, { volume: "twin" });
+  const transaction = await new TransactionManager(vault).begin();
+  await changed(transaction.files, contentOf(90));
+  await changed(from.files, contentOf(80));
+  await from.files.lock("/f", LOCK);
+  await from.snapshots.create(MAIN, "two");
+  const difference = from.streams.send(MAIN, "two", { from: "one", ...wire });
+  await vault.streams.receive("copy", difference, wire);
+  await assert.rejects(transaction.commit(), { kind: "conflict" });
+  {
+    await using copy = await vault.volumes.open("copy");
+    await copy.files.unlock("/f", LOCK);
+    assert.deepEqual(await copy.files.readFile("/f"), contentOf(80));
+  }
+  assert.deepEqual(await vault.files.readFile("/f"), new Uint8Array(0));
+  await assertClean(vault);
+  await vault.close();
+  await from.close();
 });

@@ -266,6 +266,11 @@ export class Engine {
     }
   }
 
+  /** Says that a record means something else now, to whoever has read it in any tree. */
+  announce(key: Uint8Array): void {
+    for (const open of this.trees) open.tree.announce(key);
+  }
+
   /** Says that the next commit has something to write that no mutation told of. */
   markChanged(): void {
     this.checkWritable();

@@ -7,7 +7,7 @@ import { decodeInode, emptyInode, isSameButAccess } from "../format/inode.ts";
 import type { ReceiveRecord } from "../format/receive_record.ts";
 import type { Catalog, PlacedReceive, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
-import { KEY_TYPE } from "../format/volume_key.ts";
+import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { firstOfLine, HEAD } from "../tree/lineage.ts";
 import { treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "./engine.ts";
@@ -192,8 +192,8 @@ export class Receiving {
     const base = this.check(name, snapshot);
     const runs = base === null ? null : this.runsToMove(name, receive, base);
     const line = firstOfLine(this.catalog, receive.branch);
-    const locks = base === null ? 0 : this.locksToMove(receive.branch, line);
-    const moved = (runs?.length ?? 0) + locks;
+    const locked = base === null ? [] : this.locksToMove(receive.branch, line);
+    const moved = (runs?.length ?? 0) + locked.length;
     this.volumes.commit("write", (sequence) => {
       if (base !== null) this.engine.locks.moveLine(receive.branch, line);
       const branch = base === null
@@ -204,18 +204,20 @@ export class Receiving {
       this.keep(branch, sequence, snapshot);
       this.catalog.deleteReceive(receive.branch);
     }, Math.ceil(moved / RUNS_PER_CELL));
+    // What transactions hold in memory for these files may not come into trees any more.
+    for (const ino of locked) this.engine.announce(inodeKey(ino));
     if (base !== null) this.volumes.reopenHead(this.volumes.recordOf(name).id);
   }
 
-  /** How many locks come with a difference. What they are of has neither lock nor content here, but for what has arrived. */
-  private locksToMove(branch: number, line: number): number {
+  /** The files that a difference brings locks of. What they are of has neither lock nor content here, but for what has arrived. */
+  private locksToMove(branch: number, line: number): number[] {
     const { locks, store } = this.engine;
     const inos = [...locks.line(branch).records.keys()];
     for (const tree of inos.length === 0 ? [] : everyTree(store, line, branch)) {
       for (const ino of inos) if (hasContent(tree, ino)) throw lockedElsewhere(ino);
     }
     for (const ino of inos) if (locks.of({ line, ino }) !== null) throw lockedElsewhere(ino);
-    return inos.length;
+    return inos;
   }
 
   private makeVolume(
@@ -287,6 +289,10 @@ export class Receiving {
       new DatasetRemoval(this.catalog, sequence).removeHead(branch);
     });
   }
+}
+
+function inodeKey(ino: number): Uint8Array {
+  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
 }
 
 /** Where a file is locked at the sender, and is something else here. */
