@@ -139,8 +139,10 @@ export class FileLocks {
     if (!this.#engine.readOnly && record !== found) await this.#note(file, record);
     if (waitMs > 0) throw tooEarly(file.path, record, waitMs);
     const passphrase = bytesOf(given);
-    const secret = await unwrapSecret(this.#secretParts, { file, record }, passphrase);
-    if (passphrase !== given) wipe(passphrase);
+    const secret = await unwrapSecret(this.#secretParts, { file, record }, passphrase)
+      .finally(() => {
+        if (passphrase !== given) wipe(passphrase);
+      });
     if (secret === null) {
       throw new VaultError("denied", `Cannot unlock "${file.path}": wrong passphrase`, {
         operation: "unlock",

@@ -31,6 +31,8 @@ export class OverlayStore implements VolumeStore {
   readonly tree: OverlayTree;
   readonly blocks: OverlayBlocks;
   readonly #volume: Volume;
+  /** Of files that it has made. */
+  readonly #secrets: number[] = [];
 
   constructor(volume: Volume) {
     this.#volume = volume;
@@ -47,7 +49,10 @@ export class OverlayStore implements VolumeStore {
   }
 
   makeSecret(ino: number): number {
-    return this.#volume.makeSecret(ino);
+    const secretId = this.#volume.makeSecret(ino);
+    this.#secrets.push(secretId);
+    this.#volume.engine.locks.secrets.held.add(secretId);
+    return secretId;
   }
 
   get locks(): ContentLocks {
@@ -94,6 +99,9 @@ export class OverlayStore implements VolumeStore {
     this.tree.clear();
     this.blocks.clear();
     this.reads.clear();
+    for (const secretId of this.#secrets.splice(0)) {
+      this.#volume.engine.locks.secrets.held.delete(secretId);
+    }
   }
 }
 

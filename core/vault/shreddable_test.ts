@@ -182,3 +182,24 @@ Deno.test("shreddable: only directories are marked, and what is made after the m
   assert.equal((await files.stat("/secret/late")).shreddable, false);
   await vault.close();
 });
+
+Deno.test("shreddable: shredding a file takes no secret from one that a transaction has made", async () => {
+  const { vault } = await made();
+  await vault.files.makeDirectory("/other");
+  await vault.files.setShreddable("/other", true);
+  for (const name of ["a", "b", "c"]) {
+    await vault.files.writeFile(`/other/${name}`, contentOf(9000));
+  }
+  const transaction = await new TransactionManager(vault).begin();
+  await transaction.files.writeFile("/secret/deep/made", contentOf(9000));
+  await vault.files.remove("/other/b");
+  await vault.files.shred("/other/a");
+  await transaction.commit();
+  assert.deepEqual(await vault.files.readFile("/secret/deep/made"), contentOf(9000));
+  await vault.files.shred("/other/c");
+  assert.deepEqual(await vault.files.readFile("/secret/deep/made"), contentOf(9000));
+  // Secrets of what is in no tree any more have gone.
+  assert.equal(vault.opened.volume.store.catalog.keyTable.secretIds().length, 1);
+  await assertClean(vault);
+  await vault.close();
+});

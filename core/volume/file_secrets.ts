@@ -19,6 +19,8 @@ const LOOKS_MAX = 50_000;
  */
 export class FileSecrets {
   private readonly store: TreeStore;
+  /** Of files that are in no tree yet, because transactions have them in memory. */
+  readonly held: Set<number> = new Set();
 
   /** Blocks under these secrets open from now on. */
   constructor(store: TreeStore) {
@@ -84,8 +86,10 @@ export class FileSecrets {
     for (const secretId of all) {
       const found = secretIds.has(secretId) ? null : this.secret(secretId);
       keyTable.putSecret(secretId, null);
-      if (found !== null && !(looks && this.isGone(found.file))) kept.push({ secretId, ...found });
-      else this.store.blocks.inner.close(secretId);
+      const looksGone = looks && !this.held.has(secretId);
+      if (found !== null && !(looksGone && this.isGone(found.file))) {
+        kept.push({ secretId, ...found });
+      } else this.store.blocks.inner.close(secretId);
     }
     const before = keyTable.secretsKey;
     keyTable.secretsKey = randomBytes(this.store.context, KEY_BYTES);
