@@ -260,15 +260,13 @@ export class Engine {
     this.checkWritable();
     this.durability.failing(change);
     this.commitNow();
-    for (const open of this.trees) {
-      open.tree.announce(key);
-      open.reset();
-    }
+    this.announce(key);
+    for (const open of this.trees) open.reset();
   }
 
   /** Says that a record means something else now, to whoever has read it in any tree. */
   announce(key: Uint8Array): void {
-    for (const open of this.trees) open.tree.announce(key);
+    for (const { tree } of this.trees) tree.announce(key);
   }
 
   /** Says that the next commit has something to write that no mutation told of. */
