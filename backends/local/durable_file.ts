@@ -56,8 +56,20 @@ export async function removeAbandoned(directory: string, isAside: RegExp): Promi
   for (const name of await fs.readdir(directory)) {
     if (!isAside.test(name)) continue;
     const path = join(directory, name);
-    const modified = (await fs.lstat(path)).mtimeMs;
-    if (modified < Date.now() - ABANDONED_MS) await fs.rm(path, { force: true });
+    const modified = await modifiedAt(path);
+    if (modified !== null && modified < Date.now() - ABANDONED_MS) {
+      await fs.rm(path, { force: true });
+    }
+  }
+}
+
+/** Null where a file has got its name, or was removed, meanwhile. */
+async function modifiedAt(path: string): Promise<number | null> {
+  try {
+    return (await fs.lstat(path)).mtimeMs;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
   }
 }
 

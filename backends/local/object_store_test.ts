@@ -136,3 +136,14 @@ Deno.test("local: a description that cannot be read fails the call, and is not l
     assert.deepEqual((await store.head("a"))!.tags, { b: "c" });
   });
 });
+
+Deno.test("local: a directory is opened while others write to it", async () => {
+  await inFolder(async (folder, store) => {
+    let isWriting = true;
+    const writing = Promise.all(Array.from({ length: 8 }, async (_, i) => {
+      for (let n = 0; n < 20; n++) await store.put(`${i}`, text(`${n}`), { tags: { n: `${n}` } });
+    })).finally(() => isWriting = false);
+    while (isWriting) await (await openLocalObjects({ path: folder })).close();
+    await writing;
+  });
+});
