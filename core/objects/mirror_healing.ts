@@ -2,9 +2,10 @@ import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import { LIST_LIMIT_MAX, type ListPage } from "../storage/object_store.ts";
+import { inParallel } from "../storage/parallel.ts";
 import type { PathTurns } from "../storage/path_turns.ts";
 import { mergedPage } from "./merged_listing.ts";
-import { isFailure, MIRROR_NOTES, type MirrorMember } from "./mirror_member.ts";
+import { MIRROR_NOTES, type MirrorMember, unlessFailure } from "./mirror_member.ts";
 import { isSameState, type MemberState, type MirrorMembers, newestOf } from "./mirror_members.ts";
 import type { ReconcileReport } from "./reconciling.ts";
 import { adoptedVersion, isMirrored, timeOfVersion } from "./mirror_version.ts";
@@ -17,6 +18,9 @@ const LOOK_MS = 10_000;
  * nothing to tell him otherwise.
  */
 const REMOVAL_MS = 600_000;
+
+/** Paths that are healed at once. */
+const HEALED_AT_ONCE = 8;
 
 /** What is healed. */
 export interface HealingParts {
@@ -72,8 +76,7 @@ export class MirrorHealing {
     if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_MS) return;
     this.#lookedAt = now;
     this.#later(async () => {
-      const paths = await this.#noted();
-      for (const path of paths) if (!this.#isClosed) await this.heal(path);
+      await this.#healAll(await this.#noted());
     });
   }
 
@@ -116,9 +119,9 @@ export class MirrorHealing {
   async #everyPage(
     cursor: string | undefined,
   ): Promise<{ paths: string[]; cursor: string | null }> {
-    const { all } = this.#parts.members;
-    const providers = all.map((member, index) => ({
-      name: `${index}`,
+    const { members } = this.#parts;
+    const providers = members.awake(members.readMin).map((member) => ({
+      name: `${members.all.indexOf(member)}`,
       list: async (options: Parameters<MirrorMember["list"]>[0]) => {
         return withoutNotes(await member.list(options));
       },
@@ -137,12 +140,12 @@ export class MirrorHealing {
 
   async #healAll(paths: readonly string[]): Promise<ReconcileReport> {
     const [settled, left]: string[][] = [[], []];
-    for (const path of paths) {
-      const how = await this.heal(path);
+    await inParallel(paths, { atOnce: () => HEALED_AT_ONCE }, async (path) => {
+      const how = this.#isClosed ? "left" : await this.heal(path);
       if (how === "healed") settled.push(path);
       if (how === "left") left.push(path);
-    }
-    return { settled, left };
+    });
+    return { settled: settled.sort(comparePaths), left: left.sort(comparePaths) };
   }
 
   /** Makes all members the same at a path. */
@@ -245,16 +248,6 @@ export class MirrorHealing {
 /** True where nothing needs to be brought: nothing is as good as what stands for a removed object. */
 export function isSettled(each: MemberState, newest: MemberState): boolean {
   return isSameState(each, newest) || (each.state === null && newest.state?.removed === true);
-}
-
-/** Null where a member fails. */
-async function unlessFailure<T>(call: () => Promise<T>): Promise<T | null> {
-  try {
-    return await call();
-  } catch (error) {
-    if (isFailure(error)) return null;
-    throw error;
-  }
 }
 
 /** Null where a member fails, or somebody else is changing the path. */

@@ -5,13 +5,16 @@ import type {
   ListPage,
   ObjectInfo,
 } from "../storage/object_store.ts";
+import { inParallel } from "../storage/parallel.ts";
 import { mergedPage } from "./merged_listing.ts";
 import { withoutNotes } from "./mirror_healing.ts";
-import { isFailure } from "./mirror_member.ts";
+import { isFailure, unlessFailure } from "./mirror_member.ts";
 import type { MirrorMembers } from "./mirror_members.ts";
 
 /** Paths that are asked about at once. */
 const AT_ONCE = 16;
+/** Of which one is there as a rule. */
+const FEW = 4;
 
 /** What listings need. */
 export interface ListingParts {
@@ -20,7 +23,7 @@ export interface ListingParts {
   infoAt(path: string, options: Abortable): Promise<ObjectInfo | null>;
 }
 
-/** Listings of a mirror: those of so many members that nothing acknowledged is left out. */
+/** Listings of a mirror: those of all members that are there, and of so many that nothing acknowledged is left out. */
 export class MirrorListing {
   readonly #parts: ListingParts;
 
@@ -43,30 +46,35 @@ export class MirrorListing {
   }
 
   async #pageOf(options: ListOptions) {
-    const { all, readMin } = this.#parts.members;
+    const { members } = this.#parts;
     for (let tries = 1;; tries++) {
-      const providers = this.#parts.members.ordered().slice(0, readMin).map((member) => ({
-        name: `${all.indexOf(member)}`,
+      const providers = members.awake(members.readMin).map((member) => ({
+        name: `${members.all.indexOf(member)}`,
         list: async (wanted: ListOptions) => withoutNotes(await member.list(wanted)),
       }));
       try {
         return await mergedPage(providers, options, () => "");
       } catch (error) {
-        // One that failed comes last the next time.
-        if (!isFailure(error) || tries === all.length) throw error;
+        // One that failed is left out the next time, if there are enough without it.
+        if (!isFailure(error) || tries === members.all.length) throw error;
       }
     }
   }
 
   /** False where all that is told below a prefix was removed. */
   async #hasObjects(prefix: string, { signal }: Abortable): Promise<boolean> {
-    let cursor: string | null | undefined;
-    while (cursor !== null) {
-      const page = await this.#pageOf({ prefix, limit: AT_ONCE, cursor, signal });
-      for (const { path } of page.files) {
-        if (await this.#parts.infoAt(path, { signal }) !== null) return true;
+    const { members, infoAt } = this.#parts;
+    for (const member of members.awake(members.readMin)) {
+      let cursor: string | null | undefined;
+      while (cursor !== null) {
+        const wanted = { prefix, limit: FEW, cursor, signal };
+        const page = await unlessFailure(() => member.list(wanted));
+        if (page === null) break;
+        for (const { path } of withoutNotes(page).objects) {
+          if (await infoAt(path, { signal }) !== null) return true;
+        }
+        cursor = page.cursor;
       }
-      cursor = page.cursor;
     }
     return false;
   }
@@ -76,21 +84,10 @@ function listedOf({ path, size, etag, lastModified }: ObjectInfo): ListedObject 
   return { path, size, etag, lastModified };
 }
 
-/** Work on many things, some at a time. */
-export async function someAtOnce<T, R>(
-  items: readonly T[],
-  work: (item: T) => Promise<R>,
-): Promise<PromiseSettledResult<R>[]> {
-  const settled: PromiseSettledResult<R>[] = [];
-  for (let at = 0; at < items.length; at += AT_ONCE) {
-    settled.push(...await Promise.allSettled(items.slice(at, at + AT_ONCE).map(work)));
-  }
-  return settled;
-}
-
 async function allOf<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  return (await someAtOnce(items, work)).map((each) => {
-    if (each.status === "rejected") throw each.reason;
-    return each.value;
+  const results: R[] = [];
+  await inParallel(items.entries(), { atOnce: () => AT_ONCE }, async ([i, item]) => {
+    results[i] = await work(item);
   });
+  return results;
 }

@@ -41,6 +41,16 @@ export function isFailure(error: unknown): error is VaultError {
   return error instanceof VaultError && ["unavailable", "denied", "corrupt"].includes(error.kind);
 }
 
+/** Null where a member fails. */
+export async function unlessFailure<T>(call: () => Promise<T>): Promise<T | null> {
+  try {
+    return await call();
+  } catch (error) {
+    if (isFailure(error)) return null;
+    throw error;
+  }
+}
+
 /** A store of a mirror: no call of it waits for ever, and it is known how busy it is and whether it failed. */
 export class MirrorMember implements ObjectStore {
   readonly name: string;

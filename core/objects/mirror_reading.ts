@@ -2,7 +2,7 @@ import { VaultError } from "../errors.ts";
 import { type ObjectCall, objectError } from "../storage/object_body.ts";
 import type { Abortable, GetOptions, ObjectContent } from "../storage/object_store.ts";
 import type { MirrorHealing } from "./mirror_healing.ts";
-import { asMirrorError, isFailure, type MirrorMember } from "./mirror_member.ts";
+import { asMirrorError, isFailure, type MirrorMember, unlessFailure } from "./mirror_member.ts";
 import {
   isSameState,
   type MemberState,
@@ -52,12 +52,27 @@ export class MirrorReading {
     const count = isUnsettled ? this.#members.awake(readMin).length : readMin;
     const call = `read ${JSON.stringify(path)}`;
     const answers = await this.#members.answers({ call, least: readMin, count, ask });
+    // One that is fresh, or was emptied, must not make the others' objects seem to be gone.
+    if (newestOf(answers).state === null) answers.push(...await this.#askOthers(answers, ask));
     const newest: Answer = newestOf(answers);
     if (!answers.every((each) => isSameState(each, newest))) this.#healing.found(path);
     for (const { content } of answers) {
       if (content !== newest.content) await content?.body.cancel().catch(() => {});
     }
     return { newest, content: newest.content ?? null };
+  }
+
+  async #askOthers(
+    answers: readonly Answer[],
+    ask: (member: MirrorMember, lane: number) => Promise<Answer>,
+  ): Promise<Answer[]> {
+    const others = this.#members.all.filter((member) => {
+      return !member.isResting && !answers.some((each) => each.member === member);
+    });
+    const more = await Promise.all(others.map((member) => {
+      return unlessFailure(() => ask(member, answers.length));
+    }));
+    return more.filter((each) => each !== null);
   }
 
   /** Opens an object: at the first of those that are asked, if what it has is the newest. */

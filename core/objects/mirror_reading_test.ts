@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mirrorWorld } from "../../tests/support/mirror_world.ts";
-import { bytesOf, patternBytes, read, text } from "./store_samples.ts";
+import { bytesOf, everyPage, patternBytes, read, text } from "./store_samples.ts";
 
 Deno.test("mirror: balanced reads spread over all members, and leave out one that failed or lacks the object", async () => {
   const { members, store } = mirrorWorld(3, { write: "all", read: "balanced" });
@@ -92,6 +92,22 @@ Deno.test("mirror: a read whose member dies in the middle goes on at another, wi
   await store.put("x", patternBytes(300_000, 7));
   const rest = new Response(body as ReadableStream<Uint8Array<ArrayBuffer>>).bytes();
   await assert.rejects(rest, { kind: "unavailable", provider: "mirror" });
+});
+
+Deno.test("mirror: a fresh member in place of an old one hides nothing, and is filled", async () => {
+  for (const write of ["all", "quorum"] as const) {
+    const { members, store, open } = mirrorWorld(3, { write });
+    for (const path of ["a", "b/c", "d"]) await store.put(path, text(path));
+    await store.delete("d");
+    for (const path of ["a", "b/c"]) await members[0].memory.delete(path);
+    const later = open();
+    assert.equal(await read(later, "a"), "a");
+    assert.deepEqual((await everyPage(later, {})).objects, ["a", "b/c"]);
+    assert.deepEqual((await everyPage(later, { delimited: true })).prefixes, ["b/"]);
+    await later.settled();
+    assert.deepEqual((await open().reconcile("everything")).left, []);
+    for (const { memory } of members) assert.equal(await read(memory, "b/c"), "b/c");
+  }
 });
 
 Deno.test("mirror: with too few members nothing is read, and nothing is changed", async () => {

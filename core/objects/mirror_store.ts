@@ -17,12 +17,13 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { deleteAll } from "../storage/parallel.ts";
 import { PathTurns } from "../storage/path_turns.ts";
 import { StoreCalls } from "../storage/store_calls.ts";
 import { narrowest } from "./capabilities.ts";
 import { type MirrorChange, MirrorChanges } from "./mirror_changes.ts";
 import { MirrorHealing } from "./mirror_healing.ts";
-import { MirrorListing, someAtOnce } from "./mirror_listing.ts";
+import { MirrorListing } from "./mirror_listing.ts";
 import { asMirrorError, MIRROR, MIRROR_NOTES, MirrorMember } from "./mirror_member.ts";
 import { MirrorMembers, type MirrorPolicy } from "./mirror_members.ts";
 import { MirrorReading } from "./mirror_reading.ts";
@@ -57,8 +58,8 @@ export interface MirrorOptions extends MirrorPolicy {
  * back. A member that refuses what the others take makes it fail; what was made then is taken back.
  *
  * **Reading.** So many members are asked (n - W + 1: one where all must have a change, two of three) that one of them has
- * every acknowledged change; the newest state among their answers counts. This needs no note, so it holds when whoever wrote is
- * gone. What was not acknowledged may be seen, and then not, until it is settled.
+ * every acknowledged change; the newest state among their answers counts. What they all lack is looked for at the others, one of
+ * which may be all that is left of it. This needs no note, so it holds when whoever wrote is gone. What was not acknowledged may be seen, and then not, until it is settled.
  *
  * **Conditions** (`create`, `match`, and describing) the first member decides: it gets the change first, and the others only
  * when it took it. Without it they are `unavailable`. A change without a condition that comes at the same moment counts as the
@@ -164,8 +165,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
 
   async deleteMany(paths: readonly string[], options: Abortable = {}): Promise<void> {
     for (const path of paths) this.#call("delete", path);
-    const settled = await someAtOnce(paths, (path) => this.delete(path, options));
-    for (const each of settled) if (each.status === "rejected") throw each.reason;
+    await deleteAll(paths, (path) => this.delete(path, options));
   }
 
   /** Carries the bytes through this machine: each object's version is its own. */

@@ -150,7 +150,7 @@ export interface StoreCapabilities {
 export interface ObjectStore {
   /** For messages: a bucket, a directory. No secrets. */
   readonly name: string;
-  /** `local`, `memory`, `s3`, `wasabi`, `gcs`, `azure`, `vault`. */
+  /** `local`, `memory`, `s3`, `wasabi`, `gcs`, `azure`, `vault`, `mirror`. */
   readonly provider: string;
   /** What it can do. */
   readonly capabilities: StoreCapabilities;
