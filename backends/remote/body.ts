@@ -5,7 +5,8 @@ import {
   rangeOf,
 } from "../../core/storage/object_body.ts";
 import type { GetOptions } from "../../core/storage/object_store.ts";
-import { type TimeLimit, within } from "../../core/storage/time_limit.ts";
+import type { TimeLimit } from "../../core/storage/time_limit.ts";
+import { Patience } from "./patience.ts";
 
 /** Bytes on their way from a provider. */
 export interface Arriving extends TimeLimit {
@@ -33,15 +34,20 @@ export function arrivingBody(arriving: Arriving): ReadableStream<Uint8Array> {
 async function* arrivingChunks(arriving: Arriving): AsyncGenerator<Uint8Array> {
   const { call, chunks, length } = arriving;
   const iterator = chunks[Symbol.asyncIterator]();
+  const patience = new Patience(arriving);
   let seen = 0;
-  while (true) {
-    const next = await within(arriving, () => iterator.next()).catch((error) => {
-      throw arriving.failure(error);
-    });
-    if (next.done) break;
-    seen += next.value.length;
-    if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
-    yield next.value;
+  try {
+    while (true) {
+      const next = await patience.wait(iterator.next()).catch((error) => {
+        throw arriving.failure(error);
+      });
+      if (next.done) break;
+      seen += next.value.length;
+      if (seen > length) throw objectError("corrupt", call, `more came than ${length} bytes`);
+      yield next.value;
+    }
+  } finally {
+    patience.end();
   }
   if (seen < length) throw objectError("unavailable", call, `${seen} of ${length} bytes came`);
 }

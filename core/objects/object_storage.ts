@@ -215,10 +215,10 @@ export class ObjectStorage {
   /** All bytes of a file, or of a part of it. For large files see {@linkcode downloadStream}. */
   async download(path: string, options: DownloadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     return await this.#lines.take(this.#providerOf(path, options).name, options, async () => {
-      const { body, info } = await this.downloadStream(path, options);
+      const { body, info, length: size } = await this.downloadStream(path, options);
       const call = { provider: info.provider, operation: "download", path };
-      const most = Number.MAX_SAFE_INTEGER;
-      return await collectBody(body, { call, most, signal: options.signal });
+      const { signal } = options;
+      return await collectBody(body, { call, size, most: Number.MAX_SAFE_INTEGER, signal });
     });
   }
 
@@ -231,9 +231,9 @@ export class ObjectStorage {
   async downloadStream(path: string, options: DownloadOptions = {}): Promise<FileContent> {
     const named = this.#providerOf(path, options);
     const { onProgress, provider: _, ...get } = options;
-    const { info, body } = await (await named.store()).get(path, get);
+    const { info, body, length } = await (await named.store()).get(path, get);
     const watched = watchedBody(body, { path, onProgress });
-    return { info: fileInfo(named, info), body: streamed(watched) };
+    return { info: fileInfo(named, info), body: streamed(watched), length };
   }
 
   /** Removes files; those that are not there are no mistake. */

@@ -57,6 +57,8 @@ export interface FileContent {
   readonly info: FileInfo;
   /** To be read or cancelled. */
   readonly body: ReadableStream<Uint8Array>;
+  /** Bytes that it gives. */
+  readonly length: number;
 }
 
 /** A page of files that were found. */
