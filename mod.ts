@@ -129,7 +129,6 @@ export type { TransactionOptions } from "./core/vault/transactions.ts";
 export { Vault } from "./core/vault/vault.ts";
 export type { CreateVaultOptions, OpenVaultOptions } from "./core/vault/vault_options.ts";
 export { type PruneReport, type UndoTarget, VaultSnapshots } from "./core/vault/vault_snapshots.ts";
-export type { HeldReport } from "./core/vault/held_streams.ts";
 export type { StreamBytes } from "./core/vault/stream_frames.ts";
 export type { ReceiveOptions, ReceiveReport } from "./core/vault/stream_receive.ts";
 export type { SendOptions, StreamSecret } from "./core/vault/stream_send.ts";

@@ -12,12 +12,13 @@ interface SendFlags extends Flags {
   readonly from?: string;
   readonly resume?: string;
   readonly raw?: boolean;
+  readonly open?: boolean;
 }
 
 interface ReceiveFlags extends Flags {
   readonly resumeToken?: boolean;
   readonly abandon?: boolean;
-  readonly raw?: string;
+  readonly raw?: boolean;
 }
 
 const STREAM_TEXT = `
@@ -47,7 +48,11 @@ function addSend(program: Command, host: Host): void {
       .description("write a snapshot to standard output as a sealed stream; the report to stderr")
       .option("--from <base>", "only what differs from this snapshot, which the receiver has")
       .option("--resume <token>", "go on where a receive was interrupted")
-      .option("--raw", "give a stream back that receive --raw has kept: <snapshot> is its name")
+      .option(
+        "--raw",
+        "as sealed blocks, for a receiver that keeps them without a key: receive --raw",
+      )
+      .option("--open", "what the sealed blocks of a volume are that was received with --raw")
       .addHelpText("after", `\nThe medium may name a volume: vault.sv#photos.${STREAM_TEXT}`),
     [
       "send vault.sv monday > monday.stream",
@@ -57,9 +62,6 @@ function addSend(program: Command, host: Host): void {
     ],
   ).action(async (medium: string, snapshot: string, options: SendFlags) => {
     const { send, sentText } = await streams();
-    if (options.raw === true && (options.from ?? options.resume) !== undefined) {
-      throw new VaultError("invalid", "Cannot give back a part of a stream: it goes as it came");
-    }
     const report = await send({ host, medium, options }, snapshot, options);
     await print({ ...host, out: host.err }, options, report, sentText);
   });
@@ -71,22 +73,22 @@ function addReceive(program: Command, host: Host): void {
       .description("make a volume of a stream on standard input, or bring it to a later snapshot")
       .option("--resume-token", "print what send --resume takes, after a receive that failed")
       .option("--abandon", "give up what a receive that failed has left")
-      .option("--raw <name>", "keep it as it is, without its key, as a file of the volume")
+      .option(
+        "--raw",
+        "keep blocks that were sent raw, sealed as they are: nothing here opens them",
+      )
       .addHelpText("after", STREAM_TEXT),
     [
       "receive vault.sv restored < monday.stream",
       "receive backup.sv photos --resume-token",
-      "receive server.sv main --raw laptop-monday < monday.stream",
+      "receive server.sv laptop --raw < monday.raw",
     ],
   ).action(async (medium: string, volume: string, options: ReceiveFlags) => {
-    const { abandonReceive, heldText, hold, receive, receivedText, resumeToken } = await streams();
+    const { abandonReceive, receive, receivedText, resumeToken } = await streams();
     const target = { host, medium, options };
-    const { raw, resumeToken: isAsked, abandon } = options;
-    if ([raw !== undefined, isAsked === true, abandon === true].filter(Boolean).length > 1) {
+    const { resumeToken: isAsked, abandon } = options;
+    if (isAsked === true && abandon === true) {
       throw new VaultError("invalid", "Cannot do two things at once: say one of the options");
-    }
-    if (raw !== undefined) {
-      return await print(host, options, await hold(target, volume, raw), heldText);
     }
     if (isAsked === true) {
       return await print(

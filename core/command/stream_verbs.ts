@@ -6,9 +6,8 @@
 import { VaultError } from "../errors.ts";
 import { KIB } from "../limits.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
-import type { HeldReport } from "../vault/held_streams.ts";
 import type { ReceiveReport } from "../vault/stream_receive.ts";
-import type { StreamSecret } from "../vault/stream_send.ts";
+import type { SendOptions, StreamSecret } from "../vault/stream_send.ts";
 
 /** Streams that are open at a time. */
 const STREAMS_MAX = 8;
@@ -23,7 +22,7 @@ interface Sending {
 
 interface Receiving {
   readonly writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly report: Promise<ReceiveReport | HeldReport>;
+  readonly report: Promise<ReceiveReport>;
 }
 
 /** Verbs of `send` and `receive` on a mount. */
@@ -98,11 +97,9 @@ export function streamVerbs(): Readonly<Record<string, ControlVerb>> {
 
 function openSending(call: ControlCall): ReadableStreamDefaultReader<Uint8Array> {
   const { vault, options } = call;
-  if (options.raw === true) {
-    return vault.streams.held(volumeOf(call), text(options, "snapshot")).getReader();
-  }
   const [from, resume] = [optional(options, "from"), optional(options, "resume")];
-  const sent = { from, resume, ...secretOf(options) };
+  const form = formOf(options);
+  const sent = { from, resume, form, ...secretOf(options) };
   return vault.streams.send(volumeOf(call), text(options, "snapshot"), sent).getReader();
 }
 
@@ -117,11 +114,11 @@ async function readPart(stream: Sending): Promise<Uint8Array> {
 
 function openReceiving({ vault, transaction, options }: ControlCall): Receiving {
   const volume = text(options, "volume");
-  const raw = optional(options, "raw");
+  const raw = options.raw === true;
   const { opened: { volume: shown } } = vault;
   const isShown = ({ id, name }: { id: number; name: string }) =>
     name === volume && (id === shown.id || !transaction.showsOneVolume);
-  if (raw === undefined && shown.store.catalog.volumes().some(isShown)) {
+  if (shown.store.catalog.volumes().some(isShown)) {
     throw new VaultError(
       "conflict",
       `Cannot receive into volume "${volume}": it is mounted; unmount it, or receive into another`,
@@ -130,12 +127,15 @@ function openReceiving({ vault, transaction, options }: ControlCall): Receiving 
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const { passphrase } = secretOf(options);
   const secret = { passphrase: passphrase?.slice() };
-  const report =
-    (raw === undefined
-      ? vault.streams.receive(volume, readable, secret)
-      : vault.streams.hold(volume, raw, readable)).finally(() => secret.passphrase?.fill(0));
+  const report = vault.streams.receive(volume, readable, { raw, ...secret })
+    .finally(() => secret.passphrase?.fill(0));
   report.catch(() => {}); // told to whoever writes next
   return { writer: writable.getWriter(), report };
+}
+
+function formOf({ form }: ControlOptions): SendOptions["form"] {
+  if (form === undefined || form === "raw" || form === "opened") return form;
+  throw unfit("form");
 }
 
 function secretOf({ passphrase }: ControlOptions): StreamSecret {

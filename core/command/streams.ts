@@ -4,9 +4,8 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
-import type { HeldReport } from "../vault/held_streams.ts";
 import type { ReceiveReport } from "../vault/stream_receive.ts";
-import type { StreamSecret } from "../vault/stream_send.ts";
+import type { SendOptions, StreamSecret } from "../vault/stream_send.ts";
 import type { Host, RunningMount } from "./host.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
 import { readSecret } from "./secrets.ts";
@@ -25,8 +24,10 @@ export interface StreamSecretOptions {
 export interface SendOrder extends StreamSecretOptions {
   readonly from?: string;
   readonly resume?: string;
-  /** A stream that is kept, by its name. */
+  /** As blocks that the receiver keeps without their key. */
   readonly raw?: boolean;
+  /** What such blocks are, by whoever has their key. */
+  readonly open?: boolean;
 }
 
 /** What `send` has written. */
@@ -67,6 +68,13 @@ async function withBar<T>({ err, runtime }: Host, use: (bar: Progress) => Promis
   }
 }
 
+function formOf({ raw, open }: SendOrder): SendOptions["form"] {
+  if (raw === true && open === true) {
+    throw new VaultError("invalid", "Cannot send both raw and opened: say one of the options");
+  }
+  return raw === true ? "raw" : open === true ? "opened" : undefined;
+}
+
 /** Writes a snapshot to standard output. */
 export async function send(
   target: VaultTarget,
@@ -77,7 +85,8 @@ export async function send(
   if (host.out.isTerminal) {
     throw new VaultError("invalid", "Cannot send to a terminal: send to a file or another program");
   }
-  const { from, resume, raw } = order;
+  const { from, resume } = order;
+  const form = formOf(order);
   const write = async ({ volume, frames }: Sent, shown: (bytes: number) => void) => {
     let streamBytes = 0;
     for await (const frame of frames) {
@@ -95,7 +104,7 @@ export async function send(
     (secret) =>
       withBar(host, async (bar) => {
         if (mount !== null) {
-          const asked = { volume: view, snapshot, from, resume, raw, ...secret };
+          const asked = { volume: view, snapshot, from, resume, form, ...secret };
           return await sendMounted(
             mount,
             asked,
@@ -105,10 +114,8 @@ export async function send(
         return await withVault({ ...target, medium }, "read", (vault) => {
           const volume = view ?? vault.opened.volumes.nameOf(vault.opened.volume.id);
           const progress = (done: number, total: number) => bar.show(done, total, "send");
-          const options = { from, resume, progress, ...secret };
-          const frames = raw === true
-            ? vault.streams.held(volume, snapshot)
-            : vault.streams.send(volume, snapshot, options);
+          const options = { from, resume, form, progress, ...secret };
+          const frames = vault.streams.send(volume, snapshot, options);
           return write({ volume, frames }, () => {});
         });
       }),
@@ -117,7 +124,11 @@ export async function send(
 
 async function sendMounted<T>(
   mount: RunningMount,
-  asked: { readonly volume: string | null; readonly snapshot: string } & SendOrder & StreamSecret,
+  asked:
+    & { readonly volume: string | null; readonly snapshot: string }
+    & Omit<SendOptions, "progress" | "from">
+    & StreamSecret
+    & Pick<SendOrder, "from">,
   use: (sent: Sent) => Promise<T>,
 ): Promise<T> {
   try {
@@ -150,9 +161,10 @@ export function sentText({ volume, snapshot, from, streamBytes }: SendReport): s
 export async function receive(
   target: VaultTarget,
   volume: string,
-  order: StreamSecretOptions,
+  order: StreamSecretOptions & { readonly raw?: boolean },
 ): Promise<ReceiveReport> {
   const { host } = target;
+  const raw = order.raw === true;
   const mount = await mountToReceive(target);
   return await withStreamSecret(
     host,
@@ -160,12 +172,12 @@ export async function receive(
     (secret) =>
       withBar(host, async (bar): Promise<ReceiveReport> => {
         if (mount !== null) {
-          return await receiveMounted(target, mount, { volume, ...secret }, bar) as ReceiveReport;
+          return await receiveMounted(target, mount, { volume, raw, ...secret }, bar);
         }
         return await withVault(target, "write", async ({ streams }) => {
           const progress = (done: number, total: number) => bar.show(done, total, "receive");
           try {
-            return await streams.receive(volume, host.pipes.input(), { progress, ...secret });
+            return await streams.receive(volume, host.pipes.input(), { progress, raw, ...secret });
           } catch (error) {
             if (await streams.resumeToken(volume) !== null) await tellKept(target, volume);
             throw error;
@@ -188,53 +200,12 @@ async function mountToReceive(target: VaultTarget): Promise<RunningMount | null>
   return await host.runningMount(medium);
 }
 
-/** `receive --raw`: keeps standard input as it is. */
-export async function hold(
-  target: VaultTarget,
-  volume: string,
-  name: string,
-): Promise<HeldReport> {
-  const { host } = target;
-  const mount = await mountToReceive(target);
-  return await withBar(host, async (bar) => {
-    if (mount !== null) {
-      return await receiveMounted(target, mount, { volume, raw: name }, bar) as HeldReport;
-    }
-    return await withVault(
-      target,
-      "write",
-      ({ streams }) =>
-        streams.hold(
-          volume,
-          name,
-          shown(host.pipes.input(), (bytes) => bar.show(bytes, 0, "receive")),
-        ),
-    );
-  });
-}
-
-async function* shown(
-  parts: AsyncIterable<Uint8Array>,
-  show: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
-  for await (const part of parts) {
-    yield part;
-    show(bytes += part.length);
-  }
-}
-
-/** For people. */
-export function heldText({ volume, name, streamBytes }: HeldReport): string {
-  return `kept ${name} in ${volume}: ${formatSize(streamBytes)}\n`;
-}
-
 async function receiveMounted(
   target: VaultTarget,
   mount: RunningMount,
-  asked: { readonly volume: string; readonly raw?: string } & StreamSecret,
+  asked: { readonly volume: string; readonly raw: boolean } & StreamSecret,
   bar: Progress,
-): Promise<ReceiveReport | HeldReport> {
+): Promise<ReceiveReport> {
   const { volume } = asked;
   try {
     const { id } = await mount.call("receive open", { ...asked }) as { readonly id: number };
@@ -247,9 +218,8 @@ async function receiveMounted(
         bar.show(done, 0, "receive");
       }
     }
-    return await mount.call("receive end", { id }) as ReceiveReport | HeldReport;
+    return await mount.call("receive end", { id }) as ReceiveReport;
   } catch (error) {
-    if (asked.raw !== undefined) throw error;
     const { token } = await mount.call("receive token", { volume }) as { token: string | null };
     if (token !== null) await tellKept(target, volume);
     throw error;

@@ -32,6 +32,11 @@ export function vaultStreamKey(masterKey: Uint8Array, salt: Uint8Array): Uint8Ar
   }
 }
 
+/** The key of a stream whose content is sealed already: everybody has it. The caller wipes it. */
+export function openStreamKey(salt: Uint8Array): Uint8Array<ArrayBuffer> {
+  return expandKey(new Uint8Array(KEY_BYTES), "stream open", salt);
+}
+
 /** The key of one stream under a passphrase. The caller wipes it. */
 export async function passphraseStreamKey(
   passphrase: Uint8Array,

@@ -28,7 +28,8 @@ const TOKEN_CHARACTERS_MAX = 256;
  * | 48 | 8 | bytes of the blocks that the snapshot refers to |
  * | 56 | 2 | bytes of the position |
  * | 58 | 1 | codec of data blocks that the volume's files are written with |
- * | 59 | 5 | zero |
+ * | 59 | 1 | 1: the volume holds foreign blocks |
+ * | 60 | 4 | zero |
  * | 64 | | the position that it goes on from, then the snapshot's name |
  */
 export interface StreamBegin {
@@ -39,6 +40,8 @@ export interface StreamBegin {
   readonly referencedBytes: number;
   readonly position: Uint8Array;
   readonly compression: Compression;
+  /** What is sent are blocks that the receiver keeps without their key. */
+  readonly raw: boolean;
   readonly name: string;
 }
 
@@ -68,6 +71,7 @@ export function encodeBegin(begin: StreamBegin): Uint8Array<ArrayBuffer> {
   setU64(view, 48, begin.referencedBytes);
   view.setUint16(56, begin.position.length, true);
   head[58] = COMPRESSIONS.indexOf(begin.compression);
+  head[59] = begin.raw ? 1 : 0;
   const payload = concat(head, begin.position, new TextEncoder().encode(begin.name));
   return concat(encodeRecordHead(STREAM_TYPE.begin, payload.length), payload);
 }
@@ -87,7 +91,7 @@ export function decodeBegin(payload: Uint8Array): StreamBegin {
   const name = nameAt(payload, nameFrom);
   if (positionBytes > POSITION_BYTES_MAX || nameBytes(name) === null) throw badRecord("bad name");
   const compression = COMPRESSIONS[payload[58]];
-  if (compression === undefined) throw badRecord("bad codec");
+  if (compression === undefined || payload[59] > 1) throw badRecord("bad codec");
   return {
     blockBytes,
     guid: payload.slice(8, 24),
@@ -96,6 +100,7 @@ export function decodeBegin(payload: Uint8Array): StreamBegin {
     referencedBytes: checked(getU64(view, 48)),
     position: payload.slice(BEGIN_BYTES, nameFrom),
     compression,
+    raw: payload[59] === 1,
     name,
   };
 }

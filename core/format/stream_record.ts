@@ -1,6 +1,7 @@
 import { assert } from "../assert.ts";
 import { concat, getU48, setU48, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { FOREIGN_BYTES } from "./foreign_block.ts";
 import { NAME_BYTES_MAX } from "./dirent.ts";
 import { INODE_BYTES } from "./inode.ts";
 import { BLOCK_BYTES_MAX } from "./map_entry.ts";
@@ -61,6 +62,7 @@ const PLAIN_VALUES: Readonly<Record<number, readonly [number, number] | undefine
   [KEY_TYPE.target]: [1, 4095],
   [KEY_TYPE.orphan]: [8, 8],
   [KEY_TYPE.pending]: [8, 8],
+  [KEY_TYPE.foreign]: [FOREIGN_BYTES, FOREIGN_BYTES],
 };
 
 /** Blocks of a file, one behind another. */

@@ -14,13 +14,14 @@ export const KEY_TYPE = {
   target: 6,
   orphan: 7,
   pending: 8,
+  foreign: 9,
 } as const;
 
 /** Inode number of the root directory. */
 export const ROOT_INO = 1;
 
 /** Types whose key is the type and the inode number alone. */
-export type NodeKeyType = 1 | 4 | 6 | 7 | 8;
+export type NodeKeyType = 1 | 4 | 6 | 7 | 8 | 9;
 
 /** Length of `[type][ino]`. */
 export const NODE_KEY_BYTES = 7;

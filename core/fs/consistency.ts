@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
 import { checkDirent, DIRENT_NAME_AT, direntIno, direntType } from "../format/dirent.ts";
 import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
+import { decodeForeign } from "../format/foreign_block.ts";
 import { decodeInode, emptyInode, INODE_FLAG } from "../format/inode.ts";
 import { KEY_TYPE, keyBlock, keyCookie, keyIno, ROOT_INO } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -57,6 +58,7 @@ export class ConsistencyCheck {
       if (key[0] === KEY_TYPE.inode) return this.#addInode(ino, value);
       if (key[0] === KEY_TYPE.extent) return this.#addExtent(ino, keyBlock(key), value);
       if (key[0] === KEY_TYPE.pending) return this.#addPending(ino);
+      if (key[0] === KEY_TYPE.foreign) return void decodeForeign(value);
       if (!this.#inodes.at(ino)) return this.#wrong(ino, `a record of type ${key[0]} has no inode`);
       this.#addRecord(key, value);
     } catch (error) {

@@ -13,6 +13,9 @@ export type DifferenceVisitor = (
 /** In place of the block id of a node: at a record, and at the end. */
 const NONE = -1;
 
+/** Nodes by id, of whatever kind of volume. */
+export type NodePages = Pick<IdPages, "page"> & { readonly cache: { trim(): void } };
+
 /** A page on the way down, and the record that is next in it. */
 interface Step {
   readonly page: Page;
@@ -36,13 +39,13 @@ export interface KeyDifference {
  * Visits the keys whose values differ in two trees, in order. A node that both have is passed over without being read, so
  * this costs what changed. The trees must not be changed meanwhile.
  */
-export function treeDifference(pages: IdPages, roots: TreePair, visit: DifferenceVisitor): void {
+export function treeDifference(pages: NodePages, roots: TreePair, visit: DifferenceVisitor): void {
   for (const { key, before, after } of treeDifferences(pages, roots)) visit(key, before, after);
 }
 
 /** The same from a key on, one after the other: the trees must not be changed before the last. */
 export function* treeDifferences(
-  pages: IdPages,
+  pages: NodePages,
   { before, after }: TreePair,
   from: Uint8Array = new Uint8Array(0),
 ): Generator<KeyDifference> {
@@ -72,7 +75,7 @@ function* nextDifference(old: TreeWalk, now: TreeWalk): Generator<KeyDifference>
 
 /** A place in a tree: at a node that has not been entered, or at a record of a leaf. */
 class TreeWalk {
-  private readonly pages: IdPages;
+  private readonly pages: NodePages;
   private readonly path: Step[] = [];
   private readonly from: Uint8Array;
   /** The key of a record; of a node a bound that no key below it is under. */
@@ -81,7 +84,7 @@ class TreeWalk {
   child = NONE;
 
   /** Begins at the first record that is not before `from`. */
-  constructor(pages: IdPages, root: Page, from: Uint8Array) {
+  constructor(pages: NodePages, root: Page, from: Uint8Array) {
     this.pages = pages;
     this.from = from;
     this.begin(root);

@@ -107,6 +107,7 @@ export class TreeCopy {
         if (isKept) this.#put(key, value);
       });
     }
+    yield* this.#each(KEY_TYPE.foreign, (key, value) => this.#put(key, value));
     this.#volume.endGroup();
   }
 

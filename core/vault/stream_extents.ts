@@ -52,6 +52,13 @@ export class StreamExtents {
     }
   }
 
+  /** The id of one block; null where there is none. */
+  idAt(ino: number, block: number): number | null {
+    const extent = this.#from(ino, block);
+    const isThere = extent !== null && extent.first <= block && !extent.unwritten;
+    return isThere ? extent.firstId + block - extent.first : null;
+  }
+
   *#stretches(ino: number, { first, end }: BlockSpan): Generator<Stretch> {
     for (let at = first; at < end;) {
       const extent = this.#from(ino, at);

@@ -32,6 +32,8 @@ const FREED_BLOCKS_MAX = 16_384;
 
 /** How to receive. */
 export interface ReceiveOptions {
+  /** It was sent raw: its blocks are kept as they are, sealed under a key that is not known here. */
+  readonly raw?: boolean;
   /** Told how much content has arrived, of how much where all is sent; else of 0. */
   readonly progress?: (doneBytes: number, totalBytes: number) => void;
 }
@@ -136,15 +138,17 @@ export class StreamReceive {
   }
 
   async #findKey(seal: StreamSeal, salt: Uint8Array, frame: ReceivedFrame): Promise<void> {
-    const { passphrase } = this.#options;
-    for await (const key of receivingKeys(this.#parts, salt, { passphrase })) {
+    const { passphrase, raw } = this.#options;
+    for await (const key of receivingKeys(this.#parts, salt, { passphrase, raw })) {
       seal.useKey(key);
       if (seal.open(frame.bytes, frame.last)) return;
     }
     throw new VaultError(
       "denied",
-      passphrase === undefined
-        ? "Cannot open the stream: it is not sealed under a key of this vault; give its passphrase"
+      passphrase === undefined && raw === true
+        ? "Cannot open the stream: it is not raw; receive it without --raw"
+        : passphrase === undefined
+        ? "Cannot open the stream: it is not sealed under a key of this vault; give its passphrase, or say --raw if it was sent so"
         : "Cannot open the stream: wrong passphrase, or it is sealed under a vault's key",
     );
   }
@@ -199,6 +203,7 @@ export class StreamReceive {
 
   #start(begin: StreamBegin): void {
     const { engine, receiving, flush } = this.#parts;
+    if (begin.raw !== (this.#options.raw === true)) throw unlikeAsked(begin);
     checkRedundancy(engine.store.redundancy, begin.blockBytes);
     flush();
     const begun = receiving.find(this.#name);
@@ -286,6 +291,15 @@ export class StreamReceive {
 function isSamePoint(one: ResumePoint, other: ResumePoint): boolean {
   return compare(one.guid, other.guid) === 0 && compare(one.base, other.base) === 0 &&
     compare(one.position, other.position) === 0;
+}
+
+function unlikeAsked({ raw }: StreamBegin): VaultError {
+  return new VaultError(
+    "invalid",
+    raw
+      ? "Cannot receive the stream: it was sent raw; receive it with --raw"
+      : "Cannot receive the stream: it is not raw; receive it without --raw",
+  );
 }
 
 function cannotGoOn(name: string, begun: ResumePoint | null): VaultError {

@@ -1,4 +1,7 @@
+import type { BlockAreas } from "../block/block_reader.ts";
+import type { PageSource } from "../btree/page_source.ts";
 import { Tree } from "../btree/tree.ts";
+import type { KernelMemory } from "../crypto/kernel.ts";
 import { Page } from "../btree/page.ts";
 import { compare, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
@@ -15,7 +18,7 @@ import {
 import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
 import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
-import { type KeyDifference, treeDifferences } from "../tree/tree_difference.ts";
+import { type KeyDifference, type NodePages, treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "../volume/engine.ts";
 import {
   type BlockSpan,
@@ -37,15 +40,50 @@ const NOTHING = -2;
 
 /** An extent, and the lock of its file. */
 interface LockableExtent extends PlacedExtent {
+  readonly key: Uint8Array;
   readonly lock: LockRecord | null;
+}
+
+/** Trees and blocks by id: of the vault, or such that it keeps for their owner. */
+export interface StreamOrigin {
+  readonly pages: NodePages & PageSource;
+  /** Files that are locked; null where none can be. */
+  readonly locked: LockedSource | null;
+  /** Bytes of a block; undefined where there is none. */
+  lengthOf(id: number): number | undefined;
+  get(firstId: number, count: number, areas: BlockAreas): void;
+  /** Lets nodes go that are not needed. */
+  trim(): void;
+}
+
+/** The blocks of a vault. */
+export function ownOrigin({ engine, snapshot, address }: OwnOriginParts): StreamOrigin {
+  const { store, store: { blocks } } = engine;
+  const locks = engine.locks.lineOfBranch(snapshot.branch);
+  return {
+    pages: store.readPages(),
+    locked: new LockedSource(engine, locks, { address, bytes: CONTENT_BYTES_MAX }),
+    lengthOf: (id) => blocks.entry(id)?.length,
+    get: (firstId, count, areas) => blocks.get(firstId, count, areas),
+    trim: () => store.trim(),
+  };
+}
+
+/** A snapshot of a volume, and kernel memory for blocks. */
+export interface OwnOriginParts {
+  readonly engine: Engine;
+  readonly snapshot: PlacedSnapshot;
+  readonly address: number;
 }
 
 /** What is sent. */
 export interface StreamSourceParts {
-  readonly engine: Engine;
-  readonly snapshot: PlacedSnapshot;
-  /** What the receiver has; null: nothing. */
-  readonly base: PlacedSnapshot | null;
+  readonly kernel: KernelMemory;
+  readonly origin: StreamOrigin;
+  /** Block id of the root node. */
+  readonly root: number;
+  /** Of what the receiver has; null: nothing. */
+  readonly baseRoot: number | null;
   readonly begin: StreamBegin;
   /** Kernel memory of {@linkcode CONTENT_BYTES_MAX} bytes. */
   readonly address: number;
@@ -54,7 +92,6 @@ export interface StreamSourceParts {
 /** The plaintext of a stream: the records that differ between two snapshots, and the blocks. */
 export class StreamSource {
   readonly #parts: StreamSourceParts;
-  readonly #locked: LockedSource;
   readonly #before: Tree;
   readonly #after: Tree;
   readonly #names: StreamNames;
@@ -68,13 +105,9 @@ export class StreamSource {
 
   constructor(parts: StreamSourceParts) {
     this.#parts = parts;
-    const pages = parts.engine.store.readPages();
-    const { base, snapshot } = parts;
-    this.#after = new Tree(pages, pages.page(snapshot.root));
-    const locks = parts.engine.locks.lineOfBranch(snapshot.branch);
-    const area = { address: parts.address, bytes: CONTENT_BYTES_MAX };
-    this.#locked = new LockedSource(parts.engine, locks, area);
-    const before = base === null ? Page.empty(NOTHING, 0) : pages.page(base.root);
+    const { origin: { pages }, root, baseRoot } = parts;
+    this.#after = new Tree(pages, pages.page(root));
+    const before = baseRoot === null ? Page.empty(NOTHING, 0) : pages.page(baseRoot);
     this.#before = new Tree(pages, before);
     this.#names = new StreamNames(this.#after);
     this.#old = new StreamExtents(this.#before);
@@ -83,22 +116,23 @@ export class StreamSource {
 
   /** All of it from a position on, in pieces that are valid until the next is asked for. */
   *pieces(from: StreamPosition): Generator<Uint8Array> {
-    const { begin, engine: { store } } = this.#parts;
+    const { begin, origin } = this.#parts;
     yield this.#counted(encodeBegin(begin));
     const roots = { before: this.#before.root, after: this.#after.root };
-    for (const difference of treeDifferences(store.readPages(), roots, from.key)) {
+    for (const difference of treeDifferences(origin.pages, roots, from.key)) {
       const { key } = difference;
       const isBegun = compare(key, from.key) === 0;
       yield* this.#mark({ key, block: isBegun ? from.block : 0 });
       yield* this.#changes(difference, isBegun ? from.block : 0);
-      store.trim();
+      origin.trim();
     }
     yield encodeEnd({ records: this.#records, contentBytes: this.contentBytes });
   }
 
   *#changes({ key, before, after }: KeyDifference, fromBlock: number): Generator<Uint8Array> {
-    const lock = after === null ? null : this.#locked.of(key);
-    if (lock !== null) yield* this.#all(this.#locked.lock(key, lock));
+    const { locked } = this.#parts.origin;
+    const lock = after === null ? null : locked?.of(key) ?? null;
+    if (locked !== null && lock !== null) yield* this.#all(locked.lock(key, lock));
     switch (key[0]) {
       case KEY_TYPE.entry:
         return yield* this.#all(this.#names.entry(key, before, after));
@@ -106,7 +140,7 @@ export class StreamSource {
         return yield* this.#all(this.#names.attribute(key, this.#before));
       case KEY_TYPE.extent:
         if (after !== null) {
-          yield* this.#blocks(key, { ...placedExtent(key, after), lock }, fromBlock);
+          yield* this.#blocks(key, { ...placedExtent(key, after), key, lock }, fromBlock);
         }
         if (before !== null) yield* this.#freed(key, placedExtent(key, before));
         return;
@@ -114,13 +148,14 @@ export class StreamSource {
         if (after === null) return yield this.#record({ kind: "delete", key });
         return yield this.#record({ kind: "put", key, value: this.#inodeOf(after) });
       case KEY_TYPE.inline:
-        if (after !== null && lock !== null) {
-          yield* this.#all(this.#locked.inline(key, lock, after));
+        if (after !== null && locked !== null && lock !== null) {
+          yield* this.#all(locked.inline(key, lock, after));
         }
         return yield this.#plain(key, after);
       case KEY_TYPE.target:
       case KEY_TYPE.orphan:
       case KEY_TYPE.pending:
+      case KEY_TYPE.foreign:
         return yield this.#plain(key, after);
       default:
         throw new VaultError("invalid", `Cannot send a record of type ${key[0]}: not known here`);
@@ -167,31 +202,32 @@ export class StreamSource {
       if (extent.unwritten || extent.lock?.state === "shredded") {
         const count = span.end - span.first;
         yield this.#record({ kind: "reserve", ino, first: span.first, count });
-      } else if (extent.lock !== null) yield* this.#sealed(key, extent, span);
-      else yield* this.#content(key, extent, span);
+      } else if (extent.lock !== null) {
+        yield* this.#sealed(this.#parts.origin.locked!, extent, span);
+      } else yield* this.#content(key, extent, span);
     }
   }
 
   /** As they are sealed under the file's secret, one by one. */
-  *#sealed(key: Uint8Array, extent: PlacedExtent, span: BlockSpan): Generator<Uint8Array> {
+  *#sealed(locked: LockedSource, extent: LockableExtent, span: BlockSpan): Generator<Uint8Array> {
+    const { key } = extent;
     for (let block = span.first; block < span.end; block++) {
       yield* this.#mark({ key, block });
-      const sealed = this.#locked.block(key, block, extent.firstId + block - extent.first);
+      const sealed = locked.block(key, block, extent.firstId + block - extent.first);
       this.contentBytes += sealed.content.length;
       yield this.#record(sealed);
     }
   }
 
   *#content(key: Uint8Array, extent: PlacedExtent, span: BlockSpan): Generator<Uint8Array> {
-    const { begin: { blockBytes }, engine: { store: { blocks } }, address } = this.#parts;
+    const { begin: { blockBytes }, origin, address, kernel: { bytes } } = this.#parts;
     const most = CONTENT_BYTES_MAX / blockBytes;
     for (let first = span.first; first < span.end;) {
       yield* this.#mark({ key, block: first });
       const count = Math.min(most, span.end - first);
       const firstId = extent.firstId + first - extent.first;
-      const lastLength = blocks.entry(firstId + count - 1)?.length ?? blockBytes;
-      blocks.get(firstId, count, { address, bytes: blockBytes });
-      const { bytes } = this.#parts.engine.kernel;
+      const lastLength = origin.lengthOf(firstId + count - 1) ?? blockBytes;
+      origin.get(firstId, count, { address, bytes: blockBytes });
       const length = (count - 1) * blockBytes + lastLength;
       yield this.#counted(
         encodeDataHead({ ino: keyIno(key), first, count }, { blockBytes, lastLength }),

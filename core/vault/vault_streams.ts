@@ -6,7 +6,6 @@ import { printToken } from "../format/stream_head.ts";
 import { nextTurn } from "../turn.ts";
 import { Receiving } from "../volume/receiving.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
-import { type HeldReport, heldStream, holdStream } from "./held_streams.ts";
 import type { StreamBytes } from "./stream_frames.ts";
 import {
   NOTE_BYTES,
@@ -60,6 +59,16 @@ const CHUNKS_PER_TURN = 3;
  *
  * await using copy = await server.volumes.open("copy");
  * assert.equal(await copy.files.readText("/plan"), "second");
+ *
+ * // Kept by somebody who cannot read it, and given back.
+ * const raw = laptop.streams.send("main", "tuesday", { form: "raw" });
+ * await server.streams.receive("sealed", raw, { raw: true });
+ * const back = server.streams.send("sealed", "tuesday", { form: "raw" });
+ * await laptop.streams.receive("returned", back, { raw: true });
+ * const opened = laptop.streams.send("returned", "tuesday", { form: "opened" });
+ * await laptop.streams.receive("restored", opened);
+ * await using restored = await laptop.volumes.open("restored");
+ * assert.equal(await restored.files.readText("/plan"), "second");
  * ```
  */
 export class VaultStreams {
@@ -190,39 +199,6 @@ export class VaultStreams {
     } finally {
       this.#busy.delete(volume);
     }
-  }
-
-  /**
-   * Keeps a stream as it came, as a file in the root directory of a volume, without its key: found to be whole and as it was
-   * sent, or not at all. Its owner gets it back by {@linkcode held}, and `receive`s it.
-   *
-   * @example
-   * ```ts
-   * import { createVault } from "../../mod.ts";
-   * import assert from "node:assert/strict";
-   * await using laptop = await createVault({ medium: "memory:", passphrase: "correct horse" });
-   * await using server = await createVault({ medium: "memory:", passphrase: "battery staple" });
-   * await laptop.files.writeFile("/plan", "first");
-   * await laptop.snapshots.create("main", "monday");
-   * await server.streams.hold("main", "laptop-monday", laptop.streams.send("main", "monday"));
-   *
-   * const stream = server.streams.held("main", "laptop-monday"); // the server cannot read it
-   * await laptop.streams.receive("restored", stream);
-   * await using restored = await laptop.volumes.open("restored");
-   * assert.equal(await restored.files.readText("/plan"), "first");
-   * ```
-   */
-  hold(volume: string, name: string, bytes: StreamBytes): Promise<HeldReport> {
-    return holdStream(this.#holding, { volume, name }, bytes);
-  }
-
-  get #holding() {
-    return { ...this.#parts, ...this.#stream, enter: this.#enter };
-  }
-
-  /** A stream that is kept, each part once it was found to be what was received. */
-  held(volume: string, name: string): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return ReadableStream.from(heldStream(this.#holding, { volume, name }));
   }
 
   /** What is on its way into volumes, or was interrupted: it takes space until it goes on or is given up. */

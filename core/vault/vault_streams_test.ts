@@ -205,34 +205,6 @@ Deno.test("streams: memory that streams needed is used again", async () => {
   }
 });
 
-Deno.test("streams: one is kept without its key, given back as it was, and received by its owner", async () => {
-  const { from, bytes } = await sent();
-  const other = await StreamWorld.make(receivers, 1);
-  const { streams, files } = other.vault;
-  const report = await streams.hold("main", "monday", inParts(bytes));
-  assert.deepEqual(report, { volume: "main", name: "monday", streamBytes: bytes.length });
-  await assert.rejects(receive(other.vault, "copy", bytes), { kind: "denied" });
-  const back = await bytesOf(streams.held("main", "monday"));
-  assert.deepEqual(back, bytes);
-  await receive(from.vault, "copy", back);
-  assert.equal(from.describe("copy", "monday"), from.describe("main", "monday"));
-
-  await assert.rejects(streams.hold("main", "monday", inParts(bytes)), { kind: "conflict" });
-  await assert.rejects(streams.hold("main", "a/b", inParts(bytes)), { kind: "invalid" });
-  await assert.rejects(streams.hold("none", "monday", inParts(bytes)), { kind: "missing" });
-  const random = new RandomStream(9);
-  for (let i = 0; i < 20; i++) {
-    const changed = bytes.slice();
-    changed[random.below(bytes.length)] ^= 1 << random.below(8);
-    await assert.rejects(streams.hold("main", "changed", inParts(changed)), { kind: "corrupt" });
-    const cut = bytes.subarray(0, random.below(bytes.length));
-    await assert.rejects(streams.hold("main", "cut", inParts(cut)), /ends early|not one/);
-  }
-  assert.deepEqual((await files.list("/")).map(({ name }) => name), ["monday"]);
-  await files.writeFile("/damaged", bytes.subarray(0, bytes.length - 1));
-  await assert.rejects(bytesOf(streams.held("main", "damaged")), { kind: "corrupt" });
-});
-
 Deno.test("streams: differences leave no branches behind, and what they gave up comes free with its snapshots", async () => {
   const { from, bytes } = await sent();
   const to = await StreamWorld.make(receivers, 0);

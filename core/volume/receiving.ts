@@ -33,6 +33,8 @@ export type ReceivedSnapshot = Pick<SnapshotRecord, "name" | "time" | "guid"> & 
   readonly base: Uint8Array;
   /** Of a full data block. */
   readonly blockBytes: number;
+  /** It is kept for somebody else: nothing here has a reason to change it. */
+  readonly raw: boolean;
 };
 
 /**
@@ -223,10 +225,10 @@ export class Receiving {
   private makeVolume(
     name: string,
     { branch }: PlacedReceive,
-    { compression, blockBytes }: ReceivedSnapshot,
+    { compression, blockBytes, raw: readOnly }: ReceivedSnapshot,
   ): number {
     const created = this.engine.runtime.now();
-    const given = { compression, name, branch, created, blockBytes };
+    const given = { compression, name, branch, created, blockBytes, readOnly };
     const volume = this.catalog.addVolume({ ...DEFAULT_PROPERTIES, ...given });
     this.catalog.putBranch(branch, { ...this.catalog.branch(branch), volume });
     return branch;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { concat, setU64, viewOf } from "../../core/bytes.ts";
-import { StreamSeal, vaultStreamKey } from "../../core/crypto/stream_seal.ts";
+import { openStreamKey, StreamSeal, vaultStreamKey } from "../../core/crypto/stream_seal.ts";
 import { VaultError } from "../../core/errors.ts";
 import { INODE_BYTES } from "../../core/format/inode.ts";
 import { encodeBegin, encodeEnd } from "../../core/format/stream_head.ts";
@@ -116,7 +116,10 @@ const record: fc.Arbitrary<Uint8Array> = fc.oneof(
 );
 
 /** A stream of these records that is sealed as it should be. */
-function sealed(records: readonly Uint8Array[], contentBytes: number): Uint8Array<ArrayBuffer> {
+function sealed(
+  records: readonly Uint8Array[],
+  { contentBytes, raw }: { readonly contentBytes: number; readonly raw: boolean },
+): Uint8Array<ArrayBuffer> {
   const begin = encodeBegin({
     blockBytes: BLOCK_BYTES,
     guid: new Uint8Array(16).fill(1),
@@ -125,48 +128,57 @@ function sealed(records: readonly Uint8Array[], contentBytes: number): Uint8Arra
     referencedBytes: 0,
     position: new Uint8Array(0),
     compression: "none",
+    raw,
     name: "forged",
   });
   const end = encodeEnd({ records: records.length + 1, contentBytes });
   const seal = new StreamSeal(kernel, kernel, salt);
-  seal.useKey(vaultStreamKey(fixedKeys().epochs[0].masterKey, salt));
+  seal.useKey(raw ? openStreamKey(salt) : vaultStreamKey(fixedKeys().epochs[0].masterKey, salt));
   return concat(salt, ...sealFrames(seal, [begin, ...records, end]));
 }
 
 Deno.test("streams: whoever has the key cannot harm more of a vault than what is received", async () => {
   let received = 0;
-  const property = fc.asyncProperty(fc.array(record, { maxLength: 40 }), async (records) => {
-    kernel.reset();
-    const medium = new MemoryStorage({});
-    const vault = await createKeyedVault({ medium, kernel }, {
-      segments: 4,
-      blockBytes: BLOCK_BYTES,
-    });
-    await vault.files.writeFile("/mine", "stays");
-    const content = records.reduce((sum, bytes) => {
-      return bytes[0] === 9
-        ? sum + bytes.length - 24
-        : bytes[0] === 15
-        ? sum + bytes.length - 64
-        : sum;
-    }, 0);
-    try {
-      await vault.streams.receive("forged", new Blob([sealed(records, content)]).stream());
-      received++;
-    } catch (error) {
-      assert.ok(error instanceof VaultError, String(error));
-    }
-    await vault.files.writeFile("/more", "is taken");
-    assert.equal(await vault.files.readText("/mine"), "stays");
-    const { problems } = await checkVault(vault);
-    // What was received is what its maker says, and may be no filesystem.
-    const others = problems.filter(({ what }) => !what.includes('volume "forged"'));
-    assert.deepEqual(others, []);
-    if (await vault.streams.resumeToken("forged") !== null) await vault.streams.abandon("forged");
-    else if (vault.opened.volumes.listVolumes().length > 1) await vault.volumes.delete("forged");
-    await vault.volumes.free();
-    assert.deepEqual((await checkVault(vault)).problems, []);
-  });
+  const property = fc.asyncProperty(
+    fc.array(record, { maxLength: 40 }),
+    fc.boolean(),
+    async (records, raw) => {
+      kernel.reset();
+      const medium = new MemoryStorage({});
+      const vault = await createKeyedVault({ medium, kernel }, {
+        segments: 4,
+        blockBytes: BLOCK_BYTES,
+      });
+      await vault.files.writeFile("/mine", "stays");
+      const content = records.reduce((sum, bytes) => {
+        return bytes[0] === 9
+          ? sum + bytes.length - 24
+          : bytes[0] === 15
+          ? sum + bytes.length - 64
+          : sum;
+      }, 0);
+      try {
+        await vault.streams.receive(
+          "forged",
+          new Blob([sealed(records, { contentBytes: content, raw })]).stream(),
+          { raw },
+        );
+        received++;
+      } catch (error) {
+        assert.ok(error instanceof VaultError, String(error));
+      }
+      await vault.files.writeFile("/more", "is taken");
+      assert.equal(await vault.files.readText("/mine"), "stays");
+      const { problems } = await checkVault(vault);
+      // What was received is what its maker says, and may be no filesystem.
+      const others = problems.filter(({ what }) => !what.includes('volume "forged"'));
+      assert.deepEqual(others, []);
+      if (await vault.streams.resumeToken("forged") !== null) await vault.streams.abandon("forged");
+      else if (vault.opened.volumes.listVolumes().length > 1) await vault.volumes.delete("forged");
+      await vault.volumes.free();
+      assert.deepEqual((await checkVault(vault)).problems, []);
+    },
+  );
   await fc.assert(property, { numRuns: RUNS });
   assert.ok(received > 0, "some are received");
 });

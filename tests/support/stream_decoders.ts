@@ -19,6 +19,7 @@ import {
 } from "../../core/format/stream_record.ts";
 
 import { lockRecord } from "./lock_records.ts";
+import * as foreign from "../../core/format/foreign_block.ts";
 import * as lock from "../../core/format/stream_lock.ts";
 
 const BLOCK_BYTES = 4096;
@@ -81,6 +82,7 @@ const begin = {
   referencedBytes: 4096,
   position,
   compression: "zstd" as const,
+  raw: true,
   name: "monday",
 };
 const asText = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -91,6 +93,24 @@ export const streamDecoders = {
     decode: decodeReceive,
     valid: () =>
       encodeReceive({ guid, base, position, volume: 0, name: "copy", contentBytes: 9, began: 8 }),
+  },
+  decodeForeign: {
+    decode: foreign.decodeForeign,
+    valid: () =>
+      foreign.encodeForeign({ ...seal, kind: 1, level: 0, codec: 1, length: 9000, stored: 3000 }),
+  },
+  decodeAbout: {
+    decode: foreign.decodeAbout,
+    valid: () =>
+      foreign.encodeAbout({
+        guid,
+        root: 77,
+        blockBytes: BLOCK_BYTES,
+        compression: "zstd",
+        time: 1_700_000_000_000,
+        referencedBytes: 4096,
+        name: "monday",
+      }),
   },
   decodePosition: { decode: decodePosition, valid: () => position },
   decodeBegin: {
