@@ -74,6 +74,7 @@ async function* forged(
     referencedBytes: 0,
     position: new Uint8Array(0),
     compression: "none",
+    raw: false,
     name: "forged",
   });
   const end = encodeEnd({ records: records.length + 1, contentBytes });
