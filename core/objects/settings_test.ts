@@ -125,7 +125,7 @@ Deno.test("settings: a catalogue in the environment is a database's URL, or a fi
   const read = (value: string) =>
     settingsFrom((name) => name === "STORAGE_CATALOGUE" ? value : undefined).catalogue;
   assert.deepEqual(read("/srv/catalogue.db"), { type: "sqlite", path: "/srv/catalogue.db" });
-  for (const url of ["postgres://h/db", "postgresql:///db?host=/run"]) {
+  for (const url of ["postgres://h/db", "postgresql://h/db?sslmode=require"]) {
     assert.deepEqual(read(url), { type: "postgres", url });
   }
 });

@@ -61,7 +61,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const options = {
     listen_addresses: "127.0.0.1",
     port: `${port}`,
-    unix_socket_directories: "",
+    unix_socket_directories: folder,
     max_connections: "300",
     shared_buffers: "32MB",
     fsync: "off",

@@ -222,25 +222,38 @@ postgresTest("many that open it for the first time make its tables once", async 
   for (const each of opened) await each.close();
 });
 
+/** What a program prints that searches by the catalogue which the environment names. */
+async function searchedWith(flags: readonly string[], host: string): Promise<string> {
+  const { port, password } = new URL(server.url);
+  const program = new URL("catalogue_program.ts", import.meta.url).href;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-check", ...flags, program, freshSchema()],
+    env: {
+      NO_COLOR: "1",
+      PGHOST: host,
+      PGPORT: port,
+      PGUSER: "postgres",
+      PGPASSWORD: decodeURIComponent(password),
+      PGDATABASE: "postgres",
+    },
+    stdin: "null",
+  }).output();
+  const text = new TextDecoder();
+  return text.decode(stdout) + text.decode(stderr);
+}
+
 postgresTest(
-  "the environment names it as it does for every client, and README's flags are enough",
+  "the environment names it as for every client, and README's flags are enough",
   async () => {
-    const { hostname, port } = new URL(server.url);
-    const program = new URL("catalogue_program.ts", import.meta.url).href;
     const flags = ["--allow-net=127.0.0.1", "--allow-env"];
-    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--no-check", ...flags, program, freshSchema()],
-      env: {
-        NO_COLOR: "1",
-        PGHOST: hostname,
-        PGPORT: port,
-        PGUSER: "postgres",
-        PGPASSWORD: decodeURIComponent(new URL(server.url).password),
-        PGDATABASE: "postgres",
-      },
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder();
-    assert.equal(text.decode(stdout) + text.decode(stderr), "a/b\n");
+    assert.equal(await searchedWith(flags, "127.0.0.1"), "a/b\n");
+    assert.match(await searchedWith(["--allow-env"], "127.0.0.1"), /VaultError: .*program may not/);
   },
 );
+
+postgresTest("it is reached by a socket of this machine, too", async () => {
+  const [{ folder }] = await administer((sql) =>
+    sql`SELECT current_setting('unix_socket_directories') AS folder`
+  );
+  assert.equal(await searchedWith(["--allow-all"], folder), "a/b\n");
+});
