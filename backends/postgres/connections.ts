@@ -144,12 +144,14 @@ export async function openConnections(config: PostgresConfig): Promise<PostgresC
     const place = placeOf(options);
     const ssl = encryptionOf(place, url);
     const connect_timeout = limitMsOf(config) / 1000;
+    const connection = { application_name: process.env.PGAPPNAME ?? "sigmavault" };
     const only = {
       max: 1,
       idle_timeout: 0,
       max_lifetime: null,
       fetch_types: false,
       connect_timeout,
+      connection,
     };
     const make: MakeClient = (socket) => {
       const { host, port } = place.hosts[0];
