@@ -13,6 +13,8 @@ import { writeState } from "./mirror_writes.ts";
 
 /** Milliseconds after which notes of other processes are looked for, and members that failed are asked again. */
 const LOOK_MS = 10_000;
+/** Milliseconds after which it is healed again what can be while a member is away. */
+const AWAY_MS = 600_000;
 /**
  * Milliseconds that a removal stays where a member lacked what was removed: somebody may be bringing that there, and would find
  * nothing to tell him otherwise.
@@ -39,6 +41,8 @@ export class MirrorHealing {
   /** Paths that members differ in, as far as this process has seen; what others have seen is noted at the members. */
   readonly #unsettled = new Set<string>();
   #lookedAt = -Infinity;
+  /** When all that was noted was healed last, as far as that could be. */
+  #healedAt = -Infinity;
   #background: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -76,7 +80,12 @@ export class MirrorHealing {
     if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_MS) return;
     this.#lookedAt = now;
     this.#later(async () => {
-      await this.#healAll(await this.#noted());
+      const paths = await this.#noted();
+      const isWhole = this.#parts.members.all.every(({ isResting }) => !isResting);
+      // There may be many, of which nothing can be done but what was done before.
+      if (!isWhole && now < this.#healedAt + AWAY_MS) return;
+      this.#healedAt = now;
+      await this.#healAll(paths);
     });
   }
 

@@ -1,16 +1,19 @@
+import { systemRuntime } from "../runtime.ts";
 import { collectBody } from "../storage/object_body.ts";
+import { isObjectPath } from "../storage/object_path.ts";
+import { inParallel } from "../storage/parallel.ts";
 import { listObjects, type ObjectStore } from "../storage/object_store.ts";
 import { unlessChanged, unlessMissing } from "../storage/store_failures.ts";
 
 /** A path of 1,024 bytes, each of them escaped, and the rest. */
 const NOTE_BYTES_MAX = 8192;
+/** Notes that are read at once. */
+const READ_AT_ONCE = 8;
 
 /** What is said of a path. */
 export interface PathRemark {
   /** The path is gone; else there is something. */
   readonly removed: boolean;
-  /** Which state of it that is, where those who note know. */
-  readonly version?: string;
 }
 
 /** A note on a path, as it lies in a store. */
@@ -21,6 +24,11 @@ export interface PathNote extends PathRemark {
   readonly etag: string;
 }
 
+interface NotedPath {
+  readonly path: string;
+  readonly note: PathNote;
+}
+
 /**
  * Notes of what is not yet where it belongs: for each path an object of its own, written before the change itself, so that
  * nothing is ever overlooked. Its name is a hash: paths may lie below one another, and be as long as they may.
@@ -29,6 +37,8 @@ export class PathNotes {
   readonly #store: ObjectStore;
   readonly #prefix: string;
   #known: Map<string, PathNote> | null = null;
+  /** As the last look has found them, by the names of their objects: what has not changed is not read again. */
+  #seen: ReadonlyMap<string, NotedPath> = new Map();
   #isFresh = false;
   #looking: Promise<ReadonlyMap<string, PathNote>> | null = null;
   /** Since the last look began. */
@@ -63,11 +73,16 @@ export class PathNotes {
   async #lookNow(): Promise<ReadonlyMap<string, PathNote>> {
     this.#isFresh = false;
     this.#changed.clear();
-    const found = new Map<string, PathNote>();
-    for await (const object of listObjects(this.#store, this.#prefix)) {
-      const read = await this.#read(object.path);
-      if (read !== null) found.set(...read);
-    }
+    const [found, seen] = [new Map<string, PathNote>(), new Map<string, NotedPath>()];
+    const listed = listObjects(this.#store, this.#prefix);
+    await inParallel(listed, { atOnce: () => READ_AT_ONCE }, async ({ path: name, etag }) => {
+      const before = this.#seen.get(name);
+      const noted = before?.note.etag === etag ? before : await this.#read(name);
+      if (noted === null) return;
+      seen.set(name, noted);
+      found.set(noted.path, noted.note);
+    });
+    this.#seen = seen;
     // What was changed here meanwhile may have been looked at before.
     for (const [path, note] of this.#changed) {
       if (note === null) found.delete(path);
@@ -83,16 +98,8 @@ export class PathNotes {
     else this.#known?.set(path, note);
   }
 
-  /** The note on a path as it is now; null where there is none. */
-  async read(path: string): Promise<PathNote | null> {
-    const read = await this.#read(await this.#nameOf(path));
-    const note = read !== null && read[0] === path ? read[1] : null;
-    this.#change(path, note);
-    return note;
-  }
-
   /** A note with its path; null where it went away meanwhile. */
-  #read(name: string): Promise<[path: string, note: PathNote] | null> {
+  #read(name: string): Promise<NotedPath | null> {
     return unlessMissing(async () => {
       const { info: { lastModified, etag }, body } = await this.#store.get(name);
       const call = { provider: this.#store.provider, operation: "read note", path: name };
@@ -100,7 +107,9 @@ export class PathNotes {
       const said = decodeNote(bytes);
       if (said === null) return null;
       const { path, ...remark } = said;
-      return [path, { ...remark, since: lastModified.getTime(), etag }];
+      // It would be a note on a note.
+      if (path.startsWith(this.#prefix)) return null;
+      return { path, note: { ...remark, since: lastModified.getTime(), etag } };
     });
   }
 
@@ -110,12 +119,16 @@ export class PathNotes {
   }
 
   /** Notes a path, before anything is changed there. */
-  async note(path: string, { removed, version }: PathRemark): Promise<void> {
-    const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, version }));
+  async note(path: string, { removed }: PathRemark): Promise<void> {
+    const chance = new Uint8Array(8);
+    systemRuntime.random(chance);
+    // No two are equal: some providers make etags of bytes alone, and a note that replaced another one must not pass for it.
+    const id = chance.toHex();
+    const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, id }));
     const contentType = "application/json";
     const put = await this.#store.put(await this.#nameOf(path), bytes, { contentType });
     const { lastModified, etag } = put;
-    this.#change(path, { removed, version, since: lastModified.getTime(), etag });
+    this.#change(path, { removed, since: lastModified.getTime(), etag });
   }
 
   /** Forgets a path; false where it was noted again meanwhile. */
@@ -132,10 +145,9 @@ export class PathNotes {
 /** What a note says; null where it is none. */
 function decodeNote(bytes: Uint8Array): PathRemark & { readonly path: string } | null {
   try {
-    const { path, removed, version } = JSON.parse(new TextDecoder().decode(bytes));
-    const isNote = typeof path === "string" && typeof removed === "boolean" &&
-      (version === undefined || typeof version === "string");
-    return isNote ? { path, removed, version } : null;
+    const { path, removed } = JSON.parse(new TextDecoder().decode(bytes));
+    const isNote = typeof path === "string" && isObjectPath(path) && typeof removed === "boolean";
+    return isNote ? { path, removed } : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;
