@@ -16,7 +16,7 @@ import {
   newestOf,
   stateAt,
 } from "./mirror_members.ts";
-import { nextVersion } from "./mirror_version.ts";
+import { nextVersion, removalBytes } from "./mirror_version.ts";
 import { type MirrorOutcome, writeState } from "./mirror_writes.ts";
 
 /** Times that others may change a path while it is made the same. */
@@ -25,11 +25,10 @@ const TRIES_MAX = 5;
 /** What is to be at a path. */
 export interface MirrorChange extends Abortable {
   readonly call: ObjectCall;
-  /** Nothing. */
-  readonly removed: boolean;
   readonly condition: WriteCondition;
   readonly description: ObjectDescription;
-  readonly body: ObjectBody;
+  /** Null: nothing is to be there. */
+  readonly body: ObjectBody | null;
   /** Bytes of the body, where they are known. */
   readonly size?: number;
   readonly bytesMax: number;
@@ -53,7 +52,8 @@ export class MirrorChanges {
 
   /** Makes it so; for who has the path's turn. Null: there was nothing to remove. */
   async make(change: MirrorChange): Promise<ObjectInfo | null> {
-    const { call, removed, condition, signal } = change;
+    const { call, body, condition, signal } = change;
+    const removed = body === null;
     const isConditional = condition.create === true || condition.match !== undefined;
     const before = await this.#stateBefore(call, isConditional, { signal });
     const newest = newestOf(before);
@@ -72,17 +72,18 @@ export class MirrorChanges {
     const outcome = await writeState(before, {
       ...change,
       state,
+      body: body ?? removalBytes(state.version),
       arbiter: isConditional ? this.#parts.members.arbiter : null,
       least: this.#parts.members.writeMin,
     });
-    await this.#settle(change, before, outcome);
+    await this.#settle(change, { before, outcome, version: state.version });
     const isSame = isWhole && before.every((each) => isSameState(each, newest));
-    if (removed && isSame && outcome.done.length === before.length) {
+    const has = (each: MemberState) => each.state?.version === state.version;
+    if (removed && isSame && outcome.done.length === before.length && outcome.done.every(has)) {
       const isGone = await this.#parts.healing.purge(outcome.done);
       if (!isGone) await this.#note(call, outcome.done);
     }
-    return outcome.done.find((each) => each.state?.version === state.version)?.info ??
-      outcome.done[0].info;
+    return (outcome.done.find(has) ?? outcome.done[0]).info;
   }
 
   /** What enough members have. For a condition they are made the same first, and the one that decides must be there. */
@@ -116,15 +117,21 @@ export class MirrorChanges {
   /** Throws where too few members have a change; notes where not all have it. */
   async #settle(
     { call, signal }: MirrorChange,
-    before: readonly MemberState[],
-    outcome: MirrorOutcome,
+    { before, outcome, version }: {
+      readonly before: readonly MemberState[];
+      readonly outcome: MirrorOutcome;
+      readonly version: string;
+    },
   ): Promise<void> {
     const { done, failures, refusal } = outcome;
     const { all, writeMin } = this.#parts.members;
     // Where none has it, one may have it that did not answer.
     const noting = done.length > 0 ? done : before;
     if (refusal !== null) {
-      const isUndone = failures.length === 0 && await this.#undone(call, before, done);
+      // A call that was given up may have been done.
+      const isKnown = failures.length === 0 && signal?.aborted !== true;
+      const own = done.filter((each) => each.state?.version === version);
+      const isUndone = isKnown && await this.#undone(call, before, own);
       if (!isUndone) await this.#note(call, noting);
       throw refusal.error;
     }

@@ -8,7 +8,7 @@ import { mergedPage } from "./merged_listing.ts";
 import { MIRROR_NOTES, type MirrorMember, unlessFailure } from "./mirror_member.ts";
 import { isSameState, type MemberState, type MirrorMembers, newestOf } from "./mirror_members.ts";
 import type { ReconcileReport } from "./reconciling.ts";
-import { adoptedVersion, isMirrored, timeOfVersion } from "./mirror_version.ts";
+import { adoptedVersion, isMirrored, removalBytes, timeOfVersion } from "./mirror_version.ts";
 import { writeState } from "./mirror_writes.ts";
 
 /** Milliseconds after which notes of other processes are looked for, and members that failed are asked again. */
@@ -215,7 +215,9 @@ export class MirrorHealing {
     const { info, member } = from;
     const { version, removed } = from.state!;
     const { size, contentType, metadata, tags } = info!;
-    const body = removed ? new Uint8Array() : (await member.get(path, { match: info!.etag })).body;
+    const body = removed
+      ? removalBytes(version)
+      : (await member.get(path, { match: info!.etag })).body;
     const state = from === to
       ? { version: adoptedVersion(version), removed }
       : { version, removed };
@@ -241,7 +243,9 @@ export class MirrorHealing {
   async purge(states: readonly MemberState[]): Promise<boolean> {
     const { arbiter } = this.#parts.members;
     const [last, rest] = [true, false].map((isLast) => {
-      return states.filter(({ member, info }) => info !== null && (member === arbiter) === isLast);
+      return states.filter(({ member, state }) => {
+        return state?.removed && (member === arbiter) === isLast;
+      });
     });
     const drop = async ({ member, info }: MemberState) => {
       return await unlessAwayOrChanged(async () => {

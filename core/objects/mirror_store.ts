@@ -48,7 +48,7 @@ export interface MirrorOptions extends MirrorPolicy {
  * Several stores that hold the same.
  *
  * **Versions.** Every change gets a version, which stands in the object's metadata at each member and is the etag that is given
- * out: so it can be matched whichever member answers. What is removed is replaced by an empty object that says so, until all
+ * out: so it can be matched whichever member answers. What is removed is replaced by a small object that says so, until all
  * members have that. Members never go back: each gets a change only over the state that it was seen to have, and never over a
  * newer one. So the order of changes is that of their versions, whoever made them, and no clock decides it.
  *
@@ -143,7 +143,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
       if (given instanceof Uint8Array && given.length > most) {
         throw objectError("invalid", call, `more than ${most} bytes`);
       }
-      const change = { call, removed: false, condition, description, body: given, size, signal };
+      const change = { call, condition, description, body: given, size, signal };
       return shownInfo((await this.#change(change))!);
     });
   }
@@ -153,8 +153,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
     const { match, signal } = options;
     signal?.throwIfAborted();
     const condition = { match } as WriteCondition;
-    const body = new Uint8Array();
-    await this.#change({ call, removed: true, condition, description: {}, body, signal });
+    await this.#change({ call, condition, description: {}, body: null, signal });
   }
 
   #change(change: Omit<MirrorChange, "bytesMax">): Promise<ObjectInfo | null> {

@@ -85,6 +85,11 @@ export function versionOf(info: ObjectInfo): Versioned {
   return { version: versionText([0, 0, time], info.etag), removed: false };
 }
 
+/** Bytes of what stands for a removed object. No two are equal: some providers make etags of bytes alone. */
+export function removalBytes(version: string): Uint8Array {
+  return new TextEncoder().encode(version);
+}
+
 /** When a version was made, in milliseconds since 1970, by the clock of who made it. */
 export function timeOfVersion(version: string): number {
   return partOf(version, 22, 34);

@@ -169,6 +169,21 @@ Deno.test("mirror: a change without a condition is not lost to one with, that di
   for (const { memory } of members) assert.equal(await read(memory, "x"), "blind");
 });
 
+Deno.test("mirror: a deletion that somebody overtakes takes nothing away from him", async () => {
+  const { members, store, open } = mirrorWorld(3);
+  await store.put("x", text("old"));
+  const other = open();
+  const { memory } = members[1];
+  const put = memory.put.bind(memory);
+  memory.put = async (...args) => {
+    memory.put = put;
+    await other.put("x", text("newer"));
+    return await put(...args);
+  };
+  await store.delete("x");
+  for (const each of members) assert.equal(await read(each.memory, "x"), "newer");
+});
+
 /** Each call to a member takes some turns of the event loop. */
 function dawdle({ members }: MirrorWorld, turns: readonly number[]): void {
   let call = 0;
