@@ -2,7 +2,7 @@ import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { type MapEntry, placeCells } from "../format/map_entry.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { CELL_BYTES } from "../limits.ts";
+import { CELL_BYTES, MIB } from "../limits.ts";
 import { unpackAt } from "./block_form.ts";
 import type { Damage } from "./damage.ts";
 import { InnerSeals } from "./inner_seals.ts";
@@ -15,6 +15,8 @@ import { ShardCutter } from "./shards.ts";
 export const READ_BLOCKS_MAX = EXTENTS_MAX;
 /** Places that one job opens at most. */
 const JOB_PLACES = EXTENTS_MAX;
+/** Shards that are read before they are opened where they belong: it bounds the memory for them. */
+const STAGED_BYTES = MIB;
 /** Calls that may read in the background at the same time. */
 const LATER_READS = 8;
 
@@ -57,6 +59,8 @@ export class BlockReader {
   private readonly context: SealContext;
   private readonly cutter: ShardCutter;
   private readonly descriptors: number;
+  /** For shards on their way; reserved by the first. */
+  private staging = 0;
   /** Descriptors for a call in the background: enough for whole blocks of this vault. */
   private readonly laterDescriptors: number[];
   private readonly laterPlaces: number;
@@ -69,8 +73,8 @@ export class BlockReader {
     this.context = parts.context;
     this.inner = new InnerSeals(parts.context);
     this.cutter = new ShardCutter(kernel);
-    this.descriptors = reserveDescriptors(kernel, JOB_PLACES);
     this.laterPlaces = READ_BLOCKS_MAX * parts.k;
+    this.descriptors = reserveDescriptors(kernel, this.laterPlaces);
     this.laterDescriptors = Array.from(
       { length: LATER_READS },
       () => reserveDescriptors(kernel, this.laterPlaces),
@@ -109,8 +113,9 @@ export class BlockReader {
 
   /** Reads the first k places of all blocks; false where one of them is bad or one does not fit its memory. */
   private readAll(blocks: readonly LocatedBlock[], areas: BlockAreas): boolean {
-    const jobs = this.jobs(blocks, areas, () => this.descriptors);
-    if (jobs === null) return false;
+    const whole = this.jobs(blocks, areas, () => this.descriptors);
+    if (whole === null) return false;
+    const jobs = this.liesSideBySide(blocks) ? this.stagedJobs(blocks, areas) : whole;
     const isAlone = blocks.every(({ entry: { m } }) => m === 0);
     for (const job of jobs) {
       const isGood = isAlone
@@ -213,6 +218,45 @@ export class BlockReader {
       }
     }
     yield { kind, descriptors: descriptorsFrom(done), count, extents };
+  }
+
+  /** True for blocks of one form that are kept in shards: those of one number lie one behind another on the medium. */
+  private liesSideBySide(blocks: readonly LocatedBlock[]): boolean {
+    const [{ entry: { k, stored } }] = blocks;
+    return k > 1 && k <= this.parts.k && blocks.length > 1 &&
+      STAGED_BYTES >= storedBytes(blocks[0].entry) &&
+      blocks.every(({ entry }) => entry.k === k && entry.stored === stored);
+  }
+
+  /** The same jobs, shard by shard: a few long reads to memory of their own, from which each is opened where it belongs. */
+  private *stagedJobs(
+    blocks: readonly LocatedBlock[],
+    { address, bytes }: BlockAreas,
+  ): Generator<LaneJob> {
+    const { context, descriptors } = this;
+    const [{ entry }] = blocks;
+    const size = placeCells(entry) * CELL_BYTES;
+    const together = Math.floor(STAGED_BYTES / storedBytes(entry));
+    if (this.staging === 0) this.staging = context.kernel.reserve(STAGED_BYTES);
+    for (let first = 0; first < blocks.length; first += together) {
+      const group = blocks.slice(first, first + together);
+      let [extents, count]: [Extent[], number] = [[], 0];
+      const job = (): LaneJob => ({ kind: "read-and-open", descriptors, count, extents });
+      for (let place = 0; place < entry.k * group.length; place++) {
+        if (extents.length === EXTENTS_MAX) {
+          yield job();
+          [extents, count] = [[], 0];
+        }
+        const [shard, i] = [Math.floor(place / group.length), place % group.length];
+        const at = descriptors + count++ * DESCRIPTOR_BYTES;
+        const to = address + (first + i) * bytes + shard * size;
+        const extent = describePlace(context, at, { ...group[i], index: shard }, to);
+        const staged = this.staging + place * size;
+        context.openFrom(at, staged);
+        addExtent(extents, { ...extent, address: staged });
+      }
+      yield job();
+    }
   }
 
   /** Opens one place at an address; false where it is missing, cannot be read or has a bad tag. */

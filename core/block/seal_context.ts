@@ -45,7 +45,14 @@ export class SealContext {
     parts:
       & Omit<
         SealContext,
-        "nonces" | "describe" | "nonceOf" | "tagOf" | "keyFor" | "sealedLength" | "isAway"
+        | "nonces"
+        | "describe"
+        | "openFrom"
+        | "nonceOf"
+        | "tagOf"
+        | "keyFor"
+        | "sealedLength"
+        | "isAway"
       >
       & Partial<Pick<SealContext, "isAway">>,
   ) {
@@ -90,6 +97,11 @@ export class SealContext {
     view.setUint32(aad + 28, subject.epoch, true);
     view.setUint32(aad + 32, subject.length, true);
     view.setUint32(aad + 36, subject.compressed ?? 0, true);
+  }
+
+  /** What is opened lies somewhere else than where it is to be. */
+  openFrom(at: number, source: number): void {
+    this.view.setUint32(at + DESCRIPTOR.source, source, true);
   }
 
   /** A view of a descriptor's nonce. */

@@ -142,7 +142,8 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   const places: BlockPlace[] = [];
   for (let i = 0; i < count; i++) {
     const at = placesAt + PLACE_BYTES * i;
-    places.push({ ...readPlace(bytes, at), missing: bytes[at + 1] !== 0 });
+    const { cell, nonce, tag } = readPlace(bytes, at);
+    places.push({ cell, nonce, tag, missing: bytes[at + 1] !== 0 });
   }
   const epoch = view.getUint32(12, true);
   const inner = flags === 0 ? null : readInner(bytes, innerAt);
