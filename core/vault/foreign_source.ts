@@ -1,3 +1,4 @@
+import { Tree } from "../btree/tree.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import type { ForeignForm, ForeignSeal } from "../crypto/foreign_seal.ts";
 import { viewOf } from "../bytes.ts";
@@ -27,7 +28,6 @@ import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES, ROOT_INO } from "../fo
 import { directoryType, S_IFDIR, S_IFREG } from "../fs/mode.ts";
 import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
-import { hasRecord } from "../volume/every_tree.ts";
 import type { Engine } from "../volume/engine.ts";
 import { type BlockDifference, blockDifference, type IdSpan } from "./foreign_ids.ts";
 
@@ -61,6 +61,8 @@ export class ForeignSource {
   contentBytes = 0;
   #records = 0;
   #unmarked = 0;
+  /** What was done to locks when the snapshot was found to have none. */
+  #lockChanges = -1;
 
   constructor(parts: ForeignSourceParts) {
     this.#parts = parts;
@@ -68,19 +70,26 @@ export class ForeignSource {
     this.#refuseLocked();
   }
 
-  /** What trees have of a locked file changes under its id; and its content could not be told from what was there before. */
+  /**
+   * What trees have of a locked file changes under its id; and its content could not be told from what was there before. Files may
+   * be locked at any time between two blocks.
+   */
   #refuseLocked(): void {
-    const { engine, snapshot } = this.#parts;
-    const { line, records } = engine.locks.lineOfBranch(snapshot.branch);
+    const { engine: { store, locks }, snapshot } = this.#parts;
+    const { changes, records } = locks.lineOfBranch(snapshot.branch);
+    if (changes === this.#lockChanges) return;
+    const pages = store.readPages();
+    const tree = new Tree(pages, pages.page(snapshot.root));
     for (const ino of records.keys()) {
       const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
-      if (!hasRecord(engine.store, line, key)) continue;
+      if (tree.get(key) === null) continue;
       throw new VaultError(
         "denied",
-        `Cannot send the snapshot raw: the volume has the file with inode number ${ino}, which is locked or shredded; send it without --raw`,
+        `Cannot send the snapshot raw: it has the file with inode number ${ino}, which is locked or shredded; send it without --raw`,
         { operation: "send" },
       );
     }
+    this.#lockChanges = changes;
   }
 
   /** All of it from a position on, in pieces that are valid until the next is asked for. */
@@ -93,6 +102,7 @@ export class ForeignSource {
     const start = from.key.length === NODE_KEY_BYTES ? keyIno(from.key) : 0;
     for (const id of idsOf(difference, start)) {
       yield* this.#mark(id);
+      this.#refuseLocked();
       yield* this.#block(id);
     }
     yield encodeEnd({ records: this.#records, contentBytes: this.contentBytes });

@@ -200,3 +200,37 @@ Deno.test("raw: the keeper's keys may turn; after the owner's, all is sent anew,
     await vault.close();
   }
 });
+
+Deno.test("raw: a snapshot with a locked file is not sent, whenever it is locked", async () => {
+  const { owner, keeper } = await kept();
+  const { files, snapshots, streams } = owner.vault;
+  const lock = { passphrase: "extra", kdf: FAST_KDF } as const;
+  await files.writeFile("/large", new Uint8Array(2 * MIB));
+  for (let i = 0; i < 200; i++) await files.writeFile(`/small ${i}`, MARKER);
+  await snapshots.create("main", "small");
+  const slowly = async function* () {
+    let chunks = 0;
+    for await (const chunk of raw(owner, "small")) {
+      if (++chunks === 3) await files.lock("/small 190", lock);
+      yield chunk;
+    }
+  };
+  const received = () => keeper.vault.streams.receive("later", slowly(), RAW);
+  await assert.rejects(received(), { kind: "denied", operation: "send" });
+  // What is not in it does not matter; and whatever waits to be stored.
+  await files.writeFile("/waits", "to be stored");
+  await keeper.vault.streams.receive("again", raw(owner, "monday"), RAW);
+  await files.unlock("/small 190", lock);
+  const resume = await keeper.vault.streams.resumeToken("later") ?? undefined;
+  const rest = streams.send("main", "small", { form: "raw", resume });
+  await keeper.vault.streams.receive("later", rest, RAW);
+  const back = keeper.vault.streams.send("later", "small", { form: "raw" });
+  await owner.vault.streams.receive("raw back", back, RAW);
+  await owner.vault.streams.receive(
+    "back",
+    streams.send("raw back", "small", { form: "opened" }),
+  );
+  assert.equal(owner.describe("back", "small"), owner.describe("main", "small"));
+  await assertClean(owner);
+  await assertClean(keeper);
+});

@@ -231,3 +231,26 @@ Deno.test("receive: what stands for locked content never becomes content, whoeve
     await close();
   }
 });
+
+Deno.test("send: what a file was when its first block was sent, it is until the last", async () => {
+  const large = new Uint8Array(3 * MIB).fill(66);
+  for (const change of ["lock", "unlock", "shred"] as const) {
+    const { from, to, close } = await pair((files) => files.writeFile("/f", large));
+    if (change === "unlock") await from.files.lock("/f", LOCK);
+    const { ino } = await from.files.stat("/f");
+    const file = { line: from.opened.volume.locks.line, ino, path: "/f" };
+    const slowly = async function* () {
+      let chunks = 0;
+      for await (const chunk of from.streams.send("main", "one")) {
+        if (++chunks === 3) await from.locks[change](file, LOCK);
+        yield chunk;
+      }
+    };
+    await assert.rejects(to.streams.receive("other", slowly()), {
+      kind: "conflict",
+      operation: "send",
+    });
+    await to.streams.abandon("other");
+    await close();
+  }
+});

@@ -120,18 +120,39 @@ export class StreamSource {
     yield this.#counted(encodeBegin(begin));
     const roots = { before: this.#before.root, after: this.#after.root };
     for (const difference of treeDifferences(origin.pages, roots, from.key)) {
-      const { key } = difference;
+      const { key, after } = difference;
       const isBegun = compare(key, from.key) === 0;
+      const lock = after === null ? null : this.#lockOf(key);
       yield* this.#mark({ key, block: isBegun ? from.block : 0 });
-      yield* this.#changes(difference, isBegun ? from.block : 0);
+      if (after !== null) this.#requireSame(key, lock);
+      yield* this.#changes(difference, lock, isBegun ? from.block : 0);
       origin.trim();
     }
     yield encodeEnd({ records: this.#records, contentBytes: this.contentBytes });
   }
 
-  *#changes({ key, before, after }: KeyDifference, fromBlock: number): Generator<Uint8Array> {
+  #lockOf(key: Uint8Array): LockRecord | null {
+    return this.#parts.origin.locked?.of(key) ?? null;
+  }
+
+  /** What was read of a file is content, or stands for it, as its lock was: others may change that while a stream waits. */
+  #requireSame(key: Uint8Array, lock: LockRecord | null): void {
+    if (this.#lockOf(key)?.secretId === lock?.secretId) return;
+    throw new VaultError(
+      "conflict",
+      `Cannot send the snapshot: the file with inode number ${
+        keyIno(key)
+      } was locked, unlocked or shredded meanwhile; send it again`,
+      { operation: "send" },
+    );
+  }
+
+  *#changes(
+    { key, before, after }: KeyDifference,
+    lock: LockRecord | null,
+    fromBlock: number,
+  ): Generator<Uint8Array> {
     const { locked } = this.#parts.origin;
-    const lock = after === null ? null : locked?.of(key) ?? null;
     if (locked !== null && lock !== null) yield* this.#all(locked.lock(key, lock));
     switch (key[0]) {
       case KEY_TYPE.entry:
@@ -213,6 +234,7 @@ export class StreamSource {
     const { key } = extent;
     for (let block = span.first; block < span.end; block++) {
       yield* this.#mark({ key, block });
+      this.#requireSame(key, extent.lock);
       const sealed = locked.block(key, block, extent.firstId + block - extent.first);
       this.contentBytes += sealed.content.length;
       yield this.#record(sealed);
@@ -224,6 +246,7 @@ export class StreamSource {
     const most = CONTENT_BYTES_MAX / blockBytes;
     for (let first = span.first; first < span.end;) {
       yield* this.#mark({ key, block: first });
+      this.#requireSame(key, null);
       const count = Math.min(most, span.end - first);
       const firstId = extent.firstId + first - extent.first;
       const lastLength = origin.lengthOf(firstId + count - 1) ?? blockBytes;

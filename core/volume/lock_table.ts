@@ -27,6 +27,8 @@ export class LineLocks implements ContentLocks {
   readonly records: Map<number, LockRecord> = new Map();
   /** Of inodes that may be read: the key of their inline data. */
   readonly opened: Map<number, Uint8Array> = new Map();
+  /** Counts what was done to the records. */
+  changes = 0;
   private readonly table: LockTable;
 
   constructor(table: LockTable, line: number) {
@@ -113,7 +115,9 @@ export class LockTable {
 
   /** Changes the record of a file, as part of the root that is written next; null: it has none any more. */
   put(file: LineFile, record: LockRecord | null): void {
-    const { records } = this.line(file.line);
+    const line = this.line(file.line);
+    const { records } = line;
+    line.changes++;
     const secret = records.get(file.ino)?.secret;
     if (secret !== undefined && secret !== null && secret !== record?.secret) wipe(secret);
     this.store.catalog.keyTable.putLock(file, record);
