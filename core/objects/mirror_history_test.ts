@@ -53,21 +53,22 @@ const steps = fc.array(
 );
 const hops = fc.array(fc.nat({ max: 25 }), { minLength: 1, maxLength: 40 });
 
-for (const isFailing of [false, true]) {
-  const how = isFailing ? ", members failing now and then" : "";
-  Deno.test(`mirror: what processes do at once could have been done one after the other${how}`, async () => {
+for (const trouble of ["", ", members failing now and then", ", one of them killed"]) {
+  Deno.test(`mirror: what processes do at once could have been done one after the other${trouble}`, async () => {
+    const isFailing = trouble.includes("failing");
     await fc.assert(
-      fc.asyncProperty(steps, hops, fc.nat({ max: 12 }), async (work, waits, period) => {
+      fc.asyncProperty(steps, hops, fc.nat({ max: 30 }), async (work, waits, moment) => {
         const { members, open, store } = mirrorWorld(3);
         let call = 0, time = 0;
         const wait = async () => {
           for (let i = waits[call++ % waits.length]; i > 0; i--) await Promise.resolve();
-          if (isFailing && call % (period + 5) === 0) {
+          if (isFailing && call % (moment % 12 + 5) === 0) {
             throw new VaultError("unavailable", "Cannot reach it: now and then");
           }
         };
         for (const { faulty } of members) faulty.around = { before: wait, after() {} };
-        const stores = [open(), open(), open()];
+        const third = trouble.includes("killed") ? open(moment) : open();
+        const stores = [open(), open(), third];
         const history: RegisterChange[] = [];
         // What each process does follows one another; processes do it at once.
         await Promise.all(stores.map(async (each, who) => {

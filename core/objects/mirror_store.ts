@@ -63,7 +63,8 @@ export interface MirrorOptions extends MirrorPolicy {
  *
  * **Conditions** (`create`, `match`, and describing) the first member decides: it gets the change first, and the others only
  * when it took it. Without it they are `unavailable`. A change without a condition that comes at the same moment counts as the
- * later one.
+ * later one. Members are as exact as their own conditions: one whose etags are made of bytes alone takes two states of equal
+ * bytes for one.
  *
  * **Healing.** Notes of all processes are looked for every ten seconds while the store is used, and members that lack the newest
  * state get it, or lose what was removed. What a process that was killed left without a note is found when it is read (by more

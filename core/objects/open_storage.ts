@@ -24,7 +24,6 @@ import {
   type SingleSettings,
 } from "./settings.ts";
 import { type LateParts, LateStore } from "./late_store.ts";
-import { MirrorStore } from "./mirror_store.ts";
 import type { Reconciling } from "./reconciling.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -147,7 +146,7 @@ function plainStores(
           return openedOrLate({ name: member, provider: type, open: stores.get(member)! });
         }),
       );
-      const made = joined(each, members, providers);
+      const made = await joined(each, members, providers);
       reconciling.set(name, made);
       return made;
     };
@@ -167,11 +166,11 @@ async function openedOrLate(parts: LateParts): Promise<ObjectStore> {
 }
 
 /** One store of several. */
-function joined(
+async function joined(
   settings: FailoverSettings | MirrorSettings,
   stores: readonly ObjectStore[],
   providers: CheckedSettings["providers"],
-): ObjectStore & Reconciling {
+): Promise<ObjectStore & Reconciling> {
   if (settings.type === "failover") {
     const [primary, ...fallbacks] = stores;
     const its = providers[settings.primary];
@@ -186,6 +185,7 @@ function joined(
   }
   const { write = "all", read = "first", timeLimitSeconds } = settings;
   const timeLimitMs = timeLimitSeconds === undefined ? undefined : timeLimitSeconds * 1000;
+  const { MirrorStore } = await import("./mirror_store.ts");
   return new MirrorStore(stores, { write, read, timeLimitMs, runtime: systemRuntime });
 }
 
