@@ -45,9 +45,11 @@ export async function* bodyChunks(
     }
   } finally {
     signal?.removeEventListener("abort", abort);
-    // The reason for giving up is thrown already.
-    if (!ended) await reader.cancel().catch(() => {});
-    reader.releaseLock();
+    // Of a stream that has ended the lock is of no use to anybody, and giving it back costs more than many chunks.
+    if (!ended) {
+      await reader.cancel().catch(() => {}); // the reason for giving up is thrown already
+      reader.releaseLock();
+    }
   }
 }
 
