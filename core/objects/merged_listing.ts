@@ -112,6 +112,9 @@ export async function mergedPage(
   const limit = listLimit(options, "");
   const position = cursor === undefined ? null : decodePosition(cursor);
   const isOver = ({ name }: ListedProvider) => position !== null && position.cursors[name] === null;
+  if (providers.length === 1 && !isOver(providers[0])) {
+    return await onlyPage(providers[0], options, position);
+  }
   const sources = providers.filter((named) => !isOver(named))
     .map((named) => new Source(named, options, position));
   const files: ListedFile[] = [];
@@ -125,7 +128,8 @@ export async function mergedPage(
     else files.push(file);
     last = path;
   }
-  if (await lowest(sources) === null) return { files, prefixes, cursor: null };
+  // What is not read yet is not looked at: whoever goes on would read it again.
+  if (sources.every((source) => source.isOver)) return { files, prefixes, cursor: null };
   const cursors = Object.fromEntries(
     providers.map(({ name }) => {
       const source = sources.find((each) => each.name === name);
@@ -133,6 +137,34 @@ export async function mergedPage(
     }),
   );
   return { files, prefixes, cursor: encodePosition({ after: last, cursors }) };
+}
+
+/** The page of the only provider: nothing is to be merged. */
+async function onlyPage(
+  { name, list }: ListedProvider,
+  { prefix, delimited, signal, limit }: ListOptions,
+  position: Position | null,
+): Promise<FilePage> {
+  // The position may come from a listing of several, which had told a part of the page.
+  const isLeft = (path: string) => position === null || comparePaths(path, position.after) > 0;
+  let cursor = restored(position?.cursors[name]) ?? undefined;
+  while (true) {
+    const page = await list({ prefix, delimited, signal, limit, cursor });
+    const files = page.objects.filter(({ path }) => isLeft(path))
+      .map((object) => ({ ...object, provider: name }));
+    const prefixes = page.prefixes.filter(isLeft);
+    if (page.cursor === null) return { files, prefixes, cursor: null };
+    if (files.length + prefixes.length > 0) {
+      const [file = "", last = ""] = [files.at(-1)?.path, prefixes.at(-1)];
+      const after = comparePaths(file, last) > 0 ? file : last;
+      return {
+        files,
+        prefixes,
+        cursor: encodePosition({ after, cursors: { [name]: page.cursor } }),
+      };
+    }
+    cursor = page.cursor;
+  }
 }
 
 async function lowest(sources: readonly Source[]): Promise<string | null> {

@@ -312,3 +312,33 @@ Deno.test("storage: so many calls with bytes go on at once, and streams wait for
   await Promise.all(Array.from({ length: 20 }, (_, i) => storage.download(`${i}`)));
   assert.equal(most, 3);
 });
+
+Deno.test("storage: a listing reads each page of its providers once, but for the one it is in the middle of", async () => {
+  const named = (name: string) => {
+    const faulty = new FaultyStore(new MemoryObjectStore({ now: Date.now }));
+    const store = () => Promise.resolve(faulty);
+    return { faulty, name, publicUrl: null, store, close: () => Promise.resolve() };
+  };
+  const [one, other] = [named("one"), named("other")];
+  await using storage = new ObjectStorage({
+    providers: [one, other],
+    rules: { firstParts: { b: "other" }, patterns: [], fallback: "one" },
+  });
+  for (let i = 0; i < 2500; i++) await one.faulty.put(`a/${i}`, new Uint8Array());
+  for (let i = 0; i < 1500; i++) await other.faulty.put(`b/${i}`, new Uint8Array());
+  const callsFor = async (options: { readonly provider?: string }) => {
+    const before = one.faulty.calls + other.faulty.calls;
+    let cursor: string | undefined, found = 0;
+    do {
+      const page = await storage.list({ ...options, cursor });
+      found += page.files.length;
+      cursor = page.cursor ?? undefined;
+    } while (cursor !== undefined);
+    return [found, one.faulty.calls + other.faulty.calls - before];
+  };
+  assert.deepEqual(await callsFor({ provider: "one" }), [2500, 3]);
+  const [found, calls] = await callsFor({});
+  assert.equal(found, 4000);
+  // Three and two pages, and those again that a page of both ended in the middle of.
+  assert.ok(calls <= 8, `${calls} calls`);
+});
