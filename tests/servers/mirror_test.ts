@@ -75,3 +75,25 @@ for (const [how, fail] of Object.entries(faults)) {
     });
   }
 }
+
+const azure = await runningCloud(cloudsUnderTest.azure);
+const lacking = [running, azure].flatMap((each) => "missing" in each ? [each.missing] : []);
+
+for (const [property, holds] of Object.entries(storeContract)) {
+  Deno.test({
+    name: `mirror of s3 and azure: ${property}${
+      lacking.length === 0 ? "" : ` (skipped: ${lacking.join("; ")})`
+    }`,
+    ignore: lacking.length > 0,
+    fn: async () => {
+      if ("missing" in running || "missing" in azure) return;
+      await using one = await running.open();
+      await using two = await azure.open();
+      const policy = { write: "all", read: "balanced" } as const;
+      const stores = [one.store, two.store];
+      const mirror = new MirrorStore(stores, { ...policy, runtime: systemRuntime });
+      await within({ milliseconds: TEST_MS_MAX }, () => holds(mirror));
+      await mirror.close();
+    },
+  });
+}
