@@ -38,9 +38,9 @@ export const CATALOG_KEY = {
 export const NAME_BYTES_MAX = 255;
 /** Bytes of a volume record before its name. */
 const VOLUME_HEAD_BYTES = 64;
-const BRANCH_BYTES = 48;
+const BRANCH_BYTES = 56;
 /** Bytes of a snapshot record before its name. */
-const SNAPSHOT_HEAD_BYTES = 64;
+const SNAPSHOT_HEAD_BYTES = 72;
 /** Bytes of what names a snapshot wherever it was sent to. */
 export const GUID_BYTES = 16;
 const GUID_AT = 48;
@@ -87,35 +87,36 @@ export interface VolumeRecord {
   readonly historyPercent: number;
 }
 
-/** A line of datasets (snapshots, then maybe a head), each made from the one before. */
-export interface BranchRecord {
+/** A tree of a volume, as a head or a snapshot has it. */
+export interface TreeState {
+  /** Block id of its root node. */
+  readonly root: number;
+  readonly birth: number;
+  /** Cells of the blocks that it refers to. */
+  readonly cells: number;
+  readonly inodes: number;
+  /** Blocks in its unwritten extents: a head has space set aside for them. */
+  readonly setAside: number;
+}
+
+/** A line of datasets (snapshots, then maybe a head), each made from the one before. The root is 0 where there is no head. */
+export interface BranchRecord extends TreeState {
   /** The volume that it belongs to. */
   readonly volume: number;
   /** The branch and the sequence of the snapshot that it began with; 0 and 0: it began empty. */
   readonly originBranch: number;
   readonly originSequence: number;
-  /** Block id of the head's root node; 0: no head. */
-  readonly root: number;
-  readonly birth: number;
-  /** Cells of the blocks that the head refers to. */
-  readonly cells: number;
-  /** Inodes that the head has. */
-  readonly inodes: number;
 }
 
 /** What a branch without a head says of it. */
-export const NO_HEAD = { root: 0, birth: 0, cells: 0, inodes: 0 } as const;
+export const NO_HEAD: TreeState = { root: 0, birth: 0, cells: 0, inodes: 0, setAside: 0 };
 
 /** A root that is kept. */
-export interface SnapshotRecord {
+export interface SnapshotRecord extends TreeState {
   /** Empty for one that has no name: of the undo history, or hidden. */
   readonly name: string;
   /** Milliseconds since 1970. */
   readonly time: number;
-  readonly root: number;
-  readonly birth: number;
-  readonly cells: number;
-  readonly inodes: number;
   /** Blocks born later have this id or a higher one. */
   readonly nextBlockId: number;
   /** Deleted, but kept because more than one successor shares its blocks. */
@@ -124,6 +125,11 @@ export interface SnapshotRecord {
   readonly history: boolean;
   /** Random; what it was sent as bears it too. */
   readonly guid: Uint8Array;
+}
+
+/** The tree of a branch's head, or of a snapshot. */
+export function treeState({ root, birth, cells, inodes, setAside }: TreeState): TreeState {
+  return { root, birth, cells, inodes, setAside };
 }
 
 /** Key of the counters. */
@@ -236,6 +242,7 @@ export function encodeBranch(branch: BranchRecord): Uint8Array<ArrayBuffer> {
   setU64(view, 24, branch.birth);
   setU64(view, 32, branch.cells);
   setU64(view, 40, branch.inodes);
+  setU64(view, 48, branch.setAside);
   return bytes;
 }
 
@@ -251,6 +258,7 @@ export function decodeBranch(bytes: Uint8Array): BranchRecord {
     birth: inRange(getU64(view, 24)),
     cells: inRange(getU64(view, 32)),
     inodes: inRange(getU64(view, 40)),
+    setAside: inRange(getU64(view, 48)),
   };
 }
 
@@ -268,6 +276,7 @@ export function encodeSnapshot(snapshot: SnapshotRecord): Uint8Array<ArrayBuffer
   view.setUint16(40, flags, true);
   setU48(view, 42, snapshot.inodes);
   bytes.set(snapshot.guid, GUID_AT);
+  setU64(view, 64, snapshot.setAside);
   return bytes;
 }
 
@@ -288,6 +297,7 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotRecord {
     history: (flags & SNAPSHOT_HISTORY) !== 0,
     inodes: getU48(view, 42),
     guid: bytes.slice(GUID_AT, GUID_AT + GUID_BYTES),
+    setAside: inRange(getU64(view, 64)),
   };
 }
 

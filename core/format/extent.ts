@@ -56,6 +56,12 @@ export function decodeExtent(bytes: Uint8Array, extent: Extent): void {
   }
 }
 
+/** Blocks of a record that are unwritten. */
+export function unwrittenBlocks(record: Uint8Array): number {
+  if (record.length !== EXTENT_BYTES || (record[0] & FLAG_UNWRITTEN) === 0) return 0;
+  return viewOf(record).getUint32(4, true);
+}
+
 function corrupt(why: string): VaultError {
   return new VaultError("corrupt", `Cannot read an extent: ${why}`);
 }

@@ -19,12 +19,33 @@ export class Admission {
 
   /** Space for `cells` of data and a few records. */
   write(cells: number): void {
+    this.#admit(cells, "write");
+  }
+
+  /** The same for data of which some have their space already: `kept` says how many, if anybody has to know. */
+  writeOver(cells: number, kept: () => number): void {
+    // All of it is dirty already, and its cells are promised.
+    if (cells === 0) return this.#admit(0, "kept");
+    let known = (this.#store.setAside ?? 0) > 0 ? kept() : 0;
     try {
-      this.#store.admit(cells + RECORD_CELLS, "write");
+      if (known < cells) this.#admit(cells - known, "write");
     } catch (error) {
-      if (!(error instanceof VaultError) || error.errno !== "ENOSPC") throw error;
+      if (!isFull(error)) throw error;
+      // What gave way may have had the blocks that this replaces.
+      known = kept();
+      if (known === 0) throw error;
+      if (known < cells) this.#admit(cells - known, "write");
+    }
+    if (known > 0) this.#admit(cells, "kept");
+  }
+
+  #admit(cells: number, purpose: "write" | "kept"): void {
+    try {
+      this.#store.admit(cells + RECORD_CELLS, purpose);
+    } catch (error) {
+      if (!isFull(error)) throw error;
       this.#removal.reclaim(RECLAIM_GROUPS * FREE_BLOCKS_PER_GROUP);
-      this.#store.admit(cells + RECORD_CELLS, "write");
+      this.#store.admit(cells + RECORD_CELLS, purpose);
     }
   }
 
@@ -32,4 +53,8 @@ export class Admission {
   remove(cells: number): void {
     this.#store.admit(cells + RECORD_CELLS, "delete");
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof VaultError && error.errno === "ENOSPC";
 }

@@ -17,6 +17,8 @@ export interface BlockBuffer {
   to: number;
   /** Dirty data: every byte is the file's, zeros behind its end included. */
   whole: boolean;
+  /** Dirty data: space was set aside for the block, and is promised instead. */
+  covered: boolean;
   /** Id of a cached block. */
   id: number;
   /** Read since the clock's hand came by. */
@@ -58,6 +60,7 @@ export class BlockPool {
         from: 0,
         to: 0,
         whole: false,
+        covered: false,
         id: 0,
         used: false,
         pin: 0,

@@ -41,8 +41,16 @@ export class DirtyData {
     node.dirty.set(block, buffer);
     this.#files.add(node);
     this.#buffers++;
-    this.#stored.store.promise(this.#stored.blockCells);
+    this.#promise(node, buffer);
     return buffer;
+  }
+
+  #promise(node: Node, buffer: BlockBuffer): void {
+    const { store, extents, blockCells } = this.#stored;
+    store.promise(blockCells);
+    buffer.covered = (store.setAside ?? 0) > 0 &&
+      extents.find(node, buffer.block).state === "unwritten";
+    if (buffer.covered) store.cover?.(1);
   }
 
   /** How many of the blocks from `first` to before `end` are not dirty yet. */
@@ -132,7 +140,9 @@ export class DirtyData {
     node.dirty!.delete(buffer.block);
     if (node.dirty!.size === 0) this.#files.delete(node);
     this.#buffers--;
-    this.#stored.store.promise(-this.#stored.blockCells);
+    const { store, blockCells } = this.#stored;
+    store.promise(-blockCells);
+    if (buffer.covered) store.cover?.(-1);
   }
 
   #take(): BlockBuffer {

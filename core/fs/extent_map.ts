@@ -7,7 +7,7 @@ import {
   keyBlock,
 } from "../format/volume_key.ts";
 import type { KeyValueTree } from "../volume/volume_store.ts";
-import type { BlockRange, Node } from "./node.ts";
+import type { BlockRange, Node, RangeState } from "./node.ts";
 
 /** An extent and the file block that it starts at. */
 interface PlacedExtent extends Extent {
@@ -85,13 +85,13 @@ export class ExtentMap {
     }
   }
 
-  /** How many blocks between `from` and `to` have no space. */
-  holes(node: Node, from: number, to: number): number {
+  /** How many blocks between `from` and `to` are in this state. */
+  count(node: Node, { from, to }: { from: number; to: number }, state: RangeState): number {
     let count = 0;
     for (let block = from; block < to;) {
       const range = this.find(node, block);
       const end = Math.min(range.end, to);
-      if (range.state === "hole") count += end - block;
+      if (range.state === state) count += end - block;
       block = end;
     }
     return count;
@@ -280,6 +280,7 @@ function setHole(range: BlockRange, first: number, end: number): BlockRange {
   range.first = first;
   range.end = end;
   range.firstId = 0;
+  range.packed = false;
   return range;
 }
 
@@ -288,5 +289,6 @@ function setExtent(range: BlockRange, extent: PlacedExtent): BlockRange {
   range.first = extent.first;
   range.end = extent.first + extent.count;
   range.firstId = extent.firstId;
+  range.packed = extent.packed;
   return range;
 }

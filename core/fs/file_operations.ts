@@ -54,7 +54,8 @@ export class FileOperations {
     if (offset < 0 || length < 0) fail("EINVAL");
     if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
     if (length === 0) return;
-    admission.write(writer.cells(node, offset, length));
+    const kept = () => writer.keptCells(node, offset, length);
+    admission.writeOver(writer.cells(node, offset, length), kept);
     if (privileges.drop(node, request.killSetId)) nodes.save(node);
     clock.modified(node.inode);
     writer.write(node, request);
@@ -119,9 +120,10 @@ export class FileOperations {
       admission.remove(edges);
       space.punch(node, offset, end);
     } else if (action === 0 || action === FALLOC_ZERO_RANGE) {
-      const cells = space.allocateCells(node, offset, end);
-      admission.write(cells + (action === 0 ? 0 : edges));
-      if (action === FALLOC_ZERO_RANGE) space.punch(node, offset, end);
+      const punches = action === FALLOC_ZERO_RANGE;
+      const cells = space.allocateCells(node, { offset, end }, punches);
+      admission.write(cells + (punches ? edges : 0));
+      if (punches) space.punch(node, offset, end);
       space.allocate(node, offset, end);
       if (!keepsSize && end > node.size) space.truncate(node, end);
     } else {

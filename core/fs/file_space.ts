@@ -1,7 +1,7 @@
 import type { DirtyData } from "./dirty_data.ts";
 import { fail } from "./errno.ts";
 import type { FileWriter } from "./file_write.ts";
-import type { Node } from "./node.ts";
+import type { Node, RangeState } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
 import { FREE_BLOCKS_PER_GROUP, type Removal } from "./removal.ts";
 import type { StoredData } from "./stored_data.ts";
@@ -47,10 +47,12 @@ export class FileSpace {
     this.#parts.removal.freeBehind(node, Math.ceil(size / this.#blockBytes));
   }
 
-  /** Cells that `allocate` will take. */
-  allocateCells(node: Node, offset: number, end: number): number {
-    const [from, to] = this.#outer(offset, end);
-    return this.#parts.stored.extents.holes(node, from, to) * this.#parts.stored.blockCells;
+  /** Cells that `allocate` will set aside, when the range was punched before that `punches` too. */
+  allocateCells(node: Node, range: { offset: number; end: number }, punches: boolean): number {
+    const [from, to] = this.#outer(range.offset, range.end);
+    const { extents, blockCells } = this.#parts.stored;
+    const count = (state: RangeState) => extents.count(node, { from, to }, state);
+    return (punches ? to - from - count("unwritten") : count("hole")) * blockCells;
   }
 
   /** Sets space aside for the holes in a range, which go on reading as zeros. */

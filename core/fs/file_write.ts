@@ -31,6 +31,27 @@ export class FileWriter {
     return this.#dirty.missing(node, first, end) * blockCells;
   }
 
+  /**
+   * Those of them that were set aside for it, or that come free by it: of blocks that no snapshot has and that may not have been
+   * compressed.
+   */
+  keptCells(node: Node, offset: number, length: number): number {
+    const { store, extents, blockBytes, blockCells } = this.#stored;
+    const { ownFrom = Infinity } = store;
+    const end = Math.ceil((offset + length) / blockBytes);
+    let blocks = 0;
+    for (let block = Math.floor(offset / blockBytes); block < end;) {
+      const { state, firstId, first, end: rangeEnd, packed } = extents.find(node, block);
+      const stop = Math.min(rangeEnd, end);
+      const isOwn = state === "written" && !packed;
+      const own = isOwn ? Math.max(block, first + ownFrom - firstId) : stop;
+      const from = state === "unwritten" ? block : own;
+      if (from < stop) blocks += this.#dirty.missing(node, from, stop);
+      block = stop;
+    }
+    return blocks * blockCells;
+  }
+
   /** Writes; the caller has checked bounds and space. */
   write(node: Node, request: WriteRequest): void {
     const { blockBytes } = this.#stored;

@@ -17,6 +17,8 @@ export interface BlockRange {
   /** Id of the first block where the state is "written". */
   firstId: number;
   state: RangeState;
+  /** Its blocks may be compressed. */
+  packed: boolean;
 }
 
 /** An inode in memory: open, changed, or used a moment ago. */
@@ -51,7 +53,7 @@ export function nodeOf(ino: number, inode: Inode): Node {
     opens: 0,
     stale: false,
     dirty: null,
-    range: { first: 0, end: 0, firstId: 0, state: "hole" },
+    range: { first: 0, end: 0, firstId: 0, state: "hole", packed: false },
     extentsBound: Infinity,
     compressibility: null,
     failure: undefined,

@@ -4,8 +4,9 @@ import type { BlockStore } from "../block/block_store.ts";
 import type { PageCache } from "../btree/page_cache.ts";
 import { Tree } from "../btree/tree.ts";
 import type { DeadRun } from "../format/freeing_record.ts";
+import { unwrittenBlocks } from "../format/extent.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
-import type { Catalog, NumberedBranch } from "./catalog.ts";
+import type { Catalog, NumberedBranch, PlacedSnapshot } from "./catalog.ts";
 import { IdPages } from "./id_pages.ts";
 
 /** Cells of one dead run at most: its record counts them in 32 bits. */
@@ -16,6 +17,8 @@ export interface BranchParts {
   readonly blocks: BlockStore;
   readonly cache: PageCache;
   readonly catalog: Catalog;
+  /** Told how many more blocks are in unwritten extents. */
+  readonly setAside: (blocks: number) => void;
 }
 
 /**
@@ -25,12 +28,14 @@ export interface BranchParts {
 export class Branch implements BlockOwner {
   readonly branch: number;
   readonly tree: Tree;
-  /** Sequence of the snapshot that the head was made from last; 0: of none. */
-  newest: number;
+  /** The snapshot that the head was made from last, if there is one. */
+  newest: Pick<PlacedSnapshot, "sequence" | "nextBlockId"> | null;
   /** Cells of the blocks that the tree refers to, but for changed pages. */
   cells: number;
   /** Inodes that the tree has. */
   inodes: number;
+  /** Blocks in its unwritten extents. */
+  setAside: number;
   private readonly parts: BranchParts;
   private readonly pages: IdPages;
   /** The record as the catalog has it. */
@@ -38,12 +43,13 @@ export class Branch implements BlockOwner {
   /** The run that the next block may continue. */
   private run: DeadRun | null = null;
 
-  constructor(parts: BranchParts, record: NumberedBranch, newest: number) {
+  constructor(parts: BranchParts, record: NumberedBranch, newest: PlacedSnapshot | null) {
     this.parts = parts;
     this.branch = record.id;
     this.stored = record;
     this.cells = record.cells;
     this.inodes = record.inodes;
+    this.setAside = record.setAside;
     this.newest = newest;
     this.pages = new IdPages(parts.blocks, parts.cache, this);
     this.tree = new Tree(
@@ -52,16 +58,28 @@ export class Branch implements BlockOwner {
     );
   }
 
-  /** Puts a record, and counts inodes. */
+  /** Puts a record, and counts inodes and what is set aside. */
   put(key: Uint8Array, value: Uint8Array): void {
+    if (key[0] === KEY_TYPE.extent) this.countUnwritten(key, unwrittenBlocks(value));
     if (this.tree.put(key, value) && key[0] === KEY_TYPE.inode) this.inodes++;
   }
 
   /** Removes a record; false where there is none. */
   delete(key: Uint8Array): boolean {
+    if (key[0] === KEY_TYPE.extent) this.countUnwritten(key, 0);
     const isGone = this.tree.delete(key);
     if (isGone && key[0] === KEY_TYPE.inode) this.inodes--;
     return isGone;
+  }
+
+  private countUnwritten(key: Uint8Array, blocks: number): void {
+    // Where nothing is set aside, there is nothing to be replaced.
+    if (this.setAside === 0 && blocks === 0) return;
+    const replaced = this.tree.get(key);
+    const more = blocks - (replaced === null ? 0 : unwrittenBlocks(replaced));
+    if (more === 0) return;
+    this.setAside += more;
+    this.parts.setAside(more);
   }
 
   took(cells: number): void {
@@ -70,7 +88,7 @@ export class Branch implements BlockOwner {
 
   gaveUp(id: number, birth: number, cells: number): boolean {
     this.cells -= cells;
-    if (birth > this.newest) return true;
+    if (birth > (this.newest?.sequence ?? 0)) return true;
     const { run } = this;
     if (
       run !== null && run.firstId + run.count === id && run.birth === birth &&
@@ -106,11 +124,11 @@ export class Branch implements BlockOwner {
   storeRecord(): void {
     this.settle();
     const root = this.tree.root.ref;
-    const { stored, cells, inodes } = this;
+    const { stored, cells, inodes, setAside } = this;
     if (stored.root === root && stored.cells === cells) return;
     // The root node is changed with everything below it: it was born with the root that is being written.
     const birth = stored.root === root ? stored.birth : this.parts.blocks.birth;
-    this.stored = { ...stored, root, birth, cells, inodes };
+    this.stored = { ...stored, root, birth, cells, inodes, setAside };
     this.parts.catalog.putBranch(this.branch, this.stored);
   }
 }

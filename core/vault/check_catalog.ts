@@ -61,7 +61,7 @@ export class CatalogCheck {
     const predecessor = this.lineage.predecessor(dataset);
     const bornAfter = predecessor?.sequence ?? 0;
     const firstId = predecessor?.nextBlockId ?? 0;
-    const { volume, inodes } = this.catalog.branch(dataset.branch);
+    const { volume, inodes, setAside } = this.catalog.branch(dataset.branch);
     const record = this.catalog.volumes().find(({ id }) => id === volume);
     const blockBytes = record?.blockBytes ?? 0;
     const tree = { name, root: dataset.root, birth, bornAfter, firstId, blockBytes };
@@ -84,7 +84,9 @@ export class CatalogCheck {
       this.parts.problems.add("catalog", `${name}: ${counted} ${what} counted, ${met} met`);
     };
     expect("cells", dataset.cells, counts.cells + shared);
-    if (isHead) expect("inodes", inodes, counts.inodes);
+    if (!isHead) return;
+    expect("inodes", inodes, counts.inodes);
+    expect("blocks set aside", setAside, counts.setAside);
   }
 
   /** A branch is some volume's, or a snapshot is being received on it. */

@@ -3,7 +3,7 @@ import type { Page } from "../btree/page.ts";
 import { getU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { ConsistencyCheck } from "../fs/consistency.ts";
-import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
+import { decodeExtent, emptyExtent, type Extent, unwrittenBlocks } from "../format/extent.ts";
 import { contentCells, placeCells } from "../format/map_entry.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import type { BlockClaims } from "./block_claims.ts";
@@ -42,6 +42,8 @@ export interface TreeCounts {
   cells: number;
   /** Of a head: inodes. */
   inodes: number;
+  /** Of a head: blocks in unwritten extents. */
+  setAside: number;
   /** Nodes that could not be read: what they hold is not counted anywhere. */
   lostNodes: number;
 }
@@ -60,7 +62,9 @@ export async function checkHead(tree: CheckedTree, parts: TreeCheckParts): Promi
   const check = new ConsistencyCheck({ volume, storedCells, wrong });
   for (const page of walk.leaves()) {
     for (let i = 0; i < page.count; i++) {
-      if (page.key(i)[0] === KEY_TYPE.inode) counts.inodes++;
+      const [type] = page.key(i);
+      if (type === KEY_TYPE.inode) counts.inodes++;
+      if (type === KEY_TYPE.extent) counts.setAside += unwrittenBlocks(page.value(i));
       check.record(page.key(i), page.value(i));
     }
     await parts.pause(walk.takeCells());
@@ -87,6 +91,7 @@ class TreeWalk {
     directories: 0,
     cells: 0,
     inodes: 0,
+    setAside: 0,
     lostNodes: 0,
   };
   private readonly tree: CheckedTree;

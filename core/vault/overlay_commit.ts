@@ -4,6 +4,7 @@ import {
   encodeExtent,
   type Extent,
   EXTENT_BYTES,
+  unwrittenBlocks,
 } from "../format/extent.ts";
 import { decodeInode, emptyInode } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
@@ -39,12 +40,23 @@ export class OverlayCommit {
     this.#volume.admitInodes(this.#addedInodes(store));
     for (const [key, value] of store.tree.changes()) {
       // Asked for before each change: what cannot be stored once it was changed would end the vault's use.
-      this.#volume.admit(RECORD_CELLS, value === null ? "delete" : "write");
+      const cells = RECORD_CELLS + this.#setAsideCells(key, value);
+      this.#volume.admit(cells, value === null ? "delete" : "write");
       if (value === null) tree.delete(key);
       else if (key[0] !== KEY_TYPE.extent) tree.put(key, value);
       else tree.put(key, this.#settled(store, value, this.#secretOf(store, key)));
     }
     for (const [firstId, count] of store.blocks.drops) this.#volume.drop(firstId, count);
+  }
+
+  /** Cells that are set aside anew with a record. */
+  #setAsideCells(key: Uint8Array, value: Uint8Array | null): number {
+    if (key[0] !== KEY_TYPE.extent || value === null) return 0;
+    const blocks = unwrittenBlocks(value);
+    if (blocks === 0) return 0;
+    const replaced = this.#volume.tree.get(key);
+    const more = blocks - (replaced === null ? 0 : unwrittenBlocks(replaced));
+    return Math.max(0, more) * this.#volume.blockBytes / CELL_BYTES;
   }
 
   /** How many more the volume will have, or fewer. */

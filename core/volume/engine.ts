@@ -30,7 +30,7 @@ import { NameHash } from "./name_hash.ts";
 import { NoiseSource } from "./noise_source.ts";
 import { eraseRun, ReleasedCells } from "./released_cells.ts";
 import { Room } from "./room.ts";
-import { SpaceAdmission } from "./space_admission.ts";
+import { SpaceAdmission, type SpacePurpose } from "./space_admission.ts";
 import { requireTransactionRoom, TRANSACTION_BYTES_MAX } from "./transaction_room.ts";
 
 /**
@@ -183,7 +183,7 @@ export class Engine {
    */
   admit(
     cells: number,
-    purpose: "write" | "delete",
+    purpose: SpacePurpose,
     blockBytes: number = this.store.blockBytes,
   ): void {
     if (this.transaction !== null) {
@@ -202,6 +202,11 @@ export class Engine {
   /** Cells that dirty data will need when it is put in blocks of `blockBytes`. */
   promise(cells: number, blockBytes: number): void {
     this.admission.promise(cells, blockBytes);
+  }
+
+  /** So many more blocks of a size that were set aside are dirty. */
+  cover(blocks: number, blockBytes: number): void {
+    this.admission.cover(blocks, blockBytes);
   }
 
   /** For statfs, in cells of data in blocks of `blockBytes`. */

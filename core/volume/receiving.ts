@@ -1,7 +1,12 @@
 import { assert } from "../assert.ts";
 import { compare, isHole } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { type Compression, NO_HEAD, type SnapshotRecord } from "../format/catalog_record.ts";
+import {
+  type Compression,
+  NO_HEAD,
+  type SnapshotRecord,
+  treeState,
+} from "../format/catalog_record.ts";
 import type { DeadRun } from "../format/freeing_record.ts";
 import { decodeInode, emptyInode, isSameButAccess } from "../format/inode.ts";
 import type { ReceiveRecord } from "../format/receive_record.ts";
@@ -257,8 +262,7 @@ export class Receiving {
       this.catalog.deleteDeadRun(run);
       this.catalog.putDeadRun({ ...run, branch });
     }
-    const { root, birth, cells, inodes } = this.catalog.branch(receive.branch);
-    const head = { root, birth, cells, inodes };
+    const head = treeState(this.catalog.branch(receive.branch));
     this.catalog.putBranch(branch, { ...this.catalog.branch(branch), ...head });
     this.catalog.deleteBranch(receive.branch);
     this.engine.store.closeBranch(branch);
@@ -275,10 +279,10 @@ export class Receiving {
   }
 
   private keep(branch: number, sequence: number, { name, time, guid }: ReceivedSnapshot): void {
-    const { root, birth, cells, inodes } = this.catalog.branch(branch);
-    assert(root !== 0, "a branch that is received has a head");
+    const head = treeState(this.catalog.branch(branch));
+    assert(head.root !== 0, "a branch that is received has a head");
     const nextBlockId = this.engine.store.blocks.nextId;
-    const kept = { branch, sequence, name, time, root, birth, cells, inodes, nextBlockId, guid };
+    const kept = { branch, sequence, name, time, guid, ...head, nextBlockId };
     this.catalog.putSnapshot({ ...kept, hidden: false, history: false });
   }
 

@@ -16,6 +16,15 @@ const FREED_CELLS = 4096;
 /** Empty commits that let every resting cell go. */
 const COMMITS_TO_RELEASE = 3;
 
+/** Of the trees, for each block that is set aside: its entry in the map and its extent, in pages half full. */
+const RECORD_BYTES_PER_BLOCK = 256;
+
+/**
+ * What cells are taken for: "write" leaves alone what is set aside and what keeps deleting possible; "kept" is data that space was set
+ * aside for, or that replaces as much.
+ */
+export type SpacePurpose = "write" | "kept" | "delete";
+
 /** What admission asks, and what it can do about a full vault. */
 export interface SpaceAdmissionOptions {
   readonly store: TreeStore;
@@ -43,6 +52,8 @@ export class SpaceAdmission {
   /** Cells on the media that dirty data will take, by bytes of a full block. */
   private readonly promises = new Map<number, number>();
   private promised = 0;
+  /** Blocks that are dirty and were set aside, by bytes of a full one: they are promised already. */
+  private readonly covered = new Map<number, number>();
   private isGivingWay = false;
 
   /** Over one vault. */
@@ -53,7 +64,33 @@ export class SpaceAdmission {
 
   /** Cells that have to stay free for a root, and for what dirty data will take. */
   kept(): number {
-    return this.promised + this.reserveCells("delete");
+    return this.promised + this.setAsideCells() + this.reserveCells("delete");
+  }
+
+  /** Cells on the media that are set aside, and what the trees take when they are written. */
+  private setAsideCells(): number {
+    const { store } = this.options;
+    let cells = 0;
+    for (const [blockBytes, blocks] of store.setAside.blocks) {
+      cells += this.setAsideOf(blockBytes) +
+        store.copies * Math.ceil(blocks * RECORD_BYTES_PER_BLOCK / CELL_BYTES);
+    }
+    return cells;
+  }
+
+  /** Cells on the media of blocks that are set aside and not dirty. */
+  private setAsideOf(blockBytes: number): number {
+    const { store } = this.options;
+    const blocks = store.setAside.blocks.get(blockBytes) ?? 0;
+    const left = Math.max(0, blocks - (this.covered.get(blockBytes) ?? 0));
+    return Math.ceil(left * blockBytes / CELL_BYTES * store.storageRate(blockBytes));
+  }
+
+  /** So many more blocks that were set aside are dirty: their cells are promised. */
+  cover(blocks: number, blockBytes: number): void {
+    const left = (this.covered.get(blockBytes) ?? 0) + blocks;
+    assert(left >= 0, "what is covered is uncovered once");
+    this.covered.set(blockBytes, left);
   }
 
   private reserveCells(purpose: "write" | "delete" | "root"): number {
@@ -71,7 +108,7 @@ export class SpaceAdmission {
    * Throws `unavailable` (ENOSPC) unless so many cells can be taken, in blocks of `blockBytes`; commits where that lets enough
    * go, and frees what was deleted.
    */
-  admit(wanted: number, purpose: "write" | "delete", blockBytes: number): void {
+  admit(wanted: number, purpose: SpacePurpose, blockBytes: number): void {
     const cells = this.options.store.storedCells(wanted, blockBytes);
     if (this.holds({ cells, blockBytes }, purpose)) return;
     this.room.askAgain();
@@ -86,7 +123,7 @@ export class SpaceAdmission {
   }
 
   /** Lets resting cells go, by commits, as far as that helps. */
-  private makeRoom({ cells, blockBytes }: Wanted, purpose: "write" | "delete"): boolean {
+  private makeRoom({ cells, blockBytes }: Wanted, purpose: SpacePurpose): boolean {
     // What a commit makes room for is enough for several changes, or every one of them would want a commit.
     const more = (gain: number) => ({ cells: cells + gain, blockBytes });
     for (let tries = 0; !this.holds(more(tries && COMMIT_GAIN_CELLS), purpose); tries++) {
@@ -129,30 +166,43 @@ export class SpaceAdmission {
   /** The same of a block of so many bytes, which needs its cells side by side. */
   hasBlockRoom(blockBytes: number): boolean {
     const cells = this.options.store.storedCells(blockBytes / CELL_BYTES, blockBytes);
-    return this.holds({ cells, blockBytes }, "delete") && this.hasRuns(blockBytes, cells);
+    return this.holds({ cells, blockBytes }, "delete") && this.hasRuns({ cells, blockBytes });
   }
 
-  private holds({ cells, blockBytes }: Wanted, purpose: "write" | "delete"): boolean {
-    const wanted = cells + this.promised;
-    if (!this.room.has(wanted + this.reserveCells(purpose), purpose)) return false;
-    if (purpose === "delete") return true;
-    if (!this.promises.has(blockBytes) && !this.hasRuns(blockBytes, cells)) return false;
-    for (const [bytes, promised] of this.promises) {
-      if (!this.hasRuns(bytes, promised + (bytes === blockBytes ? cells : 0))) return false;
+  private holds({ cells, blockBytes }: Wanted, purpose: SpacePurpose): boolean {
+    const wanted = cells + this.promised + (purpose === "write" ? this.setAsideCells() : 0);
+    const from = purpose === "write" ? "write" : "delete";
+    if (!this.room.has(wanted + this.reserveCells(from), from)) return false;
+    return purpose === "delete" || this.hasAllRuns({ cells, blockBytes }, purpose);
+  }
+
+  private hasAllRuns({ cells, blockBytes }: Wanted, purpose: "write" | "kept"): boolean {
+    const sizes = new Set([blockBytes, ...this.promises.keys()]);
+    if (purpose === "write") {
+      for (const size of this.options.store.setAside.blocks.keys()) sizes.add(size);
+    }
+    for (const size of sizes) {
+      const promised = (this.promises.get(size) ?? 0) + (size === blockBytes ? cells : 0);
+      const setAside = purpose === "write" ? this.setAsideOf(size) : 0;
+      if (!this.hasRuns({ cells: promised, blockBytes: size }, setAside)) return false;
     }
     return true;
   }
 
-  /** True where cells for blocks of a size lie side by side. Nodes may break up as many runs that blocks would fit into. */
-  private hasRuns(blockBytes: number, cells: number): boolean {
-    if (cells === 0 || cells * CELL_BYTES < blockBytes) return true;
+  /**
+   * True where cells for blocks of a size lie side by side. Nodes may break up as many runs that blocks would fit into before they are
+   * asked for again; what is set aside is asked for with every change, so that it needs no such margin.
+   */
+  private hasRuns({ cells, blockBytes }: Wanted, setAside = 0): boolean {
+    const wanted = (cells * CELL_BYTES < blockBytes ? 0 : 2 * cells) + setAside;
+    if (wanted === 0) return true;
     const { space, redundancy } = this.options.store;
     const run = largestRun(redundancy, blockBytes / CELL_BYTES);
-    return space.cellsInRuns(run, 2 * cells) >= 2 * cells;
+    return space.cellsInRuns(run, wanted) >= wanted;
   }
 
   /** True where commits let enough go: what rests, but for what they let rest themselves, and what is reserved for them. */
-  private mayGain(purpose: "write" | "delete"): boolean {
+  private mayGain(purpose: SpacePurpose): boolean {
     const { copies, space } = this.options.store;
     const resting = space.resting.cells - copies * RESTING_CELLS_MIN;
     const gain = resting + this.reserveCells("delete") - copies * RESERVE_CELLS_MIN;
@@ -171,7 +221,8 @@ export class SpaceAdmission {
 
   /** For statfs, in cells of data in blocks of `blockBytes`. */
   space(blockBytes: number): { totalCells: number; freeCells: number } {
-    const kept = this.promised + this.reserveCells("write") + this.room.spareCells;
+    const kept = this.promised + this.setAsideCells() + this.reserveCells("write") +
+      this.room.spareCells;
     const { store, store: { dense } } = this.options;
     return this.room.report(kept, { dense, storageRate: store.storageRate(blockBytes) });
   }

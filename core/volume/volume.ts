@@ -8,6 +8,7 @@ import type { NumberedVolume } from "../tree/catalog.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import type { Engine } from "./engine.ts";
 import type { OpenTree } from "./engine_parts.ts";
+import type { SpacePurpose } from "./space_admission.ts";
 import { LoggedTree, type UndoneVisitor } from "./logged_tree.ts";
 import type {
   BlockRun,
@@ -48,6 +49,8 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   private quotaFiles = Infinity;
   /** Cells that dirty data of this volume will take. */
   private promised = 0;
+  /** Blocks that are dirty, of those that space is set aside for. */
+  private covered = 0;
   private hooks: { readonly flush: () => void; readonly reset: () => void } | null = null;
 
   constructor(engine: Engine, record: VolumeSettings, branch: Branch) {
@@ -118,7 +121,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   /** Throws `unavailable` too where the quota is used up (EDQUOT): data and nodes count, once, whatever redundancy adds. */
-  admit(cells: number, purpose: "write" | "delete"): void {
+  admit(cells: number, purpose: SpacePurpose): void {
     // What is promised may take less when it is put: compressed.
     if (purpose === "write" && cells > this.quotaLeft() && this.promised > 0) this.flush();
     if (purpose === "write" && cells > this.quotaLeft()) {
@@ -130,7 +133,21 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   private quotaLeft(): number {
-    return this.quotaCells - this.branch.cells - this.promised;
+    const setAside = (this.setAside - this.covered) * this.blockBytes / CELL_BYTES;
+    return this.quotaCells - this.branch.cells - this.promised - setAside;
+  }
+
+  get ownFrom(): number {
+    return this.branch.newest?.nextBlockId ?? 0;
+  }
+
+  get setAside(): number {
+    return this.branch.setAside;
+  }
+
+  cover(blocks: number): void {
+    this.covered += blocks;
+    this.engine.cover(blocks, this.blockBytes);
   }
 
   promise(cells: number): void {
@@ -252,7 +269,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   /** What it holds: cells as above, and inodes. */
-  get head(): { readonly cells: number; readonly inodes: number } {
+  get head(): Pick<Branch, "cells" | "inodes" | "setAside"> {
     return this.branch;
   }
 }

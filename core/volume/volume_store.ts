@@ -2,6 +2,7 @@ import type { PutRun, SealedContent } from "../block/block_writer.ts";
 import type { CompressionTrials } from "../block/compression.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { Runtime } from "../runtime.ts";
+import type { SpacePurpose } from "./space_admission.ts";
 
 /**
  * What a volume gives to the filesystem above it: one ordered map of byte strings that is logged
@@ -43,9 +44,15 @@ export interface VolumeStore {
 
   /**
    * Throws `unavailable` (ENOSPC) unless `cells` more cells can be taken. `purpose` "delete" may use the reserve
-   * that keeps deleting possible on a full medium.
+   * that keeps deleting possible on a full medium, and so may "kept", which takes what was set aside, or gives as much back.
    */
-  admit(cells: number, purpose: "write" | "delete"): void;
+  admit(cells: number, purpose: SpacePurpose): void;
+  /** Blocks with this id and later ones come free when they are replaced; undefined: of none it is known. */
+  readonly ownFrom?: number;
+  /** Blocks in unwritten extents: their space is kept for them. Undefined: nothing is. */
+  readonly setAside?: number;
+  /** So many more of those are dirty, and promised. */
+  cover?(blocks: number): void;
   /** Cells that dirty data of the filesystem will need when it is put: add when dirtied, subtract when put. */
   promise(cells: number): void;
   /** For statfs. */

@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
-import { GUID_BYTES, NO_HEAD } from "../format/catalog_record.ts";
+import { GUID_BYTES, NO_HEAD, treeState } from "../format/catalog_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { FREED_BLOCKS_PER_GROUP } from "../tree/background_freeing.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
@@ -256,7 +256,6 @@ export class Volumes {
   }
 
   private keepHead(branch: number, sequence: number, name: string | null): void {
-    const { root, birth, cells, inodes } = this.catalog.branch(branch);
     const { runtime, store: { blocks: { nextId } } } = this.engine;
     const guid = new Uint8Array(GUID_BYTES);
     runtime.random(guid);
@@ -265,10 +264,7 @@ export class Volumes {
       sequence,
       name: name ?? "",
       time: runtime.now(),
-      root,
-      birth,
-      cells,
-      inodes,
+      ...treeState(this.catalog.branch(branch)),
       nextBlockId: nextId,
       hidden: false,
       history: name === null,
@@ -395,6 +391,7 @@ export class Volumes {
 }
 
 /** What a branch begins with that is made from a snapshot. */
-export function branchFrom({ branch, sequence, root, birth, cells, inodes }: PlacedSnapshot) {
-  return { originBranch: branch, originSequence: sequence, root, birth, cells, inodes };
+export function branchFrom(snapshot: PlacedSnapshot) {
+  const { branch, sequence } = snapshot;
+  return { originBranch: branch, originSequence: sequence, ...treeState(snapshot) };
 }

@@ -10,6 +10,8 @@ import { createRealVolume, reopenRealVolume } from "../support/open_real_volume.
 const FILES = 4;
 const SPAN_BYTES = 400_000;
 const PUNCH = 3;
+/** Zero range, and the size stays. */
+const ZERO = 17;
 
 const file = fc.nat({ max: FILES - 1 });
 const offset = fc.oneof(fc.nat({ max: SPAN_BYTES / 2 }), fc.constantFrom(0, 16384, 32768, 2048));
@@ -20,6 +22,7 @@ const length = fc.oneof(
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constant("write" as const), file, offset, length }) },
   fc.record({ op: fc.constantFrom("read" as const, "punch" as const), file, offset, length }),
+  fc.record({ op: fc.constantFrom("allocate" as const, "zero" as const), file, offset, length }),
   fc.record({ op: fc.constantFrom("resize" as const, "replace" as const), file, offset }),
   fc.record({ op: fc.constantFrom("fsync" as const, "commit" as const, "reopen" as const), file }),
 );
@@ -57,6 +60,13 @@ class Subject {
     } else if (step.op === "punch") {
       fs.fallocate(ino, step.offset, step.length, PUNCH);
       this.#models[step.file].fill(0, step.offset, step.offset + step.length);
+    } else if (step.op === "allocate") {
+      fs.fallocate(ino, step.offset, step.length, 0);
+      this.#grow(step.file, step.offset + step.length);
+    } else if (step.op === "zero") {
+      fs.fallocate(ino, step.offset, step.length, ZERO);
+      const { length } = this.#models[step.file];
+      this.#models[step.file].fill(0, step.offset, Math.min(length, step.offset + step.length));
     } else if (step.op === "resize") {
       this.#actions.truncate(ino, step.offset);
       this.#models[step.file] = this.#grow(step.file, step.offset).slice(0, step.offset);
@@ -82,6 +92,7 @@ class Subject {
     this.#opened = reopenRealVolume(this.#opened.medium);
     this.#actions = new FileActions(this.#opened.fs, this.#opened.volume.kernel);
     for (let i = 0; i < FILES; i++) this.#compare(i);
+    assert.deepEqual(checkConsistency(this.#opened.volume).problems, []);
   }
 
   #grow(index: number, size: number): Uint8Array<ArrayBuffer> {

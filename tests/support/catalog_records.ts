@@ -28,6 +28,7 @@ export const branch: BranchRecord = {
   birth: 90,
   cells: 1234,
   inodes: 12,
+  setAside: 77,
 };
 
 /** A snapshot with every flag. */
@@ -38,6 +39,7 @@ export const snapshot: SnapshotRecord = {
   birth: 87,
   cells: 1230,
   inodes: 13,
+  setAside: 77,
   nextBlockId: 4001,
   hidden: true,
   history: true,

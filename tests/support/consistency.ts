@@ -1,3 +1,5 @@
+import { unwrittenBlocks } from "../../core/format/extent.ts";
+import { KEY_TYPE } from "../../core/format/volume_key.ts";
 import { ConsistencyCheck } from "../../core/fs/consistency.ts";
 import type { VolumeStore } from "../../core/volume/volume_store.ts";
 
@@ -13,10 +15,15 @@ export function checkConsistency(
     visitRun,
     wrong: (what) => problems.push(what),
   });
+  let setAside = 0;
   volume.tree.scan(new Uint8Array([0]), (key, value) => {
     check.record(key, value);
+    if (key[0] === KEY_TYPE.extent) setAside += unwrittenBlocks(value);
     return true;
   });
   for (const _ of check.finish());
+  if (volume.setAside !== undefined && volume.setAside !== setAside) {
+    problems.push(`${volume.setAside} blocks are counted as set aside, ${setAside} were met`);
+  }
   return { problems, files: check.files, directories: check.directories };
 }

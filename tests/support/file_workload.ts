@@ -8,7 +8,8 @@ import type { RandomStream } from "./random_stream.ts";
 
 const NAMES = 12;
 const BYTES_MAX = 40_000;
-const PUNCH_KEEPING_SIZE = 3;
+/** fallocate: sets aside, with and without the size; punches a hole; zeros. */
+const MODES = [0, 1, 3, 17];
 
 /** What a random operation did, for those who keep a record of it. */
 export interface WorkloadObserver {
@@ -94,7 +95,8 @@ export class FileWorkload {
     this.#observer.changed(ino);
     if (this.#stream.chance(0.6)) return this.actions.truncate(ino, this.#stream.below(BYTES_MAX));
     const offset = this.#stream.below(BYTES_MAX);
-    this.#fs.fallocate(ino, offset, 1 + this.#stream.below(BYTES_MAX), PUNCH_KEEPING_SIZE);
+    const mode = MODES[this.#stream.below(MODES.length)];
+    this.#fs.fallocate(ino, offset, 1 + this.#stream.below(BYTES_MAX), mode);
   }
 
   #rename(): void {
