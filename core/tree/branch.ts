@@ -8,6 +8,8 @@ import { unwrittenBlocks } from "../format/extent.ts";
 import { KEY_TYPE } from "../format/volume_key.ts";
 import type { Catalog, NumberedBranch, PlacedSnapshot } from "./catalog.ts";
 import { IdPages } from "./id_pages.ts";
+import { Lineage } from "./lineage.ts";
+import type { SetAside } from "./set_aside.ts";
 
 /** Cells of one dead run at most: its record counts them in 32 bits. */
 const RUN_CELLS_MAX = 2 ** 30;
@@ -17,8 +19,7 @@ export interface BranchParts {
   readonly blocks: BlockStore;
   readonly cache: PageCache;
   readonly catalog: Catalog;
-  /** Told how many more blocks are in unwritten extents. */
-  readonly setAside: (blocks: number) => void;
+  readonly setAside: SetAside;
 }
 
 /**
@@ -29,7 +30,7 @@ export class Branch implements BlockOwner {
   readonly branch: number;
   readonly tree: Tree;
   /** The snapshot that the head was made from last, if there is one. */
-  newest: Pick<PlacedSnapshot, "sequence" | "nextBlockId"> | null;
+  newest: PlacedSnapshot | null;
   /** Cells of the blocks that the tree refers to, but for changed pages. */
   cells: number;
   /** Inodes that the tree has. */
@@ -37,25 +38,32 @@ export class Branch implements BlockOwner {
   /** Blocks in its unwritten extents. */
   setAside: number;
   private readonly parts: BranchParts;
+  private readonly noteSetAside: (blocks: number) => void;
   private readonly pages: IdPages;
   /** The record as the catalog has it. */
   private stored: NumberedBranch;
   /** The run that the next block may continue. */
   private run: DeadRun | null = null;
 
-  constructor(parts: BranchParts, record: NumberedBranch, newest: PlacedSnapshot | null) {
+  constructor(parts: BranchParts, record: NumberedBranch) {
     this.parts = parts;
     this.branch = record.id;
     this.stored = record;
     this.cells = record.cells;
     this.inodes = record.inodes;
     this.setAside = record.setAside;
-    this.newest = newest;
+    this.newest = new Lineage(parts.catalog).newestOf(record.id);
+    this.noteSetAside = parts.setAside.of(record);
     this.pages = new IdPages(parts.blocks, parts.cache, this);
     this.tree = new Tree(
       this.pages,
       record.root === 0 ? undefined : this.pages.page(record.root),
     );
+  }
+
+  /** The catalog has changed: snapshots were made, or deleted. */
+  followCatalog(): void {
+    this.newest = new Lineage(this.parts.catalog).newestOf(this.branch);
   }
 
   /** Puts a record, and counts inodes and what is set aside. */
@@ -79,7 +87,7 @@ export class Branch implements BlockOwner {
     const more = blocks - (replaced === null ? 0 : unwrittenBlocks(replaced));
     if (more === 0) return;
     this.setAside += more;
-    this.parts.setAside(more);
+    this.noteSetAside(more);
   }
 
   took(cells: number): void {

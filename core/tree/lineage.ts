@@ -56,6 +56,11 @@ export class Lineage {
     return null;
   }
 
+  /** The newest snapshot that the head of a branch was made from. */
+  newestOf(branch: number): PlacedSnapshot | null {
+    return this.predecessor({ branch, sequence: HEAD });
+  }
+
   /** The first dataset of a branch with a sequence above `after`. */
   next(branch: NumberedBranch, after: number): Dataset | null {
     let found: Dataset | null = null;

@@ -1,4 +1,6 @@
 import { assert } from "../assert.ts";
+import type { Branch } from "./branch.ts";
+import type { Catalog, NumberedBranch } from "./catalog.ts";
 
 /** Blocks in unwritten extents of the heads of volumes, by bytes of a full block. */
 export type BlockCounts = ReadonlyMap<number, number>;
@@ -8,12 +10,12 @@ export type BlockCounts = ReadonlyMap<number, number>;
  * somebody asks after that has changed, and kept up by the heads that are open.
  */
 export class SetAside {
-  private readonly count: () => Map<number, number>;
+  private readonly parts: () => readonly [Catalog, ReadonlyMap<number, Branch>];
   private known: Map<number, number> | null = null;
 
-  /** `count` asks the catalog, and the heads that are open. */
-  constructor(count: () => Map<number, number>) {
-    this.count = count;
+  /** `parts`: the catalog, and the heads that are open. */
+  constructor(parts: () => readonly [Catalog, ReadonlyMap<number, Branch>]) {
+    this.parts = parts;
   }
 
   /** How many there are. */
@@ -22,8 +24,24 @@ export class SetAside {
     return this.known;
   }
 
-  /** A head has so many more blocks in unwritten extents, of volumes with such blocks. */
-  add(blockBytes: number, blocks: number): void {
+  private count(): Map<number, number> {
+    const [catalog, open] = this.parts();
+    const counts = new Map<number, number>();
+    for (const { branch, blockBytes } of catalog.volumes()) {
+      const { setAside } = open.get(branch) ?? catalog.branch(branch);
+      if (setAside > 0) counts.set(blockBytes, (counts.get(blockBytes) ?? 0) + setAside);
+    }
+    return counts;
+  }
+
+  /** Who is told how many more blocks a head has in unwritten extents. */
+  of({ volume }: NumberedBranch): (blocks: number) => void {
+    const found = this.parts()[0].volumes().find(({ id }) => id === volume);
+    // Nothing is set aside for what is being received: it has no volume yet.
+    return (blocks) => void (found && this.add(found.blockBytes, blocks));
+  }
+
+  private add(blockBytes: number, blocks: number): void {
     if (this.known === null) return;
     const left = (this.known.get(blockBytes) ?? 0) + blocks;
     assert(left >= 0, "what is given up was set aside");

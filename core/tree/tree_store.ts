@@ -22,11 +22,10 @@ import { KIND } from "../format/seal_aad.ts";
 import { CELL_BYTES, MIB, SEGMENT_BYTES } from "../limits.ts";
 import { BackgroundFreeing } from "./background_freeing.ts";
 import { Branch } from "./branch.ts";
-import { Catalog, type PlacedSnapshot } from "./catalog.ts";
+import { Catalog } from "./catalog.ts";
 import { Growth } from "./growth.ts";
 import { IdPages } from "./id_pages.ts";
 import { IntentLog } from "./intent_log.ts";
-import { HEAD, Lineage } from "./lineage.ts";
 import type { PhysicalTree } from "./physical_trees.ts";
 import { SetAside } from "./set_aside.ts";
 import type { PreparedRoot, TreeStoreParts, TreeStoreShape } from "./tree_store_parts.ts";
@@ -86,7 +85,7 @@ export class TreeStore {
   private readonly catalogTree: Tree;
   readonly branches: Map<number, Branch> = new Map();
   /** Space that is kept for files. */
-  readonly setAside: SetAside = new SetAside(() => this.countSetAside());
+  readonly setAside: SetAside = new SetAside(() => [this.catalog, this.branches]);
   /** The newest root record, whose copies are given up with the next one. */
   private newest: Pick<PreparedRoot, "superblock" | "hash" | "runs"> | null;
   private nextSequence: number;
@@ -224,27 +223,10 @@ export class TreeStore {
   openBranch(id: number): Branch {
     const known = this.branches.get(id);
     if (known !== undefined) return known;
-    const { blocks, catalog, volumePages: cache } = this;
-    const record = catalog.branch(id);
-    const volume = catalog.volumes().find(({ id }) => id === record.volume);
-    // Nothing is set aside for what is being received: it has no volume yet.
-    const setAside = (more: number) => void (volume && this.setAside.add(volume.blockBytes, more));
-    const branch = new Branch({ blocks, cache, catalog, setAside }, record, this.newestOf(id));
+    const { blocks, catalog, setAside, volumePages: cache } = this;
+    const branch = new Branch({ blocks, cache, catalog, setAside }, catalog.branch(id));
     this.branches.set(id, branch);
     return branch;
-  }
-
-  private countSetAside(): Map<number, number> {
-    const counts = new Map<number, number>();
-    for (const { branch, blockBytes } of this.catalog.volumes()) {
-      const { setAside } = this.branches.get(branch) ?? this.catalog.branch(branch);
-      if (setAside > 0) counts.set(blockBytes, (counts.get(blockBytes) ?? 0) + setAside);
-    }
-    return counts;
-  }
-
-  private newestOf(branch: number): PlacedSnapshot | null {
-    return new Lineage(this.catalog).predecessor({ branch, sequence: HEAD });
   }
 
   /** Stores what changed of every head that is open, and writes the heads into the catalog. */
@@ -257,7 +239,7 @@ export class TreeStore {
   private changeCatalog(sequence: number, change: (sequence: number) => void): void {
     change(sequence);
     for (const [id, branch] of this.branches) {
-      if (this.catalog.hasHead(id)) branch.newest = this.newestOf(id);
+      if (this.catalog.hasHead(id)) branch.followCatalog();
       else this.branches.delete(id);
     }
     this.setAside.forget();

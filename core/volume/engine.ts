@@ -58,7 +58,7 @@ export class Engine {
   erasesReleased = false;
   private readonly released: ReleasedCells | null;
   private readonly discardsAtCommit: boolean;
-  private readonly admission: SpaceAdmission;
+  readonly admission: SpaceAdmission;
   private readonly trees = new Set<OpenTree>();
   private readonly idKey = new Uint8Array(MAP_KEY_BYTES);
   readonly durability: Durability;
@@ -197,16 +197,6 @@ export class Engine {
     let bytes = 0;
     for (const { tree } of this.trees) bytes += tree.undoBytes;
     return bytes;
-  }
-
-  /** Cells that dirty data will need when it is put in blocks of `blockBytes`. */
-  promise(cells: number, blockBytes: number): void {
-    this.admission.promise(cells, blockBytes);
-  }
-
-  /** So many more blocks of a size that were set aside are dirty. */
-  cover(blocks: number, blockBytes: number): void {
-    this.admission.cover(blocks, blockBytes);
   }
 
   /** For statfs, in cells of data in blocks of `blockBytes`. */

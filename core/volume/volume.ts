@@ -147,12 +147,12 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   cover(blocks: number): void {
     this.covered += blocks;
-    this.engine.cover(blocks, this.blockBytes);
+    this.engine.admission.cover(blocks, this.blockBytes);
   }
 
   promise(cells: number): void {
     this.promised += cells;
-    this.engine.promise(cells, this.blockBytes);
+    this.engine.admission.promise(cells, this.blockBytes);
   }
 
   space(): VolumeSpace {
