@@ -13,6 +13,9 @@ import type { IdPages } from "../tree/id_pages.ts";
 import { Lineage } from "../tree/lineage.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 
+/** Nodes looked at before others get their turn: a few milliseconds. */
+const NODES_PER_STEP = 64;
+
 /** Ids from `first` to before `end`. */
 export interface IdSpan {
   readonly first: number;
@@ -27,19 +30,21 @@ export interface BlockDifference {
 
 /**
  * The blocks that a snapshot has and its base has not, and the other way round. Ids ascend with births, so on a line from
- * the base on, all below the base's next id is the base's; the dead runs between them say what it lost. Memory: 16 bytes
- * for each run of blocks.
+ * the base on, all below the base's next id is the base's; the dead runs between them say what it lost. Yields
+ * every few nodes. Memory: 16 bytes for each run of blocks.
  */
-export function blockDifference(
+export function* blockDifference(
   store: TreeStore,
   snapshot: PlacedSnapshot,
   base: PlacedSnapshot | null,
-): BlockDifference {
+): Generator<void, BlockDifference> {
   if (base !== null) requireLine(store, snapshot, base);
+  const lost = base === null ? [] : joined(gone(store, snapshot, base));
   const added: IdSpan[] = [];
   const pages = store.readPages();
-  collect({ pages, from: base?.nextBlockId ?? 0, added }, pages.page(snapshot.root));
-  return { added: joined(added), gone: base === null ? [] : joined(gone(store, snapshot, base)) };
+  const walk = { pages, from: base?.nextBlockId ?? 0, added, nodes: 0 };
+  yield* collect(walk, pages.page(snapshot.root));
+  return { added: joined(added), gone: lost };
 }
 
 function requireLine({ catalog }: TreeStore, snapshot: PlacedSnapshot, base: PlacedSnapshot): void {
@@ -57,18 +62,21 @@ interface Walk {
   readonly pages: IdPages;
   readonly from: number;
   readonly added: IdSpan[];
+  /** Looked at. */
+  nodes: number;
 }
 
-function collect(walk: Walk, page: Page): void {
+function* collect(walk: Walk, page: Page): Generator<void> {
   const { pages, from, added } = walk;
   if (page.ref < from) return;
+  if (++walk.nodes % NODES_PER_STEP === 0) yield;
   added.push({ first: page.ref, end: page.ref + 1 });
   const extent = emptyExtent();
   for (let i = 0; i < page.count; i++) {
     if (page.level > 0) {
       const child = getU64(viewOf(page.value(i)), 0);
       if (child < from) continue;
-      collect(walk, pages.page(child));
+      yield* collect(walk, pages.page(child));
       pages.cache.trim();
       continue;
     }

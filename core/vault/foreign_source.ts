@@ -29,6 +29,7 @@ import { directoryType, S_IFDIR, S_IFREG } from "../fs/mode.ts";
 import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import type { Engine } from "../volume/engine.ts";
+import { PAUSE } from "./stream_frames.ts";
 import { type BlockDifference, blockDifference, type IdSpan } from "./foreign_ids.ts";
 
 /** An interrupted stream loses so much at most. */
@@ -96,7 +97,10 @@ export class ForeignSource {
   *pieces(from: StreamPosition): Generator<Uint8Array> {
     const { begin, engine: { store }, snapshot, base } = this.#parts;
     yield this.#counted(encodeBegin(begin));
-    const difference = blockDifference(store, snapshot, base);
+    const walk = blockDifference(store, snapshot, base);
+    let step = walk.next();
+    for (; !step.done; step = walk.next()) yield PAUSE;
+    const difference = step.value;
     yield* this.#shape();
     yield* this.#gone(difference.gone);
     const start = from.key.length === NODE_KEY_BYTES ? keyIno(from.key) : 0;

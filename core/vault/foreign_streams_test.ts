@@ -12,6 +12,7 @@ import type { MapEntry } from "../format/map_entry.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
 import { rotateKeys } from "./rotation.ts";
+import { nextTurn } from "../turn.ts";
 import { createVault, type Vault } from "./vault.ts";
 
 const owners = new ArenaKernel(24 * MIB);
@@ -233,4 +234,27 @@ Deno.test("raw: a snapshot with a locked file is not sent, whenever it is locked
   assert.equal(owner.describe("back", "small"), owner.describe("main", "small"));
   await assertClean(owner);
   await assertClean(keeper);
+});
+
+Deno.test("raw: others have their turns while a large tree is looked through", async () => {
+  const owner = await StreamWorld.make(owners, 0);
+  const keeper = await StreamWorld.make(keepers, 1);
+  const { vault } = owner;
+  for (let i = 0; i < 2500; i++) await vault.files.writeFile(`/${"n".repeat(200)}${i}`, "");
+  await vault.snapshots.create("main", "monday");
+  const reader = raw(owner, "monday").getReader();
+  await reader.read(); // the salt
+  let turns = 0;
+  const counting = { on: true };
+  const others = (async () => {
+    for (; counting.on; turns++) await nextTurn();
+  })();
+  await reader.read();
+  counting.on = false;
+  await others;
+  assert.ok(turns > 1, `${turns} turns`);
+  await reader.cancel();
+  await keeper.vault.streams.receive("kept", raw(owner, "monday"), RAW);
+  await returned(owner, keeper, "monday");
+  assert.equal(owner.describe("open monday", "monday"), owner.describe("main", "monday"));
 });

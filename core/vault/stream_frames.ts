@@ -2,6 +2,9 @@ import type { StreamSeal } from "../crypto/stream_seal.ts";
 import { VaultError } from "../errors.ts";
 import { FRAME_BYTES, FRAME_PLAIN_BYTES } from "../format/stream_frame.ts";
 
+/** A piece, or frames, without bytes: others may have their turn. */
+export const PAUSE: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
 /** Seals pieces of plaintext into frames. A full frame waits for what follows it, because the last one says that it is. */
 export function* sealFrames(
   seal: StreamSeal,
@@ -9,6 +12,7 @@ export function* sealFrames(
 ): Generator<Uint8Array<ArrayBuffer>> {
   let filled = 0;
   for (const piece of pieces) {
+    if (piece.length === 0) yield PAUSE;
     for (let at = 0; at < piece.length;) {
       if (filled === FRAME_PLAIN_BYTES) {
         yield seal.seal(filled, false);

@@ -23,7 +23,7 @@ import type { Engine } from "../volume/engine.ts";
 import type { SnapshotStore } from "../volume/snapshot_store.ts";
 import type { SnapshotName } from "../volume/volume_status.ts";
 import type { Volumes } from "../volume/volumes.ts";
-import { sealFrames } from "./stream_frames.ts";
+import { PAUSE, sealFrames } from "./stream_frames.ts";
 import { ForeignOrigin, type ForeignOriginParts } from "./foreign_origin.ts";
 import { ForeignSource } from "./foreign_source.ts";
 import { ownOrigin, StreamSource } from "./stream_source.ts";
@@ -97,6 +97,7 @@ export class StreamSend {
   readonly #giveBack: () => void;
   readonly #held: SnapshotStore[] = [];
   readonly #wipers: (() => void)[] = [];
+  #closed = false;
   readonly #frames: Generator<Uint8Array<ArrayBuffer>>;
   readonly #report: () => void;
 
@@ -199,12 +200,14 @@ export class StreamSend {
     throw new VaultError("invalid", `Cannot send state ${name}: only snapshots that have a name`);
   }
 
-  /** The next frames, one behind another; null: there are none. */
+  /** The next frames, one behind another, or a pause; null: there are none, or it was closed. */
   next(): Uint8Array<ArrayBuffer> | null {
     const frames: Uint8Array[] = [];
+    if (this.#closed) return null;
     while (frames.length < FRAMES_PER_CHUNK) {
       const { done, value } = this.#frames.next();
       if (done === true) break;
+      if (value === PAUSE) return concat(...frames);
       frames.push(value);
     }
     this.#report();
@@ -213,6 +216,7 @@ export class StreamSend {
 
   /** Lets everything go that was held. Idempotent. */
   close(): void {
+    this.#closed = true;
     for (const wipe of this.#wipers.splice(0)) wipe();
     for (const store of this.#held.splice(0)) store.close();
     this.#giveBack();

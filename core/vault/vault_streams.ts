@@ -130,6 +130,7 @@ export class VaultStreams {
   ): ReadableStream<Uint8Array<ArrayBuffer>> {
     let sending: StreamSend | null = null;
     let chunks = 0;
+    let cancelled = false;
     return new ReadableStream({
       pull: async (controller) => {
         try {
@@ -138,9 +139,13 @@ export class VaultStreams {
             return controller.enqueue(sending.salt);
           }
           const open = sending;
-          const chunk = await whenFree(this.#enter, () => open.next());
+          let chunk = await whenFree(this.#enter, () => open.next());
+          while (chunk?.length === 0) {
+            await nextTurn();
+            chunk = await whenFree(this.#enter, () => open.next());
+          }
           if (chunk !== null) controller.enqueue(chunk);
-          else {
+          else if (!cancelled) {
             open.close();
             controller.close();
           }
@@ -150,7 +155,10 @@ export class VaultStreams {
           throw error;
         }
       },
-      cancel: () => sending?.close(),
+      cancel: () => {
+        cancelled = true;
+        sending?.close();
+      },
     });
   }
 
