@@ -113,6 +113,10 @@ async function requireFresh(host: Host, to: string): Promise<void> {
 export function recoverText(report: RecoverReport, style: Style): string {
   const { how, sequence, time, skipped, replayed, volumes, lost, files, more } = report;
   let text = lossLines({ lost, files, more }, style);
+  if (report.unreadable > 0) {
+    text += `${plural(report.unreadable, "file")} of shreddable directories cannot be read: ` +
+      "what opened their secrets was lost with the superblocks\n";
+  }
   if (skipped > 0) {
     text += `${plural(skipped, "newer root")} could not be read whole; --salvage takes what is ` +
       "whole of the newest\n";
@@ -127,9 +131,12 @@ export function recoverText(report: RecoverReport, style: Style): string {
 }
 
 /** What is lost makes the vault `corrupt` to whoever runs this in a script. */
-export function requireAllRecovered(medium: string, { lost, files, more }: RecoverReport): void {
-  if (lost + files.length === 0) return;
-  const what = plural(files.length + more, "file");
+export function requireAllRecovered(
+  medium: string,
+  { lost, files, more, unreadable }: RecoverReport,
+): void {
+  if (lost + files.length + unreadable === 0) return;
+  const what = plural(files.length + more + unreadable, "file");
   throw new VaultError(
     "corrupt",
     `Cannot recover all of "${medium}": ${what} are lost or not whole`,

@@ -71,6 +71,8 @@ export interface RecoverReport extends LostReport {
   readonly replayed: number;
   /** Names of the volumes that there are now. */
   readonly volumes: readonly string[];
+  /** Files of shreddable directories whose content is lost: their secrets were, with every superblock. */
+  readonly unreadable: number;
 }
 
 /**
@@ -106,6 +108,7 @@ export async function recoverVault(options: RecoverOptions): Promise<RecoverRepo
       skipped,
       replayed: step.value.replayed,
       volumes: step.value.volumes,
+      unreadable: step.value.unreadable,
       lost: 0,
       files: [],
       more: 0,

@@ -68,6 +68,8 @@ export interface CopiedRoot {
   readonly replayed: number;
   /** Names of its volumes. */
   readonly volumes: readonly string[];
+  /** Files of shreddable directories whose secrets were lost with the superblocks. */
+  readonly unreadable: number;
 }
 
 /**
@@ -198,9 +200,11 @@ function reopen(
   const opened = openVolume({ ...target, keys: copyOfKeys(keys) }, "read");
   try {
     const { replayed, volume: { store } } = opened;
+    const { keyTable } = store.catalog;
     const volumes = store.catalog.volumes().map(({ name }) => name);
+    const unreadable = isHole(keyTable.secretsKey) ? keyTable.secretIds().length : 0;
     let isWhole = true;
-    if (replayed === 0) return { replayed, volumes };
+    if (replayed === 0) return { replayed, volumes, unreadable };
     for (let from = 0; isWhole;) {
       const blocks = store.blocks.entriesFrom(from, 64);
       const data = blocks.filter(({ entry }) => entry.kind === KIND.data);
@@ -209,7 +213,7 @@ function reopen(
       if (blocks.length < 64) break;
       from = blocks[blocks.length - 1].id + 1;
     }
-    return isWhole ? { replayed, volumes } : null;
+    return isWhole ? { replayed, volumes, unreadable } : null;
   } finally {
     opened.wipe();
   }

@@ -42,6 +42,7 @@ export async function salvageVault(
     skipped: 0,
     replayed: 0,
     volumes: volumes.map(({ name }) => name),
+    unreadable: 0, // what is lost is told file by file
     lost: salvage.lost,
     files: salvage.files,
     more: salvage.more,

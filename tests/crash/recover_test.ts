@@ -106,6 +106,36 @@ for (const [name, redundancy] of Object.entries(shapes)) {
   });
 }
 
+Deno.test("recover: files of shreddable directories come back while a superblock is left, else it is told", async () => {
+  arena.reset();
+  const medium = new MemoryStorage({});
+  const vault = await createKeyedVault({ medium, kernel: arena }, { segments: 6 });
+  const random = new RandomStream(3);
+  const [secret, plain] = [filled(random, 30_000), filled(random, 30_000)];
+  await vault.files.makeDirectory("/d");
+  await vault.files.setShreddable("/d", true);
+  await vault.files.writeFile("/d/secret", secret);
+  await vault.files.writeFile("/plain", plain);
+  await vault.close();
+  const withoutSlots = medium.content.fork();
+  for (const copy of [0, SEGMENT_BYTES]) withoutSlots.write(copy, new Uint8Array(45 * CELL_BYTES));
+  for (const isLeft of [true, false]) {
+    const recovered = await recover(isLeft ? withoutSlots : withoutHeader(medium.content));
+    assert.deepEqual([recovered.report.how, recovered.report.unreadable], [
+      "whole",
+      isLeft ? 0 : 1,
+    ]);
+    const again = await reopen(recovered);
+    assert.deepEqual(await again.files.readFile("/plain"), plain);
+    const reading = again.files.readFile("/d/secret");
+    if (isLeft) assert.deepEqual(await reading, secret);
+    else await assert.rejects(reading, { kind: "denied" });
+    await again.files.writeFile("/d/later", plain);
+    assert.deepEqual(await again.files.readFile("/d/later"), plain);
+    await again.close();
+  }
+});
+
 function filled(stream: RandomStream, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   stream.fill(bytes);
