@@ -66,6 +66,8 @@ export class MirrorMember implements ObjectStore {
   /** It failed, and has not answered since. */
   isResting = false;
   readonly #closing = new AbortController();
+  /** Calls that the store has not ended, whether or not somebody still waits for them. */
+  readonly #running = new Set<Promise<void>>();
   readonly #store: ObjectStore;
 
   /** Around a store, which it closes. */
@@ -85,7 +87,8 @@ export class MirrorMember implements ObjectStore {
   ): Promise<T> {
     this.outstanding++;
     try {
-      const value = await within({ milliseconds, signal: this.#until(signal) }, work);
+      const tracked = (signal: AbortSignal) => this.#tracked(work(signal));
+      const value = await within({ milliseconds, signal: this.#until(signal) }, tracked);
       this.isResting = false;
       return value;
     } catch (error) {
@@ -93,6 +96,14 @@ export class MirrorMember implements ObjectStore {
     } finally {
       this.outstanding--;
     }
+  }
+
+  #tracked<T>(call: Promise<T>): Promise<T> {
+    const settled: Promise<void> = call.then(() => {}, () => {}).then(() => {
+      this.#running.delete(settled);
+    });
+    this.#running.add(settled);
+    return call;
   }
 
   #until(signal?: AbortSignal): AbortSignal {
@@ -188,13 +199,15 @@ export class MirrorMember implements ObjectStore {
     return this.#store.signedUrl(path, options);
   }
 
-  /** Calls that are under way end at once. */
+  /** Calls that are under way end at once for their callers. The store is closed when it has ended them, if it does so in time. */
   async close(): Promise<void> {
     const { provider } = this;
     const error = new VaultError("invalid", `Cannot use "${this.name}": it is closed`, {
       provider,
     });
     this.#closing.abort(error);
+    const milliseconds = Math.min(this.milliseconds, ANSWER_MS_MAX);
+    await within({ milliseconds }, () => Promise.all(this.#running)).catch(() => {});
     await this.#store.close();
   }
 }

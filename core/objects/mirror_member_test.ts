@@ -25,6 +25,31 @@ Deno.test("mirror: a member is as busy as it has bodies that somebody may read",
   await member.close();
 });
 
+Deno.test("mirror: a member closes its store when that has ended what was given up", async () => {
+  const cleaning = Promise.withResolvers<void>();
+  const events: string[] = [];
+  class Slow extends MemoryObjectStore {
+    override async put(): Promise<never> {
+      await cleaning.promise;
+      events.push("cleaned");
+      throw new RangeError("given up");
+    }
+    override close(): Promise<void> {
+      events.push("closed");
+      return super.close();
+    }
+  }
+  const member = new MirrorMember(new Slow({ now: Date.now }), 60_000);
+  const giving = new AbortController();
+  const put = member.put("a", text("x"), { signal: giving.signal });
+  giving.abort(new RangeError("enough"));
+  await assert.rejects(put, /enough/);
+  const closed = member.close();
+  cleaning.resolve();
+  await closed;
+  assert.deepEqual(events, ["cleaned", "closed"]);
+});
+
 Deno.test("a store that cannot be opened leaves no stream open", async () => {
   const open = () => Promise.reject(new VaultError("denied", "Cannot open it: not today"));
   const store = new LateStore({ name: "late", provider: "memory", open });
