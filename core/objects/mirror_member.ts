@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import { readerOf } from "../storage/chunk_stream.ts";
 import { closingStream } from "../storage/object_body.ts";
 import type {
   Abortable,
@@ -148,7 +149,7 @@ export class MirrorMember implements ObjectStore {
     body: ReadableStream<Uint8Array>,
     { ending, signal }: { readonly ending: AbortController; readonly signal: AbortSignal },
   ): ReadableStream<Uint8Array> {
-    const reader = body.getReader();
+    const reader = readerOf(body);
     const { milliseconds } = this;
     const next = async (): Promise<IteratorResult<Uint8Array>> => {
       try {

@@ -1,3 +1,4 @@
+import { readerOf } from "../storage/chunk_stream.ts";
 import { closingStream } from "../storage/object_body.ts";
 import type { Abortable } from "../storage/object_store.ts";
 
@@ -12,7 +13,7 @@ export function resumedBody(
   body: ReadableStream<Uint8Array>,
   { reopen, signal }: Resuming,
 ): ReadableStream<Uint8Array> {
-  let reader = body.getReader();
+  let reader = readerOf(body);
   let done = 0, isOver = false;
   const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
     while (true) {
@@ -22,7 +23,7 @@ export function resumedBody(
         done += value.length;
         return { done: false, value };
       } catch (error) {
-        reader = (await reopen(error, done)).getReader();
+        reader = readerOf(await reopen(error, done));
         // Whoever read it has gone meanwhile.
         if (isOver) await reader.cancel();
       }

@@ -1,5 +1,6 @@
 import { joined } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { chunkStream, readerOf } from "./chunk_stream.ts";
 import type { Abortable, ObjectBody } from "./object_store.ts";
 
 /** Bytes that are read at once. */
@@ -31,7 +32,7 @@ export async function* bodyChunks(
 ): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
   if (body instanceof Uint8Array) return yield body;
-  const reader = body.getReader();
+  const reader = readerOf(body);
   const abort = () => void reader.cancel(signal!.reason).catch(() => {});
   signal?.addEventListener("abort", abort, { once: true });
   let ended = false;
@@ -124,21 +125,21 @@ export function closingStream(
   const abort = () => void end().catch(() => {}); // whoever gave up knows why
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
-  return new ReadableStream({
-    async pull(controller) {
+  return chunkStream({
+    async next() {
       try {
         signal?.throwIfAborted();
         const next = await chunks.next();
-        if (!next.done) return controller.enqueue(next.value);
+        if (!next.done) return { done: false, value: next.value };
       } catch (error) {
         await end().catch(() => {}); // the first failure is the one to tell
         throw error;
       }
       await end();
-      controller.close();
+      return { done: true, value: undefined };
     },
     cancel: end,
-  }, { highWaterMark: 0 });
+  });
 }
 
 /** Does what takes a body; where that fails, however early, the body is cancelled. */
@@ -171,17 +172,14 @@ export function passedOn(
   body: ReadableStream<Uint8Array>,
   { chunk, ended, failed }: Passing,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
-  return new ReadableStream({
-    async pull(controller) {
+  const reader = readerOf(body);
+  return chunkStream({
+    async next() {
       try {
-        const { done, value } = await reader.read();
-        if (!done) {
-          chunk(value);
-          return controller.enqueue(value);
-        }
-        ended?.();
-        controller.close();
+        const read = await reader.read();
+        if (read.done) ended?.();
+        else chunk(read.value);
+        return read;
       } catch (error) {
         failed?.();
         await reader.cancel(error).catch(() => {}); // it may be the one that failed
@@ -189,7 +187,7 @@ export function passedOn(
       }
     },
     cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
+  });
 }
 
 /** The part of an object that was asked for; `invalid` where it begins behind the end. */
