@@ -4,6 +4,7 @@
  * @module
  */
 import type { KdfProfileName } from "../crypto/argon2.ts";
+import { VaultError } from "../errors.ts";
 import type { SlotMode } from "../format/key_slot.ts";
 import { type ControlOptions, wipeMessage } from "../vault/control.ts";
 import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
@@ -91,19 +92,26 @@ export async function removeKey(target: VaultTarget, slot: number): Promise<{ sl
   return await onSlots(target, "key remove", () => Promise.resolve({ slot }));
 }
 
-/** `key export`: the keys under a passphrase of their own, for when the header is gone. */
+/** Standard output, where a file is named. */
+export const STANDARD = "-";
+
+/** `key export`: the keys under a passphrase of their own, for when the header is gone; to standard output for `-`. */
 export async function exportKey(
   target: VaultTarget,
   file: string,
   options: NewSecretOptions & { readonly force?: boolean },
 ): Promise<{ file: string; bytes: number }> {
   const { host } = target;
+  if (file === STANDARD && host.out.isTerminal) {
+    throw new VaultError("invalid", "Cannot export to a terminal: name a file, or redirect to one");
+  }
   const { exported } = await onSlots<{ exported: Uint8Array }>(
     target,
     "key export",
     async () => ({ newPassphrase: await typed(target, options, "Passphrase of the export") }),
   );
-  await host.writePrivate(host.absolute(file), exported, options.force === true);
+  if (file === STANDARD) await host.pipes.write(exported);
+  else await host.writePrivate(host.absolute(file), exported, options.force === true);
   return { file, bytes: exported.length };
 }
 

@@ -75,12 +75,19 @@ function addKey(key: Command, host: Host): void {
     await print(host, options, report, ({ slot }) => `removed key slot ${slot}\n`);
   });
   examples(
-    printing(takingNew(unlocking(key.command("export <medium> <file>"))))
+    printing(takingNew(unlocking(key.command("export <medium> [file]"))))
       .description("save the keys under a passphrase of their own, for when the header is lost")
       .option("--force", "overwrite the file"),
-    ["key export vault.sv vault.keys"],
-  ).action(async (medium: string, file: string, options: Options & Forced & NewSecretOptions) => {
-    const report = await (await keys()).exportKey({ host, medium, options }, file, options);
+    ["key export vault.sv vault.keys", "key export vault.sv > vault.keys"],
+  ).action(async (
+    medium: string,
+    file: string | undefined,
+    options: Options & Forced & NewSecretOptions,
+  ) => {
+    const { exportKey, STANDARD } = await keys();
+    const report = await exportKey({ host, medium, options }, file ?? STANDARD, options);
+    // Standard output is the export.
+    if (report.file === STANDARD) return;
     await print(host, options, report, (made) => `exported to ${made.file}\n`);
   });
 }
