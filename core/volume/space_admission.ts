@@ -176,17 +176,27 @@ export class SpaceAdmission {
     return purpose === "delete" || this.hasAllRuns({ cells, blockBytes }, purpose);
   }
 
-  private hasAllRuns({ cells, blockBytes }: Wanted, purpose: "write" | "kept"): boolean {
-    const sizes = new Set([blockBytes, ...this.promises.keys()]);
-    if (purpose === "write") {
-      for (const size of this.options.store.setAside.blocks.keys()) sizes.add(size);
+  /** Asked with every write, so that it collects nothing: each size is looked at where it is met first. */
+  private hasAllRuns(wanted: Wanted, purpose: "write" | "kept"): boolean {
+    const { promises, options: { store: { setAside } } } = this;
+    if (!this.hasPromisedRuns(wanted, purpose)) return false;
+    for (const blockBytes of promises.keys()) {
+      if (blockBytes === wanted.blockBytes) continue;
+      if (!this.hasPromisedRuns({ cells: 0, blockBytes }, purpose)) return false;
     }
-    for (const size of sizes) {
-      const promised = (this.promises.get(size) ?? 0) + (size === blockBytes ? cells : 0);
-      const setAside = purpose === "write" ? this.setAsideOf(size) : 0;
-      if (!this.hasRuns({ cells: promised, blockBytes: size }, setAside)) return false;
+    if (purpose === "kept") return true;
+    for (const blockBytes of setAside.blocks.keys()) {
+      if (blockBytes === wanted.blockBytes || promises.has(blockBytes)) continue;
+      if (!this.hasPromisedRuns({ cells: 0, blockBytes }, purpose)) return false;
     }
     return true;
+  }
+
+  /** True where cells for blocks of one size lie side by side: of so many more, of what is promised, and of what is set aside. */
+  private hasPromisedRuns({ cells, blockBytes }: Wanted, purpose: "write" | "kept"): boolean {
+    const promised = (this.promises.get(blockBytes) ?? 0) + cells;
+    const setAside = purpose === "write" ? this.setAsideOf(blockBytes) : 0;
+    return this.hasRuns({ cells: promised, blockBytes }, setAside);
   }
 
   /**
