@@ -16,26 +16,17 @@ import {
 import { emptyInode, encodeInode, INODE_BYTES, INODE_FLAG } from "../format/inode.ts";
 import { CODEC } from "../format/map_entry.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { encodeBegin, encodeEnd, type StreamBegin } from "../format/stream_head.ts";
-import { encodePosition, type StreamPosition } from "../format/stream_position.ts";
-import {
-  CONTENT_BYTES_MAX,
-  encodeDataHead,
-  encodeStreamRecord,
-  type StreamRecord,
-} from "../format/stream_record.ts";
+import type { StreamBegin } from "../format/stream_head.ts";
+import type { StreamPosition } from "../format/stream_position.ts";
+import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
 import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES, ROOT_INO } from "../format/volume_key.ts";
 import { directoryType, S_IFDIR, S_IFREG } from "../fs/mode.ts";
-import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import type { Engine } from "../volume/engine.ts";
 import { PAUSE } from "./stream_frames.ts";
 import { type BlockDifference, blockDifference, type IdSpan } from "./foreign_ids.ts";
+import { FREED_BLOCKS_MAX, SentRecords } from "./stream_sent.ts";
 
-/** An interrupted stream loses so much at most. */
-const MARK_BYTES = MIB;
-/** Blocks that one record frees. */
-const FREED_BLOCKS_MAX = 16_384;
 /** Bytes of a full block, of content and of a file's block. */
 type Sizes = Pick<StreamBegin, "blockBytes">;
 
@@ -58,10 +49,7 @@ export interface ForeignSourceParts {
 export class ForeignSource {
   readonly #parts: ForeignSourceParts;
   readonly #address: number;
-  /** Content sent. */
-  contentBytes = 0;
-  #records = 0;
-  #unmarked = 0;
+  readonly #sent = new SentRecords();
   /** What was done to locks when the snapshot was found to have none. */
   #lockChanges = -1;
 
@@ -93,10 +81,15 @@ export class ForeignSource {
     this.#lockChanges = changes;
   }
 
+  /** Content sent. */
+  get contentBytes(): number {
+    return this.#sent.contentBytes;
+  }
+
   /** All of it from a position on, in pieces that are valid until the next is asked for. */
   *pieces(from: StreamPosition): Generator<Uint8Array> {
     const { begin, engine: { store }, snapshot, base } = this.#parts;
-    yield this.#counted(encodeBegin(begin));
+    yield this.#sent.begin(begin);
     const walk = blockDifference(store, snapshot, base);
     let step = walk.next();
     for (; !step.done; step = walk.next()) yield PAUSE;
@@ -105,11 +98,11 @@ export class ForeignSource {
     yield* this.#gone(difference.gone);
     const start = from.key.length === NODE_KEY_BYTES ? keyIno(from.key) : 0;
     for (const id of idsOf(difference, start)) {
-      yield* this.#mark(id);
+      yield* this.#sent.mark({ key: foreignKey(id), block: 0 });
       this.#refuseLocked();
       yield* this.#block(id);
     }
-    yield encodeEnd({ records: this.#records, contentBytes: this.contentBytes });
+    yield this.#sent.end();
   }
 
   /** The files that the blocks lie in, and what says what they are. */
@@ -128,7 +121,7 @@ export class ForeignSource {
     yield this.#inode(ABOUT_INO, { ...file, size: about.length, flags: INODE_FLAG.inline });
     yield this.#named("about", ABOUT_INO);
     const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ABOUT_INO);
-    yield this.#record({ kind: "put", key, value: about });
+    yield this.#sent.record({ kind: "put", key, value: about });
     const size = BLOCKS_PER_FILE * begin.blockBytes;
     for (let i = 0; i < files; i++) {
       yield this.#inode(BLOCKS_INO + i, { ...file, size, flags: 0 });
@@ -145,24 +138,24 @@ export class ForeignSource {
     const value = new Uint8Array(INODE_BYTES);
     encodeInode({ ...emptyInode(), ...of, ...times, parent: ROOT_INO }, viewOf(value));
     const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
-    return this.#record({ kind: "put", key, value });
+    return this.#sent.record({ kind: "put", key, value });
   }
 
   #named(name: string, ino: number): Uint8Array {
     const type = directoryType(S_IFREG);
     const bytes = new TextEncoder().encode(name);
-    return this.#record({ kind: "name", directory: ROOT_INO, ino, type, name: bytes });
+    return this.#sent.record({ kind: "name", directory: ROOT_INO, ino, type, name: bytes });
   }
 
   *#gone(spans: readonly IdSpan[]): Generator<Uint8Array> {
     for (const { first, end } of spans) {
       for (let id = first; id < end; id++) {
-        yield this.#record({ kind: "delete", key: foreignKey(id) });
+        yield this.#sent.record({ kind: "delete", key: foreignKey(id) });
       }
       for (let id = first; id < end;) {
         const { ino, block } = foreignPlace(id);
         const count = Math.min(end - id, BLOCKS_PER_FILE - block, FREED_BLOCKS_MAX);
-        yield this.#record({ kind: "free", ino, first: block, count });
+        yield this.#sent.record({ kind: "free", ino, first: block, count });
         id += count;
       }
     }
@@ -174,11 +167,9 @@ export class ForeignSource {
     const block = seal.seal(id, form, this.#address, runtime);
     const { ino, block: first } = foreignPlace(id);
     const lastLength = form.stored;
-    yield this.#counted(encodeDataHead({ ino, first, count: 1 }, { blockBytes, lastLength }));
-    this.contentBytes += lastLength;
-    this.#unmarked += lastLength;
-    yield kernel.bytes.subarray(this.#address, this.#address + lastLength);
-    yield this.#record({ kind: "put", key: foreignKey(id), value: encodeForeign(block) });
+    yield this.#sent.dataHead({ ino, first, count: 1 }, { blockBytes, lastLength });
+    yield this.#sent.content(kernel.bytes.subarray(this.#address, this.#address + lastLength));
+    yield this.#sent.record({ kind: "put", key: foreignKey(id), value: encodeForeign(block) });
   }
 
   /** Reads a block or node to the address, as it is stored. */
@@ -200,25 +191,6 @@ export class ForeignSource {
     // The secret of the file stays here.
     blocks.get(id, 1, { ...area, bytes: blockBytes });
     return { kind: KIND.data, level: 0, codec: CODEC.raw, length, stored: length };
-  }
-
-  *#mark(id: number): Generator<Uint8Array> {
-    if (this.#unmarked < MARK_BYTES) return;
-    this.#unmarked = 0;
-    yield this.#record({
-      kind: "mark",
-      position: encodePosition({ key: foreignKey(id), block: 0 }),
-    });
-  }
-
-  #record(record: Exclude<StreamRecord, { kind: "data" }>): Uint8Array {
-    return this.#counted(encodeStreamRecord(record));
-  }
-
-  #counted(bytes: Uint8Array): Uint8Array {
-    this.#records++;
-    this.#unmarked += bytes.length;
-    return bytes;
   }
 }
 

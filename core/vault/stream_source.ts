@@ -7,16 +7,10 @@ import { compare, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { decodeInode, emptyInode, encodeInode, INODE_BYTES } from "../format/inode.ts";
 import type { LockRecord } from "../format/lock_record.ts";
-import { encodeBegin, encodeEnd, type StreamBegin } from "../format/stream_head.ts";
-import { encodePosition, type StreamPosition } from "../format/stream_position.ts";
-import {
-  CONTENT_BYTES_MAX,
-  encodeDataHead,
-  encodeStreamRecord,
-  type StreamRecord,
-} from "../format/stream_record.ts";
+import type { StreamBegin } from "../format/stream_head.ts";
+import type { StreamPosition } from "../format/stream_position.ts";
+import { CONTENT_BYTES_MAX, type StreamRecord } from "../format/stream_record.ts";
 import { KEY_TYPE, keyIno } from "../format/volume_key.ts";
-import { MIB } from "../limits.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import { type KeyDifference, type NodePages, treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "../volume/engine.ts";
@@ -28,12 +22,7 @@ import {
 } from "./stream_extents.ts";
 import { LockedSource } from "./stream_locked_source.ts";
 import { StreamNames } from "./stream_names.ts";
-
-/** An interrupted stream loses so much at most. */
-const MARK_BYTES = MIB;
-
-/** Blocks that one record frees: whoever receives does that at once, and others wait for it. */
-const FREED_BLOCKS_MAX = 16_384;
+import { FREED_BLOCKS_MAX, SentRecords } from "./stream_sent.ts";
 
 /** Root of a tree without records: what a snapshot is compared with that is sent whole. */
 const NOTHING = -2;
@@ -97,11 +86,8 @@ export class StreamSource {
   readonly #names: StreamNames;
   readonly #old: StreamExtents;
   readonly #now: StreamExtents;
-  /** Content sent. */
-  contentBytes = 0;
-  #records = 0;
+  readonly #sent = new SentRecords();
   readonly #inode = emptyInode();
-  #unmarked = 0;
 
   constructor(parts: StreamSourceParts) {
     this.#parts = parts;
@@ -114,21 +100,26 @@ export class StreamSource {
     this.#now = new StreamExtents(this.#after);
   }
 
+  /** Content sent. */
+  get contentBytes(): number {
+    return this.#sent.contentBytes;
+  }
+
   /** All of it from a position on, in pieces that are valid until the next is asked for. */
   *pieces(from: StreamPosition): Generator<Uint8Array> {
     const { begin, origin } = this.#parts;
-    yield this.#counted(encodeBegin(begin));
+    yield this.#sent.begin(begin);
     const roots = { before: this.#before.root, after: this.#after.root };
     for (const difference of treeDifferences(origin.pages, roots, from.key)) {
       const { key, after } = difference;
       const isBegun = compare(key, from.key) === 0;
       const lock = after === null ? null : this.#lockOf(key);
-      yield* this.#mark({ key, block: isBegun ? from.block : 0 });
+      yield* this.#sent.mark({ key, block: isBegun ? from.block : 0 });
       if (after !== null) this.#requireSame(key, lock);
       yield* this.#changes(difference, lock, isBegun ? from.block : 0);
       origin.trim();
     }
-    yield encodeEnd({ records: this.#records, contentBytes: this.contentBytes });
+    yield this.#sent.end();
   }
 
   #lockOf(key: Uint8Array): LockRecord | null {
@@ -166,8 +157,8 @@ export class StreamSource {
         if (before !== null) yield* this.#freed(key, placedExtent(key, before));
         return;
       case KEY_TYPE.inode:
-        if (after === null) return yield this.#record({ kind: "delete", key });
-        return yield this.#record({ kind: "put", key, value: this.#inodeOf(after) });
+        if (after === null) return yield this.#sent.record({ kind: "delete", key });
+        return yield this.#sent.record({ kind: "put", key, value: this.#inodeOf(after) });
       case KEY_TYPE.inline:
         if (after !== null && locked !== null && lock !== null) {
           yield* this.#all(locked.inline(key, lock, after));
@@ -184,13 +175,13 @@ export class StreamSource {
   }
 
   #plain(key: Uint8Array, after: Uint8Array | null): Uint8Array {
-    return this.#record(
+    return this.#sent.record(
       after === null ? { kind: "delete", key } : { kind: "put", key, value: after },
     );
   }
 
   *#all(records: Iterable<Exclude<StreamRecord, { kind: "data" }>>): Generator<Uint8Array> {
-    for (const record of records) yield this.#record(record);
+    for (const record of records) yield this.#sent.record(record);
   }
 
   /** What its blocks take is the receiver's affair, and what secret it has, if it has one. */
@@ -210,7 +201,7 @@ export class StreamSource {
     for (const hole of this.#now.holes(ino, span)) {
       for (let { first } = hole; first < hole.end; first += FREED_BLOCKS_MAX) {
         const count = Math.min(FREED_BLOCKS_MAX, hole.end - first);
-        yield this.#record({ kind: "free", ino, first, count });
+        yield this.#sent.record({ kind: "free", ino, first, count });
       }
     }
   }
@@ -222,7 +213,7 @@ export class StreamSource {
       const span = { first: Math.max(first, fromBlock), end };
       if (extent.unwritten || extent.lock?.state === "shredded") {
         const count = span.end - span.first;
-        yield this.#record({ kind: "reserve", ino, first: span.first, count });
+        yield this.#sent.record({ kind: "reserve", ino, first: span.first, count });
       } else if (extent.lock !== null) {
         yield* this.#sealed(this.#parts.origin.locked!, extent, span);
       } else yield* this.#content(key, extent, span);
@@ -233,11 +224,9 @@ export class StreamSource {
   *#sealed(locked: LockedSource, extent: LockableExtent, span: BlockSpan): Generator<Uint8Array> {
     const { key } = extent;
     for (let block = span.first; block < span.end; block++) {
-      yield* this.#mark({ key, block });
+      yield* this.#sent.mark({ key, block });
       this.#requireSame(key, extent.lock);
-      const sealed = locked.block(key, block, extent.firstId + block - extent.first);
-      this.contentBytes += sealed.content.length;
-      yield this.#record(sealed);
+      yield this.#sent.record(locked.block(key, block, extent.firstId + block - extent.first));
     }
   }
 
@@ -245,36 +234,17 @@ export class StreamSource {
     const { begin: { blockBytes }, origin, address, kernel: { bytes } } = this.#parts;
     const most = CONTENT_BYTES_MAX / blockBytes;
     for (let first = span.first; first < span.end;) {
-      yield* this.#mark({ key, block: first });
+      yield* this.#sent.mark({ key, block: first });
       this.#requireSame(key, null);
       const count = Math.min(most, span.end - first);
       const firstId = extent.firstId + first - extent.first;
       const lastLength = origin.lengthOf(firstId + count - 1) ?? blockBytes;
       origin.get(firstId, count, { address, bytes: blockBytes });
       const length = (count - 1) * blockBytes + lastLength;
-      yield this.#counted(
-        encodeDataHead({ ino: keyIno(key), first, count }, { blockBytes, lastLength }),
-      );
-      this.contentBytes += length;
-      this.#unmarked += length;
-      yield bytes.subarray(address, address + length);
+      const blocks = { ino: keyIno(key), first, count };
+      yield this.#sent.dataHead(blocks, { blockBytes, lastLength });
+      yield this.#sent.content(bytes.subarray(address, address + length));
       first += count;
     }
-  }
-
-  *#mark(position: StreamPosition): Generator<Uint8Array> {
-    if (this.#unmarked < MARK_BYTES) return;
-    this.#unmarked = 0;
-    yield this.#record({ kind: "mark", position: encodePosition(position) });
-  }
-
-  #record(record: Exclude<StreamRecord, { kind: "data" }>): Uint8Array {
-    return this.#counted(encodeStreamRecord(record));
-  }
-
-  #counted(bytes: Uint8Array): Uint8Array {
-    this.#records++;
-    this.#unmarked += bytes.length;
-    return bytes;
   }
 }
