@@ -1,4 +1,4 @@
-import { objectError, takingBody } from "../storage/object_body.ts";
+import { objectError, putContent, takingBody } from "../storage/object_body.ts";
 import { listLimit } from "../storage/object_page.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import type {
@@ -275,9 +275,8 @@ export class FailoverStore implements ObjectStore, Reconciling {
     const copy = () => this.#turns.take([to], () => this.#copyAtHome(from, to, options));
     const done = await unlessAway(copy);
     if (done !== null) return done;
-    const { info, body } = await this.get(from, { signal: options.signal });
-    const { size, contentType, metadata, tags } = info;
-    return await this.put(to, body, { size, contentType, metadata, tags, ...options });
+    const content = await this.get(from, { signal: options.signal });
+    return await putContent(this, to, content, options);
   }
 
   /** Null where one of the two is displaced, or the copy would be taken for as old as what was carried home. */
@@ -377,11 +376,10 @@ export class FailoverStore implements ObjectStore, Reconciling {
       if (home !== null) await this.#primary.delete(path, { match: home.etag });
       return;
     }
-    const { info: { size, contentType, metadata, tags }, body } = await store.get(path);
-    const marked = { ...metadata, [CARRIED]: `${note.since}` };
+    const { info, body } = await store.get(path);
+    const metadata = { ...info.metadata, [CARRIED]: `${note.since}` };
     const condition = home === null ? { create: true as const } : { match: home.etag };
-    const put = { size, contentType, metadata: marked, tags, ...condition };
-    await this.#primary.put(path, body, put);
+    await putContent(this.#primary, path, { info: { ...info, metadata }, body }, condition);
   }
 
   /** Resolves when nothing is being carried home in the background. */

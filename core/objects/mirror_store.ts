@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
-import { collectBody, type ObjectCall, objectError } from "../storage/object_body.ts";
+import { collectBody, type ObjectCall, objectError, putContent } from "../storage/object_body.ts";
 import { listLimit } from "../storage/object_page.ts";
 import { checkDescription } from "../storage/object_path.ts";
 import type {
@@ -178,9 +178,8 @@ export class MirrorStore implements ObjectStore, Reconciling {
     const call = this.#call("copy", from);
     const { signal } = options;
     signal?.throwIfAborted();
-    const { info, body } = await this.#told(() => this.#reading.open(call, { signal }));
-    const { size, contentType, metadata, tags } = info;
-    return await this.put(to, body, { size, contentType, metadata, tags, ...options });
+    const content = await this.#told(() => this.#reading.open(call, { signal }));
+    return await putContent(this, to, content, options);
   }
 
   /** Carries the bytes through this machine: members that are described cannot be told over which state. */

@@ -1,5 +1,11 @@
 import { VaultError } from "../errors.ts";
-import { bodyChunks, collectBody, streamOf, takingBody } from "../storage/object_body.ts";
+import {
+  bodyChunks,
+  collectBody,
+  putContent,
+  streamOf,
+  takingBody,
+} from "../storage/object_body.ts";
 import { checkObjectPath } from "../storage/object_path.ts";
 import { tryEach } from "../storage/store_failures.ts";
 import type {
@@ -322,10 +328,8 @@ export class ObjectStorage {
     const store = await target.store();
     if (source === target) return fileInfo(target, await store.copy(from, to, condition));
     const { signal } = options;
-    const { info, body } = await (await source.store()).get(from, { signal });
-    const { size, contentType, metadata, tags } = info;
-    const said = { size, contentType, metadata, tags };
-    return fileInfo(target, await store.put(to, body, { ...said, ...condition }));
+    const content = await (await source.store()).get(from, { signal });
+    return fileInfo(target, await putContent(store, to, content, condition));
   }
 
   /** Gives a file another path: a copy, and then, when it is durable, the removal of just the state that was copied. */

@@ -1,7 +1,14 @@
 import { joined } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { chunkStream, readerOf } from "./chunk_stream.ts";
-import type { Abortable, ObjectBody } from "./object_store.ts";
+import type {
+  Abortable,
+  ObjectBody,
+  ObjectContent,
+  ObjectInfo,
+  ObjectStore,
+  WriteCondition,
+} from "./object_store.ts";
 
 /** Bytes that are read at once. */
 const READ_BYTES = 256 * 1024;
@@ -152,6 +159,17 @@ export async function takingBody<T>(body: ObjectBody, work: () => Promise<T>): P
     if (isUnread) await body.cancel(error).catch(() => {}); // the failure is told already
     throw error;
   }
+}
+
+/** Stores what was read elsewhere, through this machine, with all that is said of it. */
+export function putContent(
+  store: ObjectStore,
+  path: string,
+  { info, body }: Pick<ObjectContent, "info" | "body">,
+  options: WriteCondition & Abortable,
+): Promise<ObjectInfo> {
+  const { size, contentType, metadata, tags } = info;
+  return store.put(path, body, { size, contentType, metadata, tags, ...options });
 }
 
 /** What happens to the bytes of a stream on their way. */
