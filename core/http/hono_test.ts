@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { basicAuth } from "hono/basic-auth";
 import { createStorage, type ObjectStorage } from "../../backends/storage.ts";
 import { patternBytes, piecesOf } from "../objects/store_samples.ts";
+import { textOf } from "../../tests/support/response_text.ts";
 import { type HttpStorageOptions, storageHandler } from "./storage_requests.ts";
 
 const HEADERS = { authorization: `Basic ${btoa("ada:engine")}` };
@@ -36,12 +37,6 @@ async function serving(
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.fetch);
   const root = `http://127.0.0.1:${server.addr.port}/app`;
   await work({ storage, ask: (method, path, init) => fetch(root + path, { method, ...init }) });
-}
-
-async function textOf(response: Response, status: number): Promise<string> {
-  const text = await response.text();
-  assert.equal(response.status, status, text);
-  return text;
 }
 
 Deno.test("hono: uploads, streams, forms, ranges, HEAD and If-None-Match below a prefix", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createStorage, type ObjectStorage } from "../../backends/storage.ts";
 import { patternBytes, piecesOf } from "../objects/store_samples.ts";
+import { textOf } from "../../tests/support/response_text.ts";
 import { imageTest, loadedSharp, quarters } from "../../tests/support/sharp_images.ts";
 import { askedRange } from "./byte_range.ts";
 import { type HttpStorageOptions, storageHandler } from "./storage_requests.ts";
@@ -20,12 +21,6 @@ async function serving(
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, serve);
   const root = `http://127.0.0.1:${server.addr.port}/files`;
   await body({ storage, ask: (method, path, init) => fetch(root + path, { method, ...init }) });
-}
-
-async function textOf(response: Response, status: number): Promise<string> {
-  const text = await response.text();
-  assert.equal(response.status, status, text);
-  return text;
 }
 
 Deno.test("http: put, get, head, delete", async () => {

@@ -4,7 +4,7 @@ import type { MemoryStorage } from "../../backends/memory/store.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
-import type { CrashImage } from "../support/crash_log.ts";
+import { atImage, type CrashImage } from "../support/crash_log.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { FAST_KDF } from "../support/header_world.ts";
 import { RandomStream } from "../support/random_stream.ts";
@@ -86,11 +86,7 @@ Deno.test("receive: after any power cut locked files are locked there, under the
   let images = 0;
   for (const image of medium.images(1, { missingMax: 2, randomPerPoint: 1 })) {
     if (++images % 5 !== 0) continue;
-    try {
-      seen[await survive(image, from)]++;
-    } catch (error) {
-      throw new Error(`point ${image.point}, ${image.description}`, { cause: error });
-    }
+    seen[await atImage(image, () => survive(image, from))]++;
   }
   assert.ok(seen.older > 10 && seen.later > 2, JSON.stringify({ ...seen, images }));
 });

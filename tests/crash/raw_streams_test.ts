@@ -4,7 +4,7 @@ import type { MemoryStorage } from "../../backends/memory/store.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
-import type { CrashImage } from "../support/crash_log.ts";
+import { atImage, type CrashImage } from "../support/crash_log.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { bytesOf } from "../support/cut_stream.ts";
 import { FileWorkload } from "../support/file_workload.ts";
@@ -75,12 +75,8 @@ Deno.test("raw receive: after any power cut the older snapshot is there or the l
   let images = 0;
   for (const image of medium.images(1, { missingMax: 2, randomPerPoint: 1 })) {
     if (++images % 13 !== 0) continue;
-    try {
-      const listed = await survive(image, from);
-      seen.set(listed, (seen.get(listed) ?? 0) + 1);
-    } catch (error) {
-      throw new Error(`point ${image.point}, ${image.description}`, { cause: error });
-    }
+    const listed = await atImage(image, () => survive(image, from));
+    seen.set(listed, (seen.get(listed) ?? 0) + 1);
   }
   assert.ok(
     (seen.get("kept: s0") ?? 0) > 3 && (seen.get("kept: s1") ?? 0) > 3,

@@ -8,7 +8,7 @@ import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
-import type { CrashImage } from "../support/crash_log.ts";
+import { atImage, type CrashImage } from "../support/crash_log.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { createKeyedVault, openKeyedVault } from "../support/keyed_vault.ts";
 
@@ -101,11 +101,7 @@ Deno.test("shreddable: after any power cut what was acknowledged reads, and what
   let images = 0;
   for (const image of medium.images(3, { missingMax: 2, randomPerPoint: 1 })) {
     if (image.mark === undefined || ++images % 11 !== 0) continue;
-    try {
-      await survive(image);
-    } catch (error) {
-      throw new Error(`point ${image.point}, ${image.description}`, { cause: error });
-    }
+    await atImage(image, () => survive(image));
   }
   assert.ok(images > 300, `${images} images`);
 });

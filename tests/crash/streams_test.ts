@@ -4,7 +4,7 @@ import type { MemoryStorage } from "../../backends/memory/store.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
-import type { CrashImage } from "../support/crash_log.ts";
+import { atImage, type CrashImage } from "../support/crash_log.ts";
 import { CrashMedium } from "../support/crash_medium.ts";
 import { cutAfter } from "../support/cut_stream.ts";
 import { FileWorkload } from "../support/file_workload.ts";
@@ -82,11 +82,7 @@ Deno.test("receive: after any power cut the older snapshot is there or the later
   let images = 0;
   for (const image of medium.images(1, { missingMax: 2, randomPerPoint: 1 })) {
     if (++images % 7 !== 0) continue;
-    try {
-      seen[await survive(image, from)]++;
-    } catch (error) {
-      throw new Error(`point ${image.point}, ${image.description}`, { cause: error });
-    }
+    seen[await atImage(image, () => survive(image, from))]++;
   }
   assert.ok(Object.values(seen).every((count) => count > 3), JSON.stringify(seen));
 });

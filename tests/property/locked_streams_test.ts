@@ -13,7 +13,7 @@ import { checkVault } from "../../core/vault/check.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
 import { findContent } from "../support/content_scan.ts";
-import { cutAfter } from "../support/cut_stream.ts";
+import { receiveThroughCuts } from "../support/cut_receive.ts";
 import { FAST_KDF } from "../support/header_world.ts";
 import { createKeyedVault, fixedKeys } from "../support/keyed_vault.ts";
 import { RandomStream } from "../support/random_stream.ts";
@@ -71,26 +71,6 @@ async function shredOne(vault: Vault, files: Map<string, Held>): Promise<void> {
   files.delete(victim);
 }
 
-async function carry(
-  [from, to]: [Vault, Vault],
-  what: { snapshot: string; base?: string },
-  stream: RandomStream,
-): Promise<void> {
-  let resume: string | undefined;
-  for (let attempt = 0;; attempt++) {
-    const sent = from.streams.send("main", what.snapshot, { from: what.base, resume, ...WIRE });
-    const isCut = attempt < 3 && stream.chance(0.5);
-    try {
-      const bytes = isCut ? cutAfter(sent, stream.below(300_000)) : sent;
-      await to.streams.receive("copy", bytes, WIRE);
-      return;
-    } catch (error) {
-      if (!isCut) throw error;
-      resume = await to.streams.resumeToken("copy") ?? undefined;
-    }
-  }
-}
-
 async function assertHeld(to: Vault, files: ReadonlyMap<string, Held>): Promise<void> {
   await using copy = await to.volumes.open("copy");
   const names = (await copy.files.list("/")).map(({ name }) => `/${name}`).sort();
@@ -142,7 +122,10 @@ Deno.test("streams: locked files arrive locked, under the same passphrase", asyn
       if (stream.chance(0.5)) await shredOne(from, files);
       await from.snapshots.create("main", `s${n}`);
       const base = n === 0 ? undefined : `s${n - 1}`;
-      await carry([from, to], { snapshot: `s${n}`, base }, stream);
+      const send = (resume?: string) =>
+        from.streams.send("main", `s${n}`, { from: base, resume, ...WIRE });
+      const cut = { send, to, volume: "copy", options: WIRE, cutBytesMax: 300_000 };
+      await receiveThroughCuts(cut, stream);
       await assertHeld(to, files);
     }
     assertSealed(to);

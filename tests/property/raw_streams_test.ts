@@ -5,69 +5,24 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryStorage } from "../../backends/memory/store.ts";
 import { COMPRESSIONS } from "../../core/format/catalog_record.ts";
-import type { Redundancy } from "../../core/format/redundancy.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { rescatterVault } from "../../core/vault/rescatter.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
-import { cutAfter } from "../support/cut_stream.ts";
-import { describeVolume } from "../support/describe_volume.ts";
+import { receiveThroughCuts } from "../support/cut_receive.ts";
 import { FileWorkload } from "../support/file_workload.ts";
-import { createKeyedVault } from "../support/keyed_vault.ts";
 import { RandomStream } from "../support/random_stream.ts";
+import { StreamWorld } from "../support/stream_world.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_STREAM_RUNS") ?? 6);
 const SNAPSHOTS = 5;
 const STEPS = 150;
-const BLOCK_BYTES = 8192;
+const RAW = { options: { raw: true }, cutBytesMax: 1_500_000 };
 const senders = new ArenaKernel(32 * MIB);
 const keepers = new ArenaKernel(32 * MIB);
 const NOBODY = { changed: () => {}, promised: () => {} };
-
-async function world(
-  kernel: ArenaKernel,
-  keySeed: number,
-  redundancy: Redundancy,
-): Promise<[Vault, number]> {
-  kernel.reset();
-  const shape = { segments: 16, blockBytes: 16_384, redundancy };
-  const made = { ...shape, ...(keySeed === 0 ? { blockBytes: BLOCK_BYTES } : {}) };
-  const vault = await createKeyedVault({ medium: new MemoryStorage({}), kernel, keySeed }, made);
-  return [vault, kernel.reserve(16_384)];
-}
-
-function described([vault, address]: [Vault, number], volume: string, snapshot: string): string {
-  const store = vault.opened.volumes.openSnapshot(volume, snapshot);
-  try {
-    return describeVolume(store, address);
-  } finally {
-    store.close();
-  }
-}
-
-/** Receives raw, through any number of cuts. */
-async function carry(
-  send: (resume?: string) => ReadableStream<Uint8Array>,
-  to: Vault,
-  volume: string,
-  stream: RandomStream,
-): Promise<void> {
-  let resume: string | undefined;
-  for (let attempt = 0;; attempt++) {
-    const isCut = attempt < 3 && stream.chance(0.5);
-    const bytes = isCut ? cutAfter(send(resume), stream.below(1_500_000)) : send(resume);
-    try {
-      await to.streams.receive(volume, bytes, { raw: true });
-      return;
-    } catch (error) {
-      if (!isCut) throw error;
-      resume = await to.streams.resumeToken(volume) ?? undefined;
-    }
-  }
-}
 
 const usedCells = ({ opened: { volume: { store } } }: Vault) =>
   store.space.members.reduce((sum, { size }) => sum + size.segments * 1024, 0) -
@@ -76,9 +31,14 @@ const usedCells = ({ opened: { volume: { store } } }: Vault) =>
 Deno.test("raw streams: who has no key keeps what snapshots share once, frees what one had alone, and gives all back", async () => {
   const property = fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 31 - 1 }), async (seed) => {
     const stream = new RandomStream(seed);
-    const sender = await world(senders, 0, { k: 1, m: 0 });
-    const keeper = await world(keepers, 1, stream.chance(0.5) ? { k: 1, m: 0 } : { k: 2, m: 1 });
-    const [from, to] = [sender[0], keeper[0]];
+    const sender = await StreamWorld.make(senders, 0, { segments: 16, blockBytes: 8192 });
+    const redundancy = stream.chance(0.5) ? { k: 1, m: 0 } : { k: 2, m: 1 };
+    const keeper = await StreamWorld.make(keepers, 1, {
+      segments: 16,
+      blockBytes: 16_384,
+      redundancy,
+    });
+    const [from, to] = [sender.vault, keeper.vault];
     const load = new FileWorkload(from.fileSystem, senders, { stream, observer: NOBODY });
     const kept: string[] = [];
     for (let n = 0; n < SNAPSHOTS; n++) {
@@ -91,7 +51,7 @@ Deno.test("raw streams: who has no key keeps what snapshots share once, frees wh
       const base = kept.at(-1);
       const send = (resume?: string) =>
         from.streams.send("main", name, { from: base, form: "raw", resume });
-      await carry(send, to, "kept", stream);
+      await receiveThroughCuts({ send, to, volume: "kept", ...RAW }, stream);
       kept.push(name);
       // As much as the sender has, and nothing twice.
       const [there, here] = [await to.snapshots.list("kept"), await from.snapshots.list("main")];
@@ -111,10 +71,10 @@ Deno.test("raw streams: who has no key keeps what snapshots share once, frees wh
       const base = before;
       const send = (resume?: string) =>
         to.streams.send("kept", name, { from: base, form: "raw", resume });
-      await carry(send, from, "returned", stream);
+      await receiveThroughCuts({ send, to: from, volume: "returned", ...RAW }, stream);
       const opened = from.streams.send("returned", name, { from: base, form: "opened" });
       await from.streams.receive("restored", opened);
-      assert.equal(described(sender, "restored", name), described(sender, "main", name));
+      assert.equal(sender.describe("restored", name), sender.describe("main", name));
       before = name;
     }
     assert.deepEqual((await checkVault(from)).problems, []);

@@ -5,19 +5,17 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryStorage } from "../../backends/memory/store.ts";
 import { COMPRESSIONS } from "../../core/format/catalog_record.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { PosixError } from "../../core/fs/file_system.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import { ArenaKernel } from "../support/arena_kernel.ts";
-import { cutAfter } from "../support/cut_stream.ts";
-import { describeVolume } from "../support/describe_volume.ts";
+import { receiveThroughCuts } from "../support/cut_receive.ts";
 import { FileWorkload } from "../support/file_workload.ts";
-import { createKeyedVault } from "../support/keyed_vault.ts";
 import { named } from "../support/open_memory_volume.ts";
 import { RandomStream } from "../support/random_stream.ts";
+import { StreamWorld } from "../support/stream_world.ts";
 
 const RUNS = Number(Deno.env.get("SIGMAVAULT_STREAM_RUNS") ?? 6);
 const SNAPSHOTS = 6;
@@ -27,22 +25,6 @@ const senders = new ArenaKernel(24 * MIB);
 const receivers = new ArenaKernel(24 * MIB);
 const SECRET = { passphrase: new TextEncoder().encode("both know") };
 const NOBODY = { changed: () => {}, promised: () => {} };
-
-/** A vault in memory, with memory for a block. */
-async function world(kernel: ArenaKernel, keySeed: number): Promise<[Vault, number]> {
-  kernel.reset();
-  const vault = await createKeyedVault({ medium: new MemoryStorage({}), kernel, keySeed }, SHAPE);
-  return [vault, kernel.reserve(SHAPE.blockBytes)];
-}
-
-function described([vault, address]: [Vault, number], volume: string, snapshot: string): string {
-  const store = vault.opened.volumes.openSnapshot(volume, snapshot);
-  try {
-    return describeVolume(store, address);
-  } finally {
-    store.close();
-  }
-}
 
 const anyOf = (stream: RandomStream) => COMPRESSIONS[stream.below(COMPRESSIONS.length)];
 
@@ -59,33 +41,12 @@ function decorate({ fileSystem }: Vault, files: readonly number[], stream: Rando
   }
 }
 
-/** Receives through any number of cuts. */
-async function carry(
-  [from, to]: [Vault, Vault],
-  what: { snapshot: string; base?: string },
-  stream: RandomStream,
-): Promise<void> {
-  let resume: string | undefined;
-  for (let attempt = 0;; attempt++) {
-    const sent = from.streams.send("main", what.snapshot, { from: what.base, resume, ...SECRET });
-    const isCut = attempt < 3 && stream.chance(0.5);
-    const bytes = isCut ? cutAfter(sent, stream.below(1_500_000)) : sent;
-    try {
-      await to.streams.receive("copy", bytes, SECRET);
-      return;
-    } catch (error) {
-      if (!isCut) throw error;
-      resume = await to.streams.resumeToken("copy") ?? undefined;
-    }
-  }
-}
-
 Deno.test("streams: a chain of differences makes what the sender had", async () => {
   const property = fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 31 - 1 }), async (seed) => {
     const stream = new RandomStream(seed);
-    const sender = await world(senders, 0);
-    const receiver = await world(receivers, 1);
-    const [from, to] = [sender[0], receiver[0]];
+    const sender = await StreamWorld.make(senders, 0, SHAPE);
+    const receiver = await StreamWorld.make(receivers, 1, SHAPE);
+    const [from, to] = [sender.vault, receiver.vault];
     const load = new FileWorkload(from.fileSystem, senders, { stream, observer: NOBODY });
     let base: string | undefined;
     for (let n = 0; n < SNAPSHOTS; n++) {
@@ -100,9 +61,13 @@ Deno.test("streams: a chain of differences makes what the sender had", async () 
       await from.snapshots.create("main", `s${n}`);
       if (n > 0 && n < SNAPSHOTS - 1 && stream.chance(0.3)) continue; // not every one is sent
       if (base !== undefined) await to.volumes.set("copy", { compression: anyOf(stream) });
-      await carry([from, to], { snapshot: `s${n}`, base }, stream);
+      const since = base;
+      const send = (resume?: string) =>
+        from.streams.send("main", `s${n}`, { from: since, resume, ...SECRET });
+      const cut = { send, to, volume: "copy", options: SECRET, cutBytesMax: 1_500_000 };
+      await receiveThroughCuts(cut, stream);
       base = `s${n}`;
-      assert.equal(described(receiver, "copy", base), described(sender, "main", base));
+      assert.equal(receiver.describe("copy", base), sender.describe("main", base));
     }
     const { problems } = await checkVault(to);
     assert.deepEqual(problems, []);

@@ -234,3 +234,15 @@ function copyInto(target: SparseBytes, source: SparseBytes): void {
   }
   target.truncate(source.length);
 }
+
+/** Does `work` on an image; a failure says which one it was. */
+export async function atImage<T>(
+  { point, description }: Pick<CrashImage<unknown>, "point" | "description">,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Error(`point ${point}, ${description}`, { cause: error });
+  }
+}

@@ -25,13 +25,9 @@ export class StreamWorld {
   ): Promise<StreamWorld> {
     kernel.reset();
     const medium = new MemoryStorage({});
-    const options = { medium, kernel, keySeed };
-    const vault = await createKeyedVault(options, {
-      segments: 12,
-      blockBytes: BLOCK_BYTES,
-      ...shape,
-    });
-    return new StreamWorld(vault, kernel.reserve(BLOCK_BYTES));
+    const made = { segments: 12, blockBytes: BLOCK_BYTES, ...shape };
+    const vault = await createKeyedVault({ medium, kernel, keySeed }, made);
+    return new StreamWorld(vault, kernel.reserve(made.blockBytes));
   }
 
   /** A vault that is there. */
