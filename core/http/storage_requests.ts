@@ -10,7 +10,7 @@ import type { ObjectStorage } from "../objects/object_storage.ts";
 import { watchedBody } from "../objects/watched_body.ts";
 import { closingStream } from "../storage/object_body.ts";
 import type { ObjectBody } from "../storage/object_store.ts";
-import { unlessMissing } from "../storage/store_failures.ts";
+import { isConflict, unlessMissing } from "../storage/store_failures.ts";
 import { askedRange } from "./byte_range.ts";
 import { namesTag, quotedTag } from "./entity_tag.ts";
 import type { FormFile } from "./multipart.ts";
@@ -173,8 +173,7 @@ class ServedStorage {
       try {
         return await this.#give(request, path);
       } catch (error) {
-        const isReplaced = error instanceof VaultError && error.kind === "conflict";
-        if (!isReplaced) throw error;
+        if (!isConflict(error)) throw error;
         const why = `Cannot read ${
           JSON.stringify(path)
         }: it is replaced faster than it can be read`;

@@ -1,11 +1,11 @@
-import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { comparePaths } from "../storage/object_path.ts";
 import { LIST_LIMIT_MAX, type ListPage } from "../storage/object_store.ts";
 import { inParallel } from "../storage/parallel.ts";
 import type { PathTurns } from "../storage/path_turns.ts";
+import { isConflict, isMissing, unless } from "../storage/store_failures.ts";
 import { mergedPage } from "./merged_listing.ts";
-import { MIRROR_NOTES, type MirrorMember, unlessFailure } from "./mirror_member.ts";
+import { isFailure, MIRROR_NOTES, type MirrorMember, unlessFailure } from "./mirror_member.ts";
 import { isSameState, type MemberState, type MirrorMembers, newestOf } from "./mirror_members.ts";
 import type { ReconcileReport } from "./reconciling.ts";
 import { adoptedVersion, isMirrored, removalBytes, timeOfVersion } from "./mirror_version.ts";
@@ -264,13 +264,8 @@ export function isSettled(each: MemberState, newest: MemberState): boolean {
 }
 
 /** Null where a member fails, or somebody else is changing the path. */
-async function unlessAwayOrChanged<T>(call: () => Promise<T>): Promise<T | null> {
-  try {
-    return await unlessFailure(call);
-  } catch (error) {
-    if (error instanceof VaultError && ["conflict", "missing"].includes(error.kind)) return null;
-    throw error;
-  }
+function unlessAwayOrChanged<T>(call: () => Promise<T>): Promise<T | null> {
+  return unless((error) => isFailure(error) || isConflict(error) || isMissing(error), call);
 }
 
 /** What members note is no object. */

@@ -16,6 +16,7 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { unless } from "../storage/store_failures.ts";
 import { timeFor, TimeLimitError, within } from "../storage/time_limit.ts";
 import { PathNotes } from "./path_notes.ts";
 
@@ -43,13 +44,8 @@ export function isFailure(error: unknown): error is VaultError {
 }
 
 /** Null where a member fails. */
-export async function unlessFailure<T>(call: () => Promise<T>): Promise<T | null> {
-  try {
-    return await call();
-  } catch (error) {
-    if (isFailure(error)) return null;
-    throw error;
-  }
+export function unlessFailure<T>(call: () => Promise<T>): Promise<T | null> {
+  return unless(isFailure, call);
 }
 
 /** A store of a mirror: no call of it waits for ever, and it is known how busy it is and whether it failed. */

@@ -1,4 +1,3 @@
-import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
 import { collectBody, type ObjectCall, objectError, putContent } from "../storage/object_body.ts";
 import { listLimit } from "../storage/object_page.ts";
@@ -19,6 +18,7 @@ import type {
 } from "../storage/object_store.ts";
 import { deleteAll } from "../storage/parallel.ts";
 import { PathTurns } from "../storage/path_turns.ts";
+import { isConflict } from "../storage/store_failures.ts";
 import { StoreCalls } from "../storage/store_calls.ts";
 import { narrowest } from "./capabilities.ts";
 import { type MirrorChange, MirrorChanges } from "./mirror_changes.ts";
@@ -195,8 +195,7 @@ export class MirrorStore implements ObjectStore, Reconciling {
       try {
         return await this.put(path, body, { ...said, size: info.size, match: info.etag, signal });
       } catch (error) {
-        const isRace = error instanceof VaultError && error.kind === "conflict";
-        if (!isRace || tries === TRIES_MAX) throw error;
+        if (!isConflict(error) || tries === TRIES_MAX) throw error;
       }
     }
   }

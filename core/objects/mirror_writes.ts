@@ -1,4 +1,4 @@
-import { VaultError } from "../errors.ts";
+import type { VaultError } from "../errors.ts";
 import { type ObjectCall, objectError, sizedChunks } from "../storage/object_body.ts";
 import type {
   Abortable,
@@ -7,6 +7,7 @@ import type {
   ObjectInfo,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { isConflict } from "../storage/store_failures.ts";
 import { timeFor, within } from "../storage/time_limit.ts";
 import { isFailure, type MirrorMember } from "./mirror_member.ts";
 import { isSameState, type MemberState, memberState, stateAt } from "./mirror_members.ts";
@@ -118,7 +119,7 @@ async function unlessConflict(call: () => Promise<void>): Promise<VaultError | n
     await call();
     return null;
   } catch (error) {
-    if (error instanceof VaultError && error.kind === "conflict") return error;
+    if (isConflict(error)) return error;
     throw error;
   }
 }

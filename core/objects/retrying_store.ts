@@ -12,7 +12,7 @@ import {
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { passedOn, streamOf, takingBody } from "../storage/object_body.ts";
-import { isUnavailable, unlessMissing } from "../storage/store_failures.ts";
+import { isConflict, isUnavailable, unlessMissing } from "../storage/store_failures.ts";
 import type {
   Abortable,
   GetOptions,
@@ -132,7 +132,7 @@ export class RetryingStore implements ObjectStore {
       try {
         return await write();
       } catch (error) {
-        if (inDoubt && isConditional && error instanceof VaultError && error.kind === "conflict") {
+        if (inDoubt && isConditional && isConflict(error)) {
           const done = await unlessMissing(isDone);
           if (done !== null) return done;
         }
@@ -188,8 +188,7 @@ export class RetryingStore implements ObjectStore {
         await this.#store.delete(path, options);
       } catch (error) {
         const isGone = async () => await this.#store.head(path, options) === null;
-        const isRefused = error instanceof VaultError && error.kind === "conflict";
-        if (inDoubt && isRefused && await isGone()) return;
+        if (inDoubt && isConflict(error) && await isGone()) return;
         inDoubt ||= isUnavailable(error);
         throw error;
       }

@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
 import { objectError } from "../storage/object_body.ts";
 import type { ListedObject, WriteCondition } from "../storage/object_store.ts";
+import { isConflict } from "../storage/store_failures.ts";
 import { conflictName } from "./conflict_name.ts";
 import type { FoundPath } from "./side_by_side.ts";
 import { isState, type JournalRecord } from "./transfer_journal.ts";
@@ -135,8 +136,4 @@ export async function refuseEmptySide(
   const [empty, other] = held.from ? [to, from] : [from, to];
   const why = `"${empty.name}" is empty and was not; if it should be so, accept that it is empty`;
   throw new VaultError("conflict", `Cannot delete everything at "${other.name}": ${why}`);
-}
-
-function isConflict(error: unknown): boolean {
-  return error instanceof VaultError && error.kind === "conflict";
 }

@@ -1,44 +1,46 @@
 import { VaultError } from "../errors.ts";
 
 /** True where the same call may work later. */
-export function isUnavailable(error: unknown): boolean {
+export function isUnavailable(error: unknown): error is VaultError {
   return error instanceof VaultError && error.kind === "unavailable";
 }
 
-/** Null where a store is away. */
-export async function unlessAway<T>(call: () => Promise<T>): Promise<T | null> {
+/** True where somebody else changed it. */
+export function isConflict(error: unknown): error is VaultError {
+  return error instanceof VaultError && error.kind === "conflict";
+}
+
+/** True where there is no such thing. */
+export function isMissing(error: unknown): error is VaultError {
+  return error instanceof VaultError && error.kind === "missing";
+}
+
+/** Null where a call fails so. */
+export async function unless<T>(
+  isSo: (error: unknown) => boolean,
+  call: () => Promise<T>,
+): Promise<T | null> {
   try {
     return await call();
   } catch (error) {
-    if (isUnavailable(error)) return null;
+    if (isSo(error)) return null;
     throw error;
   }
+}
+
+/** Null where a store is away. */
+export function unlessAway<T>(call: () => Promise<T>): Promise<T | null> {
+  return unless(isUnavailable, call);
+}
+
+/** Null where there is no such thing. */
+export function unlessMissing<T>(call: () => Promise<T>): Promise<T | null> {
+  return unless(isMissing, call);
 }
 
 /** False where somebody else changed it. */
 export async function unlessChanged(call: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await call();
-    return true;
-  } catch (error) {
-    if (error instanceof VaultError && error.kind === "conflict") return false;
-    throw error;
-  }
-}
-
-/** True where there is no such thing. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof VaultError && error.kind === "missing";
-}
-
-/** Null where there is no such thing. */
-export async function unlessMissing<T>(call: () => Promise<T>): Promise<T | null> {
-  try {
-    return await call();
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
+  return await unless(isConflict, () => call().then(() => true)) ?? false;
 }
 
 /** Does `work` on one after the other; throws the first failure when all were tried. */
