@@ -11,6 +11,7 @@ import {
 } from "cockatiel";
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { readerOf } from "../storage/chunk_stream.ts";
 import { passedOn, streamOf, takingBody } from "../storage/object_body.ts";
 import { isConflict, isUnavailable, unlessMissing } from "../storage/store_failures.ts";
 import type {
@@ -239,7 +240,7 @@ async function areEqual(
   right: ReadableStream<Uint8Array>,
   { signal }: Abortable,
 ): Promise<boolean> {
-  const readers = [left.getReader(), right.getReader()];
+  const readers = [readerOf(left), readerOf(right)];
   const next = async (held: Uint8Array | undefined, from: typeof readers[0]) => {
     while (held?.length === 0) held = (await from.read()).value;
     return held;
