@@ -30,6 +30,7 @@ import type {
 import type { FileStatus } from "../../core/vault/file_status.ts";
 import type { VaultFiles } from "../../core/vault/files.ts";
 import type { OpenFile } from "../../core/vault/open_file.ts";
+import { isMissing } from "../../core/vault/path_failure.ts";
 import type { Vault } from "../../core/vault/vault.ts";
 import type { VaultObjectsConfig } from "./config.ts";
 
@@ -351,8 +352,4 @@ function listedOf(path: string, status: FileStatus): ListedObject {
 
 function infoOf(path: string, status: FileStatus, said: Said): ObjectInfo {
   return { ...listedOf(path, status), ...said };
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof VaultError && (error.kind === "missing" || error.errno === "ENOTDIR");
 }
