@@ -4,7 +4,7 @@ import { NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { type Compression, COMPRESSIONS, GUID_BYTES, nameBytes } from "./catalog_record.ts";
 import { BLOCK_BYTES_MAX, CODEC, savesCells } from "./map_entry.ts";
 import { KIND } from "./seal_aad.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "./volume_key.ts";
+import { KEY_TYPE, nodeKey } from "./volume_key.ts";
 
 /** Bytes of the record of a foreign block. */
 export const FOREIGN_BYTES = 64;
@@ -37,7 +37,7 @@ export interface ForeignBlock {
 
 /** FORMAT.md §19: the key of a foreign block's record. */
 export function foreignKey(id: number): Uint8Array {
-  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.foreign, id);
+  return nodeKey(KEY_TYPE.foreign, id);
 }
 
 /** Where the ciphertext of a block is. */

@@ -41,6 +41,11 @@ export function encodeNodeKey(out: Uint8Array, type: NodeKeyType, ino: number): 
   return out;
 }
 
+/** The same in memory of its own. */
+export function nodeKey(type: NodeKeyType, ino: number): Uint8Array {
+  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), type, ino);
+}
+
 /** Writes `[2][directory][cookie]`; a cookie has 56 bits, of which 53 are used. */
 export function encodeEntryKey(out: Uint8Array, directory: number, cookie: number): Uint8Array {
   out[0] = KEY_TYPE.entry;

@@ -6,12 +6,11 @@ import { decodeInode, emptyInode } from "../format/inode.ts";
 import {
   encodeEntryKey,
   encodeExtentKey,
-  encodeNodeKey,
   ENTRY_KEY_BYTES,
   EXTENT_KEY_BYTES,
   KEY_TYPE,
   keyIno,
-  NODE_KEY_BYTES,
+  nodeKey,
   ROOT_INO,
 } from "../format/volume_key.ts";
 import type { Engine } from "../volume/engine.ts";
@@ -119,7 +118,7 @@ function pathOf(tree: Tree, last: Name): string {
 
 function nameOfDirectory(tree: Tree, ino: number): Name | null {
   const record = tree.get(
-    encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino),
+    nodeKey(KEY_TYPE.inode, ino),
   );
   if (record === null) return null;
   const inode = emptyInode();

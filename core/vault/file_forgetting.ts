@@ -6,20 +6,20 @@
 import { wipe } from "../bytes.ts";
 import { decodeInode, emptyInode } from "../format/inode.ts";
 import type { LineFile } from "../format/lock_record.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
 import type { Engine } from "../volume/engine.ts";
 import { everyTree } from "../volume/every_tree.ts";
 import { blocksOfFile } from "../volume/file_blocks.ts";
 
 /** The key of a file's inode in every tree. */
 export function inodeKey({ ino }: LineFile): Uint8Array {
-  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+  return nodeKey(KEY_TYPE.inode, ino);
 }
 
 /** The secrets of a file, where all its content in all trees is under them; null where some is not. All heads are stored. */
 export function secretsOf({ store }: Engine, file: LineFile): ReadonlySet<number> | null {
   const secrets = new Set<number>();
-  const inlineKey = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, file.ino);
+  const inlineKey = nodeKey(KEY_TYPE.inline, file.ino);
   for (const tree of everyTree(store, file.line)) {
     const inode = emptyInode();
     const record = tree.get(inodeKey(file));

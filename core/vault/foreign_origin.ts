@@ -21,7 +21,7 @@ import {
 import { checkInnerNode, readNodeHeader, TREE } from "../format/node.ts";
 import { ID_POINTER_BYTES } from "../format/pointer.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
 import { MIB } from "../limits.ts";
 import type { Engine } from "../volume/engine.ts";
 import type { SnapshotStore } from "../volume/snapshot_store.ts";
@@ -62,7 +62,7 @@ export class ForeignOrigin implements StreamOrigin, PageSource {
     this.#tree = new Tree(pages, pages.page(held.snapshot.root));
     this.#extents = new StreamExtents(this.#tree);
     this.#address = memory.reserve(held.blockBytes);
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ABOUT_INO);
+    const key = nodeKey(KEY_TYPE.inline, ABOUT_INO);
     const sealed = this.#tree.get(key)?.slice() ?? new Uint8Array(0);
     const epoch = aboutEpoch(sealed);
     if (!keys.epochs.some((each) => each.epoch === epoch)) throw notOurs(held);

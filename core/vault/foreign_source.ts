@@ -19,7 +19,7 @@ import { KIND } from "../format/seal_aad.ts";
 import type { StreamBegin } from "../format/stream_head.ts";
 import type { StreamPosition } from "../format/stream_position.ts";
 import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
-import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES, ROOT_INO } from "../format/volume_key.ts";
+import { KEY_TYPE, keyIno, NODE_KEY_BYTES, nodeKey, ROOT_INO } from "../format/volume_key.ts";
 import { directoryType, S_IFDIR, S_IFREG } from "../fs/mode.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import type { Engine } from "../volume/engine.ts";
@@ -70,7 +70,7 @@ export class ForeignSource {
     const pages = store.readPages();
     const tree = new Tree(pages, pages.page(snapshot.root));
     for (const ino of records.keys()) {
-      const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+      const key = nodeKey(KEY_TYPE.inode, ino);
       if (tree.get(key) === null) continue;
       throw new VaultError(
         "denied",
@@ -120,7 +120,7 @@ export class ForeignSource {
     const file = { mode: S_IFREG | 0o400, nlink: 1 };
     yield this.#inode(ABOUT_INO, { ...file, size: about.length, flags: INODE_FLAG.inline });
     yield this.#named("about", ABOUT_INO);
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ABOUT_INO);
+    const key = nodeKey(KEY_TYPE.inline, ABOUT_INO);
     yield this.#sent.record({ kind: "put", key, value: about });
     const size = BLOCKS_PER_FILE * begin.blockBytes;
     for (let i = 0; i < files; i++) {
@@ -137,7 +137,7 @@ export class ForeignSource {
     const times = { atime: seconds, mtime: seconds, ctime: seconds, crtime: seconds };
     const value = new Uint8Array(INODE_BYTES);
     encodeInode({ ...emptyInode(), ...of, ...times, parent: ROOT_INO }, viewOf(value));
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+    const key = nodeKey(KEY_TYPE.inode, ino);
     return this.#sent.record({ kind: "put", key, value });
   }
 

@@ -9,7 +9,7 @@ import { concat } from "../bytes.ts";
 import { StreamSeal, vaultStreamKey } from "../crypto/stream_seal.ts";
 import { encodeBegin, encodeEnd } from "../format/stream_head.ts";
 import { encodeDataHead, encodeStreamRecord, type StreamRecord } from "../format/stream_record.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
 import { sealFrames } from "./stream_frames.ts";
@@ -202,7 +202,7 @@ Deno.test("receive: what stands for locked content never becomes content, whoeve
       length: 8,
       index: 0,
     })!;
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino);
+    const key = nodeKey(KEY_TYPE.inline, ino);
     // A frame ends between the content and what stands for it.
     const other = { ino: ino + 1, first: 0, count: 20 };
     const filler = new Uint8Array(20 * BLOCK_BYTES);

@@ -7,7 +7,7 @@ import {
   unwrittenBlocks,
 } from "../format/extent.ts";
 import { decodeInode, emptyInode } from "../format/inode.ts";
-import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, keyIno, nodeKey } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Volume } from "../volume/volume.ts";
 import { type OverlayStore, OWN_IDS } from "./overlay_store.ts";
@@ -72,7 +72,7 @@ export class OverlayCommit {
 
   /** What the blocks of an extent's file are sealed under. */
   #secretOf(store: OverlayStore, extentKey: Uint8Array): number | undefined {
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, keyIno(extentKey));
+    const key = nodeKey(KEY_TYPE.inode, keyIno(extentKey));
     const record = store.tree.get(key);
     if (record === null) return undefined;
     const inode = emptyInode();

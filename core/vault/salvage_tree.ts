@@ -17,6 +17,7 @@ import {
   KEY_TYPE,
   keyIno,
   NODE_KEY_BYTES,
+  nodeKey,
   ROOT_INO,
 } from "../format/volume_key.ts";
 import { directoryType, isDirectory, isSymlink, S_IFDIR } from "../fs/mode.ts";
@@ -190,7 +191,7 @@ export class TreeCopy {
   }
 
   #hasAttribute(ino: number): boolean {
-    const from = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+    const from = nodeKey(KEY_TYPE.inode, ino);
     from[0] = KEY_TYPE.attribute;
     let found = false;
     this.#tree.scan(from, (key) => {
@@ -275,7 +276,7 @@ export class TreeCopy {
   #encode(ino: number, inode: Inode): void {
     const value = new Uint8Array(INODE_BYTES);
     encodeInode(inode, viewOf(value));
-    this.#put(encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino), value);
+    this.#put(nodeKey(KEY_TYPE.inode, ino), value);
   }
 
   /** Directories without a record: theirs for their owner alone. */

@@ -1,11 +1,10 @@
 import { decodeExtent, emptyExtent } from "../format/extent.ts";
 import {
   encodeExtentKey,
-  encodeNodeKey,
   EXTENT_KEY_BYTES,
   KEY_TYPE,
   keyBelongsTo,
-  NODE_KEY_BYTES,
+  nodeKey,
 } from "../format/volume_key.ts";
 import type { LineFile } from "../format/lock_record.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
@@ -39,7 +38,7 @@ export function blocksOfFile(store: TreeStore, { line, ino }: LineFile): IdRange
 
 /** True where a tree has content of a file. */
 export function hasContent(tree: Pick<KeyValueTree, "get" | "scan">, ino: number): boolean {
-  if (tree.get(encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino)) !== null) {
+  if (tree.get(nodeKey(KEY_TYPE.inline, ino)) !== null) {
     return true;
   }
   let found = false;

@@ -3,7 +3,7 @@ import { fileBlockKey, randomBytes } from "../crypto/file_secret.ts";
 import { openBytes, sealBytes } from "../crypto/sealed_bytes.ts";
 import type { LineFile } from "../format/lock_record.ts";
 import { secretAad } from "../format/secret_record.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
 import { KEY_BYTES, NONCE_BYTES } from "../limits.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import type { Engine } from "./engine.ts";
@@ -101,7 +101,7 @@ export class FileSecrets {
   }
 
   private isGone({ line, ino }: LineFile): boolean {
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+    const key = nodeKey(KEY_TYPE.inode, ino);
     return !hasRecord(this.store, line, key);
   }
 

@@ -13,7 +13,7 @@ import {
   placeholder,
   type SealedInline,
 } from "../format/lock_record.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
 import { NONCE_BYTES } from "../limits.ts";
 import { firstOfLine } from "../tree/lineage.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
@@ -226,7 +226,7 @@ export class LockTable {
 
   /** The nodes, of all trees, that have inline data of a file. All heads are stored. */
   inlineNodes({ line, ino }: LineFile): InlineNode[] {
-    const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inline, ino);
+    const key = nodeKey(KEY_TYPE.inline, ino);
     const nodes = new Map<number, InlineNode>();
     for (const tree of everyTree(this.store, line)) {
       const leaf = tree.leafOf(key);

@@ -12,7 +12,7 @@ import { decodeInode, emptyInode, isSameButAccess } from "../format/inode.ts";
 import type { ReceiveRecord } from "../format/receive_record.ts";
 import type { Catalog, PlacedReceive, PlacedSnapshot } from "../tree/catalog.ts";
 import { DatasetRemoval } from "../tree/dataset_removal.ts";
-import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
 import { firstOfLine, HEAD } from "../tree/lineage.ts";
 import { treeDifferences } from "../tree/tree_difference.ts";
 import type { Engine } from "./engine.ts";
@@ -298,7 +298,7 @@ export class Receiving {
 }
 
 function inodeKey(ino: number): Uint8Array {
-  return encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+  return nodeKey(KEY_TYPE.inode, ino);
 }
 
 /** Where a file is locked at the sender, and is something else here. */

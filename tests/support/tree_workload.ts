@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { decodeExtent, emptyExtent, encodeExtent, EXTENT_BYTES } from "../../core/format/extent.ts";
 import {
   encodeExtentKey,
-  encodeNodeKey,
   EXTENT_KEY_BYTES,
   KEY_TYPE,
   keyIno,
-  NODE_KEY_BYTES,
+  nodeKey,
 } from "../../core/format/volume_key.ts";
 import type { VolumeStore } from "../../core/volume/volume_store.ts";
 import type { RandomStream } from "./random_stream.ts";
@@ -41,7 +40,7 @@ export class TreeWorkload {
     if (withBlocks && this.stream.chance(0.4)) return this.rewriteFile(volume);
     const number = this.stream.below(KEYS);
     const key = this.stream.chance(0.4)
-      ? encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, FIRST_INODE + number)
+      ? nodeKey(KEY_TYPE.inode, FIRST_INODE + number)
       : new Uint8Array([PLAIN_KEY, number, 0, 0, 0, 0, 0]);
     if (this.stream.chance(0.3)) volume.tree.delete(key);
     else {
