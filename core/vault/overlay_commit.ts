@@ -44,7 +44,7 @@ export class OverlayCommit {
       this.#volume.admit(cells, value === null ? "delete" : "write");
       if (value === null) tree.delete(key);
       else if (key[0] !== KEY_TYPE.extent) tree.put(key, value);
-      else tree.put(key, this.#settled(store, value, this.#secretOf(store, key)));
+      else tree.put(key, this.#settled(store, key, value));
     }
     for (const [firstId, count] of store.blocks.drops) this.#volume.drop(firstId, count);
   }
@@ -81,12 +81,13 @@ export class OverlayCommit {
   }
 
   /** The extent with blocks of the volume in place of those in memory. */
-  #settled(store: OverlayStore, value: Uint8Array, secretId: number | undefined): Uint8Array {
+  #settled(store: OverlayStore, key: Uint8Array, value: Uint8Array): Uint8Array {
     const extent = this.#extent;
     decodeExtent(value, extent);
     if (extent.unwritten || extent.firstId < OWN_IDS) return value;
     const { kernel, blockBytes } = this.#volume;
     this.#volume.admit(extent.count * blockBytes / CELL_BYTES + RECORD_CELLS, "write");
+    const secretId = this.#secretOf(store, key);
     const firstId = this.#volume.allocateIds(extent.count);
     for (let i = 0; i < extent.count; i++) {
       const bytes = store.blocks.own(extent.firstId + i);
