@@ -1,11 +1,11 @@
 import type { Runtime } from "../runtime.ts";
 import { comparePaths } from "../storage/object_path.ts";
-import { LIST_LIMIT_MAX, type ListPage } from "../storage/object_store.ts";
+import { LIST_LIMIT_MAX } from "../storage/object_store.ts";
 import { inParallel } from "../storage/parallel.ts";
 import type { PathTurns } from "../storage/path_turns.ts";
 import { isConflict, isMissing, unless } from "../storage/store_failures.ts";
-import { mergedPage } from "./merged_listing.ts";
-import { isFailure, MIRROR_NOTES, type MirrorMember, unlessFailure } from "./mirror_member.ts";
+import { listedByAny } from "./mirror_listing.ts";
+import { isFailure, type MirrorMember, unlessFailure } from "./mirror_member.ts";
 import { isSameState, type MemberState, type MirrorMembers, newestOf } from "./mirror_members.ts";
 import type { ReconcileReport } from "./reconciling.ts";
 import { adoptedVersion, isMirrored, removalBytes, timeOfVersion } from "./mirror_version.ts";
@@ -115,28 +115,14 @@ export class MirrorHealing {
     const reports: ReconcileReport[] = [await this.healNoted()];
     let cursor: string | null | undefined;
     while (cursor !== null) {
-      const page = await this.#everyPage(cursor);
-      reports.push(await this.#healAll(page.paths));
+      const page = await listedByAny(this.#parts.members, { cursor, limit: LIST_LIMIT_MAX });
+      reports.push(await this.#healAll(page.files.map(({ path }) => path)));
       cursor = page.cursor;
     }
     return {
       settled: reports.flatMap(({ settled }) => settled),
       left: reports.flatMap(({ left }) => left),
     };
-  }
-
-  async #everyPage(
-    cursor: string | undefined,
-  ): Promise<{ paths: string[]; cursor: string | null }> {
-    const { members } = this.#parts;
-    const providers = members.awake(members.readMin).map((member) => ({
-      name: `${members.all.indexOf(member)}`,
-      list: async (options: Parameters<MirrorMember["list"]>[0]) => {
-        return withoutNotes(await member.list(options));
-      },
-    }));
-    const page = await mergedPage(providers, { cursor, limit: LIST_LIMIT_MAX }, () => "");
-    return { paths: page.files.map(({ path }) => path), cursor: page.cursor };
   }
 
   async #noted(): Promise<string[]> {
@@ -266,13 +252,4 @@ export function isSettled(each: MemberState, newest: MemberState): boolean {
 /** Null where a member fails, or somebody else is changing the path. */
 function unlessAwayOrChanged<T>(call: () => Promise<T>): Promise<T | null> {
   return unless((error) => isFailure(error) || isConflict(error) || isMissing(error), call);
-}
-
-/** What members note is no object. */
-export function withoutNotes(page: ListPage): ListPage {
-  return {
-    ...page,
-    objects: page.objects.filter(({ path }) => !path.startsWith(MIRROR_NOTES)),
-    prefixes: page.prefixes.filter((prefix) => !prefix.startsWith(MIRROR_NOTES)),
-  };
 }

@@ -6,9 +6,8 @@ import type {
   ObjectInfo,
 } from "../storage/object_store.ts";
 import { inParallel } from "../storage/parallel.ts";
-import { mergedPage } from "./merged_listing.ts";
-import { withoutNotes } from "./mirror_healing.ts";
-import { isFailure, unlessFailure } from "./mirror_member.ts";
+import { type FilePage, mergedPage } from "./merged_listing.ts";
+import { isFailure, MIRROR_NOTES, unlessFailure } from "./mirror_member.ts";
 import type { MirrorMembers } from "./mirror_members.ts";
 
 /** Paths that are asked about at once. */
@@ -45,15 +44,11 @@ export class MirrorListing {
     };
   }
 
-  async #pageOf(options: ListOptions) {
+  async #pageOf(options: ListOptions): Promise<FilePage> {
     const { members } = this.#parts;
     for (let tries = 1;; tries++) {
-      const providers = members.awake(members.readMin).map((member) => ({
-        name: `${members.all.indexOf(member)}`,
-        list: async (wanted: ListOptions) => withoutNotes(await member.list(wanted)),
-      }));
       try {
-        return await mergedPage(providers, options, () => "");
+        return await listedByAny(members, options);
       } catch (error) {
         // One that failed is left out the next time, if there are enough without it.
         if (!isFailure(error) || tries === members.all.length) throw error;
@@ -78,6 +73,24 @@ export class MirrorListing {
     }
     return false;
   }
+}
+
+/** What any member lists that has not failed, or any at all where these are too few. */
+export async function listedByAny(members: MirrorMembers, options: ListOptions): Promise<FilePage> {
+  const providers = members.awake(members.readMin).map((member) => ({
+    name: `${members.all.indexOf(member)}`,
+    list: async (wanted: ListOptions) => withoutNotes(await member.list(wanted)),
+  }));
+  return await mergedPage(providers, options, () => "");
+}
+
+/** What members note is no object. */
+function withoutNotes(page: ListPage): ListPage {
+  return {
+    ...page,
+    objects: page.objects.filter(({ path }) => !path.startsWith(MIRROR_NOTES)),
+    prefixes: page.prefixes.filter((prefix) => !prefix.startsWith(MIRROR_NOTES)),
+  };
 }
 
 function listedOf({ path, size, etag, lastModified }: ObjectInfo): ListedObject {
