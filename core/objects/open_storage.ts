@@ -62,25 +62,13 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
     : undefined;
   const stores = plainStores(settings, open.store, { counts, reconciling, telling });
   const invalidations = invalidationsOf(settings, open, telling);
-  const catalogued = new Map<string, Promise<CataloguedStore>>();
   let opened: Catalogue | undefined;
   const noted = catalogue &&
     once(async () => opened = await open.catalogue(catalogue));
-  const storeOf = (name: string): Promise<ObjectStore> => {
-    if (noted === undefined) return stores.get(name)!();
-    const known = catalogued.get(name);
-    if (known !== undefined) return known;
-    const made = Promise.all([stores.get(name)!(), noted()]).then(([store, catalogue]) => {
-      return new CataloguedStore(store, { catalogue, provider: name });
-    });
-    catalogued.set(name, made);
-    made.catch(() => catalogued.delete(name));
-    return made;
-  };
+  const catalogued = noted && cataloguedStores(stores, noted);
+  const storeOf = (name: string): Promise<ObjectStore> => (catalogued ?? stores).get(name)!();
   const search = noted && once(async () => {
-    return new FileSearch(await noted(), async (name) => {
-      return stores.has(name) ? await storeOf(name) as CataloguedStore : null;
-    });
+    return new FileSearch(await noted(), async (name) => await catalogued?.get(name)?.() ?? null);
   });
   return new ObjectStorage({
     providers: [...stores.keys()].map((name) => {
@@ -109,6 +97,22 @@ export function storageOf(settings: CheckedSettings, open: Opening): ObjectStora
       await opened?.close();
     },
   });
+}
+
+/** The same stores, whose changes are noted in a catalogue. */
+function cataloguedStores(
+  stores: ReadonlyMap<string, () => Promise<ObjectStore>>,
+  noted: () => Promise<Catalogue>,
+): ReadonlyMap<string, () => Promise<CataloguedStore>> {
+  const catalogued = new Map<string, () => Promise<CataloguedStore>>();
+  for (const [provider, open] of stores) {
+    const opening = async () => {
+      const [store, catalogue] = await Promise.all([open(), noted()]);
+      return new CataloguedStore(store, { catalogue, provider });
+    };
+    catalogued.set(provider, once(opening));
+  }
+  return catalogued;
 }
 
 /** Tries of a provider whose place another one takes: more would keep a change waiting. */
