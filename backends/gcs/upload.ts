@@ -1,6 +1,7 @@
 import type { FileMetadata } from "@google-cloud/storage";
 import type { ObjectCall } from "../../core/storage/object_body.ts";
 import type { ObjectBody, ObjectInfo, PutOptions } from "../../core/storage/object_store.ts";
+import { eitherSignal } from "../../core/storage/time_limit.ts";
 import { failure } from "../remote/failure.ts";
 import type { Part } from "../remote/parts.ts";
 import { uploadBody, type Uploaded } from "../remote/upload.ts";
@@ -79,7 +80,7 @@ async function putStream(
       // Its end is not known.
       headers: { "content-range": "bytes 0-*/*" },
       body: ReadableStream.from(sending),
-      signal: AbortSignal.any([sending.signal, ...request.signal ? [request.signal] : []]),
+      signal: eitherSignal(sending.signal, request.signal),
     });
     if (answer.ok) return await answer.json();
     await answer.body?.cancel();

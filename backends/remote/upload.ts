@@ -1,5 +1,6 @@
 import { type ObjectCall, sizedChunks } from "../../core/storage/object_body.ts";
 import type { ObjectBody, PutOptions } from "../../core/storage/object_store.ts";
+import { eitherSignal } from "../../core/storage/time_limit.ts";
 import { type Part, partBytes, type PartRules, partsOf } from "./parts.ts";
 
 /** A body on its way in. */
@@ -21,9 +22,9 @@ export type Uploaded<T> = T & { readonly size: number; readonly isInParts: boole
 export async function uploadBody<T extends object>(upload: BodyUpload<T>): Promise<Uploaded<T>> {
   const { call, body, options, rules } = upload;
   const giving = new AbortController();
-  const signals = [giving.signal, ...options.signal ? [options.signal] : []];
   const size = options.size ?? (body instanceof Uint8Array ? body.length : undefined);
-  const limits = { call, size, most: rules.objectBytesMax, signal: AbortSignal.any(signals) };
+  const signal = eitherSignal(giving.signal, options.signal);
+  const limits = { call, size, most: rules.objectBytesMax, signal };
   let sent = 0;
   const counted = async function* () {
     for await (const chunk of sizedChunks(body, limits)) {

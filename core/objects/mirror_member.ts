@@ -17,7 +17,7 @@ import type {
   WriteCondition,
 } from "../storage/object_store.ts";
 import { unless } from "../storage/store_failures.ts";
-import { timeFor, TimeLimitError, within } from "../storage/time_limit.ts";
+import { eitherSignal, timeFor, TimeLimitError, within } from "../storage/time_limit.ts";
 import { PathNotes } from "./path_notes.ts";
 
 /** Notes of paths that members differ in lie below it. */
@@ -104,9 +104,7 @@ export class MirrorMember implements ObjectStore {
   }
 
   #until(signal?: AbortSignal): AbortSignal {
-    return signal === undefined
-      ? this.#closing.signal
-      : AbortSignal.any([signal, this.#closing.signal]);
+    return eitherSignal(this.#closing.signal, signal);
   }
 
   /** What is told of a failure; the member rests. */
@@ -131,7 +129,7 @@ export class MirrorMember implements ObjectStore {
 
   async get(path: string, options: GetOptions = {}): Promise<ObjectContent> {
     const ending = new AbortController();
-    const signal = AbortSignal.any([this.#until(options.signal), ending.signal]);
+    const signal = eitherSignal(ending.signal, this.#until(options.signal));
     const get = () => this.#store.get(path, { ...options, signal });
     const content = await this.#call(options, get).catch((error) => {
       ending.abort(error);

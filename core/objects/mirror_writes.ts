@@ -8,7 +8,7 @@ import type {
   WriteCondition,
 } from "../storage/object_store.ts";
 import { isConflict } from "../storage/store_failures.ts";
-import { timeFor, within } from "../storage/time_limit.ts";
+import { eitherSignal, timeFor, within } from "../storage/time_limit.ts";
 import { isFailure, type MirrorMember } from "./mirror_member.ts";
 import { isSameState, type MemberState, memberState, stateAt } from "./mirror_members.ts";
 import { marked, type Versioned } from "./mirror_version.ts";
@@ -136,8 +136,7 @@ async function writeStream(
   const { call, size, bytesMax: most, signal, arbiter, least } = write;
   const milliseconds = Math.max(...before.map(({ member }) => member.milliseconds));
   const read = (ending: AbortSignal) => {
-    const both = signal === undefined ? ending : AbortSignal.any([signal, ending]);
-    return sizedChunks(write.body, { call, size, most, signal: both });
+    return sizedChunks(write.body, { call, size, most, signal: eitherSignal(ending, signal) });
   };
   const shared = new SharedBody(read, { milliseconds, least });
   const decided = Promise.withResolvers<void>();
@@ -166,9 +165,7 @@ async function putBranch(
 ): Promise<MemberState> {
   const { member } = before;
   const ending = new AbortController();
-  const signal = write.signal === undefined
-    ? ending.signal
-    : AbortSignal.any([write.signal, ending.signal]);
+  const signal = eitherSignal(ending.signal, write.signal);
   const put = replace(
     before,
     write,

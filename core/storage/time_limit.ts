@@ -10,6 +10,11 @@ export class TimeLimitError extends Error {
   }
 }
 
+/** One that aborts when either does. */
+export function eitherSignal(own: AbortSignal, given: AbortSignal | undefined): AbortSignal {
+  return given === undefined ? own : AbortSignal.any([given, own]);
+}
+
 /** How long a call may wait. */
 export interface TimeLimit extends Abortable {
   readonly milliseconds: number;
