@@ -1,6 +1,7 @@
 import process from "node:process";
 import type { Options, Sql } from "postgres";
 import { VaultError } from "../../core/errors.ts";
+import { CallLines } from "../../core/objects/call_lines.ts";
 import { isUnavailable } from "../../core/storage/store_failures.ts";
 import { loadClient } from "../remote/load_client.ts";
 import { TimeLimitError, within } from "../../core/storage/time_limit.ts";
@@ -30,9 +31,8 @@ export class PostgresConnections {
   readonly #idle: { readonly session: Session; readonly timer: ReturnType<typeof setTimeout> }[] =
     [];
   #isClosed = false;
-  /** Transactions that may begin; more than that wait, so that a time limit is not spent with waiting. */
-  #free = CONNECTIONS_MAX;
-  readonly #waiting: (() => void)[] = [];
+  /** More transactions wait, so that a time limit is not spent with waiting. */
+  readonly #line = new CallLines(CONNECTIONS_MAX);
 
   /** Use {@linkcode openConnections}. */
   constructor(place: string, open: () => Promise<Session>, config: PostgresConfig) {
@@ -54,15 +54,7 @@ export class PostgresConnections {
    * good as once.
    */
   async transaction<T>(work: (sql: Statements) => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await this.#tried(work);
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
+    return await this.#line.take(this.place, {}, () => this.#tried(work));
   }
 
   async #tried<T>(work: (sql: Statements) => Promise<T>): Promise<T> {
