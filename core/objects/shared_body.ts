@@ -84,8 +84,8 @@ class Branch implements BodyBranch {
   readonly #milliseconds: number;
   readonly #gate: Promise<unknown> | undefined;
   readonly #onOver: () => void;
-  readonly #over = Promise.withResolvers<void>();
   readonly #break: (error: unknown) => void;
+  /** The next chunk is, or none any more. One for each chunk: what outlives them would keep something of every wait. */
   #wanted = Promise.withResolvers<void>();
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #heldBack: Uint8Array | null = null;
@@ -109,7 +109,7 @@ class Branch implements BodyBranch {
   leave(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.#over.resolve();
+    this.#wanted.resolve();
     this.#onOver();
   }
 
@@ -121,8 +121,7 @@ class Branch implements BodyBranch {
   }
 
   async #send(chunk: Uint8Array): Promise<void> {
-    const taken = () => Promise.race([this.#wanted.promise, this.#over.promise]);
-    await within({ milliseconds: this.#milliseconds }, taken);
+    await within({ milliseconds: this.#milliseconds }, () => this.#wanted.promise);
     if (this.isOver) return;
     this.#wanted = Promise.withResolvers();
     this.#controller.enqueue(chunk);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { collectGarbage } from "../../tests/support/garbage.ts";
 import { SharedBody } from "./shared_body.ts";
 
 async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<number[]> {
@@ -122,4 +123,24 @@ Deno.test("shared body: a gate that refuses keeps the end back", async () => {
   await assert.rejects(reading, /no/);
   assert.deepEqual(seen, [1]);
   await passed.catch(() => {}); // the one that was free had all of it
+});
+
+Deno.test("shared body: of chunks that were taken nothing is kept, however many there were", async () => {
+  const used = async () => {
+    await collectGarbage();
+    return Deno.memoryUsage().heapUsed;
+  };
+  let grown = 0;
+  const read = async function* (): AsyncGenerator<Uint8Array> {
+    const before = await used();
+    for (let i = 0; i < 50_000; i++) yield Uint8Array.of(1);
+    grown = await used() - before;
+  };
+  const body = new SharedBody(read, LONG);
+  const taken = (async () => {
+    for await (const _ of body.branch().stream);
+  })();
+  await body.pass();
+  await taken;
+  assert.ok(grown < 50_000 * 20, `${grown} bytes`);
 });
