@@ -23,6 +23,10 @@ export type MakeClient = (
 export class LostConnection extends Error {
   override name = "LostConnection";
   readonly code = "CONNECTION_LOST";
+
+  constructor() {
+    super("the connection was closed");
+  }
 }
 
 /**
@@ -32,22 +36,20 @@ export class LostConnection extends Error {
 export class Session {
   readonly #sql: Sql;
   readonly #socket: net.Socket;
-  readonly #lost: Promise<never>;
+  /** Tells the transaction that is under way that the connection is gone. */
+  #onLost: (error: LostConnection) => void = () => {};
   #isLost = false;
 
   private constructor(socket: net.Socket, make: MakeClient) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    promise.catch(() => {});
-    this.#lost = promise;
     this.#socket = socket;
     let isTaken = false;
     const lose = () => {
       this.#isLost = true;
-      reject(new LostConnection("the connection was closed"));
+      this.#onLost(new LostConnection());
     };
     socket.once("close", lose);
     const take = () => {
-      if (isTaken) throw new LostConnection("the connection was closed");
+      if (isTaken) throw new LostConnection();
       isTaken = true;
       return socket;
     };
@@ -73,11 +75,12 @@ export class Session {
     return !this.#isLost;
   }
 
-  /** One transaction, which sees in each statement what is committed before it. */
+  /** One transaction, which sees in each statement what is committed before it; the next one begins when it has ended. */
   async transaction<T>(
     settings: Readonly<Record<string, string>>,
     work: (sql: Statements) => Promise<T>,
   ): Promise<T> {
+    if (this.#isLost) throw new LostConnection();
     const all = async () => {
       // All this goes out at once; a statement that fails makes those behind it fail.
       const begun = [
@@ -96,7 +99,14 @@ export class Session {
         throw error;
       }
     };
-    return await Promise.race([all(), this.#lost]);
+    // Of its own: one promise for all would keep what each of them gave, as long as the connection lasts.
+    const lost = Promise.withResolvers<never>();
+    this.#onLost = lost.reject;
+    try {
+      return await Promise.race([all(), lost.promise]);
+    } finally {
+      this.#onLost = () => {};
+    }
   }
 
   /** Ends it at once, whatever it does. */

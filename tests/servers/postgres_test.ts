@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { openPostgresCatalogue } from "../../backends/postgres/catalogue.ts";
+import { openConnections } from "../../backends/postgres/connections.ts";
 import { createStorage } from "../../backends/storage.ts";
 import { VaultError } from "../../core/errors.ts";
 import { catalogued, note } from "../contract/catalogue.ts";
+import { collectGarbage } from "../support/garbage.ts";
 import { POSTGRES, type PostgresServer, startPostgres } from "./postgres.ts";
 
 const missing = POSTGRES.whyNot();
@@ -97,6 +99,16 @@ postgresTest(
     await catalogue.close();
   },
 );
+
+postgresTest("a connection keeps nothing of the transactions that it has done", async () => {
+  const connections = await openConnections({ url: server.url, schema: freshSchema() });
+  const select = async () => new WeakRef(await connections.transaction((sql) => sql`SELECT 1`));
+  const given = await select();
+  await select();
+  await collectGarbage();
+  assert.equal(given.deref(), undefined);
+  await connections.close();
+});
 
 postgresTest("while the server is away it is unavailable, and works when it is back", async () => {
   await using mortal = await startPostgres();
