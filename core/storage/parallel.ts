@@ -11,6 +11,8 @@ export async function inParallel<T>(
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
+  // A race of all that runs would leave something with each of them, every time.
+  let oneEnded = Promise.withResolvers<void>();
   let failed: { readonly error: unknown } | undefined;
   const fail = (error: unknown) => {
     failed ??= { error };
@@ -18,9 +20,13 @@ export async function inParallel<T>(
   };
   try {
     for await (const item of items) {
-      while (failed === undefined && running.size >= atOnce(item)) await Promise.race(running);
+      while (failed === undefined && running.size >= atOnce(item)) await oneEnded.promise;
       if (failed !== undefined) break;
-      const one: Promise<void> = work(item).catch(fail).finally(() => running.delete(one));
+      const one: Promise<void> = work(item).catch(fail).finally(() => {
+        running.delete(one);
+        oneEnded.resolve();
+        oneEnded = Promise.withResolvers();
+      });
       running.add(one);
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { collectGarbage } from "../../tests/support/garbage.ts";
 import { inParallel } from "./parallel.ts";
 
 Deno.test("work runs as many at once as it may", async () => {
@@ -56,4 +57,23 @@ Deno.test("what breaks the source is thrown when what runs has settled", async (
   };
   await assert.rejects(inParallel(source(), { atOnce: () => 2 }, work), /no more/);
   assert.ok(settled);
+});
+
+Deno.test("what takes long keeps nothing of what is done beside it", async () => {
+  const used = async () => {
+    await collectGarbage();
+    return Deno.memoryUsage().heapUsed;
+  };
+  const count = 50_000;
+  const long = Promise.withResolvers<void>();
+  let before = 0, grown = 0;
+  await inParallel(Array(count).keys(), { atOnce: () => 2 }, async (item) => {
+    if (item === 0) return await long.promise;
+    if (item === 1) before = await used();
+    for (let turns = 0; turns < 9; turns++) await Promise.resolve(); // the next item waits for this one
+    if (item !== count - 1) return;
+    grown = await used() - before;
+    long.resolve();
+  });
+  assert.ok(grown < count * 20, `${grown} bytes`);
 });
