@@ -44,6 +44,8 @@ export class WorkerPool implements Lane, AsyncDisposable {
   #submitted = 0;
   /** Every ticket up to this one is known to be done. */
   #doneUpTo = 0;
+  /** Reads whose outcome nobody has asked for; how they ended, once their slots are taken by other jobs. */
+  readonly #unasked = new Map<number, number | null>();
 
   /** For {@linkcode openWorkerPool}. */
   constructor(
@@ -73,11 +75,18 @@ export class WorkerPool implements Lane, AsyncDisposable {
 
   /** Queues a job and returns its ticket. The job's memory is the pool's until it has settled. */
   submit(job: Job): number {
-    if (this.#submitted >= JOBS) this.#waitFor(this.#submitted - JOBS + 1);
+    if (this.#submitted >= JOBS) this.#clearSlotOf(this.#submitted - JOBS + 1);
     this.#ring.add(this.#submitted, job);
     this.#submitted++;
+    if (job.kind === "read-and-open") this.#unasked.set(this.#submitted, null);
     if (this.#members.length === 0) this.helpOne();
     return this.#submitted;
+  }
+
+  /** Waits for a job whose slot another one takes. A read's outcome may be asked for at any later time. */
+  #clearSlotOf(ticket: number): void {
+    this.#waitFor(ticket);
+    if (this.#unasked.has(ticket)) this.#unasked.set(ticket, this.#ring.result(ticket - 1));
   }
 
   /** Whether a job is done. Never blocks, never throws. */
@@ -104,10 +113,16 @@ export class WorkerPool implements Lane, AsyncDisposable {
     this.#throwFailure();
   }
 
-  /** Waits for a read job and returns how many tags were bad. Throws the `VaultError` of a failed read. */
+  /**
+   * Waits for a read job that was submitted and returns how many tags were bad, once. Throws the `VaultError` of a failed
+   * read.
+   */
   outcome(ticket: number): number {
     this.#waitFor(ticket);
-    return checked(this.result(ticket), "read");
+    const kept = this.#unasked.get(ticket);
+    assert(kept !== undefined, "the outcome of a read is asked for once");
+    this.#unasked.delete(ticket);
+    return checked(kept ?? this.result(ticket), "read");
   }
 
   #oldest(): number {

@@ -153,6 +153,30 @@ for (const { workers, lane } of shapes) {
   });
 
   Deno.test({
+    name: `${name}: the outcome of a read can be asked for when its slot has long been taken again`,
+    ignore: !linux,
+    async fn() {
+      await withPool({ workers, lane, blocks: 3 }, (bench) => {
+        const { kernel, pool, descriptors, data } = bench;
+        const extents = [prepare(bench, 0)], second = descriptors + DESCRIPTOR_BYTES;
+        prepare(bench, 1);
+        pool.settle(pool.submit({ kind: "seal-and-write", descriptors, count: 2, extents }));
+        kernel.bytes[data + BLOCK_BYTES] ^= 1;
+        const read = { kind: "read-and-open", count: 1 } as const;
+        const good = pool.submit({ ...read, descriptors, extents });
+        const bad = pool.submit({ ...read, descriptors: second, extents: [] });
+        prepare(bench, 2);
+        const third = second + DESCRIPTOR_BYTES;
+        const other = { kind: "seal", descriptors: third, count: 1, extents: [] } as const;
+        for (let i = 0; i < 2 * JOBS; i++) pool.settle(pool.submit(other));
+        assert.ok(pool.settled(good) && pool.settled(bad));
+        assert.deepEqual([pool.outcome(good), pool.outcome(bad)], [0, 1]);
+        assert.throws(() => pool.outcome(good), AssertionError, "once");
+      });
+    },
+  });
+
+  Deno.test({
     name: `${name}: failures of the medium and of ours come out when settling, once`,
     ignore: !linux,
     async fn() {
