@@ -14,8 +14,8 @@ import configuration from "./deno.json" with { type: "json" };
 
 const REPORT_AT = "this is a bug of sigmavault; please report it with these lines";
 
-const startInBackground: StartInBackground = async (args, secret) =>
-  (await import("./ffi/host/background.ts")).startInBackground(import.meta.url, args, secret);
+const startInBackground: StartInBackground = async (...how) =>
+  (await import("./ffi/host/background.ts")).startInBackground(import.meta.url, ...how);
 
 /** Runs one command line; returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {

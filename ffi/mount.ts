@@ -31,6 +31,8 @@ export interface MountVaultOptions extends ServeOrder {
   readonly extra: readonly string[];
   /** The key derivation, where it was begun already: the serving thread starts meanwhile. Wiped here. */
   readonly stretched?: Promise<readonly Stretched[]>;
+  /** Where the vault is yet to be made: it is there when this resolves. The serving thread starts meanwhile. */
+  readonly made?: Promise<unknown>;
   /** The module of crypto workers, for tests of what happens when one fails. */
   readonly cryptoWorker?: URL;
   /** Have the kernel forget names one by one, as Linux before 6.16 needs it: for tests. */
@@ -99,6 +101,37 @@ class WorkerMount implements MountedVault {
   }
 
   async start(): Promise<void> {
+    this.worker.postMessage({ type: "prepare" } satisfies ToServer);
+    try {
+      await this.options.made;
+    } catch (error) {
+      await this.giveUp();
+      throw error;
+    }
+    this.open();
+    await this.opened.promise;
+    const { medium, mountpoint, allowOther, extra } = this.options;
+    try {
+      const { readOnly } = this;
+      this.session = mountSession(mountpoint, { source: medium, allowOther, readOnly, extra });
+    } catch (error) {
+      await this.giveUp();
+      throw error;
+    }
+    const { descriptor, wakeDescriptor } = this.session;
+    // Nobody is asleep yet who would have to be woken.
+    const serve: ToServer = { type: "serve", session: { descriptor, wakeDescriptor } };
+    this.worker.postMessage(serve);
+    await this.ready.promise;
+    await this.session.raiseReadAhead(READ_AHEAD_KIB);
+  }
+
+  private async giveUp(): Promise<void> {
+    this.post({ type: "close" });
+    await this.ended.catch(() => {});
+  }
+
+  private open(): void {
     const { medium, secret, profiles, readOnly, noatime } = this.options;
     const { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes } = this.options;
     const { scrubEveryMs, rescatterBytes } = this.options;
@@ -114,26 +147,6 @@ class WorkerMount implements MountedVault {
       buffersOf(order.secret, { protect }),
     );
     void this.handOnStretched();
-    await this.opened.promise;
-    const { allowOther, extra } = this.options;
-    try {
-      this.session = mountSession(this.mountpoint, {
-        source: medium,
-        allowOther,
-        readOnly: this.readOnly,
-        extra,
-      });
-    } catch (error) {
-      this.post({ type: "close" });
-      await this.ended.catch(() => {});
-      throw error;
-    }
-    const { descriptor, wakeDescriptor } = this.session;
-    // Nobody is asleep yet who would have to be woken.
-    const serve: ToServer = { type: "serve", session: { descriptor, wakeDescriptor } };
-    this.worker.postMessage(serve);
-    await this.ready.promise;
-    await this.session.raiseReadAhead(READ_AHEAD_KIB);
   }
 
   private async handOnStretched(): Promise<void> {

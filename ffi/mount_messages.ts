@@ -58,6 +58,8 @@ export interface ForgetOrder {
 
 /** To the serving thread. */
 export type ToServer =
+  /** Comes first: the thread makes itself ready for a vault that is yet to be named. */
+  | { readonly type: "prepare" }
   | { readonly type: "open"; readonly order: ServeOrder }
   /** What was derived ahead; it follows every "open". */
   | { readonly type: "stretched"; readonly stretched: readonly Stretched[] }

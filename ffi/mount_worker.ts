@@ -63,6 +63,7 @@ interface Server {
 }
 
 let server: Server | null = null;
+let rehearsed: Promise<void> = Promise.resolve();
 /** What the main thread derives while this one starts. */
 const ahead = Promise.withResolvers<readonly Stretched[]>();
 const handles = new OpenHandles();
@@ -105,7 +106,7 @@ async function open(order: ServeOrder): Promise<Server> {
     const opening = { secret, protect, profiles, stretch, readOnly, ...remembering };
     const showing = { volume: order.volume, noatime, viewMemoryBytes };
     const options = { ...opening, ...showing, cacheBytes, onDamage: damage.onDamage };
-    const [vault] = await Promise.all([openVault(parts, options), rehearse()]);
+    const [vault] = await Promise.all([openVault(parts, options), rehearsed]);
     return {
       vault,
       transaction: new MountTransaction(
@@ -331,7 +332,10 @@ async function end(failure?: unknown): Promise<void> {
 scope.onmessage = async (event: MessageEvent<ToServer>) => {
   const message = event.data;
   try {
-    if (message.type === "open") {
+    if (message.type === "prepare") {
+      rehearsed = rehearse();
+      rehearsed.catch(() => {}); // its opening tells
+    } else if (message.type === "open") {
       server = await open(message.order);
       const { vault } = server;
       const { replayed, skippedRoots, mediumDamage } = vault.opened;

@@ -1,18 +1,16 @@
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
+import { type BegunHeader, type Stretched, stretchUnder, wipeAhead } from "../crypto/stretched.ts";
 import { VaultError } from "../errors.ts";
+import { SALT_BYTES } from "../format/header.ts";
 import type { Redundancy } from "../format/redundancy.ts";
-import { addSlot } from "../volume/header_slots.ts";
-import { createVault } from "../vault/vault.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { NodeKind } from "./file_tree.ts";
 import type { CryptoLaneName, Host } from "./host.ts";
-import { rootMemoryOf } from "./open.ts";
 import { blockBytesFor } from "./redundancy_option.ts";
-import { newPassphrase } from "./secrets.ts";
+import { newPassphrase, wipeSecret } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
 import { confirm } from "./terminal/prompt.ts";
-import { progressOn } from "./terminal/progress.ts";
 
 /** What `create` is told. */
 export interface CreateOptions {
@@ -46,72 +44,67 @@ export interface CreateReport {
   readonly recoveryCode?: string;
 }
 
+/** What is known of a vault before it is made: nothing has to be asked any more. */
+export interface AskedVault {
+  /** As it was typed. */
+  readonly medium: string;
+  /** The same, absolute. */
+  readonly name: string;
+  /** Nothing is there yet, so what is left of a failure is ours to remove. */
+  readonly isOurs: boolean;
+  readonly blockBytes?: number;
+  readonly options: CreateOptions;
+  /** Wiped by whoever makes the vault. */
+  readonly secret: Secret;
+}
+
+/** A vault whose keys are being derived. */
+export interface BegunVault extends AskedVault, Pick<BegunHeader, "salts"> {
+  readonly stretched: Promise<readonly Stretched[]>;
+}
+
 /** Makes a vault on a medium. */
 export async function create(
   host: Host,
   medium: string,
   options: CreateOptions,
 ): Promise<CreateReport> {
+  return await makeBegun(host, beginVault(host, await askForVault(host, medium, options)));
+}
+
+/** Asks for everything that a vault takes, and writes nothing. */
+export async function askForVault(
+  host: Host,
+  medium: string,
+  options: CreateOptions,
+): Promise<AskedVault> {
   const name = host.absolute(medium);
   const blockBytes = blockBytesFor(options);
   const isOurs = await allowOverwriting(host, name, options) === "nothing there";
   const secret = await newSecret(host, options);
-  const { cryptoLane, mode, kdf, label, dense, sizeBytes, redundancy } = options;
-  const bar = progressOn(host.err, host.runtime);
+  return { medium, name, isOurs, blockBytes, options, secret };
+}
+
+/** Begins what takes longest, deriving the keys. What makes a vault is not loaded yet, and is so meanwhile. */
+export function beginVault({ runtime }: Pick<Host, "runtime">, asked: AskedVault): BegunVault {
+  const salts = [new Uint8Array(SALT_BYTES), new Uint8Array(SALT_BYTES)] as const;
+  for (const salt of salts) runtime.random(salt);
+  const { secret, options: { kdf } } = asked;
+  const stretched = "passphrase" in secret
+    ? stretchUnder(salts, secret.passphrase, kdf)
+    : Promise.resolve([]);
+  return { ...asked, salts, stretched };
+}
+
+/** Makes it, and wipes its secret and what was derived. */
+export async function makeBegun(host: Host, begun: BegunVault): Promise<CreateReport> {
   try {
-    const parts = await host.openParts(name, {
-      access: "create",
-      cryptoLane,
-      overwrite: options.force,
-    });
-    try {
-      const root = { ...host.owner(), mode: 0o755 };
-      const progress = (done: number, total: number) => bar.show(done, total, "noise");
-      await using vault = await createVault(parts, {
-        rootMemory: rootMemoryOf(parts, options),
-        secret,
-        mode,
-        kdf,
-        label,
-        dense,
-        sizeBytes,
-        blockBytes,
-        redundancy,
-        root,
-        progress,
-      });
-      const code = options.recoveryCode ? await addRecoveryCode(vault.header) : undefined;
-      const mediumBytes = await vault.medium.size();
-      return { medium, mediumBytes, dense, mode, recoveryCode: code };
-    } finally {
-      await bar.clear();
-      await parts.closeParts();
-    }
-  } catch (error) {
-    const path = host.pathOf(name);
-    if (isOurs && path !== null) await removeUnfinished(host, path);
-    throw error;
+    const { makeVault } = await import("./make_vault.ts");
+    return await makeVault(host, begun);
   } finally {
-    if ("passphrase" in secret) secret.passphrase.fill(0);
+    wipeSecret(begun.secret);
+    void wipeAhead(begun.stretched);
   }
-}
-
-/** A vault that is not finished opens with no passphrase, and would be in the way of the next try. */
-async function removeUnfinished(host: Host, path: string): Promise<void> {
-  try {
-    await host.local.remove(path);
-  } catch (error) {
-    if (!(error instanceof VaultError)) throw error;
-    if (error.kind === "missing") return;
-    await host.err.write(`sigmavault: warning: "${path}" is left, unfinished: ${error.message}\n`);
-  }
-}
-
-async function addRecoveryCode(header: Parameters<typeof addSlot>[0]): Promise<string> {
-  const { recoveryCode } = await addSlot(header, { mode: "recovery", label: "recovery code" });
-  const text = new TextDecoder().decode(recoveryCode);
-  recoveryCode?.fill(0);
-  return text;
 }
 
 async function newSecret(host: Host, options: CreateOptions): Promise<Secret> {

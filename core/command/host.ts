@@ -5,6 +5,7 @@
  */
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
+import type { Stretched } from "../crypto/stretched.ts";
 import type { ControlOptions, ControlProgress } from "../vault/control.ts";
 import type { VaultParts } from "../vault/vault.ts";
 import type { Runtime } from "../runtime.ts";
@@ -73,6 +74,8 @@ export interface MountOrder {
   /** Place of a hidden vault that is to be left alone, encoded. Wiped like the secret. */
   readonly protect?: Uint8Array;
   readonly kdf?: KdfProfileName;
+  /** The vault is being made: it is there when this resolves, with what was derived for it. Wiped here. */
+  readonly made?: Promise<readonly Stretched[]>;
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;

@@ -99,11 +99,11 @@ export async function serveMount(
 ): Promise<void> {
   let mount: ServedMount;
   try {
-    mount = await showWaiting(
-      host.err,
-      () => whyLong(profilesOf(order)),
-      () => host.mount(order, (error) => events.warn(error.message)),
-    );
+    const mounting = () => host.mount(order, (error) => events.warn(error.message));
+    // Whoever makes a vault shows how far that is.
+    mount = order.made !== undefined
+      ? await mounting()
+      : await showWaiting(host.err, () => whyLong(profilesOf(order)), mounting);
   } finally {
     wipe(order.secret);
     order.protect?.fill(0);

@@ -16,19 +16,26 @@ const STDIN_PATH = "/dev/stdin";
 
 /** Arguments that say what comes through standard input. */
 export function handoverArguments({ secret, protect }: MountOrder): string[] {
-  const args = protect === undefined ? [] : ["--protect-place"];
-  if ("device" in secret) return [...args, "--device"];
-  if ("passphrase" in secret) return [...args, "--passphrase-fd", `${STDIN}`];
-  return [...args, "--recovery-code-file", STDIN_PATH];
+  return [...protect === undefined ? [] : ["--protect-place"], ...handedSecretArguments(secret)];
+}
+
+/** The same for a secret alone. */
+export function handedSecretArguments(secret: Secret): string[] {
+  if ("device" in secret) return ["--device"];
+  if ("passphrase" in secret) return ["--passphrase-fd", `${STDIN}`];
+  return ["--recovery-code-file", STDIN_PATH];
 }
 
 /** What goes there: the place of the hidden vault, then the secret. The caller wipes it. */
 export function handoverBytes({ secret, protect }: MountOrder): Uint8Array<ArrayBuffer> {
-  return concat(protect ?? new Uint8Array(0), bytesOf(secret));
+  const handed = handedSecret(secret);
+  const both = concat(protect ?? new Uint8Array(0), handed);
+  handed.fill(0);
+  return both;
 }
 
-/** With a newline behind it, because a reader drops one. */
-function bytesOf(secret: Secret): Uint8Array {
+/** A secret, with a newline behind it, because a reader drops one. The caller wipes it. */
+export function handedSecret(secret: Secret): Uint8Array<ArrayBuffer> {
   if ("passphrase" in secret) return concat(secret.passphrase, NEWLINE);
   return "recoveryCode" in secret ? concat(secret.recoveryCode, NEWLINE) : new Uint8Array(0);
 }

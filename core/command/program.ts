@@ -7,6 +7,7 @@ import { Command } from "commander";
 import { VaultError } from "../errors.ts";
 import { EXIT_CODES_TEXT } from "./exit_codes.ts";
 import type { Host } from "./host.ts";
+import { addCreateVerb } from "./program_create.ts";
 import { addFileVerbs } from "./program_files.ts";
 import { addHiddenVerbs } from "./program_hidden.ts";
 import { addKeyVerbs } from "./program_keys.ts";
@@ -34,8 +35,15 @@ export interface ProgramParts {
   readonly startInBackground: StartInBackground;
 }
 
-/** Starts this program with arguments and a secret on its standard input; resolves with what it reports. */
-export type StartInBackground = (args: readonly string[], secret: Uint8Array) => Promise<unknown>;
+/**
+ * Starts this program with arguments and a secret on its standard input; resolves with what it reports when it serves. `made` is
+ * told before of a vault that it has made.
+ */
+export type StartInBackground = (
+  args: readonly string[],
+  secret: Uint8Array,
+  made?: (report: unknown) => Promise<void>,
+) => Promise<unknown>;
 
 const INTRODUCTION =
   `A medium is a path or URL: "vault.sv", "file:///x", "directory:///x", "memory:".
@@ -67,6 +75,7 @@ export function buildProgram(parts: ProgramParts, text: ProgramText): Command {
       getOutHelpWidth: () => Math.min(100, parts.host.out.columns),
     })
     .addHelpText("after", `\n${INTRODUCTION}`);
+  addCreateVerb(program, parts);
   addVaultVerbs(program, parts);
   addMountVerbs(program, parts);
   addTransactionVerbs(program, parts.host);

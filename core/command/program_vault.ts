@@ -1,8 +1,5 @@
 import { Argument, type Command, Option } from "commander";
-import { KDF_ORDER } from "../crypto/argon2.ts";
-import type { Redundancy } from "../format/redundancy.ts";
 import { MIB } from "../limits.ts";
-import type { CreateOptions } from "./create.ts";
 import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
 import type { ProgramParts } from "./program.ts";
@@ -10,12 +7,10 @@ import {
   cryptoLane,
   examples,
   opening,
-  parseDescriptor,
   printing,
   protecting,
   sizeArgument,
 } from "./program_options.ts";
-import { REDUNDANCY_HELP, redundancyArgument } from "./redundancy_option.ts";
 import { print, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
@@ -26,23 +21,8 @@ interface RescatterFlags {
   readonly yes?: boolean;
 }
 
-/** create, info, check, resize, compact, rescatter, demo, bench, completions. */
+/** info, check, resize, compact, rescatter, demo, bench, completions. */
 export function addVaultVerbs(program: Command, { host }: ProgramParts): void {
-  createFlags(printing(program.command("create <medium>")))
-    .action(async (medium: string, flags: CreateFlags) => {
-      const { create, createText } = await import("./create.ts");
-      const { size: sizeBytes, blockSize: blockBytes } = flags;
-      const report = await create(host, medium, {
-        ...flags,
-        sizeBytes,
-        blockBytes,
-        dense: flags.dense === true,
-        recoveryCode: flags.recoveryCode === true,
-        force: flags.force === true,
-        yes: flags.yes === true,
-      });
-      await print(host, flags, report, createText);
-    });
   examples(
     printing(opening(program.command("info <medium>")))
       .description("what the vault is, how full, and what opens it"),
@@ -134,53 +114,4 @@ function addShows(program: Command, host: Host): void {
     const { completions } = await import("./completions.ts");
     await host.out.write(completions(shell, program));
   });
-}
-
-interface CreateFlags
-  extends PrintOptions, Pick<CreateOptions, "mode" | "kdf" | "label" | "cryptoLane" | "memory"> {
-  readonly passphraseFile?: string;
-  readonly passphraseFd?: number;
-  readonly dense?: boolean;
-  readonly size?: number;
-  readonly blockSize?: number;
-  readonly redundancy?: Redundancy;
-  readonly recoveryCode?: boolean;
-  readonly force?: boolean;
-  readonly yes?: boolean;
-}
-
-function createFlags(command: Command): Command {
-  return examples(
-    command
-      .description("make a vault")
-      .addOption(
-        new Option("--mode <mode>", "what opens it: a passphrase, this device, or both together")
-          .choices(["user", "device", "hybrid"]).default("user"),
-      )
-      .addOption(
-        new Option("--kdf <profile>", "how costly guessing the passphrase shall be")
-          .choices(KDF_ORDER).default("interactive"),
-      )
-      .option("--dense", "fill it with noise first, so that nobody sees how much is used")
-      .option("--size <size>", "of a dense vault exactly, of a sparse one at most", sizeArgument)
-      .option("--block-size <size>", "of file data: a power of two, 4K to 1M", sizeArgument)
-      .option("--redundancy <k+m>", REDUNDANCY_HELP, redundancyArgument)
-      .option("--label <text>", "a name for the key slot")
-      .option("--recovery-code", "print a recovery code, which opens it too")
-      .option("--force", "overwrite a file that is there, after a question")
-      .option("--yes", "answer that question with yes")
-      .option("--passphrase-file <file>", "read the passphrase from a file")
-      .addOption(
-        new Option("--passphrase-fd <n>", "read the passphrase from an open descriptor")
-          .argParser(parseDescriptor),
-      )
-      .option("--no-memory", "this device shall not remember the vault's newest root")
-      .addOption(cryptoLane()),
-    [
-      "create vault.sv",
-      "create vault.sv --dense --size 10G --recovery-code",
-      "create vault.sv --redundancy 4+2",
-      "create vault.sv --mode hybrid --kdf sensitive",
-    ],
-  );
 }

@@ -5,7 +5,13 @@
  * @module
  */
 import { compare, wipe } from "../bytes.ts";
-import { type KdfChoice, kdfParameters, type Stretch, stretchPassphrase } from "./argon2.ts";
+import {
+  deriveAll,
+  type KdfChoice,
+  kdfParameters,
+  type Stretch,
+  stretchPassphrase,
+} from "./argon2.ts";
 
 /** What a passphrase was stretched to, and what else it depends on. */
 export interface Stretched {
@@ -13,6 +19,37 @@ export interface Stretched {
   readonly kdf: KdfChoice;
   /** Secret: who takes part in a hand-over wipes its own copy. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What a header that is yet to be written begins with: its salts are drawn, so that deriving its keys could begin. */
+export interface BegunHeader {
+  /** Of its two copies. For one header only: no two may share a salt. */
+  readonly salts: readonly [Uint8Array, Uint8Array];
+  readonly stretch: Stretch;
+}
+
+/**
+ * Begins to stretch a passphrase under each salt. None where that does not work: whoever needs one then does it itself, and says what
+ * is wrong. The caller wipes the passphrase when this is done, not before.
+ */
+export async function stretchUnder(
+  salts: readonly Uint8Array[],
+  passphrase: Uint8Array,
+  kdf: KdfChoice,
+): Promise<Stretched[]> {
+  try {
+    const runs = salts.map((salt) => async () => {
+      return { salt, kdf, bytes: await stretchPassphrase({ passphrase, salt }, kdf) };
+    });
+    return await deriveAll(runs, kdf);
+  } catch {
+    return [];
+  }
+}
+
+/** Copies for somebody else, who wipes them. */
+export async function copyAhead(ahead: Promise<readonly Stretched[]>): Promise<Stretched[]> {
+  return (await ahead).map((each) => ({ ...each, bytes: each.bytes.slice() }));
 }
 
 /** Waits for what was begun and takes it where it is what is asked for; everything else is derived then. */
@@ -25,9 +62,9 @@ export function takingAhead(ahead: Promise<readonly Stretched[]>): Stretch {
   };
 }
 
-/** Overwrites what was begun, as soon as it is there. */
+/** Overwrites what was begun, as soon as it is there; what was moved to another thread is not here any more. */
 export async function wipeAhead(ahead: Promise<readonly Stretched[]>): Promise<void> {
-  wipe(...(await ahead).map(({ bytes }) => bytes));
+  wipe(...(await ahead).map(({ bytes }) => bytes).filter(({ buffer }) => !buffer.detached));
 }
 
 function sameCost(one: KdfChoice, other: KdfChoice): boolean {

@@ -260,8 +260,8 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
     await makeRoom({ ...parts, medium }, shape.members[i], options);
   }
   const { kernel, runtime, platform } = parts;
-  const { secret, mode = "user", kdf, label } = options;
-  const header = { kernel, runtime, platform, secret, mode, kdf, label };
+  const { secret, mode = "user", kdf, label, begun } = options;
+  const header = { kernel, runtime, platform, secret, mode, kdf, label, ...begun };
   const keys = await createHeaders(header, media);
   const memory = await recall(parts, keys, options);
   const opened = createVolume({ ...parts, keys, onDamage: options.onDamage, memory }, shape);

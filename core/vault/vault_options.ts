@@ -1,6 +1,7 @@
 import type { DamageObserver } from "../block/damage.ts";
 import type { KdfChoice, Stretch } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
+import type { BegunHeader } from "../crypto/stretched.ts";
 import type { RootMemory } from "../crypto/platform.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
 import type { SlotMode } from "../format/key_slot.ts";
@@ -27,6 +28,12 @@ export interface CreateVaultOptions extends Pick<OpenVaultOptions, "rootMemory">
    * copies, in different segments, and on different media where there are several. One place for everything unless given.
    */
   readonly redundancy?: Redundancy;
+  /**
+   * The derivation of its keys, where it was begun before the rest was there.
+   *
+   * @internal
+   */
+  readonly begun?: BegunHeader;
   /** Owner and mode of the root directory. */
   readonly root?: { readonly uid: number; readonly gid: number; readonly mode: number };
   /** Told how far filling a dense vault has come. */

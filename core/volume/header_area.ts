@@ -4,10 +4,11 @@
  * @module
  */
 import { compare, wipe } from "../bytes.ts";
-import { deriveAll, type KdfChoice } from "../crypto/argon2.ts";
+import { deriveAll, type KdfChoice, type Stretch } from "../crypto/argon2.ts";
 import { provideDeviceSecret } from "../crypto/device_secret.ts";
 import { deriveKek, type Secret } from "../crypto/key_encryption.ts";
 import { randomBytes, sealKeySlot } from "../crypto/key_slot.ts";
+import type { BegunHeader } from "../crypto/stretched.ts";
 import { currentEpoch, type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import {
@@ -59,12 +60,16 @@ export interface SlotOrder {
   readonly kdf?: KdfChoice;
   /** At most 64 bytes of UTF-8. */
   readonly label?: string;
+  /** Who stretches a passphrase; see `stretched.ts`. */
+  readonly stretch?: Stretch;
 }
 
 /** How to make a header. */
 export interface CreateHeaderOptions extends HeaderContext, SlotOrder {
   /** Of a hidden vault: where it lies on `medium`. */
   readonly hidden?: HiddenPlace;
+  /** Random ones that were drawn before, and for nothing else; fresh ones unless given. */
+  readonly salts?: BegunHeader["salts"];
 }
 
 /** An opened header. */
@@ -93,7 +98,11 @@ export async function createHeader(options: CreateHeaderOptions): Promise<{ keys
     hidden: options.hidden,
   });
   try {
-    await writeHeader(ownParts(options, options.hidden), keys, { index: 0, order: options });
+    await writeHeader(ownParts(options, options.hidden), keys, {
+      index: 0,
+      order: options,
+      salts: options.salts,
+    });
     return { keys };
   } catch (error) {
     keys.wipe();
@@ -101,15 +110,21 @@ export async function createHeader(options: CreateHeaderOptions): Promise<{ keys
   }
 }
 
+/** Its one key slot, and salts that were drawn for it, as `CreateHeaderOptions` has them. */
+interface NewHeader extends Pick<CreateHeaderOptions, "salts"> {
+  readonly index: number;
+  readonly order: SlotOrder;
+}
+
 /** Makes a header with salts of its own for keys that there are already, with one key slot. */
 export async function writeHeader(
   context: HeaderContext,
   keys: VaultKeys,
-  slot: { readonly index: number; readonly order: SlotOrder },
+  { salts, ...slot }: NewHeader,
 ): Promise<void> {
   const { medium } = context;
   await makeRoom(context);
-  const copies = [freshCopy(context), freshCopy(context)] as const;
+  const copies = [freshCopy(context, salts?.[0]), freshCopy(context, salts?.[1])] as const;
   const entries = Array(KEY_SLOTS).fill(null);
   const empty: SlotDirectory = { counter: 1, entries, copies, older: noOlderEpochs() };
   const directory = await withSlot(context, keys, empty, slot);
@@ -130,9 +145,9 @@ async function makeRoom({ medium }: HeaderContext): Promise<void> {
   );
 }
 
-function freshCopy({ runtime }: HeaderContext): CopyImage {
+function freshCopy({ runtime }: HeaderContext, salt?: Uint8Array): CopyImage {
   return {
-    salt: randomBytes(runtime, SALT_BYTES),
+    salt: salt ?? randomBytes(runtime, SALT_BYTES),
     slots: Array.from({ length: KEY_SLOTS }, () => randomBytes(runtime, SLOT_IMAGE_BYTES)),
   };
 }
@@ -196,14 +211,14 @@ async function describe(
 export async function deriveBothKeks(
   { platform, runtime }: HeaderContext,
   directory: SlotDirectory,
-  { mode, secret, kdf = "interactive" }: SlotOrder,
+  { mode, secret, kdf = "interactive", stretch }: SlotOrder,
 ): Promise<Uint8Array[]> {
   const salts = directory.copies.map((copy) => copy.salt);
   const bound = (mode === "device" || mode === "hybrid") && platform !== undefined;
   const deviceSecret = bound ? await provideDeviceSecret(platform, runtime, salts) : null;
   try {
     return await deriveAll(
-      salts.map((salt) => () => deriveKek(mode, { secret, salt, kdf, deviceSecret })),
+      salts.map((salt) => () => deriveKek(mode, { secret, salt, kdf, deviceSecret, stretch })),
       kdf,
     );
   } finally {

@@ -1,10 +1,13 @@
-import type { MountReport } from "../../core/command/mount.ts";
 import { VaultError } from "../../core/errors.ts";
 import type { PostedError } from "../mount_messages.ts";
 import { fromPosted } from "../posted_error.ts";
 
-/** What the background process says, in one line of JSON, when it knows how mounting went. */
-export type ReadyLine = { readonly ready: MountReport } | { readonly error: PostedError };
+/** What the background process says, each in a line of JSON. The last one is how mounting went. */
+type BackgroundLine =
+  /** `create --mount` has made the vault. */
+  | { readonly made: unknown }
+  | { readonly ready: unknown }
+  | { readonly error: PostedError };
 
 const PERMISSIONS = ["read", "write", "net", "env", "sys", "run", "ffi"] as const;
 
@@ -22,13 +25,14 @@ function ownCommand(mainModule: string): { program: string; args: string[] } {
 
 /**
  * Starts this program once more, detached from the terminal, and resolves when it has mounted. The secret goes
- * through a pipe; the caller wipes it.
+ * through a pipe; the caller wipes it. `made` is told of a vault that it makes first.
  */
 export async function startInBackground(
   mainModule: string,
   args: readonly string[],
   secret: Uint8Array,
-): Promise<MountReport> {
+  made?: (report: unknown) => Promise<void>,
+): Promise<unknown> {
   const { program, args: first } = ownCommand(mainModule);
   const child = new Deno.Command(program, {
     args: [...first, ...args],
@@ -43,32 +47,31 @@ export async function startInBackground(
   await writer.write(secret).then(() => writer.close()).catch(() => {});
   // Relayed, not inherited: who reads our stderr must see its end when we end.
   const relayed = relay(child.stderr);
-  const line = await firstLine(child.stdout);
-  if (line === null) {
-    const { code } = await child.status;
-    await relayed;
-    throw new VaultError("unavailable", `Cannot mount: the background process ended with ${code}`);
+  for await (const line of lines(child.stdout)) {
+    const said = JSON.parse(line) as BackgroundLine;
+    if ("error" in said) throw fromPosted(said.error);
+    if ("ready" in said) {
+      // It serves on when this process ends; what it may still write then goes nowhere.
+      child.unref();
+      return said.ready;
+    }
+    await made?.(said.made);
   }
-  const answer = JSON.parse(line) as ReadyLine;
-  if ("error" in answer) throw fromPosted(answer.error);
-  // It serves on when this process ends; what it may still write then goes nowhere.
-  child.unref();
-  return answer.ready;
+  const { code } = await child.status;
+  await relayed;
+  throw new VaultError("unavailable", `Cannot mount: the background process ended with ${code}`);
 }
 
 async function relay(stream: ReadableStream<Uint8Array>): Promise<void> {
   for await (const chunk of stream) await Deno.stderr.write(chunk);
 }
 
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | null> {
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   let text = "";
-  const reader = stream.pipeThrough(new TextDecoderStream() as ByteDecoder).getReader();
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return null;
-    text += value;
-    const end = text.indexOf("\n");
-    if (end >= 0) return text.slice(0, end);
+  for await (const part of stream.pipeThrough(new TextDecoderStream() as ByteDecoder)) {
+    const whole = (text + part).split("\n");
+    text = whole.pop() ?? "";
+    yield* whole;
   }
 }
 

@@ -167,8 +167,8 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
   if (Deno.build.os !== "linux") {
     throw new VaultError("invalid", "Cannot mount on this system: only Linux has a driver yet");
   }
-  const { medium, secret, kdf } = order;
-  const stretched = stretchAhead(pathOf(medium), secret, kdf ?? KDF_ORDER[0]);
+  const { medium, secret, kdf, made } = order;
+  const stretched = made ?? stretchAhead(pathOf(medium), secret, kdf ?? KDF_ORDER[0]);
   const { mountVault } = await import("../mount.ts");
   await keepMemoryPrivate();
   const mountpoint = await canonical(order.mountpoint);

@@ -1,7 +1,7 @@
 import { isHole } from "../../core/bytes.ts";
-import { deriveAll, type KdfChoice, stretchPassphrase } from "../../core/crypto/argon2.ts";
+import type { KdfChoice } from "../../core/crypto/argon2.ts";
 import type { Secret } from "../../core/crypto/key_encryption.ts";
-import type { Stretched } from "../../core/crypto/stretched.ts";
+import { type Stretched, stretchUnder } from "../../core/crypto/stretched.ts";
 import { HEADER_AREA_BYTES, headerOffset, SALT_BYTES } from "../../core/format/header.ts";
 
 /** Where the salts lie that an opening tries first: of the vault, and of a hidden one. */
@@ -17,14 +17,8 @@ export async function stretchAhead(
   kdf: KdfChoice,
 ): Promise<Stretched[]> {
   if (path === null || !("passphrase" in secret)) return [];
-  const { passphrase } = secret;
   try {
-    return await deriveAll(
-      firstSalts(path).map((salt) => async () => {
-        return { salt, kdf, bytes: await stretchPassphrase({ passphrase, salt }, kdf) };
-      }),
-      kdf,
-    );
+    return await stretchUnder(firstSalts(path), secret.passphrase, kdf);
   } catch {
     return [];
   }
