@@ -12,6 +12,8 @@ export interface Contender {
   create?(directory: string): Promise<void>;
   /** The program that serves the mount in the foreground; undefined without one. */
   serve?(directory: string, mountpoint: string): Served;
+  /** One that makes the store and serves it; where there is none, it takes two. */
+  createAndServe?(directory: string, mountpoint: string): Promise<Served>;
 }
 
 /** How a mount is started. */
@@ -49,6 +51,11 @@ function sigmavault(lane: "wasm" | "native"): Contender {
         ...["--passphrase-file", `${directory}/passphrase`, "--kdf", "interactive"],
       ),
     }),
+    async createAndServe(directory, mountpoint) {
+      const secret = ["--passphrase-file", await passphraseFile(directory)];
+      const mount = ["--mount", mountpoint, "--crypto-lane", lane];
+      return { program, args: cli("create", `${directory}/store`, ...mount, ...secret) };
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Contender } from "./contenders.ts";
+import type { Contender, Served } from "./contenders.ts";
 import { dropCaches, run } from "./shell.ts";
 
 const READY_SECONDS_MAX = 30;
@@ -22,16 +22,33 @@ export class Mounted {
     this.store = contender.serve === undefined ? this.mountpoint : `${directory}/store`;
   }
 
+  /** Some program serves it. */
+  get isServed(): boolean {
+    return this.#child !== null;
+  }
+
   /** Makes an empty store. */
   async create(): Promise<void> {
     await Deno.mkdir(this.mountpoint, { recursive: true });
     await this.#contender.create?.(this.#directory);
   }
 
+  /** Both at once, where the contender has a command for that; false where it has none. */
+  async createAndMount(): Promise<boolean> {
+    await Deno.mkdir(this.mountpoint, { recursive: true });
+    const served = await this.#contender.createAndServe?.(this.#directory, this.mountpoint);
+    if (served === undefined) return false;
+    await this.#start(served);
+    return true;
+  }
+
   /** Mounts and waits until the first call is answered. */
   async mount(): Promise<void> {
     const served = this.#contender.serve?.(this.#directory, this.mountpoint);
-    if (served === undefined) return;
+    if (served !== undefined) await this.#start(served);
+  }
+
+  async #start(served: Served): Promise<void> {
     const before = (await Deno.stat(this.mountpoint)).dev;
     this.#child = new Deno.Command(served.program, {
       args: [...served.args],

@@ -9,6 +9,8 @@ export const ROWS = {
   "random write": { text: "4k random write, fsync every 32", unit: "/s", more: true },
   rm: { text: "remove them", unit: "s", more: false },
   ready: { text: "create, mount, first answer", unit: "s", more: false },
+  // A peer without such a command is measured with its two.
+  "ready at once": { text: "create --mount, first answer", unit: "s", more: false },
   "idle memory": { text: "memory of an idle mount", unit: "MiB", more: false },
   "idle cpu": { text: "processor, idle", unit: "%", more: false },
   "memory after work": { text: "memory after random writes", unit: "MiB", more: false },
@@ -55,7 +57,7 @@ export const PEER_GOALS: readonly PeerGoal[] = [
 
 /** A goal that stands alone: at most so much. */
 export const LIMITS: readonly { readonly row: RowName | OwnRowName; readonly max: number }[] = [
-  { row: "ready", max: 0.6 },
+  { row: "ready at once", max: 0.6 },
   { row: "idle memory", max: 150 },
   { row: "idle cpu", max: 0.5 },
   { row: "space", max: 1.15 },

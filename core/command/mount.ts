@@ -80,14 +80,14 @@ export async function prepareMount(host: Host, mountpoint: string): Promise<void
     );
   }
   await host.cleanStale(mountpoint);
-  const stat = await statOrNull(host.local, mountpoint);
+  const stat = await statOrNull(host.local, await host.canonical(mountpoint));
   if (stat === null) {
     throw new VaultError(
       "missing",
       `Cannot mount on "${mountpoint}": no such directory; make it first`,
     );
   }
-  if (stat.kind === "directory" || stat.kind === "symlink") return;
+  if (stat.kind === "directory") return;
   throw new VaultError("invalid", `Cannot mount on "${mountpoint}": it is no directory`);
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FAST_KDF, text } from "../../tests/support/header_world.ts";
 import { stretchPassphrase } from "./argon2.ts";
-import { type Stretched, takingAhead, wipeAhead } from "./stretched.ts";
+import { copyAhead, type Stretched, stretchUnder, takingAhead, wipeAhead } from "./stretched.ts";
 
 const SALT = new Uint8Array(32).fill(7);
 const INPUT = { passphrase: text("secret"), salt: SALT };
@@ -39,4 +39,29 @@ Deno.test("stretched: it is wiped when it has come", async () => {
   await wipeAhead(Promise.resolve(ahead));
   for (const { bytes } of ahead) assert.deepEqual(bytes, new Uint8Array(32));
   await wipeAhead(Promise.resolve([]));
+});
+
+Deno.test("stretched: what was moved to another thread stays with it, and the rest is wiped", async () => {
+  const [moved, kept] = [begun(), begun()];
+  structuredClone(moved.bytes, { transfer: [moved.bytes.buffer] });
+  await wipeAhead(Promise.resolve([moved, kept]));
+  assert.deepEqual(kept.bytes, new Uint8Array(32));
+});
+
+Deno.test("stretched: a passphrase under several salts, and none where it does not work", async () => {
+  const salts = [SALT, SALT.with(0, 1)];
+  const each = await Promise.all(
+    salts.map((salt) => stretchPassphrase({ ...INPUT, salt }, FAST_KDF)),
+  );
+  const begun = await stretchUnder(salts, INPUT.passphrase, FAST_KDF);
+  assert.deepEqual(begun, salts.map((salt, i) => ({ salt, kdf: FAST_KDF, bytes: each[i] })));
+  const impossible = { ...FAST_KDF, passes: 0 };
+  assert.deepEqual(await stretchUnder(salts, INPUT.passphrase, impossible), []);
+});
+
+Deno.test("stretched: a copy outlives what it was made of", async () => {
+  const ahead = begun();
+  const [copy] = await copyAhead(Promise.resolve([ahead]));
+  await wipeAhead(Promise.resolve([ahead]));
+  assert.deepEqual(copy, begun());
 });

@@ -8,10 +8,19 @@ import {
   snapshot,
   text,
 } from "../../tests/support/header_world.ts";
-import { FIXED_BYTES, headerOffset, slotOffset } from "../format/header.ts";
+import type { KdfInput, Stretch } from "../crypto/argon2.ts";
+import { stretchUnder, takingAhead } from "../crypto/stretched.ts";
+import {
+  FIXED_BYTES,
+  HEADER_COPIES,
+  headerOffset,
+  SALT_BYTES,
+  slotOffset,
+} from "../format/header.ts";
 import { CELL_BYTES, SEGMENT_BYTES } from "../limits.ts";
 import { createHeader, openHeader } from "./header_area.ts";
 import type { HeaderContext } from "./header_cells.ts";
+import { createHeaders } from "./member_headers.ts";
 
 const SECRET = { passphrase: text("correct horse") };
 const FAST = { kdf: FAST_KDF } as const;
@@ -187,4 +196,36 @@ Deno.test("header: its cells are noise (chi-square of bytes, 255 degrees of free
   const chiSquare = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
   // Mean 255, deviation 22.6: eight deviations away by chance once in 10^12 runs.
   assert.ok(chiSquare > 75 && chiSquare < 440, `chi-square ${chiSquare}`);
+});
+
+Deno.test("header: salts that were drawn before are used, and what was derived under them", async () => {
+  const world = headerWorld();
+  const salts = [new Uint8Array(SALT_BYTES).fill(1), new Uint8Array(SALT_BYTES).fill(2)] as const;
+  const stretched = stretchUnder(salts, SECRET.passphrase, FAST_KDF);
+  const asked: KdfInput[] = [];
+  const stretch: Stretch = (input, kdf) => {
+    asked.push(input);
+    return takingAhead(stretched)(input, kdf);
+  };
+  await createHeader({ ...world, ...FAST, secret: SECRET, mode: "user", salts, stretch });
+  assert.deepEqual(asked.map(({ salt }) => salt), salts);
+  for (const copy of HEADER_COPIES) {
+    assert.deepEqual(await world.medium.read(headerOffset(copy), SALT_BYTES), salts[copy]);
+  }
+  await open(world);
+});
+
+Deno.test("header: of several media only the first has the salts that were drawn before", async () => {
+  const worlds = [headerWorld(), headerWorld()];
+  const salts = [new Uint8Array(SALT_BYTES).fill(1), new Uint8Array(SALT_BYTES).fill(2)] as const;
+  const order = { ...worlds[0], ...FAST, secret: SECRET, mode: "user", salts } as const;
+  await createHeaders(order, worlds.map(({ medium }) => medium));
+  const found: string[] = [];
+  for (const { medium } of worlds) {
+    for (const copy of HEADER_COPIES) {
+      found.push((await medium.read(headerOffset(copy), SALT_BYTES)).toHex());
+    }
+  }
+  assert.deepEqual(found.slice(0, 2), salts.map((salt) => salt.toHex()));
+  assert.equal(new Set(found).size, 4);
 });

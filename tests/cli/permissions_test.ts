@@ -141,6 +141,26 @@ Deno.test("permissions: a vault in a directory takes the same flags, and is not 
   await allowed(world, [read], ["check", medium, ...world.opens]);
 });
 
+mountTest("create --mount with the flags of mount in the table", async (world, mnt) => {
+  const { medium, passphraseFile } = world;
+  const sockets = world.path("sigmavault");
+  const name = createHash("sha256").update(mnt).digest("hex").slice(0, 32);
+  const flags = [
+    `--allow-read=${medium},${passphraseFile},${mnt},${CODE},${sockets},${world.folder}`,
+    `--allow-write=${medium},${sockets}`,
+    ...["--allow-ffi", "--allow-sys=uid,gid", "--allow-env=XDG_RUNTIME_DIR,XDG_STATE_HOME,HOME"],
+    `--allow-net=unix:${sockets}/${name}.sock`,
+  ];
+  const secret = ["--passphrase-file", passphraseFile];
+  const child = world.command(flags, ["create", medium, "--mount", mnt, ...secret]).spawn();
+  const reader = child.stdout.getReader();
+  assert.match(await readUntil(reader, "mounted "), /^created /);
+  await world.ok("umount", mnt);
+  assert.equal((await child.status).code, 0);
+  await reader.cancel();
+  assert.equal(await new Response(child.stderr).text(), "");
+}, { topic: "permissions", open: () => CliWorld.open() });
+
 mountTest("mount, info and umount with the flags of the table", async (world, mnt) => {
   const { medium, passphraseFile, opens } = world;
   const sockets = world.path("sigmavault");
