@@ -139,8 +139,9 @@ class WorkerMount implements MountedVault {
     const protect = this.options.protect && new Uint8Array(this.options.protect);
     const upkeep = { scrubEveryMs, rescatterBytes };
     const serving = { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes, ...upkeep };
-    const { acceptRollback, memory, volume, keep } = this.options;
-    const order = { ...vault, volume, keep, protect, ...serving, acceptRollback, memory };
+    const { acceptRollback, memory, volume, keep, idlePolling } = this.options;
+    const showing = { volume, keep, protect, idlePolling };
+    const order = { ...vault, ...showing, ...serving, acceptRollback, memory };
     // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
     this.worker.postMessage(
       { type: "open", order } satisfies ToServer,

@@ -34,6 +34,8 @@ export interface ServeOrder {
   readonly cryptoLane: "wasm" | "native";
   /** Crypto workers beside the serving thread. */
   readonly workers: number;
+  /** False: processors may sleep between small requests. */
+  readonly idlePolling?: boolean;
   /** Bytes of tree pages kept in memory. */
   readonly cacheBytes?: number;
   /** Take what is found as the newest, whatever this device remembers. */

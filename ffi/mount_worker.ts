@@ -60,6 +60,7 @@ interface Server {
   readonly scrubEveryMs?: number;
   readonly keep?: string;
   readonly rescatterBytes?: number;
+  readonly idlePolling?: boolean;
 }
 
 let server: Server | null = null;
@@ -120,6 +121,7 @@ async function open(order: ServeOrder): Promise<Server> {
       scrubEveryMs,
       keep: order.keep,
       rescatterBytes: order.rescatterBytes,
+      idlePolling: order.idlePolling,
     };
   } catch (error) {
     await medium.close();
@@ -198,6 +200,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     kernel,
     handles,
     writebackCache: false,
+    idlePolling: serving.idlePolling,
     idle: () => lane.help() || free(),
     busy: () => running.size > 0,
     round: (empty, answered) => {

@@ -92,6 +92,8 @@ export interface MountOrder {
   /** Each volume is a directory of the mount; else one is shown. */
   readonly allVolumes?: boolean;
   readonly cryptoLane: CryptoLaneName;
+  /** False: processors may sleep between small requests. */
+  readonly idlePolling?: boolean;
   /** Take what is found as the newest, whatever this device remembers. */
   readonly acceptRollback?: boolean;
   /** False: nothing is remembered. */

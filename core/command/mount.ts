@@ -29,6 +29,7 @@ export interface ParsedMountOptions {
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;
+  readonly idlePolling: boolean;
   readonly listSnapshots: boolean;
   readonly allVolumes: boolean;
   readonly passphraseFile?: string;
@@ -51,12 +52,13 @@ export function parseMountOptions(lists: readonly string[]): ParsedMountOptions 
     all.findLast((option) => option.replaceAll("-", "_").startsWith(`${name}=`))
       ?.slice(name.length + 1);
   const own =
-    /^(ro|noatime|allow_other|list[-_]snapshots|all[-_]volumes|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub|rescatter)=.*)$/;
+    /^(ro|noatime|no[-_]idle[-_]polling|allow_other|list[-_]snapshots|all[-_]volumes|device|(passphrase[-_]file|recovery[-_]code[-_]file|crypto[-_]lane|scrub|rescatter)=.*)$/;
   const extra = all.filter((option) => !own.test(option) && !IGNORED.test(option));
   return {
     readOnly: has("ro"),
     allowOther: has("allow_other"),
     noatime: has("noatime"),
+    idlePolling: !has("no_idle_polling") && !has("no-idle-polling"),
     listSnapshots: has("list_snapshots") || has("list-snapshots"),
     allVolumes: has("all_volumes") || has("all-volumes"),
     passphraseFile: value("passphrase_file"),

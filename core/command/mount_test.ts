@@ -10,6 +10,7 @@ Deno.test("mount options: ours are taken, fstab's dropped, the rest handed on", 
     readOnly: true,
     allowOther: false,
     noatime: false,
+    idlePolling: true,
     listSnapshots: false,
     allVolumes: false,
     passphraseFile: "/a",
@@ -24,5 +25,6 @@ Deno.test("mount options: ours are taken, fstab's dropped, the rest handed on", 
   assert.deepEqual([others.allowOther, others.noatime, others.cryptoLane], [true, true, "native"]);
   assert.equal(parseMountOptions(["ro,list_snapshots"]).listSnapshots, true);
   assert.equal(parseMountOptions(["all-volumes"]).allVolumes, true);
+  assert.equal(parseMountOptions(["no_idle_polling"]).idlePolling, false);
   assert.deepEqual([others.passphraseFile, others.extra], ["/b=c", ["noatime"]]);
 });

@@ -33,6 +33,7 @@ interface MountFlags extends SecretOptions, ProtectOptions, MemoryOptions, Print
   readonly listSnapshots?: boolean;
   readonly allVolumes?: boolean;
   readonly keep?: string;
+  readonly idlePolling?: boolean;
   readonly background?: boolean;
   /** This process was started by `--background`: it says in JSON how mounting went. */
   readonly reportReady?: boolean;
@@ -108,6 +109,7 @@ function mountFlags(command: Command): Command {
     )
     .option("--list-snapshots", "show .snapshots in listings; it is there in any case")
     .option("--all-volumes", "show each volume as a directory")
+    .option("--no-idle-polling", "let processors of a virtual machine sleep between small requests")
     .option("-o, --option <options>", "options as mount(8) takes them", collect, [])
     .helpOption("-h, --help", "print this help")
     .addOption(command.createOption("--report-ready").hideHelp())
@@ -134,6 +136,7 @@ async function mount(parts: ProgramParts, call: MountCall): Promise<void> {
     readOnly: call.flags.readOnly === true || shared.readOnly,
     allowOther: call.flags.allowOther === true || shared.allowOther,
     noatime: call.flags.noatime === true || shared.noatime,
+    idlePolling: call.flags.idlePolling !== false && shared.idlePolling,
     listSnapshots: call.flags.listSnapshots === true || shared.listSnapshots,
     allVolumes: call.flags.allVolumes === true || shared.allVolumes,
     device: call.flags.device ?? (shared.device || undefined),
@@ -242,6 +245,7 @@ async function inBackground(parts: ProgramParts, order: MountOrder): Promise<unk
   if (order.readOnly) args.push("--read-only");
   if (order.allowOther) args.push("--allow-other");
   if (order.noatime) args.push("--noatime");
+  if (order.idlePolling === false) args.push("--no-idle-polling");
   if (order.scrubEveryMs !== undefined) args.push("--scrub", `${order.scrubEveryMs / 1000}s`);
   if (order.rescatterBytes !== undefined) args.push("--rescatter", `${order.rescatterBytes}`);
   if (order.listSnapshots) args.push("--list-snapshots");

@@ -6,6 +6,7 @@ import { type Libc, openLibc } from "../libc/symbols.ts";
 import { DeviceChannel } from "./device_channel.ts";
 import { Dispatcher } from "./dispatch.ts";
 import type { DriverSettings } from "./exchange.ts";
+import { IdlePolling } from "./idle_polling.ts";
 import { OpenHandles } from "./open_handles.ts";
 import { PAGE_BYTES, WRITE_HEADERS_BYTES } from "./protocol.ts";
 import { Reply, timeoutOf } from "./reply.ts";
@@ -35,6 +36,8 @@ export interface ServeOptions {
   readonly writebackCache?: boolean;
   /** How long an interrupted fsync may still finish before its caller gets EINTR. Default 1000. */
   readonly interruptGraceMs?: number;
+  /** Have idle processors of a small virtual machine look for work while small requests come densely. Default true. */
+  readonly idlePolling?: boolean;
   /** Does background work while no request waits; true when it did something. */
   readonly idle?: () => boolean;
   /** True while other work of this thread waits for promises: the thread then sleeps without blocking its event loop. */
@@ -52,6 +55,10 @@ export interface ServeOptions {
 /** Requests answered before timers and messages get their turn. */
 const BATCH = 64;
 const SPIN_MS = 0.1;
+/** So many fruitful spins in a row mean that somebody waits for one request after the other. */
+const DENSE_HITS = 16;
+/** Processors sleep again when no request has come for so long. */
+const DENSE_MS = 2;
 /** Fruitless spins after which only every sixteenth wait spins. */
 const SPIN_MISSES = 64;
 const TICK_MS = 1000;
@@ -117,9 +124,14 @@ class SessionLoop {
   readonly #readBytes: bigint;
   readonly #dispatcher: Dispatcher;
   readonly #wait: DescriptorWait;
+  readonly #polling: IdlePolling;
   /** Requests so far. */
   #answered = 0;
   #misses = 0;
+  /** Fruitful spins since the last fruitless one. */
+  #row = 0;
+  /** What `#answered` was when the thread began to wait for promises the last time. */
+  #answeredBefore = 0;
   #waits = 0;
   #hits = 0;
   #tickAtMs = 0;
@@ -154,12 +166,14 @@ class SessionLoop {
       report: options.report ?? (() => {}),
     });
     this.#wait = new DescriptorWait(libc, session);
+    this.#polling = new IdlePolling(libc, options.idlePolling ?? true);
   }
 
   async run(): Promise<void> {
     try {
       while (await this.#round());
     } finally {
+      this.#polling.close();
       this.#dispatcher.pending.abandon();
       await this.#wait.finish();
     }
@@ -183,8 +197,18 @@ class SessionLoop {
     }
     if (this.#spin()) return ++this.#hits % BATCH !== 0 || await this.#tickIfDue(true);
     if (this.#options.idle?.() === true) return await this.#tickIfDue(false);
-    if (this.#wait.block(this.#untilTickMs())) this.#listenUntilMs = performance.now() + LISTEN_MS;
+    this.#sleep();
     return await this.#tickIfDue(false);
+  }
+
+  /** Blocks until somebody wants something or the next tick is due. */
+  #sleep(): void {
+    const isDense = this.#polling.isOn;
+    const woken = this.#wait.block(
+      isDense ? Math.min(DENSE_MS, this.#untilTickMs()) : this.#untilTickMs(),
+    );
+    if (woken === "call") this.#listenUntilMs = performance.now() + LISTEN_MS;
+    if (woken === "nobody" && isDense) this.#polling.end();
   }
 
   #announce(): void {
@@ -233,10 +257,12 @@ class SessionLoop {
     do {
       if (this.#one() !== "empty") {
         this.#misses = 0;
+        if (++this.#row === DENSE_HITS) this.#polling.begin();
         return true;
       }
     } while (performance.now() < end);
     this.#misses++;
+    this.#row = 0;
     return false;
   }
 
@@ -251,6 +277,8 @@ class SessionLoop {
       await turn();
       if (!this.#waiting || this.#one() !== "empty") return;
     }
+    if (this.#answeredBefore === this.#answered) this.#polling.end();
+    this.#answeredBefore = this.#answered;
     if (this.#options.idle?.() !== true) {
       await Promise.race([this.#wait.inPool(PENDING_WAIT_MS), pending.nextSettled()]);
     }

@@ -25,11 +25,12 @@ export class DescriptorWait {
     this.#pooled = new PollSet(session);
   }
 
-  /** Blocks this thread for at most `timeoutMs`; true when another thread called. */
-  block(timeoutMs: number): boolean {
+  /** Blocks this thread for at most `timeoutMs`; who has ended that. */
+  block(timeoutMs: number): "nobody" | "request" | "call" {
     const { address, count } = this.#blocking;
     const ready = this.#libc.symbols.poll(address, count, timeoutMs);
-    return ready > 0 && this.#acknowledge(this.#blocking);
+    if (ready <= 0) return "nobody";
+    return this.#acknowledge(this.#blocking) ? "call" : "request";
   }
 
   /** Waits for at most `timeoutMs` without blocking this thread. A wait that is still under way is joined. */

@@ -29,6 +29,8 @@ export interface DriverOrder extends ServedSession {
   readonly interruptGraceMs: number;
   /** Leave the data of WRITEs in the driver's buffers until the driver is idle or somebody reads. */
   readonly lazyWrites: boolean;
+  /** See `ServeOptions`. */
+  readonly idlePolling?: boolean;
   /** Makes `getxattr` of `user.broken` break an invariant, and of `user.failed` fail otherwise. */
   readonly faulty: boolean;
 }
@@ -158,6 +160,7 @@ async function serve(order: DriverOrder): Promise<void> {
     await serveSession(order, fileSystem, {
       kernel,
       writebackCache: order.writebackCache,
+      idlePolling: order.idlePolling,
       interruptGraceMs: order.interruptGraceMs,
       idle: () => fileSystem.writeOne(),
       tick: () => ticks++,
