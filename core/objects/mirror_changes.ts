@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
-import { type ObjectCall, objectError } from "../storage/object_body.ts";
+import type { ObjectCall } from "../storage/object_body.ts";
 import type {
   Abortable,
   ObjectBody,
@@ -8,6 +8,7 @@ import type {
   ObjectInfo,
   WriteCondition,
 } from "../storage/object_store.ts";
+import { requireCondition } from "../storage/store_calls.ts";
 import { isSettled, type MirrorHealing } from "./mirror_healing.ts";
 import {
   isSameState,
@@ -58,12 +59,7 @@ export class MirrorChanges {
     const before = await this.#stateBefore(call, isConditional, { signal });
     const newest = newestOf(before);
     const known = newest.state?.removed ? null : newest.state;
-    if (condition.create && known !== null) {
-      throw objectError("conflict", call, "it is there already");
-    }
-    if (condition.match !== undefined && condition.match !== known?.version) {
-      throw objectError("conflict", call, "it has been changed");
-    }
+    requireCondition(call, condition, known && { etag: known.version });
     const isWhole = before.length === this.#parts.members.all.length;
     // Who does not answer may have something that was never acknowledged.
     if (removed && isWhole && before.every(({ info }) => info === null)) return null;
