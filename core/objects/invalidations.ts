@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
 import { systemRuntime } from "../runtime.ts";
 import { within } from "../storage/time_limit.ts";
+import { waitMs } from "./byte_rate.ts";
 
 /** Tells a CDN that it shall forget what it has of these URLs; throws where it does not. Called with the same ones again then. */
 export type Invalidate = (
@@ -132,12 +133,5 @@ function byChance(milliseconds: number): number {
 
 /** Waits so long, or until the signal. */
 async function waited(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  const abort = () => resolve();
-  signal.addEventListener("abort", abort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", abort);
+  await waitMs(milliseconds, signal).catch(() => {}); // only the signal ends it early
 }

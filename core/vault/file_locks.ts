@@ -9,6 +9,7 @@ import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts"
 import { VaultError } from "../errors.ts";
 import type { LineFile, LockRecord, LockState } from "../format/lock_record.ts";
 import { KEY_BYTES, RING_CELLS } from "../limits.ts";
+import { nextTurn } from "../turn.ts";
 import { countTrees, hasRecord } from "../volume/every_tree.ts";
 import { blocksOfFile, type IdRange } from "../volume/file_blocks.ts";
 import { countAttempt, tooEarly } from "../volume/lock_attempts.ts";
@@ -294,7 +295,7 @@ export class FileLocks {
     const { volumes, volume: { store } } = this.#vault.opened;
     while (store.freeing.waits) {
       await this.#whenFree(() => volumes.destroyStep());
-      await new Promise((resolve) => setTimeout(resolve));
+      await nextTurn();
     }
   }
 
