@@ -6,7 +6,7 @@ import { PathTurns } from "../../core/storage/path_turns.ts";
 import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
 import { saidAfter } from "../../core/storage/object_said.ts";
-import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
+import { hasCondition, requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
 import { unlessMissing } from "../../core/storage/store_failures.ts";
 import {
   type Abortable,
@@ -356,7 +356,7 @@ class S3ObjectStore implements ObjectStore {
     return async (isObeyed, write) => {
       if (this.#bucket.conditions === "everywhere") return await write();
       return await this.#turns.take([call.path], async () => {
-        const isAsked = condition.create === true || condition.match !== undefined;
+        const isAsked = hasCondition(condition);
         if (!isObeyed && isAsked) {
           const head = await this.#headOf(call, {});
           requireCondition(call, condition, head && { etag: etagOf(head.ETag) });

@@ -1,8 +1,9 @@
 import type { PutObjectCommandOutput } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
-import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError } from "../../core/storage/object_body.ts";
 import type { ObjectBody, ObjectInfo, PutOptions } from "../../core/storage/object_store.ts";
+import { hasCondition } from "../../core/storage/store_calls.ts";
+import { isUnavailable } from "../../core/storage/store_failures.ts";
 import { type Part, partsAtOnce } from "../remote/parts.ts";
 import { uploadBody, type Uploaded } from "../remote/upload.ts";
 import {
@@ -78,14 +79,11 @@ async function putWhole(bucket: S3Bucket, upload: Upload, bytes: Uint8Array): Pr
 
 /** Ceph answers some of those who lose a race with 500: who lost for certain is told of a conflict. */
 async function settled(error: unknown, upload: Upload, bytes: Uint8Array): Promise<unknown> {
-  const { call, options: { create, match } } = upload;
-  const isConditional = create || match !== undefined;
-  if (!(error instanceof VaultError) || error.kind !== "unavailable" || !isConditional) {
-    return error;
-  }
+  const { call, options } = upload;
+  if (!isUnavailable(error) || !hasCondition(options)) return error;
   const there = await upload.head().catch(() => null);
   // What is there may be what was sent, by an answer that was lost.
   const isOurs = there?.etag === createHash("md5").update(bytes).digest("hex");
-  if (there === null || isOurs || there.etag === match) return error;
+  if (there === null || isOurs || there.etag === options.match) return error;
   return objectError("conflict", call, "it has been changed, or is there already", error);
 }

@@ -20,6 +20,7 @@ import type {
 import { CARRIED, timeOf, unmarked } from "./carried.ts";
 import { pageOfStrays } from "./stray_listing.ts";
 import { PathTurns } from "../storage/path_turns.ts";
+import { hasCondition } from "../storage/store_calls.ts";
 import { narrowest } from "./capabilities.ts";
 import {
   isMissing,
@@ -244,7 +245,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
     const change: Change<ObjectInfo> = {
       removed: false,
-      isConditional: options.create === true || options.match !== undefined,
+      isConditional: hasCondition(options),
       isOnce: !(body instanceof Uint8Array),
       bytes: body instanceof Uint8Array ? body.length : 0,
       signal: options.signal,

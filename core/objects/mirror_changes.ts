@@ -8,7 +8,7 @@ import type {
   ObjectInfo,
   WriteCondition,
 } from "../storage/object_store.ts";
-import { requireCondition } from "../storage/store_calls.ts";
+import { hasCondition, requireCondition } from "../storage/store_calls.ts";
 import { isSettled, type MirrorHealing } from "./mirror_healing.ts";
 import {
   isSameState,
@@ -55,7 +55,7 @@ export class MirrorChanges {
   async make(change: MirrorChange): Promise<ObjectInfo | null> {
     const { call, body, condition, signal } = change;
     const removed = body === null;
-    const isConditional = condition.create === true || condition.match !== undefined;
+    const isConditional = hasCondition(condition);
     const before = await this.#stateBefore(call, isConditional, { signal });
     const newest = newestOf(before);
     const known = newest.state?.removed ? null : newest.state;

@@ -13,6 +13,7 @@ import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { readerOf } from "../storage/chunk_stream.ts";
 import { passedOn, streamOf, takingBody } from "../storage/object_body.ts";
+import { hasCondition } from "../storage/store_calls.ts";
 import { isConflict, isUnavailable, unlessMissing } from "../storage/store_failures.ts";
 import type {
   Abortable,
@@ -127,7 +128,7 @@ export class RetryingStore implements ObjectStore {
     write: () => Promise<ObjectInfo>,
     isDone: () => Promise<ObjectInfo | null>,
   ): Promise<ObjectInfo> {
-    const isConditional = options.create === true || options.match !== undefined;
+    const isConditional = hasCondition(options);
     let inDoubt = false;
     return await this.#call(this.#again, options, async () => {
       try {

@@ -62,6 +62,11 @@ export class StoreCalls {
   }
 }
 
+/** True where something is to be done only on what is there, or not there, now. */
+export function hasCondition({ create, match }: WriteCondition): boolean {
+  return create === true || match !== undefined;
+}
+
 /** Throws `conflict` where a condition does not hold for what was found. */
 export function requireCondition(
   call: ObjectCall,
