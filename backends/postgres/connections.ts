@@ -1,7 +1,7 @@
 import process from "node:process";
 import type { Options, Sql } from "postgres";
 import { VaultError } from "../../core/errors.ts";
-import { CallLines } from "../../core/objects/call_lines.ts";
+import { CallLine } from "../../core/objects/call_lines.ts";
 import { isUnavailable } from "../../core/storage/store_failures.ts";
 import { loadClient } from "../remote/load_client.ts";
 import { TimeLimitError, within } from "../../core/storage/time_limit.ts";
@@ -32,7 +32,7 @@ export class PostgresConnections {
     [];
   #isClosed = false;
   /** More transactions wait, so that a time limit is not spent with waiting. */
-  readonly #line = new CallLines(CONNECTIONS_MAX);
+  readonly #line = new CallLine(CONNECTIONS_MAX);
 
   /** Use {@linkcode openConnections}. */
   constructor(place: string, open: () => Promise<Session>, config: PostgresConfig) {
@@ -54,7 +54,7 @@ export class PostgresConnections {
    * good as once.
    */
   async transaction<T>(work: (sql: Statements) => Promise<T>): Promise<T> {
-    return await this.#line.take(this.place, {}, () => this.#tried(work));
+    return await this.#line.take({}, () => this.#tried(work));
   }
 
   async #tried<T>(work: (sql: Statements) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import type { Sharp, SharpOptions } from "sharp";
 import type Library from "sharp";
-import { bulkhead } from "cockatiel";
 import { VaultError } from "../../core/errors.ts";
+import { CallLine } from "../../core/objects/call_lines.ts";
 import {
   formatOf,
   imageError,
@@ -45,7 +45,7 @@ async function loadSharp(): Promise<typeof import("sharp")> {
 
 class SharpTransformer implements ImageTransformer {
   readonly #sharp: typeof Library;
-  readonly #turns = bulkhead(AT_ONCE, Infinity);
+  readonly #turns = new CallLine(AT_ONCE);
 
   constructor(sharp: typeof Library) {
     this.#sharp = sharp;
@@ -58,8 +58,7 @@ class SharpTransformer implements ImageTransformer {
   ): Promise<MadeImage> {
     const { signal } = options;
     const format = formatOf(image, transforms);
-    return await this.#turns.execute(async () => {
-      signal?.throwIfAborted();
+    return await this.#turns.take(options, async () => {
       const { isAnimated } = await this.#looked(image, transforms, options);
       const animated = isAnimated && format === "webp";
       const pipeline = this.#pipeline(image, transforms, { ...options, animated, format });

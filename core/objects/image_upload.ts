@@ -1,6 +1,6 @@
-import { bulkhead } from "cockatiel";
 import { collectBody } from "../storage/object_body.ts";
 import type { Abortable, ObjectBody } from "../storage/object_store.ts";
+import { CallLine } from "./call_lines.ts";
 import { sniffedType } from "./content_type.ts";
 import type { UploadResult } from "./file_info.ts";
 import type { ImageSettings } from "./settings.ts";
@@ -49,7 +49,7 @@ export class ImageUploads {
   readonly #open: () => Promise<ImageTransformer>;
   readonly #pixelsMax: number;
   readonly #bytesMax: number;
-  readonly #held = bulkhead(HELD_MAX, Infinity);
+  readonly #held = new CallLine(HELD_MAX);
 
   /** `open` is called when the first image comes. */
   constructor(open: () => Promise<ImageTransformer>, limits: ImageSettings = {}) {
@@ -66,7 +66,7 @@ export class ImageUploads {
     options: ReadOptions,
   ): Promise<StoredImage> {
     checkTransforms(path, transforms);
-    return await this.#held.execute(async () => {
+    return await this.#held.take(options, async () => {
       const source = await this.#read(path, body, options);
       return await this.#made(source, transforms, options);
     });
@@ -80,7 +80,7 @@ export class ImageUploads {
     options: ReadOptions,
   ): Promise<readonly VariantImage[]> {
     checkVariants(path, variants);
-    return await this.#held.execute(async () => {
+    return await this.#held.take(options, async () => {
       const source = await this.#read(path, body, options);
       const named = Object.entries(variants).map(([name, { path: own, ...transforms }]) => {
         const format = formatOf(source, transforms);

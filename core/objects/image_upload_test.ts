@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createStorage, type ImageVariant, type StorageSettings } from "../../backends/storage.ts";
 import { imageTest, loadedSharp, pngOf, quarters } from "../../tests/support/sharp_images.ts";
+import { ImageUploads } from "./image_upload.ts";
 import { piecesOf } from "./store_samples.ts";
 
 const loaded = await loadedSharp();
@@ -174,4 +175,17 @@ imageTest("images: limits of bytes and pixels hold while a body comes", loaded, 
   await storage.upload("x", bomb);
   const settings = { ...MEMORY, images: { pixelsMax: 0 } };
   await assert.rejects(createStorage(settings), /images\.pixelsMax/);
+});
+
+Deno.test("images: who gives up while as many as may be are in memory does not wait for them", async () => {
+  const images = new ImageUploads(() => Promise.reject(new RangeError("none is made")));
+  const upload = ({ signal }: AbortController) =>
+    images.transformed("x", new ReadableStream(), { format: "webp" }, { signal });
+  const [first, late] = [new AbortController(), new AbortController()];
+  const held = Promise.allSettled(Array.from({ length: 16 }, () => upload(first)));
+  const waiting = upload(late);
+  late.abort(new RangeError("enough"));
+  await assert.rejects(waiting, /enough/);
+  first.abort(new RangeError("all"));
+  for (const { status } of await held) assert.equal(status, "rejected");
 });
