@@ -5,6 +5,7 @@
  * @module
  */
 import { assert } from "../core/assert.ts";
+import type { Making } from "../core/command/host.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import { VaultError } from "../core/errors.ts";
@@ -31,8 +32,8 @@ export interface MountVaultOptions extends ServeOrder {
   readonly extra: readonly string[];
   /** The key derivation, where it was begun already: the serving thread starts meanwhile. Wiped here. */
   readonly stretched?: Promise<readonly Stretched[]>;
-  /** Where the vault is yet to be made: it is there when this resolves. The serving thread starts meanwhile. */
-  readonly made?: Promise<unknown>;
+  /** Who is told how `make` goes. */
+  readonly making?: Pick<Making, "progress" | "made">;
   /** The module of crypto workers, for tests of what happens when one fails. */
   readonly cryptoWorker?: URL;
   /** Have the kernel forget names one by one, as Linux before 6.16 needs it: for tests. */
@@ -101,21 +102,34 @@ class WorkerMount implements MountedVault {
   }
 
   async start(): Promise<void> {
-    this.worker.postMessage({ type: "prepare" } satisfies ToServer);
-    try {
-      await this.options.made;
-    } catch (error) {
-      await this.giveUp();
-      throw error;
-    }
-    this.open();
+    const { medium, secret, profiles, readOnly, noatime } = this.options;
+    const { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes } = this.options;
+    const { scrubEveryMs, rescatterBytes } = this.options;
+    const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
+    const protect = this.options.protect && new Uint8Array(this.options.protect);
+    const upkeep = { scrubEveryMs, rescatterBytes };
+    const serving = { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes, ...upkeep };
+    const { acceptRollback, memory, volume, keep, idlePolling, make } = this.options;
+    const showing = { volume, keep, protect, idlePolling };
+    const order = { ...vault, ...showing, ...serving, acceptRollback, memory, make };
+    // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
+    this.worker.postMessage(
+      { type: "open", order } satisfies ToServer,
+      buffersOf(order.secret, { protect }),
+    );
+    void this.handOnStretched();
     await this.opened.promise;
-    const { medium, mountpoint, allowOther, extra } = this.options;
+    const { allowOther, extra } = this.options;
     try {
-      const { readOnly } = this;
-      this.session = mountSession(mountpoint, { source: medium, allowOther, readOnly, extra });
+      this.session = mountSession(this.mountpoint, {
+        source: medium,
+        allowOther,
+        readOnly: this.readOnly,
+        extra,
+      });
     } catch (error) {
-      await this.giveUp();
+      this.post({ type: "close" });
+      await this.ended.catch(() => {});
       throw error;
     }
     const { descriptor, wakeDescriptor } = this.session;
@@ -124,30 +138,6 @@ class WorkerMount implements MountedVault {
     this.worker.postMessage(serve);
     await this.ready.promise;
     await this.session.raiseReadAhead(READ_AHEAD_KIB);
-  }
-
-  private async giveUp(): Promise<void> {
-    this.post({ type: "close" });
-    await this.ended.catch(() => {});
-  }
-
-  private open(): void {
-    const { medium, secret, profiles, readOnly, noatime } = this.options;
-    const { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes } = this.options;
-    const { scrubEveryMs, rescatterBytes } = this.options;
-    const vault = { medium, secret: copyOf(secret), profiles, readOnly, noatime };
-    const protect = this.options.protect && new Uint8Array(this.options.protect);
-    const upkeep = { scrubEveryMs, rescatterBytes };
-    const serving = { cryptoLane, workers, cacheBytes, listSnapshots, allVolumes, ...upkeep };
-    const { acceptRollback, memory, volume, keep, idlePolling } = this.options;
-    const showing = { volume, keep, protect, idlePolling };
-    const order = { ...vault, ...showing, ...serving, acceptRollback, memory };
-    // Moved, not cloned: a clone would leave a second copy behind, in memory that nobody wipes.
-    this.worker.postMessage(
-      { type: "open", order } satisfies ToServer,
-      buffersOf(order.secret, { protect }),
-    );
-    void this.handOnStretched();
   }
 
   private async handOnStretched(): Promise<void> {
@@ -168,6 +158,10 @@ class WorkerMount implements MountedVault {
         return void spawnWorker(message.order, this.options.cryptoWorker).ended.then((failure) => {
           if (failure !== null) this.options.report(failure);
         });
+      case "filled":
+        return this.options.making?.progress(message.done, message.total);
+      case "made":
+        return this.options.making?.made(message.report);
       case "opened":
         this.readOnly = message.readOnly;
         this.replayed = message.replayed;

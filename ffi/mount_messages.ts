@@ -1,4 +1,5 @@
 import type { KdfChoice } from "../core/crypto/argon2.ts";
+import type { MadeReport, MakeOrder } from "../core/command/make_vault.ts";
 import type { Stretched } from "../core/crypto/stretched.ts";
 import type { VaultErrorKind } from "../core/errors.ts";
 import type { ControlOptions } from "../core/vault/control.ts";
@@ -42,6 +43,8 @@ export interface ServeOrder {
   readonly acceptRollback?: boolean;
   /** False: nothing is remembered. */
   readonly memory?: boolean;
+  /** Make the vault, and serve that. */
+  readonly make?: { readonly order: MakeOrder; readonly overwrite: boolean };
 }
 
 /** A verb for the running mount, from the control socket. Bytes are moved, not cloned, and wiped by the receiver. */
@@ -60,8 +63,6 @@ export interface ForgetOrder {
 
 /** To the serving thread. */
 export type ToServer =
-  /** Comes first: the thread makes itself ready for a vault that is yet to be named. */
-  | { readonly type: "prepare" }
   | { readonly type: "open"; readonly order: ServeOrder }
   /** What was derived ahead; it follows every "open". */
   | { readonly type: "stretched"; readonly stretched: readonly Stretched[] }
@@ -84,6 +85,9 @@ export interface PostedError {
 export type FromServer =
   /** Start a crypto worker: one that is started by a worker takes half a second to begin. */
   | { readonly type: "spawn"; readonly order: WorkerOrder }
+  /** How far making a dense vault is, in bytes. */
+  | { readonly type: "filled"; readonly done: number; readonly total: number }
+  | { readonly type: "made"; readonly report: MadeReport }
   | { readonly type: "opened"; readonly readOnly: boolean; readonly replayed: number }
   | { readonly type: "ready" }
   | { readonly type: "forget"; readonly order: ForgetOrder }

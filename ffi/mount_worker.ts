@@ -5,10 +5,11 @@
  *
  * @module
  */
-import { openMedium } from "../backends/open_medium.ts";
+import { type MakeOrder, makeVault } from "../core/command/make_vault.ts";
 import { controlVerbs } from "../core/command/control_verbs.ts";
 import { AssertionError } from "../core/assert.ts";
 import { olderStateText } from "../core/command/opening_text.ts";
+import type { Secret } from "../core/crypto/key_encryption.ts";
 import { type Stretched, takingAhead, wipeAhead } from "../core/crypto/stretched.ts";
 import { decodeHiddenPlace } from "../core/format/hidden_place.ts";
 import { VaultError } from "../core/errors.ts";
@@ -26,19 +27,19 @@ import { isRotating } from "../core/vault/rotation.ts";
 import { ScrubSchedule } from "../core/vault/scrub_schedule.ts";
 import type { ScrubReport } from "../core/vault/scrub.ts";
 import { Upkeep } from "../core/vault/upkeep.ts";
-import { openVault, type Vault } from "../core/vault/vault.ts";
+import { openVault, type Vault, type VaultParts } from "../core/vault/vault.ts";
 import { createKernel } from "../wasm/kernel.ts";
 import type { WasmKernel } from "../wasm/kernel.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
 import type { SpawnedWorker } from "../wasm/spawn_worker.ts";
 import { type OpenLane, openLane } from "./crypto_lane.ts";
-import { libcFileIo } from "./libc/file_io.ts";
 import { serveSession } from "./libfuse3/loop.ts";
 import { OpenHandles } from "./libfuse3/open_handles.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
 import { linuxPlatform } from "./linux/platform.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
 import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "./open_rehearsal.ts";
+import { openVaultMedium } from "./open_vault_medium.ts";
 import { PostedKernelCache } from "./posted_kernel_cache.ts";
 import { toPosted } from "./posted_error.ts";
 
@@ -64,7 +65,6 @@ interface Server {
 }
 
 let server: Server | null = null;
-let rehearsed: Promise<void> = Promise.resolve();
 /** What the main thread derives while this one starts. */
 const ahead = Promise.withResolvers<readonly Stretched[]>();
 const handles = new OpenHandles();
@@ -89,7 +89,10 @@ async function open(order: ServeOrder): Promise<Server> {
   const kernel = createKernel({ memoryBytes: KERNEL_BYTES + (viewMemoryBytes ?? 0) });
   kernel.warmUp();
   const { medium: name, readOnly, noatime, secret, profiles, cacheBytes, scrubEveryMs } = order;
-  const medium = await openMedium(name, { readOnly, fallbackReadOnly: true, io: libcFileIo() });
+  const medium = await openVaultMedium(name, {
+    access: order.make !== undefined ? "create" : readOnly ? "read" : "write",
+    overwrite: order.make?.overwrite,
+  });
   try {
     const lane = openLane(kernel, medium, { ...order, spawn });
     const parts = {
@@ -107,7 +110,8 @@ async function open(order: ServeOrder): Promise<Server> {
     const opening = { secret, protect, profiles, stretch, readOnly, ...remembering };
     const showing = { volume: order.volume, noatime, viewMemoryBytes };
     const options = { ...opening, ...showing, cacheBytes, onDamage: damage.onDamage };
-    const [vault] = await Promise.all([openVault(parts, options), rehearsed]);
+    const opened = order.make ? make(parts, order.make.order, secret) : openVault(parts, options);
+    const [vault] = await Promise.all([opened, rehearse()]);
     return {
       vault,
       transaction: new MountTransaction(
@@ -132,6 +136,18 @@ async function open(order: ServeOrder): Promise<Server> {
     if ("passphrase" in secret) wipe(secret.passphrase);
     if ("recoveryCode" in secret) wipe(secret.recoveryCode);
   }
+}
+
+/** Makes the vault that is to be served. */
+async function make(parts: VaultParts, order: MakeOrder, secret: Secret): Promise<Vault> {
+  const { vault, report } = await makeVault(parts, order, {
+    secret,
+    stretched: ahead.promise,
+    progress: inSteps((done, total) => post({ type: "filled", done, total })),
+    onDamage: damage.onDamage,
+  });
+  post({ type: "made", report });
+  return vault;
 }
 
 /** Makes this thread's code fast while another one derives the key; see `libfuse3/rehearsal.ts`. */
@@ -335,10 +351,7 @@ async function end(failure?: unknown): Promise<void> {
 scope.onmessage = async (event: MessageEvent<ToServer>) => {
   const message = event.data;
   try {
-    if (message.type === "prepare") {
-      rehearsed = rehearse();
-      rehearsed.catch(() => {}); // its opening tells
-    } else if (message.type === "open") {
+    if (message.type === "open") {
       server = await open(message.order);
       const { vault } = server;
       const { replayed, skippedRoots, mediumDamage } = vault.opened;

@@ -1,15 +1,17 @@
 import type { KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
-import { type BegunHeader, type Stretched, stretchUnder, wipeAhead } from "../crypto/stretched.ts";
+import { type Stretched, stretchUnder, wipeAhead } from "../crypto/stretched.ts";
 import { VaultError } from "../errors.ts";
 import { SALT_BYTES } from "../format/header.ts";
 import type { Redundancy } from "../format/redundancy.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { NodeKind } from "./file_tree.ts";
 import type { CryptoLaneName, Host } from "./host.ts";
+import type { MadeReport, MakeInputs, MakeOrder } from "./make_vault.ts";
 import { blockBytesFor } from "./redundancy_option.ts";
 import { newPassphrase, wipeSecret } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
+import { progressOn } from "./terminal/progress.ts";
 import { confirm } from "./terminal/prompt.ts";
 
 /** What `create` is told. */
@@ -52,14 +54,16 @@ export interface AskedVault {
   readonly name: string;
   /** Nothing is there yet, so what is left of a failure is ours to remove. */
   readonly isOurs: boolean;
-  readonly blockBytes?: number;
+  readonly blockBytes: number;
   readonly options: CreateOptions;
   /** Wiped by whoever makes the vault. */
   readonly secret: Secret;
 }
 
 /** A vault whose keys are being derived. */
-export interface BegunVault extends AskedVault, Pick<BegunHeader, "salts"> {
+export interface BegunVault {
+  readonly order: MakeOrder;
+  /** Wiped by whoever makes the vault. */
   readonly stretched: Promise<readonly Stretched[]>;
 }
 
@@ -69,7 +73,58 @@ export async function create(
   medium: string,
   options: CreateOptions,
 ): Promise<CreateReport> {
-  return await makeBegun(host, beginVault(host, await askForVault(host, medium, options)));
+  const asked = await askForVault(host, medium, options);
+  const { order, stretched } = beginVault(host, asked);
+  const { secret } = asked;
+  const bar = progressOn(host.err, host.runtime);
+  const progress = (done: number, total: number) => bar.show(done, total, "noise");
+  try {
+    return reportOf(asked, await makeAndClose(host, asked, order, { secret, stretched, progress }));
+  } catch (error) {
+    await removeUnfinished(host, asked);
+    throw error;
+  } finally {
+    await bar.clear();
+    wipeSecret(secret);
+    void wipeAhead(stretched);
+  }
+}
+
+/** What makes a vault is loaded while its keys are being derived. */
+async function makeAndClose(
+  host: Host,
+  { name, options: { cryptoLane, force } }: AskedVault,
+  order: MakeOrder,
+  inputs: MakeInputs,
+): Promise<MadeReport> {
+  const { makeVault } = await import("./make_vault.ts");
+  const parts = await host.openParts(name, { access: "create", cryptoLane, overwrite: force });
+  try {
+    const { vault, report } = await makeVault(parts, order, inputs);
+    await vault.close();
+    return report;
+  } finally {
+    await parts.closeParts();
+  }
+}
+
+/** What is told about a vault that was made. */
+export function reportOf({ medium, options }: AskedVault, made: MadeReport): CreateReport {
+  const { dense, mode } = options;
+  return { medium, mediumBytes: made.mediumBytes, dense, mode, recoveryCode: made.recoveryCode };
+}
+
+/** A vault that is not finished opens with no passphrase, and would be in the way of the next try. */
+export async function removeUnfinished(host: Host, { name, isOurs }: AskedVault): Promise<void> {
+  const path = host.pathOf(name);
+  if (!isOurs || path === null) return;
+  try {
+    await host.local.remove(path);
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error;
+    if (error.kind === "missing") return;
+    await host.err.write(`sigmavault: warning: "${path}" is left, unfinished: ${error.message}\n`);
+  }
 }
 
 /** Asks for everything that a vault takes, and writes nothing. */
@@ -85,26 +140,19 @@ export async function askForVault(
   return { medium, name, isOurs, blockBytes, options, secret };
 }
 
-/** Begins what takes longest, deriving the keys. What makes a vault is not loaded yet, and is so meanwhile. */
-export function beginVault({ runtime }: Pick<Host, "runtime">, asked: AskedVault): BegunVault {
+/** Begins what takes longest, deriving the keys. */
+export function beginVault(
+  { runtime, owner }: Pick<Host, "runtime" | "owner">,
+  { secret, blockBytes, options }: AskedVault,
+): BegunVault {
+  const { mode, kdf, label, dense, sizeBytes, redundancy, recoveryCode, memory } = options;
   const salts = [new Uint8Array(SALT_BYTES), new Uint8Array(SALT_BYTES)] as const;
   for (const salt of salts) runtime.random(salt);
-  const { secret, options: { kdf } } = asked;
   const stretched = "passphrase" in secret
     ? stretchUnder(salts, secret.passphrase, kdf)
     : Promise.resolve([]);
-  return { ...asked, salts, stretched };
-}
-
-/** Makes it, and wipes its secret and what was derived. */
-export async function makeBegun(host: Host, begun: BegunVault): Promise<CreateReport> {
-  try {
-    const { makeVault } = await import("./make_vault.ts");
-    return await makeVault(host, begun);
-  } finally {
-    wipeSecret(begun.secret);
-    void wipeAhead(begun.stretched);
-  }
+  const shape = { mode, kdf, label, dense, sizeBytes, blockBytes, redundancy };
+  return { order: { ...shape, recoveryCode, memory, salts, owner: owner() }, stretched };
 }
 
 async function newSecret(host: Host, options: CreateOptions): Promise<Secret> {

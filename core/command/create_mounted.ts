@@ -1,5 +1,4 @@
-import type { Secret } from "../crypto/key_encryption.ts";
-import { copyAhead, wipeAhead } from "../crypto/stretched.ts";
+import { wipeAhead } from "../crypto/stretched.ts";
 import { VaultError } from "../errors.ts";
 import {
   type AskedVault,
@@ -7,10 +6,12 @@ import {
   beginVault,
   type CreateOptions,
   type CreateReport,
-  makeBegun,
+  removeUnfinished,
+  reportOf,
 } from "./create.ts";
-import type { Host, MountOrder } from "./host.ts";
+import type { Host, Making, MountOrder } from "./host.ts";
 import { type MountReport, prepareMount, type ServeEvents, serveMount } from "./mount.ts";
+import { progressOn } from "./terminal/progress.ts";
 
 /** What was made, and where it is mounted. */
 export type CreatedMount = CreateReport & Omit<MountReport, "medium">;
@@ -39,8 +40,8 @@ export async function askForMounted(
 }
 
 /**
- * Makes a vault and serves it until somebody unmounts. The thread that will serve starts while the keys are being derived, and opens
- * the vault with them. What ends the process in between leaves a vault that is made and not mounted.
+ * Makes a vault and serves it until somebody unmounts. The thread that serves makes it: it has loaded what that takes when the keys
+ * are derived, and has nothing to open then. What ends the process in between leaves a vault that is made and not mounted.
  */
 export async function createMounted(
   host: Host,
@@ -48,32 +49,43 @@ export async function createMounted(
   mountpoint: string,
   events: CreatedEvents,
 ): Promise<void> {
-  // The mount wipes its secrets when it is open or has failed, and the vault may still be in the making then.
-  const secret = copyOf(asked.secret);
-  const begun = beginVault(host, asked);
-  const stretched = copyAhead(begun.stretched);
-  const making = makeBegun(host, begun);
-  const told = making.then((report) => events.made(report));
-  const made = told.then(() => stretched);
-  for (const awaitedLater of [told, made]) awaitedLater.catch(() => {});
+  const { order, stretched } = beginVault(host, asked);
+  const bar = progressOn(host.err, host.runtime);
+  const made = Promise.withResolvers<CreateReport>();
+  const told = made.promise.then(async (report) => {
+    await bar.clear();
+    await events.made(report);
+    return report;
+  });
+  told.catch(() => {}); // whoever goes on is told
+  let isMade = false;
+  const making: Making = {
+    order,
+    overwrite: asked.options.force,
+    stretched,
+    progress: (done, total) => bar.show(done, total, "noise"),
+    made(report) {
+      isMade = true;
+      made.resolve(reportOf(asked, report));
+    },
+  };
+  const ready: ServeEvents["ready"] = async ({ medium: _, ...mount }) =>
+    await events.ready({ ...await told, ...mount });
   try {
-    await serveMount(host, { ...defaultsOf(asked), mountpoint, secret, made }, {
-      warn: events.warn,
-      ready: async ({ medium: _, ...mount }) => events.ready({ ...await making, ...mount }),
-    });
+    await serveMount(host, { ...orderOf(asked), mountpoint, making }, { ...events, ready });
+  } catch (error) {
+    if (isMade) await told;
+    else await removeUnfinished(host, asked);
+    throw error;
   } finally {
-    await told;
-    await wipeAhead(stretched);
+    await bar.clear();
+    void wipeAhead(stretched);
   }
 }
 
 /** How `mount` mounts unless told otherwise. */
-function defaultsOf({ name, options }: AskedVault): Omit<MountOrder, "mountpoint" | "secret"> {
+function orderOf({ name, secret, options }: AskedVault): Omit<MountOrder, "mountpoint"> {
   const { kdf, cryptoLane, memory } = options;
   const shown = { readOnly: false, allowOther: false, noatime: false, listSnapshots: false };
-  return { medium: name, kdf, cryptoLane, memory, ...shown, extra: [] };
-}
-
-function copyOf(secret: Secret): Secret {
-  return "passphrase" in secret ? { passphrase: secret.passphrase.slice() } : secret;
+  return { medium: name, secret, kdf, cryptoLane, memory, ...shown, extra: [] };
 }

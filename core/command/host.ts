@@ -13,6 +13,7 @@ import type { VaultError } from "../errors.ts";
 import type { ObjectStorage } from "../objects/object_storage.ts";
 import type { JournalFile } from "../objects/transfer_journal.ts";
 import type { FileTree } from "./file_tree.ts";
+import type { MadeReport, MakeOrder } from "./make_vault.ts";
 
 /** Standard output or standard error. */
 export interface Output {
@@ -66,6 +67,19 @@ export interface RunningMount {
   close(): void;
 }
 
+/** A vault that is to be made. */
+export interface Making {
+  readonly order: MakeOrder;
+  /** As in `OpenParts`. */
+  readonly overwrite: boolean;
+  /** What is derived under the salts of the order. Wiped like the secret. */
+  readonly stretched: Promise<readonly Stretched[]>;
+  /** Told how far filling a dense vault is. */
+  progress(doneBytes: number, totalBytes: number): void;
+  /** It is durable; whether it can be mounted is to be seen. */
+  made(report: MadeReport): void;
+}
+
 /** What a mount needs to be told. */
 export interface MountOrder {
   readonly medium: string;
@@ -74,8 +88,8 @@ export interface MountOrder {
   /** Place of a hidden vault that is to be left alone, encoded. Wiped like the secret. */
   readonly protect?: Uint8Array;
   readonly kdf?: KdfProfileName;
-  /** The vault is being made: it is there when this resolves, with what was derived for it. Wiped here. */
-  readonly made?: Promise<readonly Stretched[]>;
+  /** The vault is made first, by the thread that serves. */
+  readonly making?: Making;
   readonly readOnly: boolean;
   readonly allowOther: boolean;
   readonly noatime: boolean;

@@ -1,68 +1,66 @@
-import { takingAhead } from "../crypto/stretched.ts";
-import { VaultError } from "../errors.ts";
+/**
+ * Making a vault, wherever that is done: by the program itself, or by the thread that will serve its mount.
+ *
+ * @module
+ */
+import { type BegunHeader, type Stretched, takingAhead } from "../crypto/stretched.ts";
+import type { Secret } from "../crypto/key_encryption.ts";
+import type { DamageObserver } from "../block/damage.ts";
 import { addSlot } from "../volume/header_slots.ts";
-import { createVault } from "../vault/vault.ts";
-import type { BegunVault, CreateReport } from "./create.ts";
-import type { Host, OpenedParts } from "./host.ts";
-import { rootMemoryOf } from "./open.ts";
-import { progressOn } from "./terminal/progress.ts";
+import { createVault, type Vault, type VaultParts } from "../vault/vault.ts";
+import type { CreateOptions } from "./create.ts";
 
-/** Makes a vault whose keys are being derived. */
-export async function makeVault(host: Host, begun: BegunVault): Promise<CreateReport> {
-  const { name, isOurs, options: { cryptoLane, force } } = begun;
+/** What is to be made. Plain data: it is posted. */
+export interface MakeOrder
+  extends
+    Pick<BegunHeader, "salts">,
+    Pick<CreateOptions, "mode" | "kdf" | "label" | "dense" | "sizeBytes" | "redundancy">,
+    Pick<CreateOptions, "recoveryCode" | "memory"> {
+  readonly blockBytes: number;
+  /** Of its root directory. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+/** What goes with it. */
+export interface MakeInputs {
+  /** Stays the caller's. */
+  readonly secret: Secret;
+  /** What was derived under the order's salts. Stays the caller's. */
+  readonly stretched: Promise<readonly Stretched[]>;
+  /** Told how far filling a dense vault is. */
+  progress(doneBytes: number, totalBytes: number): void;
+  /** As for opening one: it stays open. */
+  readonly onDamage?: DamageObserver;
+}
+
+/** What there is to tell. Plain data, too. */
+export interface MadeReport {
+  readonly mediumBytes: number;
+  /** Shown once. */
+  readonly recoveryCode?: string;
+}
+
+/** Makes a vault, durable when this resolves, and leaves it open. */
+export async function makeVault(
+  parts: VaultParts,
+  { salts, owner, memory = true, recoveryCode: wantsCode, ...order }: MakeOrder,
+  { secret, stretched, progress, onDamage }: MakeInputs,
+): Promise<{ vault: Vault; report: MadeReport }> {
+  const vault = await createVault(parts, {
+    ...order,
+    secret,
+    begun: { salts, stretch: takingAhead(stretched) },
+    rootMemory: memory ? parts.platform?.rootMemory?.() : undefined,
+    root: { ...owner, mode: 0o755 },
+    progress,
+    onDamage,
+  });
   try {
-    const opening = { access: "create", cryptoLane, overwrite: force } as const;
-    const parts = await host.openParts(name, opening);
-    try {
-      return await makeOn(host, parts, begun);
-    } finally {
-      await parts.closeParts();
-    }
+    const recoveryCode = wantsCode ? await addRecoveryCode(vault.header) : undefined;
+    return { vault, report: { mediumBytes: await vault.medium.size(), recoveryCode } };
   } catch (error) {
-    const path = host.pathOf(name);
-    if (isOurs && path !== null) await removeUnfinished(host, path);
+    await vault.close();
     throw error;
-  }
-}
-
-async function makeOn(
-  host: Host,
-  parts: OpenedParts,
-  { medium, blockBytes, secret, salts, stretched, options }: BegunVault,
-): Promise<CreateReport> {
-  const { mode, kdf, label, dense, sizeBytes, redundancy } = options;
-  const bar = progressOn(host.err, host.runtime);
-  try {
-    await using vault = await createVault(parts, {
-      rootMemory: rootMemoryOf(parts, options),
-      secret,
-      begun: { salts, stretch: takingAhead(stretched) },
-      mode,
-      kdf,
-      label,
-      dense,
-      sizeBytes,
-      blockBytes,
-      redundancy,
-      root: { ...host.owner(), mode: 0o755 },
-      progress: (done: number, total: number) => bar.show(done, total, "noise"),
-    });
-    const recoveryCode = options.recoveryCode ? await addRecoveryCode(vault.header) : undefined;
-    const mediumBytes = await vault.medium.size();
-    return { medium, mediumBytes, dense, mode, recoveryCode };
-  } finally {
-    await bar.clear();
-  }
-}
-
-/** A vault that is not finished opens with no passphrase, and would be in the way of the next try. */
-async function removeUnfinished(host: Host, path: string): Promise<void> {
-  try {
-    await host.local.remove(path);
-  } catch (error) {
-    if (!(error instanceof VaultError)) throw error;
-    if (error.kind === "missing") return;
-    await host.err.write(`sigmavault: warning: "${path}" is left, unfinished: ${error.message}\n`);
   }
 }
 

@@ -103,7 +103,7 @@ export async function serveMount(
   try {
     const mounting = () => host.mount(order, (error) => events.warn(error.message));
     // Whoever makes a vault shows how far that is.
-    mount = order.made !== undefined
+    mount = order.making !== undefined
       ? await mounting()
       : await showWaiting(host.err, () => whyLong(profilesOf(order)), mounting);
   } finally {

@@ -47,11 +47,6 @@ export async function stretchUnder(
   }
 }
 
-/** Copies for somebody else, who wipes them. */
-export async function copyAhead(ahead: Promise<readonly Stretched[]>): Promise<Stretched[]> {
-  return (await ahead).map((each) => ({ ...each, bytes: each.bytes.slice() }));
-}
-
 /** Waits for what was begun and takes it where it is what is asked for; everything else is derived then. */
 export function takingAhead(ahead: Promise<readonly Stretched[]>): Stretch {
   return async (input, kdf) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FAST_KDF, text } from "../../tests/support/header_world.ts";
 import { stretchPassphrase } from "./argon2.ts";
-import { copyAhead, type Stretched, stretchUnder, takingAhead, wipeAhead } from "./stretched.ts";
+import { type Stretched, stretchUnder, takingAhead, wipeAhead } from "./stretched.ts";
 
 const SALT = new Uint8Array(32).fill(7);
 const INPUT = { passphrase: text("secret"), salt: SALT };
@@ -57,11 +57,4 @@ Deno.test("stretched: a passphrase under several salts, and none where it does n
   assert.deepEqual(begun, salts.map((salt, i) => ({ salt, kdf: FAST_KDF, bytes: each[i] })));
   const impossible = { ...FAST_KDF, passes: 0 };
   assert.deepEqual(await stretchUnder(salts, INPUT.passphrase, impossible), []);
-});
-
-Deno.test("stretched: a copy outlives what it was made of", async () => {
-  const ahead = begun();
-  const [copy] = await copyAhead(Promise.resolve([ahead]));
-  await wipeAhead(Promise.resolve([ahead]));
-  assert.deepEqual(copy, begun());
 });

@@ -87,21 +87,14 @@ function isUrl(name: string): boolean {
 }
 
 async function openParts(name: string, options: OpenParts): Promise<OpenedParts> {
-  const [{ createKernel }, { openMedium }, { libcFileIo }, { openLane }] = await Promise.all([
+  const [{ createKernel }, { openVaultMedium }, { openLane }] = await Promise.all([
     import("../../wasm/kernel.ts"),
-    import("../../backends/open_medium.ts"),
-    import("../libc/file_io.ts"),
+    import("../open_vault_medium.ts"),
     import("../crypto_lane.ts"),
   ]);
   const { linuxPlatform } = await import("../linux/platform.ts");
-  const { access, cryptoLane } = options;
-  const medium = await openMedium(name, {
-    create: access === "create",
-    exclusive: name.startsWith("directory:") && access === "create" && options.overwrite !== true,
-    readOnly: access === "read",
-    fallbackReadOnly: access === "write",
-    io: libcFileIo(),
-  });
+  const { cryptoLane } = options;
+  const medium = await openVaultMedium(name, options);
   try {
     const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
     const lane = await openLane(kernel, medium, { cryptoLane, workers: 0 });
@@ -167,12 +160,13 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
   if (Deno.build.os !== "linux") {
     throw new VaultError("invalid", "Cannot mount on this system: only Linux has a driver yet");
   }
-  const { medium, secret, kdf, made } = order;
-  const stretched = made ?? stretchAhead(pathOf(medium), secret, kdf ?? KDF_ORDER[0]);
+  const { medium, secret, kdf, making } = order;
+  const stretched = making?.stretched ?? stretchAhead(pathOf(medium), secret, kdf ?? KDF_ORDER[0]);
   const { mountVault } = await import("../mount.ts");
   await keepMemoryPrivate();
   const mountpoint = await canonical(order.mountpoint);
-  const serving = { profiles: kdf && [kdf], workers: MOUNT_WORKERS };
+  const make = making && { order: making.order, overwrite: making.overwrite };
+  const serving = { profiles: kdf && [kdf], workers: MOUNT_WORKERS, make };
   return await doing(
     `mount on "${mountpoint}"`,
     () => mountVault({ ...order, ...serving, stretched, mountpoint, report }),

@@ -52,6 +52,7 @@ const WIRING = [
   "ffi/mount_messages.ts",
   "ffi/mount_worker.ts",
   "ffi/open_rehearsal.ts",
+  "ffi/open_vault_medium.ts",
 ];
 
 /** Node modules that reach outside the process: core gets such things as arguments. */

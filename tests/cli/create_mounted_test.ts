@@ -1,4 +1,9 @@
 import assert from "node:assert/strict";
+import type { Host } from "../../core/command/host.ts";
+import type { MadeReport } from "../../core/command/make_vault.ts";
+import { buildProgram, type StartInBackground } from "../../core/command/program.ts";
+import { VaultError } from "../../core/errors.ts";
+import { denoHost } from "../../ffi/host/deno_host.ts";
 import { CliWorld, readUntil } from "./cli_run.ts";
 import { mountTest } from "./mount_point.ts";
 import { TerminalRun } from "./terminal_run.ts";
@@ -136,33 +141,61 @@ mountTest(
   empty,
 );
 
-mountTest(
-  "what is made and cannot be mounted is told of, with its recovery code",
-  async (world, mnt) => {
-    const { folder, medium, passphraseFile } = world;
-    // Without --allow-read for the program no thread starts that could serve.
-    const flags = [
-      `--allow-read=${folder}`,
-      `--allow-write=${folder}`,
-      "--allow-ffi",
-      "--allow-net",
-    ];
-    const shared = ["--allow-sys=uid,gid", "--allow-env=XDG_RUNTIME_DIR,XDG_STATE_HOME,HOME"];
-    const secret = ["--passphrase-file", passphraseFile];
-    for (const json of [[], ["--json"]]) {
-      const options = ["--mount", mnt, "--recovery-code", "--force", "--yes", ...json];
-      const run = await world.runWith(
-        [...flags, ...shared],
-        ["create", medium, ...options, ...secret],
-      );
-      assert.notEqual(run.code, 0);
-      assert.match(run.stderr, /the serving thread failed/);
-      const code = json.length > 0
-        ? (JSON.parse(run.stdout) as Report).recoveryCode
-        : /now: (\S+)\n/.exec(run.stdout)?.[1];
-      const file = await world.secret("code", code ?? "");
-      assert.equal(await world.ok("ls", medium, "--recovery-code-file", file), "");
-    }
-  },
-  empty,
-);
+/** Runs the program here, where mounting fails as soon as the vault is made: what it printed, and the failure. */
+async function unmountable(
+  world: CliWorld,
+  mnt: string,
+  how: string[],
+): Promise<[string, unknown]> {
+  const printed: string[] = [];
+  const own = denoHost({ colours: false });
+  const out = {
+    ...own.out,
+    write: (text: unknown) => Promise.resolve(void printed.push(`${text}`)),
+  };
+  const made: MadeReport = { mediumBytes: 1024, recoveryCode: "CODE" };
+  const mount: Host["mount"] = ({ making }) => {
+    making?.made(made);
+    return Promise.reject(new VaultError("unavailable", "Cannot mount"));
+  };
+  const startInBackground: StartInBackground = async (_args, _secret, told) => {
+    await told?.({ medium: "/absolute", dense: false, mode: "user", ...made });
+    throw new VaultError("unavailable", "Cannot mount");
+  };
+  const parts = { host: { ...own, out, mount }, version: "", startInBackground };
+  const program = buildProgram(parts, { out: "", err: "" });
+  const secret = ["--passphrase-file", world.passphraseFile];
+  const args = ["create", world.medium, "--mount", mnt, "--recovery-code", ...secret, ...how];
+  const failure = await program.parseAsync(args, { from: "user" }).catch((error) => error);
+  return [printed.join(""), failure];
+}
+
+Deno.test("create --mount: what is made and cannot be mounted is told of, with its recovery code", async () => {
+  await using world = await CliWorld.open();
+  for (const how of [[], ["--background"]]) {
+    const [text, failure] = await unmountable(world, world.folder, how);
+    assert.match(text, /^created .*\nrecovery code, shown only now: CODE\n.*\n$/);
+    assert.deepEqual(failure, new VaultError("unavailable", "Cannot mount"));
+    const [json] = await unmountable(world, world.folder, [...how, "--json"]);
+    const { medium } = world;
+    const told = { medium, mediumBytes: 1024, dense: false, mode: "user", recoveryCode: "CODE" };
+    assert.deepEqual(JSON.parse(json), told);
+  }
+});
+
+mountTest("what cannot be made leaves nothing", async (world, mnt) => {
+  const secret = ["--passphrase-file", world.passphraseFile];
+  // No thread starts that could make it.
+  const { folder } = world;
+  const flags = [
+    ...[`--allow-read=${folder}`, `--allow-write=${folder}`, "--allow-ffi", "--allow-net"],
+    ...["--allow-sys=uid,gid", "--allow-env=XDG_RUNTIME_DIR,XDG_STATE_HOME,HOME"],
+  ];
+  const run = await world.runWith(flags, ["create", world.medium, "--mount", mnt, ...secret]);
+  assert.match(run.stderr, /the serving thread failed/);
+  const tooSmall = ["--dense", "--size", "1M", "--background"];
+  const small = await world.run("create", world.medium, "--mount", mnt, ...secret, ...tooSmall);
+  assert.equal(small.code, 2, small.stderr);
+  assert.deepEqual([run.stdout, small.stdout], ["", ""]);
+  await assert.rejects(Deno.stat(world.medium), Deno.errors.NotFound);
+}, empty);
