@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { VaultError } from "../errors.ts";
+import type { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { BlockBuffer } from "./block_pool.ts";
 import type { Node } from "./node.ts";
@@ -102,7 +102,7 @@ export class DirtyData {
 
   /** Puts one dirty block now, so that the tree never shows what the file had before. */
   flushBlock(node: Node, buffer: BlockBuffer): void {
-    this.#stored.complete(node, buffer);
+    this.#stored.completion.one(node, buffer);
     this.#putBlocks(node, [buffer]);
   }
 
@@ -169,21 +169,18 @@ export class DirtyData {
    * cannot be read is given up, and fsync reports it: nothing else may wait for it for ever.
    */
   #completed(node: Node, first: number, end: number): BlockBuffer[] {
-    const buffers = [...node.dirty!.values()].sort((a, b) => a.block - b.block);
-    return buffers.filter((buffer) => {
-      if (buffer.block < first || buffer.block >= end) return false;
-      const length = this.#length(node, buffer);
-      if (buffer.whole || (buffer.from === 0 && buffer.to >= length)) return true;
-      try {
-        this.#stored.complete(node, buffer);
-        return true;
-      } catch (error) {
-        if (!(error instanceof VaultError)) throw error;
-        node.failure = this.#failure = error;
-        this.#discardOne(node, buffer);
-        return false;
-      }
+    const buffers = [...node.dirty!.values()]
+      .filter(({ block }) => block >= first && block < end)
+      .sort((a, b) => a.block - b.block);
+    const partial = buffers.filter((buffer) =>
+      !buffer.whole && (buffer.from > 0 || buffer.to < this.#length(node, buffer))
+    );
+    if (partial.length === 0) return buffers;
+    this.#stored.completion.all(node, partial, (buffer, error) => {
+      node.failure = this.#failure = error;
+      this.#discardOne(node, buffer);
     });
+    return buffers.filter(({ state }) => state === "dirty");
   }
 
   #flushData(node: Node, buffers: BlockBuffer[]): void {

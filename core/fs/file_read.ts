@@ -118,7 +118,7 @@ export class FileReader {
     const { blockBytes } = this.#stored;
     const from = part.at % blockBytes;
     const length = Math.min(blockBytes - from, part.end - part.at);
-    if (from < buffer.from || from + length > buffer.to) this.#stored.complete(node, buffer);
+    if (from < buffer.from || from + length > buffer.to) this.#stored.completion.one(node, buffer);
     return emit(out, buffer.address + from, length);
   }
 

@@ -119,7 +119,7 @@ export class FileSpace {
       return;
     }
     const buffer = dirty.buffer(node, block);
-    stored.complete(node, buffer);
+    stored.completion.one(node, buffer);
     buffer.bytes.fill(0, keep);
     node.size = size;
     dirty.flushBlock(node, buffer);

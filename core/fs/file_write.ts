@@ -104,7 +104,7 @@ export class FileWriter {
       buffer.from = Math.min(buffer.from, part.from);
       buffer.to = Math.max(buffer.to, part.to);
     } else {
-      this.#stored.complete(node, buffer);
+      this.#stored.completion.one(node, buffer);
     }
     if (buffer.to - buffer.from === this.#stored.blockBytes) buffer.whole = true;
     return buffer;

@@ -86,6 +86,27 @@ Deno.test("filesystem: data that cannot be completed is reported once by fsync, 
   assert.equal(store.promised, 0);
 });
 
+Deno.test("filesystem: of many blocks that are completed together, the one that cannot be is given up", async () => {
+  const { fs, files, store } = open();
+  const [ino, length] = [files.create("many"), 12 * 4096];
+  files.write(ino, 0, pattern(length));
+  await fs.syncAll();
+  store.blocks.corrupt.add(store.blocks.nextId - 7);
+  const expected = pattern(length);
+  for (let at = 100; at < length; at += 4096) {
+    files.write(ino, at, pattern(10, 5));
+    expected.set(pattern(10, 5), at);
+  }
+  failsWith("EIO", () => fs.fsync(ino));
+  fs.fsync(ino);
+  for (let block = 0; block < 12; block++) {
+    const at = block * 4096;
+    if (block === 5) failsWith("EIO", () => files.read(ino, at, 4096));
+    else assert.deepEqual(files.read(ino, at, 4096), expected.slice(at, at + 4096));
+  }
+  assert.equal(store.promised, 0);
+});
+
 Deno.test("filesystem: a read-only volume shows everything and changes nothing", async () => {
   const first = open();
   const ino = first.files.create("file");

@@ -2,8 +2,9 @@ import type { KernelMemory } from "../crypto/kernel.ts";
 import { INODE_FLAG } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
-import type { VolumeStore } from "../volume/volume_store.ts";
-import { type BlockBuffer, BlockPool } from "./block_pool.ts";
+import type { PendingGet, VolumeStore } from "../volume/volume_store.ts";
+import { BlockCompletion } from "./block_completion.ts";
+import { BlockPool } from "./block_pool.ts";
 import { Compressibility } from "./compressibility.ts";
 import { asPosixError } from "./errno.ts";
 import { VaultError } from "../errors.ts";
@@ -31,10 +32,10 @@ export class StoredData {
   readonly pool: BlockPool;
   readonly inFlight: InFlight;
   readonly extents: ExtentMap;
+  readonly completion: BlockCompletion;
   readonly blockBytes: number;
   readonly blockCells: number;
   readonly #key = new Uint8Array(NODE_KEY_BYTES);
-  readonly #spare: number;
 
   /** `bytes` of `memory`: for dirty and cached blocks. */
   constructor(store: VolumeStore, memory: KernelMemory, bytes: number) {
@@ -43,16 +44,13 @@ export class StoredData {
     this.blockBytes = store.blockBytes;
     this.blockCells = store.blockBytes / CELL_BYTES;
     this.pool = new BlockPool(memory, store.blockBytes, bytes);
-    store.wipers?.push(() => {
-      this.pool.wipe();
-      store.kernel.bytes.fill(0, this.#spare, this.#spare + store.blockBytes);
-    });
+    store.wipers?.push(() => this.pool.wipe());
     this.inFlight = new InFlight(store.blocks, this.pool, store.blockBytes);
     this.extents = new ExtentMap(store.tree, this.blockCells, {
       drop: (firstId, count) => this.#drop(firstId, count),
       cells: (firstId, count) => this.#cells(firstId, count),
     });
-    this.#spare = memory.reserve(store.blockBytes);
+    this.completion = new BlockCompletion(this);
   }
 
   /** EACCES where the content of a file is locked, for everybody. */
@@ -71,13 +69,10 @@ export class StoredData {
     this.store.blocks.get(firstId, count, address);
   }
 
-  /** Makes every byte of a dirty buffer the file's, from what is stored. */
-  complete(node: Node, buffer: BlockBuffer): void {
-    if (buffer.whole) return;
-    this.#fill(node, buffer);
-    buffer.whole = true;
-    buffer.from = 0;
-    buffer.to = this.blockBytes;
+  /** Starts to open one whole block in the background; null where that is not possible now: use `open`. */
+  openLater(id: number, address: number): PendingGet | null {
+    this.inFlight.settleIds(id, 1);
+    return this.store.blocks.getLater?.(id, 1, address) ?? null;
   }
 
   /** True where there is stored data at `block`. */
@@ -120,20 +115,6 @@ export class StoredData {
     this.pool.forget(0, Infinity);
   }
 
-  #fill(node: Node, buffer: BlockBuffer): void {
-    const inline = buffer.block === 0 ? this.inline(node) : null;
-    if (inline !== null) return fillAround(buffer, inline);
-    const range = this.extents.find(node, buffer.block);
-    if (range.state !== "written") return fillAround(buffer, EMPTY);
-    const id = range.firstId + buffer.block - range.first;
-    const cached = this.pool.find(id);
-    if (cached !== undefined) return fillAround(buffer, cached.bytes);
-    if (buffer.from === buffer.to) return this.open(id, 1, buffer.address);
-    this.open(id, 1, this.#spare);
-    const spare = this.store.kernel.bytes.subarray(this.#spare, this.#spare + this.blockBytes);
-    fillAround(buffer, spare);
-  }
-
   /** Who says which of a file's next blocks are to be compressed; undefined where none is. */
   trials(node: Node): Compressibility | undefined {
     if (this.store.compresses !== true) return undefined;
@@ -155,17 +136,4 @@ export class StoredData {
 /** What a run of a file's blocks is sealed under, where the file has a secret. */
 export function secretOf({ inode: { secret } }: Node): { readonly secretId?: number } {
   return secret === 0 ? {} : { secretId: secret };
-}
-
-const EMPTY = new Uint8Array(0);
-
-/** Copies `stored`, and zeros behind it, around the bytes that are the file's already. */
-function fillAround(buffer: BlockBuffer, stored: Uint8Array): void {
-  const { bytes, from, to } = buffer;
-  const head = Math.min(from, stored.length);
-  bytes.set(stored.subarray(0, head));
-  bytes.fill(0, head, from);
-  const tail = Math.max(to, stored.length);
-  if (stored.length > to) bytes.set(stored.subarray(to), to);
-  bytes.fill(0, tail);
 }
