@@ -87,20 +87,15 @@ export function checkNode(bytes: Uint8Array): void {
   const view = viewOf(bytes);
   const tableEnd = NODE_HEADER_BYTES + 2 * count;
   if (tableEnd > bytes.length) throw badNode("too many records");
-  let previousKey = 0;
-  let previousLength = -1;
+  let previous = 0;
   for (let i = 0; i < count; i++) {
     const at = view.getUint16(NODE_HEADER_BYTES + 2 * i, true);
     if (at < tableEnd || at + RECORD_HEADER_BYTES > bytes.length) throw badNode("bad offset");
     const keyLength = bytes[at];
     const end = at + RECORD_HEADER_BYTES + keyLength + view.getUint16(at + 1, true);
     if (keyLength > KEY_BYTES_MAX || end > bytes.length) throw badNode("bad record");
-    const key = at + RECORD_HEADER_BYTES;
-    if (previousLength >= 0 && !ascends(bytes, [previousKey, previousLength], [key, keyLength])) {
-      throw badNode("keys out of order");
-    }
-    previousKey = key;
-    previousLength = keyLength;
+    if (i > 0 && !ascends(bytes, previous, at)) throw badNode("keys out of order");
+    previous = at;
   }
 }
 
@@ -116,14 +111,14 @@ export function checkInnerNode(bytes: Uint8Array, pointerBytes: number): void {
   }
 }
 
-/** True when the key at `a` [start, length] is below the key at `b`. */
-function ascends(bytes: Uint8Array, a: [number, number], b: [number, number]): boolean {
-  const n = Math.min(a[1], b[1]);
-  for (let i = 0; i < n; i++) {
-    const d = bytes[a[0] + i] - bytes[b[0] + i];
+/** True when the key of the record at `a` is below that of the record at `b`. */
+function ascends(bytes: Uint8Array, a: number, b: number): boolean {
+  const n = Math.min(bytes[a], bytes[b]);
+  for (let i = RECORD_HEADER_BYTES; i < RECORD_HEADER_BYTES + n; i++) {
+    const d = bytes[a + i] - bytes[b + i];
     if (d !== 0) return d < 0;
   }
-  return a[1] < b[1];
+  return bytes[a] < bytes[b];
 }
 
 function badNode(why: string): VaultError {
