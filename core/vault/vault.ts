@@ -267,6 +267,7 @@ export async function createVault(parts: VaultParts, options: CreateVaultOptions
   const opened = createVolume({ ...parts, keys, onDamage: options.onDamage, memory }, shape);
   const vault = new Vault(parts, opened, keys, options);
   await vault.commit();
+  await opened.memory?.settle();
   return vault;
 }
 

@@ -64,6 +64,11 @@ mountTest("in the background, with one report of both", async (world, mnt) => {
   );
   assert.deepEqual([report.medium, report.mountpoint], [medium, mnt]);
   assert.deepEqual([report.mode, report.readOnly], ["user", false]);
+  assert.match(
+    await world.ok("info", mnt),
+    /this device +has seen root/,
+    "a crash would find it noted",
+  );
   await Deno.writeTextFile(`${mnt}/note`, "text");
   await world.ok("umount", mnt);
   await checkOrder(world, recoveryCode);
