@@ -241,9 +241,12 @@ export class Vault implements AsyncDisposable {
   /** Wipes the keys and gives the medium back. */
   private async release(): Promise<void> {
     this.opened.memory?.wipe();
-    this.opened.wipe();
-    this.header.keys.wipe();
-    for (const medium of this.opened.volume.engine.media.all) await medium.close();
+    try {
+      this.opened.wipe();
+    } finally {
+      this.header.keys.wipe();
+      for (const medium of this.opened.volume.engine.media.all) await medium.close();
+    }
   }
 
   /** Closes it. */

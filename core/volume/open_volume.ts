@@ -210,10 +210,17 @@ function assemble(options: VolumeOptions, media: JoinedMedia, mode: "open" | "cr
   return { parts: { context, media, roots, order, cacheBytes }, keyRing, mediumDamage };
 }
 
-function wipeAll(engine: Engine, parts: TreeStoreParts, keyRing: KeyRing): void {
-  engine.wipe();
-  keyRing.wipe();
-  parts.order.wipe();
+/** A vault may be given up with jobs queued: those would seal with keys that are gone, to a medium that is closed next. */
+function wipeAll(engine: Engine, { context, order }: TreeStoreParts, keyRing: KeyRing): void {
+  try {
+    context.lane.settle();
+  } catch (error) {
+    if (!(error instanceof VaultError)) throw error; // whoever made something durable has met it
+  } finally {
+    engine.wipe();
+    keyRing.wipe();
+    order.wipe();
+  }
 }
 
 function engineOver(

@@ -1,3 +1,4 @@
+import type { Lane } from "../../core/block/lane.ts";
 import type { Kernel } from "../../core/crypto/kernel.ts";
 import { type VaultKeys, vaultKeys } from "../../core/crypto/vault_keys.ts";
 import type { Redundancy } from "../../core/format/redundancy.ts";
@@ -18,6 +19,8 @@ export interface KeyedVaultOptions {
   readonly members?: readonly StorageBackend[];
   readonly acceptMissing?: boolean;
   readonly kernel: Kernel;
+  /** Inline unless given. */
+  readonly lane?: Lane;
   readonly runtime?: Runtime;
   readonly readOnly?: boolean;
   readonly cacheBytes?: number;
@@ -49,11 +52,11 @@ export async function createKeyedVault(
   options: KeyedVaultOptions,
   shape: KeyedVaultShape = {},
 ): Promise<Vault> {
-  const { medium, members = [], kernel, runtime = new FakeRuntime() } = options;
+  const { medium, members = [], kernel, lane, runtime = new FakeRuntime() } = options;
   const { segments = 4, segmentsMax = segments, blockBytes = 4096, dense } = shape;
   const media = [medium, ...members];
   for (const each of media) await each.truncate(segments * SEGMENT_BYTES);
-  const parts = { medium, members, kernel, runtime };
+  const parts = { medium, members, kernel, lane, runtime };
   const keys = fixedKeys(options.keySeed);
   const opened = createVolume({ ...parts, keys }, {
     members: media.map((_, number) => ({ number, segments, segmentsMax })),
