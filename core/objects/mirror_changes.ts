@@ -20,7 +20,7 @@ import {
 import { nextVersion, removalBytes } from "./mirror_version.ts";
 import { type MirrorOutcome, writeState } from "./mirror_writes.ts";
 
-/** Times that others may change a path while it is made the same. */
+/** Times that others may change a path while it is made the same, or be faster at a member. */
 const TRIES_MAX = 5;
 
 /** What is to be at a path. */
@@ -71,6 +71,7 @@ export class MirrorChanges {
       body: body ?? removalBytes(state.version),
       arbiter: isConditional ? this.#parts.members.arbiter : null,
       least: this.#parts.members.writeMin,
+      triesMax: TRIES_MAX,
     });
     await this.#settle(change, { before, outcome, version: state.version });
     const isSame = isWhole && before.every((each) => isSameState(each, newest));

@@ -6,7 +6,13 @@ import type { PathTurns } from "../storage/path_turns.ts";
 import { isConflict, isMissing, unless } from "../storage/store_failures.ts";
 import { listedByAny } from "./mirror_listing.ts";
 import { isFailure, type MirrorMember, unlessFailure } from "./mirror_member.ts";
-import { isSameState, type MemberState, type MirrorMembers, newestOf } from "./mirror_members.ts";
+import {
+  isSameState,
+  type MemberState,
+  type MirrorMembers,
+  newestOf,
+  stateAt,
+} from "./mirror_members.ts";
 import type { ReconcileReport } from "./reconciling.ts";
 import { adoptedVersion, isMirrored, removalBytes, timeOfVersion } from "./mirror_version.ts";
 import { writeState } from "./mirror_writes.ts";
@@ -192,7 +198,11 @@ export class MirrorHealing {
     return await Promise.all(states.map(async (each) => {
       if (each === found) return adopted;
       if (isSettled(each, adopted)) return each;
-      return await unlessAwayOrChanged(() => this.#copy(path, adopted, each)) ?? each;
+      const brought = await unlessAwayOrChanged(async () => {
+        const copied = await this.#copy(path, adopted, each);
+        return each.info === null ? await this.#confirmed(path, adopted, copied) : copied;
+      });
+      return brought ?? each;
     }));
   }
 
@@ -216,10 +226,18 @@ export class MirrorHealing {
       bytesMax: to.member.capabilities.objectBytesMax,
       arbiter: null,
       least: 1,
+      triesMax: 1, // who was faster knows more: what he has taken away must not come back
     });
     if (refusal !== null) throw refusal.error;
     if (done.length === 0) throw failures[0];
     return done[0];
+  }
+
+  /** What a member got that had nothing; null where all have removed it since it was looked at, and it was taken away again. */
+  async #confirmed(path: string, from: MemberState, to: MemberState): Promise<MemberState | null> {
+    if ((await stateAt(from.member, path)).info !== null) return to;
+    await to.member.delete(path, { match: to.info!.etag });
+    return null;
   }
 
   /**

@@ -14,8 +14,6 @@ import { isSameState, type MemberState, memberState, stateAt } from "./mirror_me
 import { marked, type Versioned } from "./mirror_version.ts";
 import { type BodyBranch, SharedBody } from "./shared_body.ts";
 
-/** Times that somebody else may be faster at a member. */
-const TRIES_MAX = 5;
 /** Bytes that a member may still be sending when it has taken the last chunk. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -32,6 +30,8 @@ export interface MirrorWrite extends Abortable {
   readonly arbiter: MirrorMember | null;
   /** Members that must take it. */
   readonly least: number;
+  /** Times that bytes are tried where somebody else is faster at a member; the arbiter, and a stream, are tried once. */
+  readonly triesMax: number;
 }
 
 /** What a write came to. */
@@ -91,12 +91,12 @@ function putAt(member: MirrorMember, body: ObjectBody, write: Placed): Promise<O
 /** Puts a state over the one that a member has, whatever that is meanwhile, unless it is newer. */
 async function replace(
   before: MemberState,
-  { call, state, arbiter, body, signal }: MirrorWrite,
+  { call, state, arbiter, body, signal, ...write }: MirrorWrite,
   put: (condition: WriteCondition) => Promise<ObjectInfo>,
 ): Promise<MemberState> {
   const { member } = before;
   const isDeciding = member === arbiter;
-  const triesMax = isDeciding || !(body instanceof Uint8Array) ? 1 : TRIES_MAX;
+  const triesMax = isDeciding || !(body instanceof Uint8Array) ? 1 : write.triesMax;
   let known = before;
   for (let tries = 1;; tries++) {
     const expected = known;
