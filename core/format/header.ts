@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../assert.ts";
-import { concat, viewOf } from "../bytes.ts";
+import { concat, isHole, viewOf } from "../bytes.ts";
 import { CELL_BYTES, KEY_SLOTS, RING_CELLS, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 
 /** The two copies of the header: A in segment 0, B in segment 1. */
@@ -31,6 +31,20 @@ const HEADER_LAYOUT_ID = 1;
 
 /** Features that this program knows, as bits. Unknown ones refuse to open. */
 export const KNOWN_FEATURES = 0;
+
+/**
+ * Bytes of a copy behind its fixed cells that tell a sparse vault: of these four cells a superblock lies in one or two at most, almost
+ * always, and the others are holes. In a dense one all are noise.
+ */
+export const SPARSE_SAMPLE = { offset: FIXED_BYTES, bytes: 4 * CELL_BYTES } as const;
+
+/** True for the sample of a copy in a sparse vault. */
+export function isSparseSample(sample: Uint8Array): boolean {
+  for (let at = 0; at < sample.length; at += CELL_BYTES) {
+    if (isHole(sample.subarray(at, at + CELL_BYTES))) return true;
+  }
+  return false;
+}
 
 /** Byte offset of a copy, which is that of its salt. */
 export function headerOffset(copy: HeaderCopy): number {

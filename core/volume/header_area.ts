@@ -228,8 +228,8 @@ export async function deriveBothKeks(
 
 /**
  * Opens the header that the secret opens: the vault's, or that of a hidden vault in the second header area, which every dense
- * vault sets aside. Both are tried with the same work, so that how long it takes tells nothing; but where a sparse vault has
- * a hole there is only one. A wrong secret, a medium without a vault and one that is too small all give the same error. On a writable medium a damaged
+ * vault sets aside. Both are tried with the same work, so that how long it takes tells nothing; a sparse vault has only one. A
+ * wrong secret, a medium without a vault and one that is too small all give the same error. On a writable medium a damaged
  * copy, or a change of slots that a crash cut short, is set right.
  */
 export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHeader> {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isHole, wipe } from "../bytes.ts";
+import { wipe } from "../bytes.ts";
 import { deriveAll, KDF_ORDER, type KdfChoice, type Stretch } from "../crypto/argon2.ts";
 import { readDeviceSecret } from "../crypto/device_secret.ts";
 import { candidateKeks, type Secret } from "../crypto/key_encryption.ts";
@@ -16,7 +16,10 @@ import {
   HEADER_COPIES,
   HEADER_PURPOSE,
   type HeaderCopy,
+  headerOffset,
   type HeaderPlace,
+  isSparseSample,
+  SPARSE_SAMPLE,
 } from "../format/header.ts";
 import type { SlotPayload } from "../format/key_slot.ts";
 import type { CopyImage } from "../format/key_slot_directory.ts";
@@ -61,12 +64,14 @@ export function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): He
   return { purpose: HEADER_PURPOSE.slot, copy, index, salt };
 }
 
-/** The fixed cells of the vault's header, and of the second header area. */
+/** The fixed cells of the vault's header, and of the second header area, which only a dense vault has. */
 export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> {
   const own = await readHeaderBytes(medium);
   try {
-    const [a, b] = await readHeaderBytes(medium, HEADER_AREA_BYTES);
-    return [own, [noHole(a), noHole(b)]];
+    return [
+      own,
+      await isSparse(medium) ? [null, null] : await readHeaderBytes(medium, HEADER_AREA_BYTES),
+    ];
   } catch (error) {
     // Bad sectors there are no concern of the vault.
     if (error instanceof VaultError) return [own, [null, null]];
@@ -74,9 +79,15 @@ export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> 
   }
 }
 
-/** Null for a copy without a salt: a hole of a sparse vault, where nothing has to be derived. */
-function noHole(copy: Uint8Array | null): Uint8Array | null {
-  return copy !== null && isHole(copyImage(copy).salt) ? null : copy;
+/** Both copies say so: a bad sector in one must not hide a hidden vault. */
+async function isSparse(medium: StorageBackend): Promise<boolean> {
+  const size = await medium.size();
+  for (const copy of HEADER_COPIES) {
+    const at = headerOffset(copy) + SPARSE_SAMPLE.offset;
+    const isThere = at + SPARSE_SAMPLE.bytes <= size;
+    if (!isThere || !isSparseSample(await medium.read(at, SPARSE_SAMPLE.bytes))) return false;
+  }
+  return true;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { KdfChoice, Stretch } from "../crypto/argon2.ts";
 import { createHeader } from "./header_area.ts";
 import { readHeaderBytes } from "./header_cells.ts";
 import { findSlot, readAreas } from "./slot_search.ts";
-import { HEADER_AREA_BYTES, SALT_BYTES } from "../format/header.ts";
+import { HEADER_AREA_BYTES, headerOffset, SPARSE_SAMPLE } from "../format/header.ts";
 
 const GIB = 1 << 30;
 const RIGHT = { passphrase: text("right") };
@@ -70,14 +70,14 @@ Deno.test("slot search: a right passphrase tries one derivation, from either cop
   }
 });
 
-Deno.test("slot search: where a sparse vault has a hole instead of a second header, nothing is derived", async () => {
-  const world = headerWorld();
-  await createHeader({ ...world, mode: "user", secret: RIGHT, kdf: FAST_KDF });
-  world.medium.direct!.truncate(2 * HEADER_AREA_BYTES);
-  const areas = await readAreas(world.medium);
-  assert.deepEqual(areas[1], [null, null]);
-  await world.medium.write(HEADER_AREA_BYTES + SALT_BYTES - 1, Uint8Array.of(1));
-  const [, [first, second]] = await readAreas(world.medium);
-  assert.notEqual(first, null);
-  assert.equal(second, null);
+Deno.test("slot search: a sparse vault has no second header, so nothing is derived for what lies there", async () => {
+  const { medium, ...world } = headerWorld();
+  await createHeader({ ...world, medium, mode: "user", secret: RIGHT, kdf: FAST_KDF });
+  await medium.write(HEADER_AREA_BYTES, new Uint8Array(HEADER_AREA_BYTES).fill(1));
+  assert.deepEqual((await readAreas(medium))[1], [null, null]);
+  // Noise behind the fixed cells of one copy is enough: nobody loses a hidden vault by a bad sector in the other.
+  const noise = crypto.getRandomValues(new Uint8Array(SPARSE_SAMPLE.bytes));
+  await medium.write(headerOffset(1) + SPARSE_SAMPLE.offset, noise);
+  const [, [first, second]] = await readAreas(medium);
+  assert.ok(first !== null && second !== null);
 });

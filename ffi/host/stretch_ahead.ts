@@ -1,14 +1,18 @@
-import { isHole } from "../../core/bytes.ts";
 import type { KdfChoice } from "../../core/crypto/argon2.ts";
 import type { Secret } from "../../core/crypto/key_encryption.ts";
 import { type Stretched, stretchUnder } from "../../core/crypto/stretched.ts";
-import { HEADER_AREA_BYTES, headerOffset, SALT_BYTES } from "../../core/format/header.ts";
-
-/** Where the salts lie that an opening tries first: of the vault, and of a hidden one. */
-const FIRST_SALTS = [headerOffset(0), HEADER_AREA_BYTES + headerOffset(0)];
+import {
+  HEADER_AREA_BYTES,
+  HEADER_COPIES,
+  headerOffset,
+  isSparseSample,
+  SALT_BYTES,
+  SPARSE_SAMPLE,
+} from "../../core/format/header.ts";
 
 /**
- * Begins the derivations that opening the vault at `path` asks for first: `kdf`, with the salts of the first copies of both headers.
+ * Begins the derivations that opening the vault at `path` asks for first: `kdf`, with the salt of the first copy of each header
+ * that may be there.
  * None where nothing is to be derived, or where it does not work: the opening then does it itself, and says what is wrong.
  */
 export async function stretchAhead(
@@ -30,9 +34,14 @@ function firstSalts(path: string): Uint8Array[] {
   // Opening a pipe would wait for its other end.
   if (!isFile && isBlockDevice !== true) return [];
   using file = Deno.openSync(path);
-  return FIRST_SALTS.flatMap((offset) => {
+  const read = (offset: number, bytes: number) => {
     file.seekSync(offset, Deno.SeekMode.Start);
-    const salt = new Uint8Array(SALT_BYTES);
-    return file.readSync(salt) === SALT_BYTES && !isHole(salt) ? [salt] : [];
+    const buffer = new Uint8Array(bytes);
+    return file.readSync(buffer) === bytes ? [buffer] : [];
+  };
+  const samples = HEADER_COPIES.flatMap((copy) => {
+    return read(headerOffset(copy) + SPARSE_SAMPLE.offset, SPARSE_SAMPLE.bytes);
   });
+  const areas = samples.every(isSparseSample) ? [0] : [0, HEADER_AREA_BYTES];
+  return areas.flatMap((area) => read(area + headerOffset(0), SALT_BYTES));
 }
