@@ -1,63 +1,25 @@
 /**
- * `sigmavault`, the command line: arguments to verbs, kinds of errors to exit codes.
+ * `sigmavault`, the command line. The thread that serves a mount is started first: what it loads takes as long as all the rest.
  *
  * @module
  */
-import { CommanderError } from "commander";
-import { CommandFailed, EXIT_CODES, INTERRUPTED } from "./core/command/exit_codes.ts";
-import { buildProgram, type ProgramText, type StartInBackground } from "./core/command/program.ts";
-import { printable } from "./core/command/terminal/colours.ts";
-import { Interrupted } from "./core/command/terminal/prompt.ts";
-import { VaultError } from "./core/errors.ts";
-import { denoHost } from "./ffi/host/deno_host.ts";
+import { startServingThread } from "./ffi/serving_thread.ts";
 import configuration from "./deno.json" with { type: "json" };
 
-const REPORT_AT = "this is a bug of sigmavault; please report it with these lines";
-
-const startInBackground: StartInBackground = async (...how) =>
-  (await import("./ffi/host/background.ts")).startInBackground(import.meta.url, ...how);
-
-/** Runs one command line; returns the exit code. */
-async function main(args: readonly string[]): Promise<number> {
-  const host = denoHost({ colours: !noColour() });
-  const text: ProgramText = { out: "", err: "" };
-  const { version } = configuration;
-  const program = buildProgram({ host, version, startInBackground }, text);
-  const flush = async () => {
-    await host.out.write(text.out);
-    await host.err.write(text.err);
-  };
-  try {
-    if (args.length === 0) program.outputHelp();
-    else await program.parseAsync(args, { from: "user" });
-    await flush();
-    return EXIT_CODES.ok;
-  } catch (thrown) {
-    await flush();
-    const error = thrown instanceof Deno.errors.NotCapable
-      ? new VaultError("denied", `Cannot go on: ${thrown.message}`, { cause: thrown })
-      : thrown;
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.invalid;
-    if (error instanceof Interrupted) return INTERRUPTED;
-    if (error instanceof CommandFailed) return error.code;
-    if (args.includes("--report-ready")) {
-      const { toPosted } = await import("./ffi/posted_error.ts");
-      await host.out.write(JSON.stringify({ error: toPosted(error) }) + "\n");
-    } else if (error instanceof VaultError) {
-      // Messages quote names, and a name of a stranger's file must not drive the terminal.
-      await host.err.write(`sigmavault: ${printable(error.message)}\n`);
-    } else {
-      const stack = error instanceof Error ? error.stack ?? error.message : String(error);
-      await host.err.write(`sigmavault: ${REPORT_AT}\n${stack}\n`);
-    }
-    return error instanceof VaultError ? EXIT_CODES[error.kind] : EXIT_CODES.bug;
-  }
+/** True where this process will serve a mount, if nothing is wrong with its arguments. */
+function servesMount(args: readonly string[]): boolean {
+  if (args.includes("--background") || args.includes("--help")) return false;
+  return args[0] === "mount" ||
+    (args[0] === "create" && args.some((it) => /^--mount(=|$)/.test(it)));
 }
 
-/** Without permission to look, colours stay. */
-function noColour(): boolean {
-  const permission = Deno.permissions.querySync({ name: "env", variable: "NO_COLOR" });
-  return permission.state === "granted" && (Deno.env.get("NO_COLOR") ?? "") !== "";
+if (import.meta.main) {
+  if (servesMount(Deno.args)) startServingThread();
+  const { runCommandLine } = await import("./ffi/host/command_line.ts");
+  Deno.exit(
+    await runCommandLine(Deno.args, {
+      version: configuration.version,
+      mainModule: import.meta.url,
+    }),
+  );
 }
-
-if (import.meta.main) Deno.exit(await main(Deno.args));

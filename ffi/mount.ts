@@ -20,6 +20,7 @@ import type {
   ToServer,
 } from "./mount_messages.ts";
 import { fromPosted } from "./posted_error.ts";
+import { type ServingThread, servingThread } from "./serving_thread.ts";
 
 /** The kernel's readahead for a mount, in KiB, where this process may set it. */
 const READ_AHEAD_KIB = 4096;
@@ -64,8 +65,7 @@ export interface MountedVault {
 
 /** Opens a vault in a worker, mounts it and resolves when the mount point is usable. */
 export async function mountVault(options: MountVaultOptions): Promise<MountedVault> {
-  const worker = new Worker(new URL("./mount_worker.ts", import.meta.url), { type: "module" });
-  const mount = new WorkerMount(worker, options);
+  const mount = new WorkerMount(servingThread(), options);
   await mount.start();
   return mount;
 }
@@ -88,16 +88,13 @@ class WorkerMount implements MountedVault {
   private readonly ready = Promise.withResolvers<void>();
   private readonly over = Promise.withResolvers<void>();
 
-  constructor(worker: Worker, options: MountVaultOptions) {
+  constructor({ worker, failed }: ServingThread, options: MountVaultOptions) {
     this.worker = worker;
     this.options = options;
     this.mountpoint = options.mountpoint;
     this.ended = this.over.promise;
     worker.onmessage = (event: MessageEvent<FromServer>) => this.receive(event.data);
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.finish(new Error(`the serving thread failed: ${event.message}`));
-    };
+    void failed.then((why) => this.finish(new Error(`the serving thread failed: ${why}`)));
     for (const { promise } of [this.opened, this.ready, this.over]) promise.catch(() => {});
   }
 

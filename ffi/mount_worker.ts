@@ -38,10 +38,10 @@ import { OpenHandles } from "./libfuse3/open_handles.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
 import { linuxPlatform } from "./linux/platform.ts";
 import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_messages.ts";
-import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "./open_rehearsal.ts";
 import { openVaultMedium } from "./open_vault_medium.ts";
 import { PostedKernelCache } from "./posted_kernel_cache.ts";
 import { toPosted } from "./posted_error.ts";
+import { rehearseUntil } from "./rehearse.ts";
 
 /** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes and snapshots. Untouched pages cost nothing. */
 const KERNEL_BYTES = 72 * MIB + 2 * VIEW_BYTES_MAX;
@@ -67,6 +67,9 @@ interface Server {
 let server: Server | null = null;
 /** What the main thread derives while this one starts. */
 const ahead = Promise.withResolvers<readonly Stretched[]>();
+/** Begins at once: whoever types a passphrase, or derives a key, needs longer. */
+const rehearsed = rehearseUntil(ahead.promise);
+rehearsed.catch(() => {}); // opening is told
 const handles = new OpenHandles();
 const kernelCache = new PostedKernelCache(handles, (order) => post({ type: "forget", order }));
 
@@ -123,7 +126,7 @@ async function openServer(order: ServeOrder): Promise<Server> {
     const showing = { volume: order.volume, noatime, viewMemoryBytes };
     const options = { ...opening, ...showing, cacheBytes, onDamage: damage.onDamage };
     const opened = order.make ? make(parts, order.make.order, secret) : openVault(parts, options);
-    const [vault] = await Promise.all([opened, tryToRehearse()]);
+    const [vault] = await Promise.all([opened, rehearsed]);
     return {
       vault,
       transaction: new MountTransaction(
@@ -155,33 +158,6 @@ async function make(parts: VaultParts, order: MakeOrder, secret: Secret): Promis
   });
   post({ type: "made", report });
   return vault;
-}
-
-/**
- * Makes this thread's code fast while another one derives the key; see `libfuse3/rehearsal.ts`. One that fails (memory is short,
- * say) is none: the vault is opened or made meanwhile, and must not be left open.
- */
-async function tryToRehearse(): Promise<void> {
-  try {
-    await rehearse();
-  } catch (error) {
-    if (error instanceof AssertionError) throw error;
-  }
-}
-
-async function rehearse(): Promise<void> {
-  let waiting = true;
-  void ahead.promise.then(() => waiting = false);
-  await turn();
-  if (!waiting) return;
-  const rehearsal = await openRehearsal(createKernel({ memoryBytes: REHEARSAL_KERNEL_BYTES }));
-  while (waiting && rehearsal.step()) await turn();
-  rehearsal.close();
-}
-
-/** Lets messages arrive. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {

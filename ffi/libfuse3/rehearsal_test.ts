@@ -4,8 +4,7 @@ import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { MemoryFileSystem } from "../../tests/support/memory_file_system.ts";
 import { sharedKernelMemory } from "../../tests/support/shared_kernel_memory.ts";
-import { createKernel } from "../../wasm/kernel.ts";
-import { openRehearsal, REHEARSAL_KERNEL_BYTES } from "../open_rehearsal.ts";
+import { openRehearsal } from "../rehearse.ts";
 import { ROOT_NODE } from "./protocol.ts";
 import { Rehearsal } from "./rehearsal.ts";
 
@@ -35,7 +34,7 @@ Deno.test("rehearsal: it writes files, and leaves nothing when it was played to 
 });
 
 Deno.test("rehearsal: a filesystem on a sealed volume in memory bears all of it", async () => {
-  const rehearsal = await openRehearsal(createKernel({ memoryBytes: REHEARSAL_KERNEL_BYTES }));
+  const rehearsal = await openRehearsal();
   let steps = 1;
   while (rehearsal.step()) steps++;
   assert.ok(steps > 300, `${steps} steps`);

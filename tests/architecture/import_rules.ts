@@ -47,12 +47,13 @@ const FOLDERS: Record<string, readonly string[]> = {
 const WIRING = [
   "backends/vault/open_vault.ts",
   "ffi/crypto_lane.ts",
+  "ffi/host/command_line.ts",
   "ffi/host/deno_host.ts",
   "ffi/mount.ts",
   "ffi/mount_messages.ts",
   "ffi/mount_worker.ts",
-  "ffi/open_rehearsal.ts",
   "ffi/open_vault_medium.ts",
+  "ffi/rehearse.ts",
 ];
 
 /** Node modules that reach outside the process: core gets such things as arguments. */

@@ -1,0 +1,72 @@
+/**
+ * A command line: arguments to verbs, kinds of errors to exit codes.
+ *
+ * @module
+ */
+import { CommanderError } from "commander";
+import { CommandFailed, EXIT_CODES, INTERRUPTED } from "../../core/command/exit_codes.ts";
+import {
+  buildProgram,
+  type ProgramText,
+  type StartInBackground,
+} from "../../core/command/program.ts";
+import { printable } from "../../core/command/terminal/colours.ts";
+import { Interrupted } from "../../core/command/terminal/prompt.ts";
+import { VaultError } from "../../core/errors.ts";
+import { denoHost } from "./deno_host.ts";
+
+const REPORT_AT = "this is a bug of sigmavault; please report it with these lines";
+
+/** What runs it. */
+export interface Program {
+  readonly version: string;
+  /** What starts it once more. */
+  readonly mainModule: string;
+}
+
+/** Runs one command line; returns the exit code. */
+export async function runCommandLine(
+  args: readonly string[],
+  { version, mainModule }: Program,
+): Promise<number> {
+  const startInBackground: StartInBackground = async (...how) =>
+    (await import("./background.ts")).startInBackground(mainModule, ...how);
+  const host = denoHost({ colours: !noColour() });
+  const text: ProgramText = { out: "", err: "" };
+  const program = buildProgram({ host, version, startInBackground }, text);
+  const flush = async () => {
+    await host.out.write(text.out);
+    await host.err.write(text.err);
+  };
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync(args, { from: "user" });
+    await flush();
+    return EXIT_CODES.ok;
+  } catch (thrown) {
+    await flush();
+    const error = thrown instanceof Deno.errors.NotCapable
+      ? new VaultError("denied", `Cannot go on: ${thrown.message}`, { cause: thrown })
+      : thrown;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.invalid;
+    if (error instanceof Interrupted) return INTERRUPTED;
+    if (error instanceof CommandFailed) return error.code;
+    if (args.includes("--report-ready")) {
+      const { toPosted } = await import("../posted_error.ts");
+      await host.out.write(JSON.stringify({ error: toPosted(error) }) + "\n");
+    } else if (error instanceof VaultError) {
+      // Messages quote names, and a name of a stranger's file must not drive the terminal.
+      await host.err.write(`sigmavault: ${printable(error.message)}\n`);
+    } else {
+      const stack = error instanceof Error ? error.stack ?? error.message : String(error);
+      await host.err.write(`sigmavault: ${REPORT_AT}\n${stack}\n`);
+    }
+    return error instanceof VaultError ? EXIT_CODES[error.kind] : EXIT_CODES.bug;
+  }
+}
+
+/** Without permission to look, colours stay. */
+function noColour(): boolean {
+  const permission = Deno.permissions.querySync({ name: "env", variable: "NO_COLOR" });
+  return permission.state === "granted" && (Deno.env.get("NO_COLOR") ?? "") !== "";
+}

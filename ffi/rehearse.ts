@@ -1,0 +1,62 @@
+/**
+ * A rehearsal on a volume in memory, for the serving thread to play while it waits.
+ *
+ * @module
+ */
+import { AssertionError } from "../core/assert.ts";
+import { createKernel } from "../wasm/kernel.ts";
+import { MemoryStorage } from "../backends/memory/store.ts";
+import { vaultKeys } from "../core/crypto/vault_keys.ts";
+import { ID_BYTES } from "../core/format/key_slot.ts";
+import { openFileSystem } from "../core/fs/posix_file_system.ts";
+import { KEY_BYTES, MIB, SEGMENT_BYTES } from "../core/limits.ts";
+import { systemRuntime } from "../core/runtime.ts";
+import { createVolume } from "../core/volume/open_volume.ts";
+import { Rehearsal } from "./libfuse3/rehearsal.ts";
+
+/** Kernel memory that it takes; most of it is never touched. */
+const KERNEL_BYTES = 40 * MIB;
+const SEGMENTS = 8;
+const SHAPE = {
+  members: [{ number: 0, segments: SEGMENTS, segmentsMax: SEGMENTS }],
+  blockBytes: 16384,
+  dense: false,
+};
+const BLOCK_MEMORY_BYTES = 4 * MIB;
+
+/**
+ * Makes this thread's code fast until `end`; see `libfuse3/rehearsal.ts`. One that fails (memory is short, say) is none: a vault may
+ * be opened or made meanwhile, and must not be left open. Throws the broken invariant if there is one.
+ */
+export async function rehearseUntil(end: Promise<unknown>): Promise<void> {
+  let isEnded = false;
+  void end.then(() => isEnded = true);
+  try {
+    const rehearsal = await openRehearsal();
+    while (!isEnded && rehearsal.step()) await turn();
+    rehearsal.close();
+  } catch (error) {
+    if (error instanceof AssertionError) throw error;
+  }
+}
+
+/** Lets messages arrive. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Nothing there is secret: its keys are zeros. */
+export async function openRehearsal(): Promise<Rehearsal> {
+  const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
+  const medium = new MemoryStorage({});
+  await medium.truncate(SEGMENTS * SEGMENT_BYTES);
+  const keys = vaultKeys({
+    vaultId: new Uint8Array(ID_BYTES),
+    layoutKey: new Uint8Array(KEY_BYTES),
+    epochs: [{ epoch: 1, masterKey: new Uint8Array(KEY_BYTES) }],
+    featureBits: 0,
+  });
+  const { volume } = createVolume({ medium, kernel, runtime: systemRuntime, keys }, SHAPE);
+  const fileSystem = openFileSystem(volume, { blockMemoryBytes: BLOCK_MEMORY_BYTES });
+  return new Rehearsal(fileSystem, kernel);
+}

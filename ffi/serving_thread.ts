@@ -1,0 +1,36 @@
+/** The thread that serves a mount, before it is known what it shall serve. This module loads nothing, so that it can be the first. */
+
+/** A worker that runs `mount_worker.ts`. */
+export interface ServingThread {
+  readonly worker: Worker;
+  /** Resolves with what went wrong, if that ever happens. */
+  readonly failed: Promise<string>;
+}
+
+let early: ServingThread | null = null;
+
+/** Starts one while the rest of the program is still loaded; the next {@linkcode servingThread} is this one. */
+export function startServingThread(): void {
+  try {
+    early = start();
+  } catch {
+    // Whoever needs it is told.
+  }
+}
+
+/** One that serves nothing yet. */
+export function servingThread(): ServingThread {
+  const thread = early ?? start();
+  early = null;
+  return thread;
+}
+
+function start(): ServingThread {
+  const { promise: failed, resolve } = Promise.withResolvers<string>();
+  const worker = new Worker(new URL("./mount_worker.ts", import.meta.url), { type: "module" });
+  worker.onerror = (event) => {
+    event.preventDefault();
+    resolve(event.message);
+  };
+  return { worker, failed };
+}
