@@ -46,9 +46,9 @@ export class FileOperations {
     return fail(isDirectory(node.inode.mode) ? "EISDIR" : "EINVAL");
   }
 
-  /** Writes; the clock has been read. */
+  /** Writes; the clock has been read. What goes wrong with what was left is told by fsync. */
   write(node: Node, request: WriteRequest): void {
-    const { admission, writer, privileges, nodes, clock, stored } = this.#parts;
+    const { admission, writer, stored, left } = this.#parts;
     stored.requireWritable(node);
     const { offset, length } = request;
     if (offset < 0 || length < 0) fail("EINVAL");
@@ -56,6 +56,11 @@ export class FileOperations {
     if (length === 0) return;
     const kept = () => writer.keptCells(node, offset, length);
     admission.writeOver(writer.cells(node, offset, length), kept);
+    left.do(() => this.#writeNow(node, request), (error) => node.failure ??= error);
+  }
+
+  #writeNow(node: Node, request: WriteRequest): void {
+    const { writer, privileges, nodes, clock } = this.#parts;
     if (privileges.drop(node, request.killSetId)) nodes.save(node);
     clock.modified(node.inode);
     writer.write(node, request);

@@ -1,3 +1,4 @@
+import type { LeftWork } from "./left_work.ts";
 import type { LockAttributes } from "./lock_attributes.ts";
 
 /**
@@ -10,6 +11,8 @@ import type { LockAttributes } from "./lock_attributes.ts";
 export interface FileSystem {
   /** True where every change answers EROFS. */
   readonly readOnly: boolean;
+  /** What changes may put off until their caller has been answered; for a driver. */
+  readonly left?: LeftWork;
 
   lookup(parent: number, name: Uint8Array, out: Attributes): void;
   getattr(ino: number, out: Attributes): void;

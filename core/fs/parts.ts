@@ -9,6 +9,7 @@ import { FileCopier } from "./file_copy.ts";
 import { FileReader } from "./file_read.ts";
 import { FileSpace } from "./file_space.ts";
 import { FileWriter } from "./file_write.ts";
+import { LeftWork } from "./left_work.ts";
 import { Names } from "./names.ts";
 import { NodeTable } from "./node_table.ts";
 import { Privileges } from "./privileges.ts";
@@ -21,6 +22,7 @@ import { XattrStore } from "./xattr_store.ts";
 /** The parts that a filesystem is made of, each over those before it. */
 export interface FileSystemParts {
   readonly store: VolumeStore;
+  readonly left: LeftWork;
   readonly clock: Clock;
   readonly nodes: NodeTable;
   readonly directories: Directories;
@@ -61,6 +63,7 @@ const BLOCK_MEMORY_BYTES = 16 * MIB;
 /** Makes the parts. */
 export function makeParts(store: VolumeStore, options: MemoryOptions): FileSystemParts {
   const { memory = store.kernel, blockMemoryBytes = BLOCK_MEMORY_BYTES } = options;
+  const left = new LeftWork();
   const clock = new Clock(store.runtime);
   const nodes = new NodeTable(store);
   const directories = new Directories(store);
@@ -72,7 +75,7 @@ export function makeParts(store: VolumeStore, options: MemoryOptions): FileSyste
   const xattrStore = new XattrStore(store);
   const privileges = new Privileges(xattrStore);
   const xattrs = new XattrRules(xattrStore, privileges);
-  const removal = new Removal(store, { nodes, stored, dirty, xattrs: xattrStore });
+  const removal = new Removal(store, { nodes, stored, dirty, xattrs: xattrStore, left });
   const admission = new Admission(store, removal);
   const space = new FileSpace({ stored, dirty, writer, nodes, removal });
   const nameParts = { store, clock, nodes, directories, privileges, removal };
@@ -81,6 +84,7 @@ export function makeParts(store: VolumeStore, options: MemoryOptions): FileSyste
   const renamer = new Renamer(nameParts, names, (node) => dirty.flush(node));
   return {
     store,
+    left,
     clock,
     nodes,
     directories,

@@ -23,6 +23,7 @@ import type {
   WriteRequest,
 } from "./file_system.ts";
 import type { ResetReport } from "./kernel_cache.ts";
+import type { LeftWork } from "./left_work.ts";
 import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
 import { type FileSystemOptions, type FileSystemParts, makeParts } from "./parts.ts";
 import { nameUnnamed, type UnnamedFileSystem } from "./unnamed_files.ts";
@@ -38,9 +39,11 @@ export const openFileSystem = (store: VolumeStore, options: FileSystemOptions = 
 /** ext4's semantics on a {@linkcode VolumeStore}. Each part is a class of its own; here they meet. */
 export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   readonly readOnly: boolean;
+  readonly left: LeftWork;
   readonly #store: VolumeStore;
   readonly #parts: FileSystemParts;
   readonly #files: FileOperations;
+  readonly #endGroup: () => void;
   #report: ResetReport = { changed: new Set(), stale: [] };
 
   /** Use {@linkcode openFileSystem}. */
@@ -48,6 +51,8 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     this.#store = store;
     this.readOnly = store.readOnly;
     this.#parts = makeParts(store, options);
+    this.left = this.#parts.left;
+    this.#endGroup = () => store.endGroup();
     this.#files = new FileOperations(
       this.#parts,
       !store.readOnly && options.noatime !== true && store.noatime !== true,
@@ -184,14 +189,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   write(ino: number, write: WriteRequest): void {
-    this.#begin();
-    try {
-      this.#files.write(this.#files.file(ino), write);
-    } catch (error) {
-      throw asPosixError(error);
-    } finally {
-      this.#store.endGroup();
-    }
+    this.#change(() => this.#files.write(this.#files.file(ino), write));
   }
 
   fallocate(ino: number, offset: number, length: number, mode: number): void {
@@ -358,6 +356,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
 
   #begin(): void {
     if (this.readOnly) fail("EROFS");
+    this.left.settle();
     this.#parts.stored.inFlight.poll();
     this.#parts.nodes.trim();
     this.#parts.clock.tick();
@@ -379,7 +378,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     } catch (error) {
       throw asPosixError(error);
     } finally {
-      this.#store.endGroup();
+      this.left.do(this.#endGroup);
     }
   }
 

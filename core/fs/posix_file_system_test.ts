@@ -12,6 +12,7 @@ import { createKernel } from "../../wasm/kernel.ts";
 import { checkConsistency } from "../../tests/support/consistency.ts";
 import { ERRNO, type ErrnoName } from "./errno.ts";
 import { PosixError } from "./file_system.ts";
+import { VaultError } from "../errors.ts";
 import { S_IFDIR, S_IFIFO, S_IFREG } from "./mode.ts";
 
 const KERNEL_BYTES = 16 * 1024 * 1024;
@@ -163,6 +164,53 @@ Deno.test("filesystem: request buffers come back when their data is sealed", () 
   store.blocks.settle();
   fs.poll();
   assert.equal(buffer.references, 0);
+});
+
+Deno.test("filesystem: a write that is left is refused before, done after, and fsync tells once what went wrong then", () => {
+  const { fs, files, store } = open();
+  const ino = files.create("file");
+  const address = store.kernel.reserve(65536);
+  store.kernel.bytes.fill(7, address, address + 65536);
+  const buffer = { address, references: 0 };
+  const write = { offset: 0, length: 65536, address, buffer, killSetId: false };
+  fs.left.open();
+  failsWith("EINVAL", () => fs.write(ino, { ...write, offset: -1 }));
+  fs.left.finish();
+  assert.equal(files.size(ino), 0);
+  fs.left.open();
+  fs.write(ino, write);
+  assert.equal(buffer.references, 0);
+  fs.left.finish();
+  assert.equal(buffer.references, 1);
+  assert.deepEqual(files.read(ino, 0, 65536), new Uint8Array(65536).fill(7));
+  fs.fsync(ino);
+  const { put } = store.blocks;
+  store.blocks.put = () => {
+    throw new VaultError("unavailable", "Cannot put: a fault on demand");
+  };
+  fs.left.open();
+  fs.write(ino, { ...write, buffer: { address, references: 0 } });
+  assert.throws(() => fs.left.finish(), { kind: "unavailable" });
+  store.blocks.put = put;
+  failsWith("EIO", () => fs.fsync(ino));
+  fs.fsync(ino);
+});
+
+Deno.test("filesystem: what a removal leaves is freed when its caller was answered, or before the next change", () => {
+  const { fs, files, store } = open();
+  const inos = ["one", "two"].map((name) => files.create(name));
+  for (const ino of inos) files.write(ino, 0, pattern(50_000));
+  fs.fsync(inos[0]);
+  fs.fsync(inos[1]);
+  const whole = store.blocks.count;
+  fs.left.open();
+  fs.unlink(1, named("one"));
+  assert.equal(store.blocks.count, whole);
+  failsWith("ENOENT", () => fs.lookup(1, named("one"), emptyAttributes()));
+  fs.unlink(1, named("two"));
+  assert.equal(store.blocks.count, whole / 2);
+  fs.left.finish();
+  assert.equal(store.blocks.count, 0);
 });
 
 Deno.test("filesystem: orphans of a crash are freed when the volume opens", () => {

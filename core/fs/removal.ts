@@ -5,6 +5,7 @@ import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volum
 import { PosixError } from "./file_system.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import type { DirtyData } from "./dirty_data.ts";
+import type { LeftWork } from "./left_work.ts";
 import { isRegular, isSymlink } from "./mode.ts";
 import { type Node, nodeOf } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
@@ -20,6 +21,7 @@ export interface Owned {
   readonly stored: StoredData;
   readonly dirty: DirtyData;
   readonly xattrs: XattrStore;
+  readonly left: LeftWork;
 }
 
 /**
@@ -51,7 +53,7 @@ export class Removal {
   unlinked(node: Node): void {
     // Of a regular file, only an O_PATH descriptor would notice; and it would make each removal dearer.
     if (this.#holds && !isRegular(node.inode.mode)) this.#held.add(node.ino);
-    else if (node.opens === 0) return this.#destroy(node);
+    else if (node.opens === 0) return this.#owned.left.do(() => this.#destroy(node));
     this.#put(KEY_TYPE.orphan, node.ino, 0);
     this.#owned.nodes.save(node);
   }

@@ -17,6 +17,7 @@ import {
   type RenameFlags,
   type WriteRequest,
 } from "./file_system.ts";
+import type { LeftWork } from "./left_work.ts";
 import type { LockAttributes } from "./lock_attributes.ts";
 import { directoryType, S_IFDIR } from "./mode.ts";
 import { ROOT_INO } from "../format/volume_key.ts";
@@ -41,6 +42,11 @@ export class ViewFileSystem implements FileSystem {
     this.#outermost = outermost;
     this.readOnly = readOnly;
     this.#ids = new ViewIds(outermost);
+  }
+
+  /** Of the outermost view; the others leave nothing. */
+  get left(): LeftWork | undefined {
+    return this.#outermost.fileSystem.left;
   }
 
   /** The node id of a view's inode: what the kernel calls it. */

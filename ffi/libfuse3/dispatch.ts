@@ -1,10 +1,11 @@
 import { AssertionError } from "../../core/assert.ts";
 import { emptyAttributes, type FileSystem, PosixError } from "../../core/fs/file_system.ts";
+import type { LeftWork } from "../../core/fs/left_work.ts";
 import { ERRNO, ERRNO_MAX } from "../libc/errno.ts";
 import { DirectoryReply } from "./directory_reply.ts";
-import { type DriverSettings, type Exchange, NO_REPLY } from "./exchange.ts";
+import { type DriverSettings, type Exchange, NO_REPLY, type OperationEntry } from "./exchange.ts";
 import type { OpenHandles } from "./open_handles.ts";
-import { OPERATIONS, UNANSWERED, WITH_HANDLE } from "./operations.ts";
+import { LEAVING, OPERATIONS, UNANSWERED, WITH_HANDLE } from "./operations.ts";
 import { PendingReads } from "./pending_reads.ts";
 import { PendingReplies, type UniqueId } from "./pending.ts";
 import { IN_HEADER, OUT_HEADER } from "./protocol.ts";
@@ -81,12 +82,30 @@ export class Dispatcher {
     if (Number.isNaN(request.nodeId) || this.#hasStaleHandle(request)) {
       return this.#refuse(ERRNO.ESTALE);
     }
+    if (!LEAVING.has(request.opcode)) return this.#run(request, operation);
+    const { left } = this.#exchange.fileSystem;
+    left?.open();
+    this.#run(request, operation);
+    this.#finish(left);
+  }
+
+  #run(request: Request, operation: OperationEntry): void {
     try {
       const outcome = operation.run(this.#exchange);
       if (typeof outcome !== "number") this.pending.add(request, outcome);
       else if (outcome !== NO_REPLY) this.#send(request, outcome);
     } catch (error) {
       this.#fail(request, error);
+    }
+  }
+
+  /** Whoever asked has been answered: what goes wrong now, others are told. */
+  #finish(left: LeftWork | undefined): void {
+    try {
+      left?.finish();
+    } catch (error) {
+      if (error instanceof AssertionError) this.broken ??= error;
+      this.#report(error);
     }
   }
 

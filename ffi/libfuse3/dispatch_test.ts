@@ -4,6 +4,7 @@ import { AssertionError } from "../../core/assert.ts";
 import { getU64, viewOf } from "../../core/bytes.ts";
 import { Dispatched } from "../../tests/support/dispatched.ts";
 import type { Part } from "../../tests/support/request_maker.ts";
+import { LeftWork } from "../../core/fs/left_work.ts";
 import { ERRNO } from "../libc/errno.ts";
 import { OPERATIONS, UNANSWERED } from "./operations.ts";
 import { DIRENT, ENTRY_OUT, IN_HEADER, INIT_FLAG, O_EXCL, O_TRUNC, OPCODE } from "./protocol.ts";
@@ -170,6 +171,30 @@ Deno.test("dispatch: failures that are no POSIX answer become EIO and are report
   assert.equal(dispatched.dispatcher.broken, null);
   assert.equal(dispatched.ask({ opcode: OPCODE.STATFS })?.errno, ERRNO.EIO);
   assert.equal(dispatched.dispatcher.broken, failures[1]);
+  assert.deepEqual(dispatched.reports, failures);
+});
+
+Deno.test("dispatch: what a change leaves is done when it is answered, and it is answered once, whatever happens then", () => {
+  const failures = [new TypeError("odd"), new AssertionError("Broken invariant: test")];
+  const left = new LeftWork();
+  const dispatched: Dispatched = new Dispatched((fileSystem) =>
+    Object.assign(fileSystem, { left })
+  );
+  const node = create(dispatched, "file");
+  dispatched.fileSystem.write = () => {
+    const sent = dispatched.channel.sent.length;
+    left.do(() => {
+      assert.equal(dispatched.channel.sent.length, sent + 1);
+      throw failures[dispatched.reports.length];
+    });
+  };
+  const write = [{ u64: 0 }, { u64: 0 }, 3, 0, { u64: 0 }, 0, 0, new Uint8Array(3)] as const;
+  for (const isBroken of [false, true]) {
+    const before = dispatched.channel.sent.length;
+    assert.equal(dispatched.ask({ opcode: OPCODE.WRITE, node }, ...write)?.errno, 0);
+    assert.equal(dispatched.channel.sent.length, before + 1);
+    assert.equal(dispatched.dispatcher.broken, isBroken ? failures[1] : null);
+  }
   assert.deepEqual(dispatched.reports, failures);
 });
 

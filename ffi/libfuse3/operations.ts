@@ -83,6 +83,21 @@ export const WITH_HANDLE: ReadonlySet<number> = new Set([
   OPCODE.READDIRPLUS,
 ]);
 
+/** Changes that may leave work until they are answered: whoever asks for one waits for it, and often asks for the next. */
+export const LEAVING: ReadonlySet<number> = new Set([
+  OPCODE.WRITE,
+  OPCODE.SETATTR,
+  OPCODE.CREATE,
+  OPCODE.MKNOD,
+  OPCODE.MKDIR,
+  OPCODE.SYMLINK,
+  OPCODE.LINK,
+  OPCODE.UNLINK,
+  OPCODE.RMDIR,
+  OPCODE.RENAME,
+  OPCODE.RENAME2,
+]);
+
 /** Requests that must never be answered, not even with an error. */
 export const UNANSWERED: ReadonlySet<number> = new Set([
   OPCODE.FORGET,
