@@ -233,9 +233,11 @@ export class MirrorHealing {
     return done[0];
   }
 
-  /** What a member got that had nothing; null where all have removed it since it was looked at, and it was taken away again. */
+  /** What a member got that had nothing; null where it was replaced or removed since it was looked at, and is taken away again. */
   async #confirmed(path: string, from: MemberState, to: MemberState): Promise<MemberState | null> {
-    if ((await stateAt(from.member, path)).info !== null) return to;
+    // A conflict may have told of a newer one, which is somebody else's.
+    if (!isSameState(to, from)) return to;
+    if (isSameState(await stateAt(from.member, path), from)) return to;
     await to.member.delete(path, { match: to.info!.etag });
     return null;
   }
