@@ -65,8 +65,7 @@ export class InFlight {
   settleOldest(): boolean {
     const flight = this.#flights.shift();
     if (flight === undefined) return false;
-    this.#blocks.settle(flight.ticket);
-    this.#land(flight);
+    this.#settle(flight);
     return true;
   }
 
@@ -76,9 +75,17 @@ export class InFlight {
       const flight = this.#flights[i];
       const { firstId: first, count: length } = flight.run;
       if (first >= firstId + count || first + length <= firstId) continue;
-      this.#blocks.settle(flight.ticket);
-      this.#land(flight);
       this.#flights.splice(i, 1);
+      this.#settle(flight);
+    }
+  }
+
+  /** Its memory comes back also where it failed: whoever waits for memory would wait for ever. */
+  #settle(flight: Flight): void {
+    try {
+      this.#blocks.settle(flight.ticket);
+    } finally {
+      this.#land(flight);
     }
   }
 
