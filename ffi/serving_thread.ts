@@ -9,13 +9,17 @@ export interface ServingThread {
 
 let early: ServingThread | null = null;
 
-/** Starts one while the rest of the program is still loaded; the next {@linkcode servingThread} is this one. */
+const MODULE = new URL("./mount_worker.ts", import.meta.url);
+
+/**
+ * Starts one while the rest of the program is still loaded; the next {@linkcode servingThread} is this one. Not where it may not be
+ * read: whoever needs it is told then.
+ */
 export function startServingThread(): void {
-  try {
-    early = start();
-  } catch {
-    // Whoever needs it is told.
-  }
+  const isFile = MODULE.protocol === "file:";
+  const mayRead = !isFile ||
+    Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
+  if (mayRead) early = start();
 }
 
 /** One that serves nothing yet. */
@@ -27,7 +31,7 @@ export function servingThread(): ServingThread {
 
 function start(): ServingThread {
   const { promise: failed, resolve } = Promise.withResolvers<string>();
-  const worker = new Worker(new URL("./mount_worker.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(MODULE, { type: "module" });
   worker.onerror = (event) => {
     event.preventDefault();
     resolve(event.message);

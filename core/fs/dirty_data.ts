@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import type { VaultError } from "../errors.ts";
+import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { BlockBuffer } from "./block_pool.ts";
 import type { Node } from "./node.ts";
@@ -116,6 +116,13 @@ export class DirtyData {
     groupEnds();
   }
 
+  /** Data of a file is lost that its writer takes for written: fsync tells him, and whoever commits. */
+  lost(node: Node, cause: unknown): void {
+    node.failure = this.#failure = cause instanceof VaultError
+      ? cause
+      : new VaultError("unavailable", `Cannot keep data of inode ${node.ino}`, { cause });
+  }
+
   /** What made data be given up since the last call. */
   takeFailure(): VaultError | undefined {
     const failure = this.#failure;
@@ -177,7 +184,7 @@ export class DirtyData {
     );
     if (partial.length === 0) return buffers;
     this.#stored.completion.all(node, partial, (buffer, error) => {
-      node.failure = this.#failure = error;
+      this.lost(node, error);
       this.#discardOne(node, buffer);
     });
     return buffers.filter(({ state }) => state === "dirty");

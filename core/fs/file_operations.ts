@@ -48,7 +48,7 @@ export class FileOperations {
 
   /** Writes; the clock has been read. What goes wrong with what was left is told by fsync. */
   write(node: Node, request: WriteRequest): void {
-    const { admission, writer, stored, left } = this.#parts;
+    const { admission, writer, stored, dirty, left } = this.#parts;
     stored.requireWritable(node);
     const { offset, length } = request;
     if (offset < 0 || length < 0) fail("EINVAL");
@@ -56,7 +56,7 @@ export class FileOperations {
     if (length === 0) return;
     const kept = () => writer.keptCells(node, offset, length);
     admission.writeOver(writer.cells(node, offset, length), kept);
-    left.do(() => this.#writeNow(node, request), (error) => node.failure ??= error);
+    left.do(() => this.#writeNow(node, request), (error) => dirty.lost(node, error));
   }
 
   #writeNow(node: Node, request: WriteRequest): void {

@@ -354,14 +354,6 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     this.#parts.dirty.flushAll(() => this.#store.endGroup());
   }
 
-  #begin(): void {
-    if (this.readOnly) fail("EROFS");
-    this.left.settle();
-    this.#parts.stored.inFlight.poll();
-    this.#parts.nodes.trim();
-    this.#parts.clock.tick();
-  }
-
   /** Adds a name, or a node that is to get one, and shows what is there then. */
   #add(out: Attributes, add: (names: FileSystemParts["names"]) => number): void {
     this.#change(() => {
@@ -372,8 +364,12 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
 
   /** Runs a change as one group. */
   #change(change: () => void): void {
-    this.#begin();
+    if (this.readOnly) fail("EROFS");
     try {
+      this.left.settle();
+      this.#parts.stored.inFlight.poll();
+      this.#parts.nodes.trim();
+      this.#parts.clock.tick();
       change();
     } catch (error) {
       throw asPosixError(error);

@@ -43,6 +43,7 @@ import {
 } from "./header_cells.ts";
 import { ownParts, requireWhole } from "./hidden_place.ts";
 import {
+  findInAreas,
   findSlot,
   type FoundSlot,
   type OpenHeaderOptions,
@@ -234,7 +235,7 @@ export async function deriveBothKeks(
  */
 export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHeader> {
   const areas = await readAreas(options.medium);
-  const found = await findSlot(options, areas);
+  const found = await findInAreas(options, options.medium, areas);
   if (found === null) {
     throw new VaultError(
       "denied",

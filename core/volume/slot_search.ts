@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { wipe } from "../bytes.ts";
+import { isHole, wipe } from "../bytes.ts";
 import { deriveAll, KDF_ORDER, type KdfChoice, type Stretch } from "../crypto/argon2.ts";
 import { readDeviceSecret } from "../crypto/device_secret.ts";
 import { candidateKeks, type Secret } from "../crypto/key_encryption.ts";
@@ -25,6 +25,7 @@ import type { SlotPayload } from "../format/key_slot.ts";
 import type { CopyImage } from "../format/key_slot_directory.ts";
 import { KEY_SLOTS } from "../limits.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
+import { unless } from "../storage/store_failures.ts";
 import {
   copyImage,
   type HeaderBytes,
@@ -68,26 +69,47 @@ export function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): He
 export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> {
   const own = await readHeaderBytes(medium);
   try {
-    return [
-      own,
-      await isSparse(medium) ? [null, null] : await readHeaderBytes(medium, HEADER_AREA_BYTES),
-    ];
+    return [own, await readHeaderBytes(medium, HEADER_AREA_BYTES)];
   } catch (error) {
     // Bad sectors there are no concern of the vault.
-    if (error instanceof VaultError) return [own, [null, null]];
+    if (error instanceof VaultError) return [own, NO_HEADER];
     throw error;
   }
 }
 
-/** Both copies say so: a bad sector in one must not hide a hidden vault. */
-async function isSparse(medium: StorageBackend): Promise<boolean> {
+const NO_HEADER: HeaderBytes = [null, null];
+
+/**
+ * Looks for the slot in both areas at once; where the vault looks sparse, in the second one only when the first has none. It may be
+ * a dense one after all, whose start was wiped.
+ */
+export async function findInAreas(
+  search: SlotSearch,
+  medium: StorageBackend,
+  [own, second]: readonly HeaderBytes[],
+): Promise<FoundSlot | null> {
+  if (!await looksSparse(medium)) return await findSlot(search, [own, second]);
+  const found = await findSlot(search, [own]);
+  if (found !== null || second.every((copy) => copy === null || isHole(copyImage(copy).salt))) {
+    return found;
+  }
+  return await findSlot(search, [NO_HEADER, second]);
+}
+
+async function looksSparse(medium: StorageBackend): Promise<boolean> {
   const size = await medium.size();
   for (const copy of HEADER_COPIES) {
     const at = headerOffset(copy) + SPARSE_SAMPLE.offset;
     const isThere = at + SPARSE_SAMPLE.bytes <= size;
-    if (!isThere || !isSparseSample(await medium.read(at, SPARSE_SAMPLE.bytes))) return false;
+    const sample = isThere ? await unless(isBad, () => medium.read(at, SPARSE_SAMPLE.bytes)) : null;
+    if (sample === null || !isSparseSample(sample)) return false;
   }
   return true;
+}
+
+/** A bad sector says nothing. */
+function isBad(error: unknown): boolean {
+  return error instanceof VaultError;
 }
 
 /**

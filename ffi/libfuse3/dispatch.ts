@@ -85,8 +85,11 @@ export class Dispatcher {
     if (!LEAVING.has(request.opcode)) return this.#run(request, operation);
     const { left } = this.#exchange.fileSystem;
     left?.open();
-    this.#run(request, operation);
-    this.#finish(left);
+    try {
+      this.#run(request, operation);
+    } finally {
+      this.#finish(left);
+    }
   }
 
   #run(request: Request, operation: OperationEntry): void {

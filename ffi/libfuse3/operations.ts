@@ -83,7 +83,10 @@ export const WITH_HANDLE: ReadonlySet<number> = new Set([
   OPCODE.READDIRPLUS,
 ]);
 
-/** Changes that may leave work until they are answered: whoever asks for one waits for it, and often asks for the next. */
+/**
+ * Changes that may leave work until they are answered: whoever asks for one waits for it, and often asks for the next. Not
+ * COPY_FILE_RANGE, which writes many times from the same memory.
+ */
 export const LEAVING: ReadonlySet<number> = new Set([
   OPCODE.WRITE,
   OPCODE.SETATTR,

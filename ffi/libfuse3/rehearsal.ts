@@ -56,6 +56,7 @@ export class Rehearsal {
   readonly #dispatcher: Dispatcher;
   readonly #buffers: RequestBuffers;
   readonly #play: Generator<void>;
+  #failure: unknown;
 
   /** Plays on an empty `fileSystem`, which it leaves empty when it is played to the end. */
   constructor(fileSystem: FileSystem, kernel: KernelMemory) {
@@ -75,7 +76,7 @@ export class Rehearsal {
       channel: new DeviceChannel(this.#libc, this.#descriptor, { reply, kernel }),
       buffer: this.#buffers.take(),
       interruptGraceMs: 0,
-      report: () => {}, // its caller, `#ask`, sees the failure
+      report: (error) => this.#failure ??= error,
     });
     this.#play = this.#rounds();
   }
@@ -142,6 +143,7 @@ export class Rehearsal {
     const buffer = this.#buffers.take();
     this.#dispatcher.answer(buffer, fillRequest(buffer, { opcode, node }, { words, ...parts }));
     const { view } = this.#reply;
+    if (this.#failure !== undefined) throw this.#failure;
     assert(view.getInt32(OUT_HEADER.error, true) === 0, "a rehearsed request succeeds");
     return getU64(view, OUT_HEADER.bytes + ENTRY_OUT.nodeId);
   }
