@@ -12,6 +12,7 @@ import { openFileSystem } from "../core/fs/posix_file_system.ts";
 import { KEY_BYTES, MIB, SEGMENT_BYTES } from "../core/limits.ts";
 import { systemRuntime } from "../core/runtime.ts";
 import { createVolume } from "../core/volume/open_volume.ts";
+import { turn } from "./libfuse3/loop.ts";
 import { Rehearsal } from "./libfuse3/rehearsal.ts";
 
 /** Kernel memory that it takes; most of it is never touched. */
@@ -38,11 +39,6 @@ export async function rehearseUntil(end: Promise<unknown>): Promise<void> {
   } catch (error) {
     if (error instanceof AssertionError) throw error;
   }
-}
-
-/** Lets messages arrive. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Nothing there is secret: its keys are zeros. */

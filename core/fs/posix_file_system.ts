@@ -39,11 +39,10 @@ export const openFileSystem = (store: VolumeStore, options: FileSystemOptions = 
 /** ext4's semantics on a {@linkcode VolumeStore}. Each part is a class of its own; here they meet. */
 export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   readonly readOnly: boolean;
-  readonly left: LeftWork;
   readonly #store: VolumeStore;
   readonly #parts: FileSystemParts;
   readonly #files: FileOperations;
-  readonly #endGroup: () => void;
+  readonly #endGroup = () => this.#store.endGroup();
   #report: ResetReport = { changed: new Set(), stale: [] };
 
   /** Use {@linkcode openFileSystem}. */
@@ -51,13 +50,15 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     this.#store = store;
     this.readOnly = store.readOnly;
     this.#parts = makeParts(store, options);
-    this.left = this.#parts.left;
-    this.#endGroup = () => store.endGroup();
     this.#files = new FileOperations(
       this.#parts,
       !store.readOnly && options.noatime !== true && store.noatime !== true,
     );
     this.#start(options);
+  }
+
+  get left(): LeftWork {
+    return this.#parts.left;
   }
 
   lookup(parent: number, name: Uint8Array, out: Attributes): void {

@@ -198,16 +198,12 @@ export class MirrorHealing {
     return await Promise.all(states.map(async (each) => {
       if (each === found) return adopted;
       if (isSettled(each, adopted)) return each;
-      const brought = await unlessAwayOrChanged(async () => {
-        const copied = await this.#copy(path, adopted, each);
-        return each.info === null ? await this.#confirmed(path, adopted, copied) : copied;
-      });
-      return brought ?? each;
+      return await unlessAwayOrChanged(() => this.#copy(path, adopted, each)) ?? each;
     }));
   }
 
-  /** Puts what one member has over what another has. Onto itself, it becomes the mirror's. */
-  async #copy(path: string, from: MemberState, to: MemberState): Promise<MemberState> {
+  /** Puts what one member has over what another has; null where it had to be taken away again. Onto itself, it becomes the mirror's. */
+  async #copy(path: string, from: MemberState, to: MemberState): Promise<MemberState | null> {
     const { info, member } = from;
     const { version, removed } = from.state!;
     const { size, contentType, metadata, tags } = info!;
@@ -230,7 +226,7 @@ export class MirrorHealing {
     });
     if (refusal !== null) throw refusal.error;
     if (done.length === 0) throw failures[0];
-    return done[0];
+    return to.info === null ? await this.#confirmed(path, from, done[0]) : done[0];
   }
 
   /** What a member got that had nothing; null where it was replaced or removed since it was looked at, and is taken away again. */

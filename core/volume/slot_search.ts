@@ -69,7 +69,8 @@ export function slotPlace(copy: HeaderCopy, index: number, salt: Uint8Array): He
 export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> {
   const own = await readHeaderBytes(medium);
   try {
-    return [own, await readHeaderBytes(medium, HEADER_AREA_BYTES)];
+    const [a, b] = await readHeaderBytes(medium, HEADER_AREA_BYTES);
+    return [own, [noHole(a), noHole(b)]];
   } catch (error) {
     // Bad sectors there are no concern of the vault.
     if (error instanceof VaultError) return [own, NO_HEADER];
@@ -78,6 +79,11 @@ export async function readAreas(medium: StorageBackend): Promise<HeaderBytes[]> 
 }
 
 const NO_HEADER: HeaderBytes = [null, null];
+
+/** Null for a copy without a salt: a hole of a sparse vault, where nothing has to be derived. */
+function noHole(copy: Uint8Array | null): Uint8Array | null {
+  return copy !== null && isHole(copyImage(copy).salt) ? null : copy;
+}
 
 /**
  * Looks for the slot in both areas at once; where the vault looks sparse, in the second one only when the first has none. It may be
@@ -90,9 +96,7 @@ export async function findInAreas(
 ): Promise<FoundSlot | null> {
   if (!await looksSparse(medium)) return await findSlot(search, [own, second]);
   const found = await findSlot(search, [own]);
-  if (found !== null || second.every((copy) => copy === null || isHole(copyImage(copy).salt))) {
-    return found;
-  }
+  if (found !== null || second.every((copy) => copy === null)) return found;
   return await findSlot(search, [NO_HEADER, second]);
 }
 

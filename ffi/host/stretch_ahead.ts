@@ -11,9 +11,9 @@ import {
 } from "../../core/format/header.ts";
 
 /**
- * Begins the derivations that opening the vault at `path` asks for first: `kdf`, with the salt of the first copy of each header
- * that may be there.
- * None where nothing is to be derived, or where it does not work: the opening then does it itself, and says what is wrong.
+ * Begins the derivations that opening the vault at `path` asks for first: `kdf`, with the salt of the first copy of each header that
+ * may be there. None where nothing is to be derived, or where it does not work: the opening then does it itself, and says what is
+ * wrong.
  */
 export async function stretchAhead(
   path: string | null,

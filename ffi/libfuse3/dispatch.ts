@@ -107,8 +107,7 @@ export class Dispatcher {
     try {
       left?.finish();
     } catch (error) {
-      if (error instanceof AssertionError) this.broken ??= error;
-      this.#report(error);
+      this.#tell(error);
     }
   }
 
@@ -128,9 +127,14 @@ export class Dispatcher {
     if (error instanceof PosixError && error.errno > 0 && error.errno <= ERRNO_MAX) {
       return this.#reject(id, error.errno);
     }
+    this.#tell(error);
+    this.#reject(id, ERRNO.EIO);
+  }
+
+  /** Of a failure that is no POSIX answer. */
+  #tell(error: unknown): void {
     if (error instanceof AssertionError) this.broken ??= error;
     this.#report(error);
-    this.#reject(id, ERRNO.EIO);
   }
 
   #reject(id: UniqueId, errno: number): void {

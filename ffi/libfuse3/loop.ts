@@ -72,8 +72,8 @@ const PENDING_WAIT_MS = 100;
  */
 const LISTEN_MS = 200;
 
-/** Lets timers, messages and promises run. */
-function turn(): Promise<void> {
+/** Lets timers, messages and promises run. A timer would take a millisecond. */
+export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
