@@ -3,15 +3,16 @@
  *
  *     deno task bench [--install] [--all] [--runs N] [--only NAME,NAME] [--directory D] [--json]
  *
- * Every phase starts on a fresh mount with dropped caches. As root it can drop them and, with `--install`, gets the peers
- * with apt. Prints medians, ratios, and which goals are met.
+ * The product is measured as `deno task install` installs it. Every phase starts on a fresh mount with dropped caches. As root
+ * it can drop them and, with `--install`, gets the peers with apt. Prints medians, ratios, and which goals are met.
  *
  * @module
  */
 import os from "node:os";
 import { parseArgs } from "node:util";
+import { install } from "../examples/install.ts";
 import { provide, withProgram } from "../examples/system_packages.ts";
-import { type Contender, CONTENDERS } from "./filesystems/contenders.ts";
+import { type Contender, contendersWith } from "./filesystems/contenders.ts";
 import { type Figures, measure } from "./filesystems/measure.ts";
 import { goals, type Report, tables } from "./filesystems/report.ts";
 import { median, type OwnRowName, type RowName } from "./filesystems/rows.ts";
@@ -34,9 +35,9 @@ const { values: options } = parseArgs({
 
 const say = (line: string) => console.error(line);
 
-async function present(): Promise<Contender[]> {
+async function present(program: string): Promise<Contender[]> {
   const only = options.only?.split(",");
-  const wanted = CONTENDERS.filter((it) =>
+  const wanted = contendersWith(program).filter((it) =>
     only === undefined ? options.all || it.extra !== true : only.includes(it.name)
   );
   const packages = wanted.flatMap((it) =>
@@ -81,17 +82,19 @@ function machine(): string {
 }
 
 async function main(): Promise<void> {
-  const contenders = await present();
   if (Deno.uid() !== 0) say("not root: caches are not dropped, so reads may come from memory");
+  // On a disk, as the peers' programs are: else dropping caches would not concern it.
+  const programs = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "sigmavault-program-" });
   const directory = await Deno.makeTempDir({ dir: options.directory, prefix: "sigmavault-bench-" });
   try {
+    const contenders = await present(await install(programs));
     const report = await measureAll(contenders, directory);
     const states = goals(report);
     if (options.json) return console.log(JSON.stringify({ ...report, goals: states }));
     console.log(`${report.machine}; medians of ${report.runs}\n\n${tables(report)}\n`);
     for (const { text, met } of states) console.log(`${met ? "met   " : "missed"}  ${text}`);
   } finally {
-    await Deno.remove(directory, { recursive: true });
+    for (const made of [directory, programs]) await Deno.remove(made, { recursive: true });
   }
 }
 

@@ -40,7 +40,8 @@ async function whyNoMount(): Promise<string | undefined> {
   }
 }
 
-function filesBelow(directory: string): string[] {
+/** Paths of all files below a directory, whose name ends with a slash. */
+export function filesBelow(directory: string): string[] {
   return [...Deno.readDirSync(directory)].flatMap(({ name, isDirectory, isFile }) => {
     if (isDirectory) return filesBelow(`${directory}${name}/`);
     return isFile ? [`${directory}${name}`] : [];

@@ -34,7 +34,7 @@ export interface MountVaultOptions extends ServeOrder {
   /** The key derivation, where it was begun already: the serving thread starts meanwhile. Wiped here. */
   readonly stretched?: Promise<readonly Stretched[]>;
   /** Who is told how `make` goes. */
-  readonly making?: Pick<Making, "progress" | "made">;
+  readonly making?: Pick<Making, "begun" | "progress" | "made">;
   /** The module of crypto workers, for tests of what happens when one fails. */
   readonly cryptoWorker?: URL;
   /** Have the kernel forget names one by one, as Linux before 6.16 needs it: for tests. */
@@ -155,6 +155,8 @@ class WorkerMount implements MountedVault {
         return void spawnWorker(message.order, this.options.cryptoWorker).ended.then((failure) => {
           if (failure !== null) this.options.report(failure);
         });
+      case "begun":
+        return this.options.making?.begun();
       case "filled":
         return this.options.making?.progress(message.done, message.total);
       case "made":

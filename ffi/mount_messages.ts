@@ -44,7 +44,11 @@ export interface ServeOrder {
   /** False: nothing is remembered. */
   readonly memory?: boolean;
   /** Make the vault, and serve that. */
-  readonly make?: { readonly order: MakeOrder; readonly overwrite: boolean };
+  readonly make?: {
+    readonly order: MakeOrder;
+    readonly overwrite: boolean;
+    readonly isNew: boolean;
+  };
 }
 
 /** A verb for the running mount, from the control socket. Bytes are moved, not cloned, and wiped by the receiver. */
@@ -85,6 +89,8 @@ export interface PostedError {
 export type FromServer =
   /** Start a crypto worker: one that is started by a worker takes half a second to begin. */
   | { readonly type: "spawn"; readonly order: WorkerOrder }
+  /** The medium of the vault that is made is there. */
+  | { readonly type: "begun" }
   /** How far making a dense vault is, in bytes. */
   | { readonly type: "filled"; readonly done: number; readonly total: number }
   | { readonly type: "made"; readonly report: MadeReport }

@@ -107,7 +107,9 @@ async function openServer(order: ServeOrder): Promise<Server> {
   const medium = await openVaultMedium(name, {
     access: order.make !== undefined ? "create" : readOnly ? "read" : "write",
     overwrite: order.make?.overwrite,
+    isNew: order.make?.isNew,
   });
+  if (order.make !== undefined) post({ type: "begun" });
   try {
     const lane = openLane(kernel, medium, { ...order, spawn });
     const parts = {

@@ -6,12 +6,12 @@ import { libcFileIo } from "./libc/file_io.ts";
 /** Opens what a vault lies on, or will. What can only be read is so where it is opened to write; a file is made where it is not there. */
 export async function openVaultMedium(
   name: string,
-  { access, overwrite = false }: Pick<OpenParts, "access" | "overwrite">,
+  { access, overwrite = false, isNew = false }: Pick<OpenParts, "access" | "overwrite" | "isNew">,
 ): Promise<StorageBackend> {
   return await openMedium(name, {
     create: access === "create",
-    // Who made a file was asked about it before.
-    exclusive: name.startsWith("directory:") && access === "create" && !overwrite,
+    // Whoever overwrites a file was asked about it before.
+    exclusive: access === "create" && (isNew || (name.startsWith("directory:") && !overwrite)),
     readOnly: access === "read",
     fallbackReadOnly: access === "write",
     io: libcFileIo(),

@@ -27,7 +27,6 @@ export interface Served {
 }
 
 const PASSPHRASE = "correct horse battery staple";
-const CLI = new URL("../../cli.ts", import.meta.url).pathname;
 
 async function passphraseFile(directory: string): Promise<string> {
   const path = `${directory}/passphrase`;
@@ -35,26 +34,25 @@ async function passphraseFile(directory: string): Promise<string> {
   return path;
 }
 
-function sigmavault(lane: "wasm" | "native"): Contender {
-  const program = Deno.execPath();
-  const cli = (...args: string[]) => ["run", "-A", CLI, ...args];
+/** `program` is the command as `deno task install` installs it. */
+function sigmavault(program: string, lane: "wasm" | "native"): Contender {
   return {
     name: `sigmavault ${lane}`,
     async create(directory) {
       const secret = await passphraseFile(directory);
-      await run(program, cli("create", `${directory}/store`, "--passphrase-file", secret));
+      await run(program, ["create", `${directory}/store`, "--passphrase-file", secret]);
     },
     serve: (directory, mountpoint) => ({
       program,
-      args: cli(
+      args: [
         ...["mount", `${directory}/store`, mountpoint, "--crypto-lane", lane],
         ...["--passphrase-file", `${directory}/passphrase`, "--kdf", "interactive"],
-      ),
+      ],
     }),
     async createAndServe(directory, mountpoint) {
       const secret = ["--passphrase-file", await passphraseFile(directory)];
       const mount = ["--mount", mountpoint, "--crypto-lane", lane];
-      return { program, args: cli("create", `${directory}/store`, ...mount, ...secret) };
+      return { program, args: ["create", `${directory}/store`, ...mount, ...secret] };
     },
   };
 }
@@ -143,10 +141,7 @@ const rclone: Contender = {
   }),
 };
 
-/** Who takes part, the product first. */
-export const CONTENDERS: readonly Contender[] = [
-  sigmavault("wasm"),
-  sigmavault("native"),
+const PEERS: readonly Contender[] = [
   gocryptfs,
   securefs,
   encfs,
@@ -154,3 +149,8 @@ export const CONTENDERS: readonly Contender[] = [
   rclone,
   { name: "no encryption" },
 ];
+
+/** Who takes part, the product first; `program` is its installed command. */
+export function contendersWith(program: string): readonly Contender[] {
+  return [sigmavault(program, "wasm"), sigmavault(program, "native"), ...PEERS];
+}

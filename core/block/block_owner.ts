@@ -1,6 +1,5 @@
 import { assert } from "../assert.ts";
-import type { MapEntry } from "../format/map_entry.ts";
-import type { SealedPlace } from "../format/place.ts";
+import type { EncodedEntry } from "../format/map_entry.ts";
 
 /** Whose tree refers to a block. */
 export interface BlockOwner {
@@ -31,10 +30,7 @@ export interface MapObserver {
 }
 
 /** What an entry of the map is made of. */
-export type StoredBlock =
-  & Pick<MapEntry, "kind" | "level" | "codec" | "length" | "stored" | "k" | "m" | "birth" | "inner">
-  & {
-    readonly places: readonly SealedPlace[];
-    /** Of a data block that was put; a move has none. */
-    readonly owner: BlockOwner | null;
-  };
+export interface StoredBlock extends EncodedEntry {
+  /** Of a data block that was put; a move has none. */
+  readonly owner: BlockOwner | null;
+}

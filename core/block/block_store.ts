@@ -74,6 +74,8 @@ export class BlockStore {
   private readonly reader: BlockReader;
   private readonly writer: BlockWriter;
   private readonly key = new Uint8Array(MAP_KEY_BYTES);
+  /** The entry that was put last. */
+  private encoded = new Uint8Array(0);
   /** For a block that moves; reserved by the first move, and anew for a larger one. */
   private moveArea: BlockAreas = { address: 0, bytes: 0 };
 
@@ -131,16 +133,16 @@ export class BlockStore {
   }
 
   private enter(
-    { id, form, shape, inner, places }: WrittenBlock,
-    of: Pick<StoredBlock, "birth" | "owner">,
+    { id, form: { codec, length, stored }, shape: { k, m }, inner, places }: WrittenBlock,
+    { birth, owner }: Pick<StoredBlock, "birth" | "owner">,
   ): void {
-    this.putEntry(id, { kind: KIND.data, level: 0, ...form, ...shape, ...of, inner, places });
+    const epoch = this.context.epoch;
+    const entry = { kind: KIND.data, level: 0, codec, length, stored, k, m, epoch, birth };
+    this.putEntry(id, { ...entry, inner, places, owner });
   }
 
   private putEntry(id: number, block: StoredBlock): void {
-    const { context: { epoch } } = this;
-    const places = block.places.map((place) => ({ ...place, missing: false }));
-    const bytes = encodeMapEntry({ ...block, epoch, places });
+    const bytes = this.encoded = encodeMapEntry(block, this.encoded);
     writeMapKey(this.key, id);
     this.map.put(this.key, bytes);
     if (block.kind === KIND.data) this.observer?.entryPut(id, bytes, block.owner);
@@ -269,20 +271,12 @@ export class BlockStore {
     const { level, bytes } = node;
     const kind = KIND.volumeNode;
     const cells = this.space.allocateApart(cellsFor(bytes.length + NODE_SEAL_BYTES), m + 1);
-    const done = (places: SealedPlace[]) =>
-      this.putEntry(id, {
-        kind,
-        level,
-        codec: CODEC.raw,
-        length: bytes.length,
-        stored: bytes.length,
-        k: 1,
-        m,
-        birth: node.birth(),
-        owner: null,
-        inner: null,
-        places,
-      });
+    const done = (places: SealedPlace[]) => {
+      const sizes = { length: bytes.length, stored: bytes.length, k: 1, m };
+      const { epoch } = this.context;
+      const entry = { kind, level, codec: CODEC.raw, ...sizes, epoch, birth: node.birth() };
+      this.putEntry(id, { ...entry, inner: null, places, owner: null });
+    };
     this.nodes.write({ kind, id, level, bytes, cells, done });
   }
 

@@ -63,6 +63,8 @@ export interface StoredBytes {
 interface SealedPiece extends Omit<StoredBytes, "inner"> {
   readonly shard: number;
   readonly sealedBytes: number;
+  /** Byte offset on the medium. */
+  readonly offset: number;
 }
 
 /** A block that is on the medium. */
@@ -162,8 +164,9 @@ export class BlockWriter {
       const length = i === run.count - 1 ? lastLength : blockBytes;
       const address = run.address + i * blockBytes;
       const form = run.sealed?.form ?? packAt(bytes, address, length, run.trials);
-      const block = { id: run.firstId + i, form, address, inner: null };
-      this.putBlock({ ...block, inner: run.sealed?.inner ?? seal(block) }, done);
+      const id = run.firstId + i;
+      const inner = run.sealed?.inner ?? seal({ id, form, address, inner: null });
+      this.putBlock({ id, form, address, inner }, done);
       cells += cellsFor(form.stored);
     }
     this.submit();
@@ -185,16 +188,19 @@ export class BlockWriter {
     const blockCells = cellsFor(form.stored);
     const shape = shapeOf(this.redundancy, blockCells);
     const { k, m } = shape;
-    kernel.bytes.fill(0, address + form.stored, address + blockCells * CELL_BYTES);
+    if (form.stored % CELL_BYTES !== 0) {
+      kernel.bytes.fill(0, address + form.stored, address + blockCells * CELL_BYTES);
+    }
     const { staging, mark } = this.stage(shape, blockCells);
     const cut = this.cutter.cut(shape, blockCells, { address, staging });
     const cells = space.allocateApart(cut.bytes / CELL_BYTES, k + m);
     const firstJob = this.openJob();
-    const descriptors = cells.map((cell, i) => {
-      const shard = k === 1 ? 0 : 1 + i;
-      const piece = { id, form, shard, address: cut.addresses[i], sealedBytes: cut.bytes };
-      return this.addSeal(piece, cell * CELL_BYTES);
-    });
+    const descriptors: number[] = [];
+    for (let i = 0; i < cells.length; i++) {
+      const [shard, offset] = [k === 1 ? 0 : 1 + i, cells[i] * CELL_BYTES];
+      const piece = { id, form, shard, address: cut.addresses[i], sealedBytes: cut.bytes, offset };
+      descriptors.push(this.addSeal(piece));
+    }
     this.pendingFrom = this.pending.length === 0 ? id : Math.min(this.pendingFrom, id);
     this.pending.push({
       id,
@@ -242,20 +248,27 @@ export class BlockWriter {
     return this.jobs - 1;
   }
 
-  private addSeal(
-    { form, ...piece }: SealedPiece,
-    offset: number,
-  ): number {
+  private addSeal({ id, form, shard, address, sealedBytes, offset }: SealedPiece): number {
     if (this.open?.count === JOB_SEALS) this.submit();
     this.openJob();
     const { context, open } = this;
     const at = open!.descriptors + open!.count++ * DESCRIPTOR_BYTES;
     const { codec, length, stored } = form;
     const compressed = codec === CODEC.raw ? 0 : stored;
-    const subject = { kind: KIND.data, level: 0, epoch: context.epoch, codec, length, compressed };
-    context.describe(at, { ...subject, ...piece });
+    context.describe(at, {
+      kind: KIND.data,
+      id,
+      level: 0,
+      shard,
+      epoch: context.epoch,
+      codec,
+      length,
+      compressed,
+      address,
+      sealedBytes,
+    });
     context.nonces.take(context.nonceOf(at), 0);
-    addExtent(open!.extents, { address: piece.address, length: piece.sealedBytes, offset });
+    addExtent(open!.extents, { address, length: sealedBytes, offset });
     return at;
   }
 
@@ -324,9 +337,11 @@ export class BlockWriter {
 
   private enter({ id, form, shape, inner, cells, descriptors, done }: PendingBlock): void {
     const { context } = this;
-    const places = cells.map((cell, i) => {
-      return { cell, nonce: context.nonceOf(descriptors[i]), tag: context.tagOf(descriptors[i]) };
-    });
+    const places: SealedPlace[] = [];
+    for (let i = 0; i < cells.length; i++) {
+      const [nonce, tag] = [context.nonceOf(descriptors[i]), context.tagOf(descriptors[i])];
+      places.push({ cell: cells[i], nonce, tag });
+    }
     done({ id, form, shape, inner, places });
   }
 }

@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import { PageCache } from "../btree/page_cache.ts";
 import { Page } from "../btree/page.ts";
 import type { PageSource } from "../btree/page_source.ts";
-import { getU48, setU48, viewOf } from "../bytes.ts";
+import { putU48, readU48 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { checkInnerNode, readNodeHeader, type TreeKind, writeNodeHeader } from "../format/node.ts";
 import type { SealedPlace } from "../format/place.ts";
@@ -120,7 +120,7 @@ export class PhysicalPages implements PageSource {
   writePointer(page: Page, bytes: Uint8Array, at: number): void {
     assert(page.dirty, "a pointer is written by its page's change, or by store");
     bytes.fill(0, at, at + this.pointerBytes);
-    setU48(viewOf(bytes), at + CELL_AT + 2, page.ref);
+    putU48(bytes, at + CELL_AT + 2, page.ref);
   }
 
   /** Seals and writes every dirty page, children first, and returns the pointer to `root`. */
@@ -187,5 +187,5 @@ export class PhysicalPages implements PageSource {
 
 /** The ref in a pointer: the number of the first copy's cell, or an unplaced one. */
 function refAt(bytes: Uint8Array, at: number): number {
-  return bytes[at + CELL_AT] * MEMBER_CELLS + getU48(viewOf(bytes), at + CELL_AT + 2);
+  return bytes[at + CELL_AT] * MEMBER_CELLS + readU48(bytes, at + CELL_AT + 2);
 }

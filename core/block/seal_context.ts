@@ -88,8 +88,7 @@ export class SealContext {
     view.setUint32(at + DESCRIPTOR.key, this.keyFor(subject.kind, subject.epoch), true);
     view.setUint32(at + DESCRIPTOR.aadLength, AAD_BYTES, true);
     const aad = at + DESCRIPTOR.aad;
-    const { kernel: { bytes } } = this;
-    bytes.set(this.vaultId, aad);
+    this.kernel.bytes.set(this.vaultId, aad);
     view.setUint32(aad + 16, subject.id >>> 0, true);
     view.setUint32(aad + 20, Math.floor(subject.id / 4294967296), true);
     const { kind, level, codec = 0, shard = 0 } = subject;

@@ -11,6 +11,7 @@ import type { MadeReport, MakeInputs, MakeOrder } from "./make_vault.ts";
 import { blockBytesFor } from "./redundancy_option.ts";
 import { newPassphrase, wipeSecret } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
+import { interruptible } from "./terminal/interruption.ts";
 import { progressOn } from "./terminal/progress.ts";
 import { confirm } from "./terminal/prompt.ts";
 
@@ -52,8 +53,8 @@ export interface AskedVault {
   readonly medium: string;
   /** The same, absolute. */
   readonly name: string;
-  /** Nothing is there yet, so what is left of a failure is ours to remove. */
-  readonly isOurs: boolean;
+  /** Nothing was there, so that what this program begins is its own to remove. */
+  readonly isNew: boolean;
   readonly blockBytes: number;
   readonly options: CreateOptions;
   /** Wiped by whoever makes the vault. */
@@ -78,10 +79,14 @@ export async function create(
   const { secret } = asked;
   const bar = progressOn(host.err, host.runtime);
   const progress = (done: number, total: number) => bar.show(done, total, "noise");
+  const beginning = new Beginning();
+  const begun = () => beginning.happened();
+  const make = () =>
+    beginning.of(makeAndClose(host, asked, order, { secret, stretched, progress, begun }));
   try {
-    return reportOf(asked, await makeAndClose(host, asked, order, { secret, stretched, progress }));
+    return reportOf(asked, await interruptible(host, make));
   } catch (error) {
-    await removeUnfinished(host, asked);
+    if (await beginning.hasHappened()) await removeUnfinished(host, asked);
     throw error;
   } finally {
     await bar.clear();
@@ -93,12 +98,13 @@ export async function create(
 /** What makes a vault is loaded while its keys are being derived. */
 async function makeAndClose(
   host: Host,
-  { name, options: { cryptoLane, force } }: AskedVault,
+  { name, isNew, options: { cryptoLane, force } }: AskedVault,
   order: MakeOrder,
-  inputs: MakeInputs,
+  { begun, ...inputs }: MakeInputs & { begun(): void },
 ): Promise<MadeReport> {
   const { makeVault } = await import("./make_vault.ts");
-  const parts = await host.openParts(name, { access: "create", cryptoLane, overwrite: force });
+  const how = { access: "create", cryptoLane, overwrite: force, isNew, begun } as const;
+  const parts = await host.openParts(name, how);
   try {
     const { vault, report } = await makeVault(parts, order, inputs);
     await vault.close();
@@ -108,16 +114,39 @@ async function makeAndClose(
   }
 }
 
+/** Whether a medium was made: only then is it ours to remove. */
+export class Beginning {
+  #isThere = false;
+  readonly #over = Promise.withResolvers<void>();
+
+  /** Watches what is to make it. */
+  of<T>(work: Promise<T>): Promise<T> {
+    void work.catch(() => {}).then(() => this.#over.resolve());
+    return work;
+  }
+
+  happened(): void {
+    this.#isThere = true;
+    this.#over.resolve();
+  }
+
+  /** Waits until it has happened or will not any more: who is interrupted has left the work to itself. */
+  async hasHappened(): Promise<boolean> {
+    await this.#over.promise;
+    return this.#isThere;
+  }
+}
+
 /** What is told about a vault that was made. */
 export function reportOf({ medium, options }: AskedVault, made: MadeReport): CreateReport {
   const { dense, mode } = options;
   return { medium, mediumBytes: made.mediumBytes, dense, mode, recoveryCode: made.recoveryCode };
 }
 
-/** A vault that is not finished opens with no passphrase, and would be in the way of the next try. */
-export async function removeUnfinished(host: Host, { name, isOurs }: AskedVault): Promise<void> {
+/** A vault that was begun and is not finished opens with no passphrase, and would be in the way of the next try. */
+export async function removeUnfinished(host: Host, { name, isNew }: AskedVault): Promise<void> {
   const path = host.pathOf(name);
-  if (!isOurs || path === null) return;
+  if (!isNew || path === null) return;
   try {
     await host.local.remove(path);
   } catch (error) {
@@ -135,9 +164,9 @@ export async function askForVault(
 ): Promise<AskedVault> {
   const name = host.absolute(medium);
   const blockBytes = blockBytesFor(options);
-  const isOurs = await allowOverwriting(host, name, options) === "nothing there";
+  const isNew = await allowOverwriting(host, name, options) === "nothing there";
   const secret = await newSecret(host, options);
-  return { medium, name, isOurs, blockBytes, options, secret };
+  return { medium, name, isNew, blockBytes, options, secret };
 }
 
 /** Begins what takes longest, deriving the keys. */

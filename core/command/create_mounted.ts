@@ -3,6 +3,7 @@ import { VaultError } from "../errors.ts";
 import {
   type AskedVault,
   askForVault,
+  Beginning,
   beginVault,
   type CreateOptions,
   type CreateReport,
@@ -11,6 +12,7 @@ import {
 } from "./create.ts";
 import type { Host, Making, MountOrder } from "./host.ts";
 import { type MountReport, prepareMount, type ServeEvents, serveMount } from "./mount.ts";
+import { interruptible } from "./terminal/interruption.ts";
 import { progressOn } from "./terminal/progress.ts";
 
 /** What was made, and where it is mounted. */
@@ -58,24 +60,31 @@ export async function createMounted(
     return report;
   });
   told.catch(() => {}); // whoever goes on is told
+  const beginning = new Beginning();
   let isMade = false;
-  const making: Making = {
+  const makingUntil = (tooLate: () => void): Making => ({
     order,
     overwrite: asked.options.force,
+    isNew: asked.isNew,
+    begun: () => beginning.happened(),
     stretched,
     progress: (done, total) => bar.show(done, total, "noise"),
     made(report) {
       isMade = true;
+      tooLate();
       made.resolve(reportOf(asked, report));
     },
-  };
+  });
   const ready: ServeEvents["ready"] = async ({ medium: _, ...mount }) =>
     await events.ready({ ...await told, ...mount });
   try {
-    await serveMount(host, { ...orderOf(asked), mountpoint, making }, { ...events, ready });
+    await interruptible(host, async (tooLate) => {
+      const mountOrder = { ...orderOf(asked), mountpoint, making: makingUntil(tooLate) };
+      await beginning.of(serveMount(host, mountOrder, { ...events, ready }));
+    });
   } catch (error) {
     if (isMade) await told;
-    else await removeUnfinished(host, asked);
+    else if (await beginning.hasHappened()) await removeUnfinished(host, asked);
     throw error;
   } finally {
     await bar.clear();

@@ -47,6 +47,10 @@ export interface OpenParts {
   readonly cryptoLane: CryptoLaneName;
   /** With access "create": a directory that holds a vault is used anew. Files are asked about before. */
   readonly overwrite?: boolean;
+  /** With access "create": there was nothing, so what is there by now is somebody else's. */
+  readonly isNew?: boolean;
+  /** Told when the medium is there. */
+  readonly begun?: () => void;
 }
 
 /** Who seals. */
@@ -70,8 +74,10 @@ export interface RunningMount {
 /** A vault that is to be made. */
 export interface Making {
   readonly order: MakeOrder;
-  /** As in `OpenParts`. */
+  /** These as in `OpenParts`. */
   readonly overwrite: boolean;
+  readonly isNew: boolean;
+  begun(): void;
   /** What is derived under the salts of the order. Wiped like the secret. */
   readonly stretched: Promise<readonly Stretched[]>;
   /** Told how far filling a dense vault is. */

@@ -3,6 +3,7 @@ import type { Secret } from "../crypto/key_encryption.ts";
 import { whyLong } from "./opening_text.ts";
 import { profilesOf } from "./secrets.ts";
 import { plural } from "./sizes.ts";
+import { Interrupted } from "./terminal/prompt.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { statOrNull } from "./copy_tree.ts";
 import type { ControlAsked, Host, MountOrder, ServedMount } from "./host.ts";
@@ -99,20 +100,46 @@ export async function serveMount(
   order: MountOrder,
   events: ServeEvents,
 ): Promise<void> {
-  let mount: ServedMount;
+  // From the first moment on: what is killed while it mounts leaves a mount point that is dead.
+  let early = 0;
+  let quit: (() => void) | null = null;
+  const hurried = Promise.withResolvers<never>();
+  hurried.promise.catch(() => {}); // whoever waits for the mount is told
+  const stopListening = host.onSignal(() => {
+    if (quit !== null) quit();
+    else if (++early > 1) hurried.reject(new Interrupted("interrupted"));
+  });
   try {
-    const mounting = () => host.mount(order, (error) => events.warn(error.message));
+    const mount = await Promise.race([mounted(host, order, events), hurried.promise]);
+    quit = unmounter(mount, events);
+    if (early === 0) return await serve(host, mount, order, events);
+    quit();
+    await mount.ended;
+    throw new Interrupted("interrupted");
+  } finally {
+    stopListening();
+  }
+}
+
+async function mounted(host: Host, order: MountOrder, events: ServeEvents): Promise<ServedMount> {
+  const mounting = () => host.mount(order, (error) => events.warn(error.message));
+  try {
     // Whoever makes a vault shows how far that is.
-    mount = order.making !== undefined
+    return order.making !== undefined
       ? await mounting()
       : await showWaiting(host.err, () => whyLong(profilesOf(order)), mounting);
   } finally {
     wipe(order.secret);
     order.protect?.fill(0);
   }
-  // Listened to before ready is said: whoever reads that may ask at once.
-  const quit = unmounter(mount, events);
-  const stopListening = host.onSignal(quit);
+}
+
+async function serve(
+  host: Host,
+  mount: ServedMount,
+  order: MountOrder,
+  events: ServeEvents,
+): Promise<void> {
   const control = await host.serveControl(
     mount.mountpoint,
     (asked) => answer(mount, asked),
@@ -125,7 +152,6 @@ export async function serveMount(
     await events.ready({ medium: order.medium, mountpoint, readOnly, replayed });
     await mount.ended;
   } finally {
-    stopListening();
     await control?.close();
   }
 }

@@ -1,4 +1,4 @@
-import { getU48, setU48, viewOf } from "../bytes.ts";
+import { putU48, readU48 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 
 /** Bytes before the name in a directory entry (RECORDS: directory entry). */
@@ -15,7 +15,7 @@ export function encodeDirent(
   name: Uint8Array,
   entry: { ino: number; type: number },
 ): Uint8Array {
-  setU48(viewOf(out), 0, entry.ino);
+  putU48(out, 0, entry.ino);
   out[6] = entry.type;
   out.set(name, DIRENT_NAME_AT);
   return out.subarray(0, DIRENT_NAME_AT + name.length);
@@ -37,7 +37,7 @@ export function checkDirent(bytes: Uint8Array): void {
 
 /** The inode number of an entry. */
 export function direntIno(bytes: Uint8Array): number {
-  return getU48(viewOf(bytes), 0);
+  return readU48(bytes, 0);
 }
 
 /** The d_type of an entry. */

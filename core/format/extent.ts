@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { getU64, setU64, viewOf } from "../bytes.ts";
+import { putU16, putU32, putU64, readU16, readU32, readU64 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 
 /** A run of file blocks with consecutive ids (RECORDS: extent). Its first file block is in the key. */
@@ -30,25 +30,23 @@ export function emptyExtent(): Extent {
 /** Writes an extent into `out`, which is {@linkcode EXTENT_BYTES} long. */
 export function encodeExtent(extent: Extent, out: Uint8Array): void {
   assert(out.length === EXTENT_BYTES, "an extent record has its length");
-  const view = viewOf(out);
   const flags = (extent.unwritten ? FLAG_UNWRITTEN : 0) | (extent.packed ? FLAG_PACKED : 0);
-  view.setUint16(0, flags, true);
-  view.setUint16(2, extent.tailCells, true);
-  view.setUint32(4, extent.count, true);
-  setU64(view, 8, extent.firstId);
+  putU16(out, 0, flags);
+  putU16(out, 2, extent.tailCells);
+  putU32(out, 4, extent.count);
+  putU64(out, 8, extent.firstId);
 }
 
 /** Fills `extent` from a record. */
 export function decodeExtent(bytes: Uint8Array, extent: Extent): void {
   if (bytes.length !== EXTENT_BYTES) throw corrupt("wrong length");
-  const view = viewOf(bytes);
-  const flags = view.getUint16(0, true);
+  const flags = readU16(bytes, 0);
   if (flags > FLAG_PACKED) throw corrupt("unknown flags");
   extent.unwritten = flags === FLAG_UNWRITTEN;
   extent.packed = flags === FLAG_PACKED;
-  extent.tailCells = view.getUint16(2, true);
-  extent.count = view.getUint32(4, true);
-  extent.firstId = getU64(view, 8);
+  extent.tailCells = readU16(bytes, 2);
+  extent.count = readU32(bytes, 4);
+  extent.firstId = readU64(bytes, 8);
   if (extent.count === 0) throw corrupt("it has no blocks");
   if (!Number.isSafeInteger(extent.firstId + extent.count)) throw corrupt("id out of range");
   if (extent.unwritten && (extent.firstId !== 0 || extent.tailCells !== 0)) {
@@ -59,7 +57,7 @@ export function decodeExtent(bytes: Uint8Array, extent: Extent): void {
 /** Blocks of a record that are unwritten. */
 export function unwrittenBlocks(record: Uint8Array): number {
   if (record.length !== EXTENT_BYTES || (record[0] & FLAG_UNWRITTEN) === 0) return 0;
-  return viewOf(record).getUint32(4, true);
+  return readU32(record, 4);
 }
 
 function corrupt(why: string): VaultError {

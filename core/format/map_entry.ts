@@ -1,4 +1,4 @@
-import { getU64, setU64, viewOf } from "../bytes.ts";
+import { putU32, putU32BE, putU64, readU32, readU32BE, readU64 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { NODE_SEAL_BYTES } from "./node.ts";
@@ -81,51 +81,63 @@ export interface MapEntry {
 
 /** Writes the map key of a block id (big-endian, so that ids are in order). */
 export function writeMapKey(key: Uint8Array, id: number): void {
-  const view = viewOf(key);
-  view.setUint32(0, Math.floor(id / 4294967296));
-  view.setUint32(4, id >>> 0);
+  putU32BE(key, 0, Math.floor(id / 4294967296));
+  putU32BE(key, 4, id);
 }
 
 /** Reads a map key. */
 export function readMapKey(key: Uint8Array): number {
   if (key.length !== MAP_KEY_BYTES) throw badEntry("key length");
-  const view = viewOf(key);
-  return view.getUint32(0) * 4294967296 + view.getUint32(4);
+  return readU32BE(key, 0) * 4294967296 + readU32BE(key, 4);
 }
 
-/** Encodes an entry. */
-export function encodeMapEntry(entry: MapEntry): Uint8Array<ArrayBuffer> {
-  const { codec, inner } = entry;
+/** What is encoded: places are there unless they say otherwise. */
+export interface EncodedEntry extends Omit<MapEntry, "places"> {
+  readonly places: readonly (SealedPlace & Partial<Pick<BlockPlace, "missing">>)[];
+}
+
+/** Encodes an entry, into `used` where that is as long as the entry is. */
+export function encodeMapEntry(
+  entry: EncodedEntry,
+  used?: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const { codec, inner, places } = entry;
   const innerAt = innerFrom(codec);
   const placesAt = innerAt + (inner === null ? 0 : INNER_SECTION_BYTES);
-  const bytes = new Uint8Array(placesAt + PLACE_BYTES * entry.places.length);
-  const view = viewOf(bytes);
-  bytes.set([entry.kind, entry.level, entry.codec, entry.k, entry.m, entry.places.length]);
-  view.setUint32(8, entry.length, true);
-  view.setUint32(12, entry.epoch, true);
-  setU64(view, 16, entry.birth);
-  if (codec !== CODEC.raw) view.setUint32(ENTRY_HEAD_BYTES, entry.stored, true);
+  const size = placesAt + PLACE_BYTES * places.length;
+  const bytes = used?.length === size ? used : new Uint8Array(size);
+  bytes[0] = entry.kind;
+  bytes[1] = entry.level;
+  bytes[2] = codec;
+  bytes[3] = entry.k;
+  bytes[4] = entry.m;
+  bytes[5] = places.length;
+  bytes[FLAGS_AT] = inner === null ? 0 : SEALED_TWICE;
+  bytes[FLAGS_AT + 1] = 0;
+  putU32(bytes, 8, entry.length);
+  putU32(bytes, 12, entry.epoch);
+  putU64(bytes, 16, entry.birth);
+  if (codec !== CODEC.raw) putU64(bytes, ENTRY_HEAD_BYTES, entry.stored);
   if (inner !== null) {
-    bytes[FLAGS_AT] = SEALED_TWICE;
-    setU64(view, innerAt, inner.secretId);
+    putU64(bytes, innerAt, inner.secretId);
     bytes.set(inner.nonce, innerAt + 8);
     bytes.set(inner.tag, innerAt + 8 + NONCE_BYTES);
   }
-  entry.places.forEach((place, i) => {
+  for (let i = 0; i < places.length; i++) {
     const at = placesAt + PLACE_BYTES * i;
-    writePlace(bytes, at, place);
-    bytes[at + 1] = place.missing ? 1 : 0;
-  });
+    writePlace(bytes, at, places[i]);
+    bytes[at + 1] = places[i].missing === true ? 1 : 0;
+  }
   return bytes;
 }
 
 /** Decodes and checks an entry. */
 export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   if (bytes.length < ENTRY_HEAD_BYTES + PLACE_BYTES) throw badEntry("too short");
-  const view = viewOf(bytes);
-  const [kind, level, codec, k, m, count] = bytes;
-  const length = view.getUint32(8, true);
-  const birth = getU64(view, 16);
+  const [kind, level, codec] = [bytes[0], bytes[1], bytes[2]];
+  const [k, m, count] = [bytes[3], bytes[4], bytes[5]];
+  const length = readU32(bytes, 8);
+  const birth = readU64(bytes, 16);
   if (codec > CODEC.zstd || !isRedundancy({ k, m }) || count !== k + m) throw badEntry("code");
   const flags = bytes[FLAGS_AT];
   if (flags > SEALED_TWICE) throw badEntry("flags");
@@ -134,7 +146,7 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   if (bytes.length !== placesAt + PLACE_BYTES * count) throw badEntry("length");
   if (kind !== KIND.data && (kind !== KIND.volumeNode || flags !== 0)) throw badEntry("kind");
   if (length === 0 || length > BLOCK_BYTES_MAX || Number.isNaN(birth)) throw badEntry("number");
-  const stored = codec === CODEC.raw ? length : view.getUint32(ENTRY_HEAD_BYTES, true);
+  const stored = codec === CODEC.raw ? length : readU32(bytes, ENTRY_HEAD_BYTES);
   if (codec !== CODEC.raw && (kind !== KIND.data || !savesCells(stored, length))) {
     throw badEntry("compression");
   }
@@ -145,13 +157,13 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
     const { cell, nonce, tag } = readPlace(bytes, at);
     places.push({ cell, nonce, tag, missing: bytes[at + 1] !== 0 });
   }
-  const epoch = view.getUint32(12, true);
+  const epoch = readU32(bytes, 12);
   const inner = flags === 0 ? null : readInner(bytes, innerAt);
   return { kind, level, codec, k, m, length, stored, epoch, birth, inner, places };
 }
 
 function readInner(bytes: Uint8Array, at: number): InnerSeal {
-  const secretId = getU64(viewOf(bytes), at);
+  const secretId = readU64(bytes, at);
   if (Number.isNaN(secretId)) throw badEntry("secret");
   const [nonceAt, tagAt] = [at + 8, at + 8 + NONCE_BYTES];
   const tag = bytes.slice(tagAt, tagAt + TAG_BYTES);

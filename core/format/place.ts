@@ -1,4 +1,4 @@
-import { setU48, viewOf } from "../bytes.ts";
+import { putU48, shortCopy } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { MEMBER_CELLS, MEMBERS_MAX, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 
@@ -24,7 +24,7 @@ export function memberOf(cell: number): number {
 export function writeCell(bytes: Uint8Array, at: number, cell: number): void {
   bytes[at] = memberOf(cell);
   bytes[at + 1] = 0;
-  setU48(viewOf(bytes), at + 2, cell % MEMBER_CELLS);
+  putU48(bytes, at + 2, cell % MEMBER_CELLS);
 }
 
 /** Reads a cell's number; byte 1 is the caller's. */
@@ -51,5 +51,6 @@ export function readPlace(bytes: Uint8Array, at: number): SealedPlace {
   const nonceAt = at + CELL_NUMBER_BYTES;
   const tagAt = nonceAt + NONCE_BYTES;
   const cell = readCell(bytes, at);
-  return { cell, nonce: bytes.slice(nonceAt, tagAt), tag: bytes.slice(tagAt, tagAt + TAG_BYTES) };
+  const nonce = shortCopy(bytes, nonceAt, tagAt);
+  return { cell, nonce, tag: shortCopy(bytes, tagAt, tagAt + TAG_BYTES) };
 }

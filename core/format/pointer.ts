@@ -1,4 +1,4 @@
-import { viewOf } from "../bytes.ts";
+import { putU32, readU32 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { NODE_CELLS_MAX } from "./node.ts";
 import { PLACE_BYTES, readPlace, type SealedPlace, writePlace } from "./place.ts";
@@ -43,7 +43,7 @@ export function writePointer(bytes: Uint8Array, at: number, pointer: PhysicalPoi
   bytes[at + 1] = pointer.cells;
   bytes[at + 2] = 0;
   bytes[at + 3] = 0;
-  viewOf(bytes).setUint32(at + 4, pointer.epoch, true);
+  putU32(bytes, at + 4, pointer.epoch);
   pointer.copies.forEach((copy, i) => writePlace(bytes, placeAt(at, i), copy));
 }
 
@@ -60,5 +60,5 @@ export function readPointer(bytes: Uint8Array, at: number): PhysicalPointer {
     throw new VaultError("corrupt", "Cannot read pointer: bad shape");
   }
   const copies = Array.from({ length: count }, (_, i) => readPlace(bytes, placeAt(at, i)));
-  return { cells, epoch: viewOf(bytes).getUint32(at + 4, true), copies };
+  return { cells, epoch: readU32(bytes, at + 4), copies };
 }

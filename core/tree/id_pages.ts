@@ -3,7 +3,7 @@ import type { BlockStore } from "../block/block_store.ts";
 import type { PageCache } from "../btree/page_cache.ts";
 import { Page } from "../btree/page.ts";
 import type { PageSource } from "../btree/page_source.ts";
-import { getU64, setU64, viewOf } from "../bytes.ts";
+import { putU64, readU64 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { checkInnerNode, readNodeHeader, TREE, writeNodeHeader } from "../format/node.ts";
 import { ID_POINTER_BYTES } from "../format/pointer.ts";
@@ -32,11 +32,11 @@ export class IdPages implements PageSource {
   }
 
   load(bytes: Uint8Array, at: number): Page {
-    return this.page(getU64(viewOf(bytes), at));
+    return this.page(readU64(bytes, at));
   }
 
   resident(bytes: Uint8Array, at: number): Page | undefined {
-    return this.cache.get(getU64(viewOf(bytes), at));
+    return this.cache.get(readU64(bytes, at));
   }
 
   /** The page of an id. */
@@ -83,9 +83,8 @@ export class IdPages implements PageSource {
   }
 
   writePointer(page: Page, bytes: Uint8Array, at: number): void {
-    const view = viewOf(bytes);
-    setU64(view, at, page.ref);
-    setU64(view, at + 8, this.blocks.birth);
+    putU64(bytes, at, page.ref);
+    putU64(bytes, at + 8, this.blocks.birth);
   }
 
   /** Seals and queues every dirty page; they are in the map once the block store's nodes are flushed. Returns their cells. */

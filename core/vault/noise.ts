@@ -1,6 +1,7 @@
 import { wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, MIB } from "../limits.ts";
+import { Pace } from "./pace.ts";
 import type { VaultParts } from "./vault.ts";
 
 const CHUNK_BYTES = MIB;
@@ -24,6 +25,8 @@ export async function fillWithNoise(
   const buffer = kernel.reserve(CHUNK_BYTES);
   const seedAt = kernel.reserve(KEY_BYTES);
   const seed = new Uint8Array(KEY_BYTES);
+  // A medium that answers at once would let nobody else run, and who wants to stop this would not be heard.
+  const pace = new Pace(runtime, Infinity);
   for (let at = range.from; at < range.to; at += CHUNK_BYTES) {
     const length = Math.min(CHUNK_BYTES, range.to - at);
     runtime.random(seed);
@@ -31,6 +34,7 @@ export async function fillWithNoise(
     kernel.fillRandom(buffer, length, seedAt);
     await medium.write(at, kernel.bytes.subarray(buffer, buffer + length));
     progress?.(at + length - range.from, range.to - range.from);
+    await pace.wait(length);
   }
   kernel.wipe(seedAt, KEY_BYTES);
   wipe(seed);

@@ -1,4 +1,5 @@
-import { DIRENT_BYTES_MAX, direntIno, encodeDirent } from "../format/dirent.ts";
+import { checkDirent, DIRENT_BYTES_MAX, direntIno, encodeDirent } from "../format/dirent.ts";
+import { VaultError } from "../errors.ts";
 import { decodeExtent, emptyExtent, type Extent } from "../format/extent.ts";
 import {
   decodeInode,
@@ -202,6 +203,12 @@ export class TreeCopy {
   }
 
   #putEntry(key: Uint8Array, value: Uint8Array): void {
+    try {
+      checkDirent(value);
+    } catch (error) {
+      if (error instanceof VaultError) return; // what it should have named is found without a name
+      throw error;
+    }
     const [at, ino] = [keyIno(key), direntIno(value)];
     const parent = this.#directories.get(at);
     if (parent === undefined) return;

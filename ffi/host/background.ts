@@ -1,6 +1,8 @@
+import { Interrupted } from "../../core/command/terminal/prompt.ts";
 import { VaultError } from "../../core/errors.ts";
 import type { PostedError } from "../mount_messages.ts";
 import { fromPosted } from "../posted_error.ts";
+import { onSignal, passOn } from "./signals.ts";
 
 /** What the background process says, each in a line of JSON. The last one is how mounting went. */
 type BackgroundLine =
@@ -20,7 +22,10 @@ function ownCommand(mainModule: string): { program: string; args: string[] } {
   const flags = granted.length === PERMISSIONS.length
     ? ["--allow-all"]
     : granted.map((name) => `--allow-${name}`);
-  return { program: Deno.execPath(), args: ["run", "--no-prompt", ...flags, mainModule] };
+  // Installed, all modules are in one: it has no configuration, and none must be found by chance.
+  const configuration = mainModule.endsWith(".js") ? ["--no-config", "--no-lock"] : [];
+  const args = ["run", "--no-prompt", ...configuration, ...flags, mainModule];
+  return { program: Deno.execPath(), args };
 }
 
 /**
@@ -43,18 +48,42 @@ export async function startInBackground(
     detached: true,
   }).spawn();
   const writer = child.stdin.getWriter();
-  // A child that fails at once does not read it: its answer says why.
-  await writer.write(secret).then(() => writer.close()).catch(() => {});
+  // Until it has mounted, whoever ends this process means that one.
+  let isInterrupted = false;
+  let isReady = false;
+  const ignore = onSignal(() => {
+    if (isReady) return; // too late: what is there to tell is told
+    isInterrupted = true;
+    passOn(child, "SIGTERM");
+  });
+  try {
+    // A child that fails at once does not read it: its answer says why.
+    await writer.write(secret).then(() => writer.close()).catch(() => {});
+    const ready = await untilReady(child, made);
+    if (isInterrupted) {
+      await child.status;
+      throw new Interrupted("interrupted");
+    }
+    isReady = true;
+    // It serves on when this process ends; what it may still write then goes nowhere.
+    child.unref();
+    return ready;
+  } catch (error) {
+    ignore();
+    throw isInterrupted ? new Interrupted("interrupted") : error;
+  }
+}
+
+async function untilReady(
+  child: Deno.ChildProcess,
+  made?: (report: unknown) => Promise<void>,
+): Promise<unknown> {
   // Relayed, not inherited: who reads our stderr must see its end when we end.
   const relayed = relay(child.stderr);
   for await (const line of lines(child.stdout)) {
     const said = JSON.parse(line) as BackgroundLine;
     if ("error" in said) throw fromPosted(said.error);
-    if ("ready" in said) {
-      // It serves on when this process ends; what it may still write then goes nowhere.
-      child.unref();
-      return said.ready;
-    }
+    if ("ready" in said) return said.ready;
     await made?.(said.made);
   }
   const { code } = await child.status;

@@ -20,6 +20,7 @@ import { doing } from "./system_error.ts";
 import type { ObjectStorage } from "../../core/objects/object_storage.ts";
 import type { StorageHooks } from "../../core/objects/open_storage.ts";
 import { PIPES } from "./pipes.ts";
+import { onSignal, passOn, SIGNALS } from "./signals.ts";
 import { KEYBOARD, outputOf } from "./terminal.ts";
 
 /** Memory of the kernel for verbs on an unmounted vault; untouched pages cost nothing. */
@@ -95,6 +96,7 @@ async function openParts(name: string, options: OpenParts): Promise<OpenedParts>
   const { linuxPlatform } = await import("../linux/platform.ts");
   const { cryptoLane } = options;
   const medium = await openVaultMedium(name, options);
+  options.begun?.();
   try {
     const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
     const lane = await openLane(kernel, medium, { cryptoLane, workers: 0 });
@@ -165,7 +167,8 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
   const { mountVault } = await import("../mount.ts");
   await keepMemoryPrivate();
   const mountpoint = await canonical(order.mountpoint);
-  const make = making && { order: making.order, overwrite: making.overwrite };
+  const make = making &&
+    { order: making.order, overwrite: making.overwrite, isNew: making.isNew };
   const serving = { profiles: kdf && [kdf], workers: MOUNT_WORKERS, make };
   return await doing(
     `mount on "${mountpoint}"`,
@@ -212,15 +215,6 @@ async function openStorage(
   return await storageFromFile(config, hooks);
 }
 
-const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
-
-function onSignal(act: () => void): () => void {
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, act);
-  return () => {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, act);
-  };
-}
-
 async function runCommand([program, ...args]: readonly string[]): Promise<number> {
   let child: Deno.ChildProcess | undefined;
   // Ctrl-C on a terminal reaches the command without us; twice, many programs take it for "at once".
@@ -238,14 +232,5 @@ async function runCommand([program, ...args]: readonly string[]): Promise<number
     return (await child.status).code;
   } finally {
     for (const { signal, pass } of passing) Deno.removeSignalListener(signal, pass);
-  }
-}
-
-function passOn(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    child.kill(signal);
-  } catch (error) {
-    // It has ended meanwhile.
-    if (!(error instanceof TypeError)) throw error;
   }
 }

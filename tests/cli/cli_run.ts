@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder of the program. */
@@ -18,6 +18,9 @@ export class CliWorld implements AsyncDisposable {
   readonly passphraseFile: string;
   /** `--passphrase-file FILE --kdf interactive`: other profiles would only make wrong secrets slow. */
   readonly opens: readonly string[];
+
+  /** What is run in place of this folder's source: an installed command. */
+  program: string | undefined;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -50,7 +53,7 @@ export class CliWorld implements AsyncDisposable {
     return await this.runWith(["--allow-all"], args);
   }
 
-  /** Runs the CLI with these permission flags. */
+  /** Runs the CLI with these permission flags; an installed one has its own. */
   async runWith(flags: readonly string[], args: readonly string[]): Promise<CliResult> {
     const { code, stdout, stderr } = await this.command(flags, args).output();
     const decoder = new TextDecoder();
@@ -63,9 +66,15 @@ export class CliWorld implements AsyncDisposable {
     args: readonly string[],
     options: Pick<Deno.CommandOptions, "stdin"> = {},
   ): Deno.Command {
-    return new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", ...flags, join(CODE, "cli.ts"), ...args],
-      env: { NO_COLOR: "1", XDG_STATE_HOME: this.path("state"), XDG_RUNTIME_DIR: this.folder },
+    const source = ["run", "--no-prompt", ...flags, join(CODE, "cli.ts")];
+    return new Deno.Command(this.program ?? Deno.execPath(), {
+      args: this.program === undefined ? [...source, ...args] : [...args],
+      env: {
+        NO_COLOR: "1",
+        PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`,
+        XDG_STATE_HOME: this.path("state"),
+        XDG_RUNTIME_DIR: this.folder,
+      },
       stdin: options.stdin ?? "null",
       stdout: "piped",
       stderr: "piped",
