@@ -196,7 +196,10 @@ export interface Host {
     mountpoint: string,
     answer: (asked: ControlAsked) => Promise<unknown>,
   ): Promise<ControlServer>;
-  /** Runs a command on this terminal, passing signals on; its exit code, or 128 + the signal that ended it. */
+  /**
+   * Runs a command on this terminal, passing signals on; its exit code, or 128 + the signal that ended it.
+   * From then on signals do not end this process: it is about to end.
+   */
   runCommand(command: readonly string[]): Promise<number>;
   /** Calls back at SIGINT, SIGTERM and SIGHUP; returns how to stop that. */
   onSignal(act: () => void): () => void;

@@ -112,3 +112,12 @@ mountedTest("Ctrl-C on a terminal reaches the command once", async (world, mnt) 
   assert.equal(code, 3, shown);
   assert.match(shown, /1 signal/);
 });
+
+mountedTest("a signal that comes as the command ends does not undo it", async (world, mnt) => {
+  for (let i = 0; i < 5; i++) {
+    const script = `trap '' INT; cd '${mnt}'; echo x > kept${i}; kill -INT $PPID`;
+    const ran = await world.run("transaction", mnt, "--", "sh", "-c", script);
+    assert.equal(ran.code, 0, ran.stderr);
+  }
+  assert.equal(names(mnt).length, 5);
+});
