@@ -37,6 +37,9 @@ interface Configuration {
   readonly imports: Record<string, string>;
 }
 
+/** What somebody is told who can do something about it. */
+class NotInstalled extends Error {}
+
 /** Installs below a directory; returns the path of the command. */
 export async function install(root: string): Promise<string> {
   const text = await Deno.readTextFile(`${REPOSITORY}deno.json`);
@@ -48,7 +51,8 @@ export async function install(root: string): Promise<string> {
   const fresh = `${library}.new`;
   await Deno.mkdir(fresh);
   try {
-    await Promise.all(BUNDLES.map((words) => bundle(words, fresh)));
+    // One after another: each looks for Deno's bundler first, and those that get it at the same time disturb each other.
+    for (const words of BUNDLES) await bundle(words, fresh);
     await readdress(fresh, imports[NATIVE_PACKAGE]);
     for (const folder of [fresh, `${fresh}/backends`]) await Deno.chmod(folder, 0o755);
     await replace(library, fresh);
@@ -95,8 +99,11 @@ async function bundle(words: readonly string[], target: string): Promise<void> {
     stdin: "null",
     stdout: "null",
     stderr: "piped",
+    env: { NO_COLOR: "1" },
   }).output();
-  if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr)}`);
+  if (!success) {
+    throw new NotInstalled(`Cannot bundle: ${new TextDecoder().decode(stderr).trim()}`);
+  }
 }
 
 /** Puts the installed addresses in the place of the sources'. */
@@ -169,7 +176,16 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`usage: deno task install [--root DIRECTORY]`);
     return 2;
   }
-  const command = await install(root);
+  let command: string;
+  try {
+    command = await install(root);
+  } catch (error) {
+    if (!(error instanceof NotInstalled || error instanceof Deno.errors.PermissionDenied)) {
+      throw error;
+    }
+    console.error(error.message);
+    return 1;
+  }
   console.log(`installed ${command}`);
   const path = (Deno.env.get("PATH") ?? "").split(":");
   if (!path.includes(`${root}/bin`)) console.log(`put ${root}/bin in your PATH`);
