@@ -216,18 +216,18 @@ async function openStorage(
 }
 
 async function runCommand([program, ...args]: readonly string[]): Promise<number> {
-  let child: Deno.ChildProcess | undefined;
+  const running: { child?: Deno.ChildProcess } = {};
   // Ctrl-C on a terminal reaches the command without us; twice, many programs take it for "at once".
   const reachesIt = (signal: Deno.Signal) => signal === "SIGINT" && Deno.stdin.isTerminal();
   // Before the command starts: it may be told to end at once. Never removed: what comes when it has ended must not end us between
   // it and the commit, and what came before waits for a thread of its own, for longer than some commands take.
   for (const signal of SIGNALS) {
     Deno.addSignalListener(signal, () => {
-      if (child !== undefined && !reachesIt(signal)) passOn(child, signal);
+      if (running.child !== undefined && !reachesIt(signal)) passOn(running.child, signal);
     });
   }
   const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
   const spawn = () => Promise.resolve(new Deno.Command(program, { args, ...streams }).spawn());
-  child = await doing(`run "${program}"`, spawn);
-  return (await child.status).code;
+  running.child = await doing(`run "${program}"`, spawn);
+  return (await running.child.status).code;
 }
