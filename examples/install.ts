@@ -29,7 +29,7 @@ const ADDRESSED: readonly (readonly [source: string, installed: string])[] = [
 ];
 const ADDRESS = /new URL\("[./]*(?:\w+\/)*(\w+\.ts)", import\.meta\.url\)/g;
 
-/** Its native part cannot be bundled: Deno gets it when it is used first. */
+/** Its native part cannot be bundled: it comes from Deno's cache, where it is put now. */
 const NATIVE_PACKAGE = "sharp";
 
 interface Configuration {
@@ -54,6 +54,12 @@ export async function install(root: string): Promise<string> {
     // One after another: each looks for Deno's bundler first, and those that get it at the same time disturb each other.
     for (const words of BUNDLES) await bundle(words, fresh);
     await readdress(fresh, imports[NATIVE_PACKAGE]);
+    await deno(`get ${NATIVE_PACKAGE}`, [
+      "cache",
+      "--no-config",
+      "--no-lock",
+      imports[NATIVE_PACKAGE],
+    ]);
     for (const folder of [fresh, `${fresh}/backends`]) await Deno.chmod(folder, 0o755);
     await replace(library, fresh);
   } finally {
@@ -93,17 +99,20 @@ async function withoutLeftovers(folder: string): Promise<void> {
 
 async function bundle(words: readonly string[], target: string): Promise<void> {
   const output = words.map((word) => word.replace(/^(--out\w+=)/, `$1${target}/`));
+  await deno("bundle", ["bundle", `--external=${NATIVE_PACKAGE}`, ...output]);
+}
+
+async function deno(what: string, [verb, ...args]: readonly string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", `--external=${NATIVE_PACKAGE}`, ...output],
+    args: [verb, "--quiet", ...args],
     cwd: REPOSITORY,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
     env: { NO_COLOR: "1" },
   }).output();
-  if (!success) {
-    throw new NotInstalled(`Cannot bundle: ${new TextDecoder().decode(stderr).trim()}`);
-  }
+  if (success) return;
+  throw new NotInstalled(`Cannot ${what}: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
 /** Puts the installed addresses in the place of the sources'. */
@@ -120,7 +129,8 @@ async function readdress(directory: string, nativePackage: string): Promise<void
       })
       .replaceAll(`import("${NATIVE_PACKAGE}")`, () => {
         found.add(NATIVE_PACKAGE);
-        return `import("${nativePackage}")`;
+        // Not as a literal: Deno would look for it at every start of a verb that may come to use it.
+        return `import(["${nativePackage}"][0])`;
       });
     await Deno.writeTextFile(path, code);
     await Deno.chmod(path, 0o644); // everybody may run it, whatever the umask
