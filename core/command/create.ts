@@ -146,13 +146,17 @@ export function reportOf({ medium, options }: AskedVault, made: MadeReport): Cre
 /** A vault that was begun and is not finished opens with no passphrase, and would be in the way of the next try. */
 export async function removeUnfinished(host: Host, { name, isNew }: AskedVault): Promise<void> {
   const path = host.pathOf(name);
-  if (!isNew || path === null) return;
+  const left = (why: string) =>
+    host.err.write(`sigmavault: warning: "${path ?? name}" is left, unfinished: ${why}\n`);
+  if (!isNew || path === null) {
+    if (name !== "memory:") await left("to make a vault there after all, use --force");
+    return;
+  }
   try {
     await host.local.remove(path);
   } catch (error) {
     if (!(error instanceof VaultError)) throw error;
-    if (error.kind === "missing") return;
-    await host.err.write(`sigmavault: warning: "${path}" is left, unfinished: ${error.message}\n`);
+    if (error.kind !== "missing") await left(error.message);
   }
 }
 

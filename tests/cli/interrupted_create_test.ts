@@ -6,16 +6,17 @@ import { mountTest } from "./mount_point.ts";
 /** Takes longer to fill than a signal takes to arrive. */
 const DENSE = ["--dense", "--size", "4G"];
 
-/** Runs the CLI and ends it when the vault's file is there; returns its exit code and what it said. */
+/** Runs the CLI and ends it when the vault's file is there, or changes; returns its exit code and what it said. */
 async function endedAtFirstByte(
   world: CliWorld,
   args: readonly string[],
+  first: "create" | "modify" = "create",
 ): Promise<{ code: number; said: string }> {
   const watcher = Deno.watchFs(world.folder);
   const child = world.command(["--allow-all"], args).spawn();
   const output = child.output();
   for await (const { kind, paths } of watcher) {
-    if (kind === "create" && paths.includes(world.medium)) break;
+    if (kind === first && paths.includes(world.medium)) break;
   }
   child.kill("SIGTERM");
   const { code, stdout, stderr } = await output;
@@ -29,6 +30,16 @@ Deno.test("cli: create that is interrupted leaves nothing", async () => {
   assert.deepEqual(ended, { code: 130, said: "" });
   await assert.rejects(Deno.lstat(world.medium), Deno.errors.NotFound);
   await world.create();
+});
+
+Deno.test("cli: create that is interrupted tells of what it does not remove", async () => {
+  await using world = await CliWorld.open();
+  await Deno.writeFile(world.medium, new Uint8Array());
+  const args = ["create", world.medium, "--passphrase-file", world.passphraseFile];
+  const { code, said } = await endedAtFirstByte(world, [...args, ...DENSE], "modify");
+  assert.equal(code, 130);
+  assert.match(said, /^sigmavault: warning: ".*" is left, unfinished: .* use --force\n$/);
+  await world.ok(...args, "--force", "--yes");
 });
 
 for (const background of [[], ["--background"]]) {
