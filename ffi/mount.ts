@@ -35,6 +35,8 @@ export interface MountVaultOptions extends ServeOrder {
   readonly stretched?: Promise<readonly Stretched[]>;
   /** Who is told how `make` goes. */
   readonly making?: Pick<Making, "begun" | "progress" | "made">;
+  /** Cuts the connection of a mount that is on its way. */
+  readonly hurry?: AbortSignal;
   /** The module of crypto workers, for tests of what happens when one fails. */
   readonly cryptoWorker?: URL;
   /** Have the kernel forget names one by one, as Linux before 6.16 needs it: for tests. */
@@ -129,6 +131,9 @@ class WorkerMount implements MountedVault {
       await this.ended.catch(() => {});
       throw error;
     }
+    const { hurry } = this.options;
+    if (hurry?.aborted === true) this.abort();
+    else hurry?.addEventListener("abort", () => this.abort(), { once: true });
     const { descriptor, wakeDescriptor } = this.session;
     // Nobody is asleep yet who would have to be woken.
     const serve: ToServer = { type: "serve", session: { descriptor, wakeDescriptor } };

@@ -20,6 +20,7 @@ import { KIND } from "../format/seal_aad.ts";
 import {
   type BlockAreas,
   BlockReader,
+  isUnreadable,
   type LocatedBlock,
   type PendingBlocks,
   READ_BLOCKS_MAX,
@@ -38,6 +39,7 @@ import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver, StoredBlock } from "./block_owner.ts";
 import type { SealContext } from "./seal_context.ts";
+import { isFull } from "./streams.ts";
 import type { InnerSeals } from "./inner_seals.ts";
 import type { Space } from "./space.ts";
 
@@ -392,3 +394,6 @@ export class BlockStore {
     this.scan.all(visit);
   }
 }
+
+/** True for the error of a move that has changed nothing: the block cannot be read, or there is no room for it. */
+export const leftAlone = (error: unknown) => isUnreadable(error) || isFull(error);

@@ -314,7 +314,7 @@ export class BlockWriter {
     this.settle(this.pending[0].ticket);
     let count = 0;
     while (count < this.pending.length && this.isWritten(this.pending[count])) count++;
-    for (const block of this.pending.splice(0, count)) this.enter(block);
+    this.enterFirst(count);
   }
 
   private isWritten({ ticket }: PendingBlock): boolean {
@@ -330,9 +330,17 @@ export class BlockWriter {
   absorb(): void {
     if (this.pending.length === 0) return;
     this.settle();
-    const blocks = this.pending;
-    this.pending = [];
-    for (const block of blocks) this.enter(block);
+    this.enterFirst(this.pending.length);
+  }
+
+  /** One that cannot be entered now (the map has to be read) stays pending, and so do those behind it. */
+  private enterFirst(count: number): void {
+    let entered = 0;
+    try {
+      for (; entered < count; entered++) this.enter(this.pending[entered]);
+    } finally {
+      this.pending.splice(0, entered);
+    }
   }
 
   private enter({ id, form, shape, inner, cells, descriptors, done }: PendingBlock): void {

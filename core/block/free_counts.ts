@@ -14,34 +14,53 @@ export class FreeCounts {
   /** Counts by chunk; segments that there are not count zero. */
   private readonly chunks = new Map<number, Uint16Array<ArrayBuffer>>();
   private readonly changed = new Set<number>();
+  private readonly countedIn: (segment: number) => number;
 
-  constructor(tree: Tree) {
+  /** `countedIn` counts the free cells of a segment from its bitmap. */
+  constructor(tree: Tree, countedIn: (segment: number) => number) {
     this.tree = tree;
+    this.countedIn = countedIn;
   }
 
   /** Reads the counts of stored segments `from` to `end`. */
   load(from: number, end: number): void {
     this.extend(from, end);
     for (let chunk = chunkOf(from); chunk <= chunkOf(end - 1); chunk++) {
-      this.loadChunk(chunk, end);
-      this.changed.delete(chunk);
+      const isGood = this.loadChunk(chunk, end);
+      if (isGood) this.changed.delete(chunk);
+    }
+    this.correctEnd(from, end);
+  }
+
+  /**
+   * Writing a root may make the medium longer when its counts are written already; the segments that came then are the last ones, have
+   * no bitmap yet, and are free.
+   */
+  private correctEnd(from: number, end: number): void {
+    for (let segment = end - 1; segment >= from && this.of(segment) === 0; segment--) {
+      if (this.tree.get(spaceKey(SPACE_KEY.bitmap, segment)) !== null) return;
+      this.add(segment, SEGMENT_CELLS);
     }
   }
 
-  private loadChunk(chunk: number, end: number): void {
-    const stored = this.tree.get(spaceKey(SPACE_KEY.freeCounts, chunk));
-    if (stored === null) return;
-    const view = viewOf(stored);
+  /** False where a count was wrong: the next root stores it anew. */
+  private loadChunk(chunk: number, end: number): boolean {
+    // Copied: counting from a bitmap looks into the tree again.
+    const record = this.tree.get(spaceKey(SPACE_KEY.freeCounts, chunk))?.slice();
+    if (record === undefined) return true;
+    let isGood = true;
+    const view = viewOf(record);
     const counts = this.chunks.get(chunk)!;
     const first = chunk * COUNTS_PER_CHUNK;
-    for (let i = 0; 2 * i + 1 < stored.length && first + i < end && i < counts.length; i++) {
-      const count = view.getUint16(2 * i, true);
-      if (count > SEGMENT_CELLS) {
-        throw new VaultError("corrupt", "Cannot read space record: bad free count");
-      }
+    for (let i = 0; 2 * i + 1 < record.length && first + i < end && i < counts.length; i++) {
+      const stored = view.getUint16(2 * i, true);
+      // The bitmap is what counts: a number that follows from it must not keep anybody out of his vault.
+      if (stored > SEGMENT_CELLS) isGood = false;
+      const count = stored <= SEGMENT_CELLS ? stored : this.countedIn(first + i);
       this.addTotal(first + i, count - counts[i]);
       counts[i] = count;
     }
+    return isGood;
   }
 
   /** Free cells of a segment. */
@@ -56,7 +75,11 @@ export class FreeCounts {
     if (counts === undefined) {
       this.chunks.set(chunk, counts = new Uint16Array(COUNTS_PER_CHUNK));
     }
-    counts[segment % COUNTS_PER_CHUNK] += cells;
+    const count = counts[segment % COUNTS_PER_CHUNK] + cells;
+    if (count < 0 || count > SEGMENT_CELLS) {
+      throw new VaultError("corrupt", 'Cannot use the space map: bad free count; run "check"');
+    }
+    counts[segment % COUNTS_PER_CHUNK] = count;
     this.addTotal(segment, cells);
     this.changed.add(chunk);
   }

@@ -98,11 +98,6 @@ export class MemberSpace {
     return this.takes && segment - this.first < this.confinedTo && !this.parts.isKept(segment);
   }
 
-  /** Takes cells everywhere again. */
-  unconfine(): void {
-    this.confine(MEMBER_SEGMENTS_MAX);
-  }
-
   /** Cells came free in a segment that had `before`. */
   freed(segment: number, before: number): void {
     const now = this.parts.counts.of(segment);

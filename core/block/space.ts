@@ -72,7 +72,7 @@ export class Space {
     this.redundancy = options.redundancy;
     this.order = order;
     this.tree = tree;
-    this.counts = new FreeCounts(tree);
+    this.counts = new FreeCounts(tree, (segment) => countFree(this.bitmap(segment)));
     this.resting = new Resting(tree);
     this.parts = {
       order,
@@ -196,8 +196,8 @@ export class Space {
     return member;
   }
 
-  /** Takes cells in so many segments of a member only from now on, so that what lies above can be moved away. */
-  confine(member: MemberSpace, segments: number): void {
+  /** Takes cells in so many segments of a member only from now on, so that what lies above can be moved away; in all unless given. */
+  confine(member: MemberSpace, segments = MEMBER_SEGMENTS_MAX): void {
     member.confine(segments);
     this.streams.forget();
   }

@@ -81,8 +81,8 @@ export async function create(
   const progress = (done: number, total: number) => bar.show(done, total, "noise");
   const beginning = new Beginning();
   const begun = () => beginning.happened();
-  const make = () =>
-    beginning.of(makeAndClose(host, asked, order, { secret, stretched, progress, begun }));
+  const make = (made: () => void) =>
+    beginning.of(makeAndClose(host, asked, order, { secret, stretched, progress, begun, made }));
   try {
     return reportOf(asked, await interruptible(host, make));
   } catch (error) {
@@ -100,13 +100,14 @@ async function makeAndClose(
   host: Host,
   { name, isNew, options: { cryptoLane, force } }: AskedVault,
   order: MakeOrder,
-  { begun, ...inputs }: MakeInputs & { begun(): void },
+  { begun, made, ...inputs }: MakeInputs & { begun(): void; made(): void },
 ): Promise<MadeReport> {
   const { makeVault } = await import("./make_vault.ts");
   const how = { access: "create", cryptoLane, overwrite: force, isNew, begun } as const;
   const parts = await host.openParts(name, how);
   try {
     const { vault, report } = await makeVault(parts, order, inputs);
+    made();
     await vault.close();
     return report;
   } finally {

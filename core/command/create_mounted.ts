@@ -62,6 +62,7 @@ export async function createMounted(
   told.catch(() => {}); // whoever goes on is told
   const beginning = new Beginning();
   let isMade = false;
+  let isGivenUp = false;
   const makingUntil = (tooLate: () => void): Making => ({
     order,
     overwrite: asked.options.force,
@@ -70,6 +71,7 @@ export async function createMounted(
     stretched,
     progress: (done, total) => bar.show(done, total, "noise"),
     made(report) {
+      if (isGivenUp) return; // it is being removed
       isMade = true;
       tooLate();
       made.resolve(reportOf(asked, report));
@@ -83,6 +85,7 @@ export async function createMounted(
       await beginning.of(serveMount(host, mountOrder, { ...events, ready }));
     });
   } catch (error) {
+    isGivenUp = !isMade;
     if (isMade) await told;
     else if (await beginning.hasHappened()) await removeUnfinished(host, asked);
     throw error;

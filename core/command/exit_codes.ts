@@ -37,4 +37,5 @@ Exit codes:
   5  conflict: it exists already, or somebody else uses it
   6  unavailable: the system below refused; later it may work
   7  corrupt: an authentication failed; run "sigmavault check"
+130  interrupted
 `;

@@ -189,8 +189,12 @@ export interface Host {
   runningMount(path: string): Promise<RunningMount | null>;
   /** Removes what a killed process left at a mount point: "cleaned", or "none" where nothing is dead there. */
   cleanStale(mountpoint: string): Promise<"cleaned" | "none">;
-  /** Mounts and serves in this process. */
-  mount(order: MountOrder, report: (error: Error) => void): Promise<ServedMount>;
+  /** Mounts and serves in this process. `hurry` cuts the connection if there is one already: a mount point must not be left dead. */
+  mount(
+    order: MountOrder,
+    report: (error: Error) => void,
+    hurry: AbortSignal,
+  ): Promise<ServedMount>;
   /** Answers requests of other processes of this user for a mount. */
   serveControl(
     mountpoint: string,

@@ -43,6 +43,12 @@ export function checkText(report: CheckReport, style: Style): string {
   if (more > 0) text += `and ${more} more\n`;
   const counts = [plural(files, "file"), plural(directories, "directory"), plural(blocks, "block")];
   const seen = `${counts.join(", ")}, ${formatSize(bytes)} read`;
+  if (report.unread > 0) {
+    text += `not looked at: ${
+      plural(report.unread, "transaction")
+    } that a mount left in the intent log; `;
+    text += "mount the vault, and check the mount point\n";
+  }
   return text + (ok ? style.green("clean") : style.red("damaged")) + `: ${seen}\n`;
 }
 

@@ -103,14 +103,19 @@ export async function serveMount(
   // From the first moment on: what is killed while it mounts leaves a mount point that is dead.
   let early = 0;
   let quit: (() => void) | null = null;
+  const hurry = new AbortController();
   const hurried = Promise.withResolvers<never>();
   hurried.promise.catch(() => {}); // whoever waits for the mount is told
   const stopListening = host.onSignal(() => {
-    if (quit !== null) quit();
-    else if (++early > 1) hurried.reject(new Interrupted("interrupted"));
+    if (quit !== null) return quit();
+    if (++early === 1) return;
+    hurry.abort();
+    // Whoever makes a vault has to know what became of it.
+    if (order.making === undefined) hurried.reject(new Interrupted("interrupted"));
   });
   try {
-    const mount = await Promise.race([mounted(host, order, events), hurried.promise]);
+    const mounting = mounted(host, order, { events, hurry: hurry.signal });
+    const mount = await Promise.race([mounting, hurried.promise]);
     quit = unmounter(mount, events);
     if (early === 0) return await serve(host, mount, order, events);
     quit();
@@ -121,8 +126,12 @@ export async function serveMount(
   }
 }
 
-async function mounted(host: Host, order: MountOrder, events: ServeEvents): Promise<ServedMount> {
-  const mounting = () => host.mount(order, (error) => events.warn(error.message));
+async function mounted(
+  host: Host,
+  order: MountOrder,
+  { events, hurry }: { events: ServeEvents; hurry: AbortSignal },
+): Promise<ServedMount> {
+  const mounting = () => host.mount(order, (error) => events.warn(error.message), hurry);
   try {
     // Whoever makes a vault shows how far that is.
     return order.making !== undefined

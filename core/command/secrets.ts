@@ -7,6 +7,7 @@
 import { KDF_ORDER, type KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
+import { statOrNull } from "./copy_tree.ts";
 import { KIB } from "../limits.ts";
 import type { Host } from "./host.ts";
 import { askSecret, askSecretTwice } from "./terminal/prompt.ts";
@@ -112,15 +113,27 @@ export function profilesOf({ kdf }: SecretOptions): readonly KdfProfileName[] {
 /** The secret in a file or an open descriptor; one newline at the end belongs to the editor that wrote it. The caller wipes it. */
 export async function readSecret(host: Host, source: string | number): Promise<Uint8Array> {
   if (typeof source === "string") await warnOfReaders(host, source);
-  const bytes = await host.readSmall(source, SECRET_FILE_BYTES_MAX);
+  const bytes = await host.readSmall(source, SECRET_FILE_BYTES_MAX + 1);
+  if (bytes.length > SECRET_FILE_BYTES_MAX) {
+    bytes.fill(0);
+    throw new VaultError("invalid", "Cannot use a secret of more than 64 KiB: name another file");
+  }
   const length = bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;
   const secret = bytes.slice(0, length);
   bytes.fill(0);
   return secret;
 }
 
+/** What a path leads to; a symlink that leads nowhere is itself, as one to a pipe is. */
+async function targetOf(host: Host, path: string): Promise<{ mode: number; kind: string }> {
+  const stat = await host.local.stat(path);
+  if (stat.kind !== "symlink") return stat;
+  const target = await statOrNull(host.local, await host.canonical(path).catch(() => path));
+  return target ?? stat;
+}
+
 async function warnOfReaders(host: Host, path: string): Promise<void> {
-  const { mode, kind } = await host.local.stat(host.absolute(path));
+  const { mode, kind } = await targetOf(host, host.absolute(path));
   if (kind === "file" && (mode & READABLE_BY_OTHERS) !== 0) {
     await host.err.write(
       `sigmavault: warning: others can read "${path}"; run "chmod 600" on it\n`,

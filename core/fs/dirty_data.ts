@@ -15,6 +15,8 @@ export class DirtyData {
   readonly #nodes: NodeTable;
   readonly #files = new Set<Node>();
   #buffers = 0;
+  /** Mutations that made room for other data: a change that asked for it has not begun with them. */
+  aside = 0;
   #failure: VaultError | undefined;
 
   constructor(stored: StoredData, nodes: NodeTable) {
@@ -167,7 +169,13 @@ export class DirtyData {
   }
 
   #flushOldest(): void {
-    for (const node of this.#files) return this.flush(node);
+    const { store } = this.#stored;
+    const before = store.applied ?? 0;
+    for (const node of this.#files) {
+      this.flush(node);
+      this.aside += (store.applied ?? 0) - before;
+      return;
+    }
     assert(false, "a dirty buffer belongs to a file");
   }
 

@@ -1,3 +1,5 @@
+import { AssertionError } from "../assert.ts";
+
 interface Work {
   work(): void;
   readonly failed?: (error: unknown) => void;
@@ -10,6 +12,8 @@ interface Work {
 export class LeftWork {
   #isOpen = false;
   #works: Work[] = [];
+  /** Told of each one that fails. */
+  onFailure: (error: unknown) => void = () => {};
 
   /** Whoever answers calls `finish` at once when he has. */
   open(): void {
@@ -32,11 +36,13 @@ export class LeftWork {
       try {
         work();
       } catch (error) {
+        this.onFailure(error);
         failed?.(error);
         failures.push(error);
       }
     }
-    if (failures.length > 0) throw failures[0];
+    if (failures.length === 0) return;
+    throw failures.find((error) => error instanceof AssertionError) ?? failures[0];
   }
 
   /** Nothing is left any more. */

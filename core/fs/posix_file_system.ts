@@ -22,6 +22,7 @@ import type {
   RenameFlags,
   WriteRequest,
 } from "./file_system.ts";
+import { HalfChanges } from "./half_changes.ts";
 import type { ResetReport } from "./kernel_cache.ts";
 import type { LeftWork } from "./left_work.ts";
 import { directoryType, isDirectory, S_IFDIR } from "./mode.ts";
@@ -42,6 +43,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   readonly #store: VolumeStore;
   readonly #parts: FileSystemParts;
   readonly #files: FileOperations;
+  readonly #halves: HalfChanges;
   readonly #endGroup = () => this.#store.endGroup();
   #report: ResetReport = { changed: new Set(), stale: [] };
 
@@ -54,6 +56,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
       this.#parts,
       !store.readOnly && options.noatime !== true && store.noatime !== true,
     );
+    this.#halves = new HalfChanges(store, this.#parts);
     this.#start(options);
   }
 
@@ -148,7 +151,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   release(ino: number): void {
-    this.#look(() => {
+    this.#halves.whole(() => {
       this.#parts.stored.inFlight.poll();
       if (this.#parts.nodes.mode(ino) === 0) return; // a rollback took it
       const node = this.#parts.nodes.get(ino);
@@ -199,7 +202,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
 
   lseek(ino: number, offset: number, whence: number): number {
     try {
-      return this.#look(() => this.#files.seek(this.#files.file(ino), offset, whence));
+      return this.#halves.whole(() => this.#files.seek(this.#files.file(ino), offset, whence));
     } finally {
       if (!this.readOnly) this.#store.endGroup();
     }
@@ -213,14 +216,15 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
 
   fsync(ino: number): void | Promise<void> {
     if (this.readOnly) return;
+    let failure: unknown;
     this.#change(() => {
       const node = this.#parts.nodes.get(ino);
       if (isDirectory(node.inode.mode)) this.#flush();
       else this.#parts.dirty.flush(node);
-      const { failure } = node;
+      failure = node.failure;
       node.failure = undefined;
-      if (failure !== undefined) throw failure;
     });
+    if (failure !== undefined) throw asPosixError(failure);
     return answering(() => this.#store.sync());
   }
 
@@ -287,7 +291,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
 
   /** Frees up to about `blocks` blocks of deleted files; true where more wait. For a driver's idle time. */
   reclaim(blocks: number): boolean {
-    return this.#look(() => this.#parts.removal.reclaim(blocks));
+    return this.#halves.whole(() => this.#parts.removal.reclaim(blocks));
   }
 
   /** Gives back request buffers whose data has been sealed by now. */
@@ -331,11 +335,11 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   }
 
   #start(options: FileSystemOptions): void {
-    this.#look(() => {
+    this.#halves.whole(() => {
       if (this.#parts.nodes.mode(ROOT_INO) === 0) this.#makeRoot(options);
       if (this.readOnly || options.isView === true) return;
       this.#parts.removal.recover();
-      this.#store.setFlushHook(() => this.#flush(), () => this.reset());
+      this.#store.setFlushHook(() => this.#halves.whole(() => this.#flush()), () => this.reset());
     });
   }
 
@@ -368,11 +372,13 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     if (this.readOnly) fail("EROFS");
     try {
       this.left.settle();
+      this.#halves.begin();
       this.#parts.stored.inFlight.poll();
       this.#parts.nodes.trim();
       this.#parts.clock.tick();
       change();
     } catch (error) {
+      this.#halves.failed(error);
       throw asPosixError(error);
     } finally {
       this.left.do(this.#endGroup);

@@ -68,23 +68,29 @@ export class Branch implements BlockOwner {
 
   /** Puts a record, and counts inodes and what is set aside. */
   put(key: Uint8Array, value: Uint8Array): void {
-    if (key[0] === KEY_TYPE.extent) this.countUnwritten(key, unwrittenBlocks(value));
+    const more = key[0] === KEY_TYPE.extent ? this.moreUnwritten(key, unwrittenBlocks(value)) : 0;
     if (this.tree.put(key, value) && key[0] === KEY_TYPE.inode) this.inodes++;
+    this.countUnwritten(more);
   }
 
   /** Removes a record; false where there is none. */
   delete(key: Uint8Array): boolean {
-    if (key[0] === KEY_TYPE.extent) this.countUnwritten(key, 0);
+    const more = key[0] === KEY_TYPE.extent ? this.moreUnwritten(key, 0) : 0;
     const isGone = this.tree.delete(key);
     if (isGone && key[0] === KEY_TYPE.inode) this.inodes--;
+    this.countUnwritten(more);
     return isGone;
   }
 
-  private countUnwritten(key: Uint8Array, blocks: number): void {
+  /** By how much the blocks in unwritten extents become more when the record of a key gets so many. */
+  private moreUnwritten(key: Uint8Array, blocks: number): number {
     // Where nothing is set aside, there is nothing to be replaced.
-    if (this.setAside === 0 && blocks === 0) return;
+    if (this.setAside === 0 && blocks === 0) return 0;
     const replaced = this.tree.get(key);
-    const more = blocks - (replaced === null ? 0 : unwrittenBlocks(replaced));
+    return blocks - (replaced === null ? 0 : unwrittenBlocks(replaced));
+  }
+
+  private countUnwritten(more: number): void {
     if (more === 0) return;
     this.setAside += more;
     this.noteSetAside(more);

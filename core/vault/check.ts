@@ -330,6 +330,8 @@ class VaultCheck {
     }
     const { blocks, places, bytes, members: { uncovered }, problems: { list, more } } = this;
     const problems: readonly Problem[] = list;
-    return { ok: list.length === 0, blocks, places, uncovered, bytes, ...counts, problems, more };
+    const unread = this.vault.readOnly ? this.vault.opened.replayed : 0;
+    const found = { blocks, places, uncovered, bytes, ...counts, problems, more, unread };
+    return { ok: list.length === 0, ...found };
   }
 }

@@ -41,6 +41,8 @@ export interface CheckReport {
   readonly problems: readonly Problem[];
   /** Problems beyond those listed. */
   readonly more: number;
+  /** Transactions that only the intent log has yet, and that were not looked at: of a vault that was not closed, opened for reading. */
+  readonly unread: number;
 }
 
 /** Of something that can be read all the same. */

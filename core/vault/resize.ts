@@ -2,6 +2,7 @@ import { HEADER_SEGMENTS, headerSegments } from "../block/kept_segments.ts";
 import type { MemberSpace } from "../block/member_space.ts";
 import type { Space } from "../block/space.ts";
 import { VaultError } from "../errors.ts";
+import { isFull } from "../block/streams.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { ROOTS_TO_RELEASE } from "../volume/passes.ts";
@@ -103,7 +104,7 @@ async function growDense(vault: Vault, segments: number): Promise<void> {
 function shrink(vault: Vault, segments: number, progress?: MoveProgress): number {
   const { volume } = vault.opened;
   const { space } = volume.store;
-  const wanted = usedCells(space) + SLACK_CELLS;
+  const wanted = usedCells(space) + slackCells(volume);
   if (wanted > segments * SEGMENT_CELLS) {
     const least = Math.ceil(wanted / SEGMENT_CELLS) * SEGMENT_BYTES / MIB;
     throw new VaultError(
@@ -121,7 +122,7 @@ function shrink(vault: Vault, segments: number, progress?: MoveProgress): number
     space.cut(member, segments);
     return moved;
   } finally {
-    member.unconfine();
+    space.confine(member);
   }
 }
 
@@ -167,6 +168,11 @@ function commitRoot(volume: Volume): void {
   volume.commitNow();
 }
 
+/** Nodes are kept in as many copies as redundancy takes, and each root rewrites some. */
+function slackCells({ store: { redundancy: { m } } }: Volume): number {
+  return SLACK_CELLS * (m + 1);
+}
+
 function usedCells(space: Space): number {
   return space.segments * SEGMENT_CELLS - space.freeCells - space.resting.cells;
 }
@@ -188,12 +194,30 @@ export async function compactVault(vault: Vault, progress?: MoveProgress): Promi
   const beforeBytes = await vault.medium.size();
   await vault.commit();
   for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
-  const cells = usedCells(space) * (1 + COMPACT_SLACK) + SLACK_CELLS;
+  const cells = usedCells(space) * (1 + COMPACT_SLACK) + slackCells(volume);
   const segments = Math.max(SEGMENTS_MIN + HEADER_SEGMENTS, Math.ceil(cells / SEGMENT_CELLS));
-  const moved = segments < space.segments ? shrink(vault, segments, progress) : 0;
+  const moved = shrinkTowards(vault, segments, progress);
   await endMedium(vault);
   await discardFree(vault);
   return { beforeBytes, afterBytes: await vault.medium.size(), moved };
+}
+
+/** Shrinks as far as what lies below has room: it may be too scattered. Returns how many blocks moved. */
+function shrinkTowards(vault: Vault, wanted: number, progress?: MoveProgress): number {
+  const { volume } = vault.opened;
+  const { space } = volume.store;
+  let moved = 0;
+  const count = (blocks: number) => progress?.(moved + blocks);
+  for (let segments = wanted; segments < space.segments;) {
+    try {
+      return moved + shrink(vault, segments, count);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
+    segments = Math.ceil((segments + space.segments) / 2);
+  }
+  return moved;
 }
 
 async function discardFree(vault: Vault): Promise<void> {

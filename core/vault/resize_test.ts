@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { MemoryStorage } from "../../backends/memory/store.ts";
+import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createKeyedVault, openKeyedVault } from "../../tests/support/keyed_vault.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 import { KIB, MIB, SEGMENT_BYTES } from "../limits.ts";
@@ -85,3 +86,26 @@ Deno.test("growing a dense vault fills with noise what a growth that was cut sho
   }
   assert.deepEqual((await checkVault(vault)).problems, []);
 });
+
+for (const { k, m } of [{ k: 4, m: 2 }, { k: 2, m: 1 }, { k: 1, m: 1 }]) {
+  Deno.test(`compacting with redundancy ${k}+${m}: the vault opens again, counts rightly and can be written`, async () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const options = { ...parts(), runtime: new FakeRuntime(seed) };
+      const shape = { segments: 8, segmentsMax: 256, blockBytes: 16 * KIB, redundancy: { k, m } };
+      const vault = await createKeyedVault(options, shape);
+      await vault.files.writeFile("/large", new Uint8Array(30 * MIB).fill(seed));
+      await vault.files.writeFile("/gone", new Uint8Array(seed * MIB));
+      await vault.files.remove("/gone");
+      await compactVault(vault);
+      assert.deepEqual((await checkVault(vault)).problems, []);
+      const again = openKeyedVault({ ...options, kernel: createKernel({ memoryBytes: 32 * MIB }) });
+      for (let i = 0; i < 80; i++) {
+        await again.files.writeFile(`/f${i}`, new Uint8Array(20 * KIB).fill(i));
+      }
+      await again.commit();
+      assert.deepEqual((await checkVault(again)).problems, []);
+      const large = await again.files.readFile("/large");
+      assert.ok(large.every((byte) => byte === seed));
+    }
+  });
+}

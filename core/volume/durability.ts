@@ -66,7 +66,7 @@ export class Durability {
     if (!this.hasFailed) return;
     throw new VaultError(
       "unavailable",
-      "Cannot change the vault: an earlier write failed; reopen it",
+      "Cannot change the vault: an earlier change failed half-way; reopen it",
       { cause: this.failure, errno: "EIO" },
     );
   }
@@ -105,6 +105,7 @@ export class Durability {
   }
 
   private syncNow(): void {
+    this.checkWhole();
     if (!this.hasToLog()) return;
     if (!this.fitsLog()) return this.commitNow();
     this.failing(() => {

@@ -1,7 +1,6 @@
 import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
-import { isUnreadable } from "../block/block_reader.ts";
-import type { BlockStore } from "../block/block_store.ts";
+import { type BlockStore, leftAlone } from "../block/block_store.ts";
 import type { PutRun, WriteRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
@@ -146,6 +145,11 @@ export class Engine {
   checkNoTransaction(): void {
     if (!this.inTransaction) return;
     throw new VaultError("conflict", "Cannot change volumes inside a transaction: end it first");
+  }
+
+  /** See {@linkcode VolumeStore.giveUp}. */
+  giveUp(cause: unknown): void {
+    this.durability.fail(cause);
   }
 
   /** Throws unless the vault can be changed now, and notes that it is. */
@@ -381,7 +385,7 @@ export class Engine {
     try {
       write(this.store.blocks);
     } catch (error) {
-      if (!isUnreadable(error)) this.durability.fail(error);
+      if (!leftAlone(error)) this.durability.fail(error);
       throw error;
     }
   }

@@ -21,6 +21,8 @@ export class LoggedTree implements KeyValueTree {
   /** Throws unless the volume can be changed now. */
   private readonly checkWritable: () => void;
   private undo: UndoLog | null = null;
+  /** Mutations so far. */
+  applied = 0;
   private readonly watchers: ((key: Uint8Array | null) => void)[] = [];
 
   constructor(branch: Branch, log: MutationBuffer, checkWritable: () => void) {
@@ -47,15 +49,36 @@ export class LoggedTree implements KeyValueTree {
     this.checkWritable();
     this.remember(key);
     this.branch.put(key, value);
+    this.applied++;
     this.log.addTo(this.branch.branch, MUTATION.put, key, value);
   }
 
   delete(key: Uint8Array): boolean {
     this.checkWritable();
     this.remember(key);
-    if (!this.branch.delete(key)) return false;
+    if (!this.deleted(key)) return false;
+    this.applied++;
     this.log.addTo(this.branch.branch, MUTATION.delete, key, NO_VALUE);
     return true;
+  }
+
+  private deleted(key: Uint8Array): boolean {
+    try {
+      return this.branch.delete(key);
+    } catch (error) {
+      // Joining what is left with its neighbour may fail when the record is gone.
+      if (!this.mayHave(key)) this.applied++;
+      throw error;
+    }
+  }
+
+  /** False only where it is certain: where its leaf cannot be read, nothing was removed from it. */
+  private mayHave(key: Uint8Array): boolean {
+    try {
+      return this.tree.get(key) !== null;
+    } catch {
+      return true;
+    }
   }
 
   /** Calls `changing` before each change; with null where all keys may change. */

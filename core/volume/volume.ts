@@ -167,6 +167,15 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     };
   }
 
+  /** Blocks are put and dropped together with records, which are counted. */
+  get applied(): number {
+    return this.tree.applied;
+  }
+
+  giveUp(cause: unknown): void {
+    this.engine.giveUp(cause);
+  }
+
   endGroup(): void {
     this.engine.endGroup();
   }

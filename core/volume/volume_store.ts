@@ -58,6 +58,14 @@ export interface VolumeStore {
   /** For statfs. */
   space(): VolumeSpace;
 
+  /** How many mutations were applied so far; undefined: nobody counts. */
+  readonly applied?: number;
+  /**
+   * A change failed when a part of it had been applied already: the store takes no more changes, and nothing becomes durable that was
+   * not yet, so that nobody finds half of it.
+   */
+  giveUp?(cause: unknown): void;
+
   /** Ends an atomic group: what was applied since the last call survives a crash whole or not at all. */
   endGroup(): void;
   /**

@@ -25,6 +25,9 @@ import {
 import { doing } from "./system_error.ts";
 
 const OTHERS = 0o077;
+/** Each may hold as much memory as a request has. */
+const CONNECTIONS_MAX = 32;
+const ACCEPT_AGAIN_MS = 100;
 
 /** The JSON of an answer; bytes of the value stand beside it. */
 type Answer = { readonly value: unknown } | { readonly error: PostedError };
@@ -84,9 +87,10 @@ async function privateDirectory(path: string, uid: number): Promise<string> {
   });
 }
 
-async function socketPath(mountpoint: string): Promise<string> {
+/** A file that belongs to a mount point. */
+export async function pathFor(mountpoint: string, kind: "sock" | "lock"): Promise<string> {
   const name = createHash("sha256").update(mountpoint).digest("hex").slice(0, 32);
-  return `${await socketDirectory()}/${name}.sock`;
+  return `${await socketDirectory()}/${name}.${kind}`;
 }
 
 /** Answers the requests of one connection, one after the other. */
@@ -158,7 +162,7 @@ export async function serveControl(
   mountpoint: string,
   answer: (asked: ControlAsked) => Promise<unknown>,
 ): Promise<ControlServer> {
-  const path = await socketPath(mountpoint);
+  const path = await pathFor(mountpoint, "sock");
   const listener = await doing(`listen on "${path}"`, async () => {
     await Deno.remove(path).catch(ignoreMissing);
     const made = Deno.listen({ transport: "unix", path });
@@ -166,8 +170,15 @@ export async function serveControl(
     return made;
   });
   const open = new Set<Deno.Conn>();
+  let isClosed = false;
   const accepting = (async () => {
-    for await (const connection of listener) {
+    while (!isClosed) {
+      const connection = await nextConnection(listener);
+      if (connection === null) continue;
+      if (open.size >= CONNECTIONS_MAX) {
+        connection.close();
+        continue;
+      }
       open.add(connection);
       // Whoever asked may go away before the answer: that is no failure of the mount.
       const gone = new AbortController();
@@ -179,6 +190,7 @@ export async function serveControl(
   })();
   return {
     async close() {
+      isClosed = true;
       listener.close();
       await accepting;
       // First: whoever waits for the end of a connection finds nothing left.
@@ -189,13 +201,23 @@ export async function serveControl(
   };
 }
 
+/** The next one who connects; null where he cannot be let in now: a mount serves on when descriptors run out. */
+async function nextConnection(listener: Deno.Listener): Promise<Deno.Conn | null> {
+  try {
+    return await listener.accept();
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN_MS));
+    return null;
+  }
+}
+
 function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
 /** Connects to the process that serves `mountpoint`; null where none does. */
 export async function connectControl(mountpoint: string): Promise<RunningMount | null> {
-  const path = await socketPath(mountpoint);
+  const path = await pathFor(mountpoint, "sock");
   let connection: Deno.Conn;
   try {
     connection = await Deno.connect({ transport: "unix", path });

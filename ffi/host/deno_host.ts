@@ -158,7 +158,11 @@ async function cleanStale(mountpoint: string): Promise<"cleaned" | "none"> {
   }
 }
 
-async function mount(order: MountOrder, report: (error: Error) => void): Promise<ServedMount> {
+async function mount(
+  order: MountOrder,
+  report: (error: Error) => void,
+  hurry: AbortSignal,
+): Promise<ServedMount> {
   if (Deno.build.os !== "linux") {
     throw new VaultError("invalid", "Cannot mount on this system: only Linux has a driver yet");
   }
@@ -170,10 +174,19 @@ async function mount(order: MountOrder, report: (error: Error) => void): Promise
   const make = making &&
     { order: making.order, overwrite: making.overwrite, isNew: making.isNew };
   const serving = { profiles: kdf && [kdf], workers: MOUNT_WORKERS, make };
-  return await doing(
-    `mount on "${mountpoint}"`,
-    () => mountVault({ ...order, ...serving, stretched, mountpoint, report }),
-  );
+  const { holdMountpoint } = await import("./mountpoint_lock.ts");
+  const held = await holdMountpoint(mountpoint);
+  try {
+    const mount = await doing(
+      `mount on "${mountpoint}"`,
+      () => mountVault({ ...order, ...serving, stretched, mountpoint, report, hurry }),
+    );
+    mount.ended.catch(() => {}).finally(() => held?.close());
+    return mount;
+  } catch (error) {
+    held?.close();
+    throw error;
+  }
 }
 
 const PR_SET_DUMPABLE = 4;

@@ -126,31 +126,43 @@ export const LOCAL_FILES: FileTree = {
 
 /** Bytes of a file or of an open descriptor, at most `bytesMax`. */
 export async function readSmall(source: string | number, bytesMax: number): Promise<Uint8Array> {
-  const path = typeof source === "number" ? `/dev/fd/${source}` : source;
-  const action = `read ${typeof source === "number" ? `descriptor ${source}` : `"${path}"`}`;
+  const action = `read ${typeof source === "number" ? `descriptor ${source}` : `"${source}"`}`;
   return await doing(action, async () => {
-    using file = source === 0 ? null : await openSource(source, path);
-    const from = file ?? Deno.stdin;
     const buffer = new Uint8Array(bytesMax);
-    let length = 0;
-    while (length < bytesMax) {
-      const read = await from.read(buffer.subarray(length));
-      if (read === null) break;
-      length += read;
+    try {
+      return buffer.slice(0, await readInto(source, buffer));
+    } finally {
+      buffer.fill(0);
     }
-    const bytes = buffer.slice(0, length);
-    buffer.fill(0);
-    return bytes;
   });
 }
 
-async function openSource(source: string | number, path: string): Promise<Deno.FsFile> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    if (typeof source === "string" || !(error instanceof Deno.errors.NotFound)) throw error;
-    throw new VaultError("missing", `Cannot read descriptor ${source}: it is not open`);
+async function readInto(
+  source: string | number,
+  buffer: Uint8Array<ArrayBuffer>,
+): Promise<number> {
+  if (typeof source === "number" && source > 0) {
+    requireFfi(source);
+    const { readInherited } = await import("./inherited_descriptor.ts");
+    return readInherited(source, buffer);
   }
+  using file = typeof source === "string" ? await Deno.open(source) : null;
+  const from = file ?? Deno.stdin;
+  let length = 0;
+  while (length < buffer.length) {
+    const read = await from.read(buffer.subarray(length));
+    if (read === null) break;
+    length += read;
+  }
+  return length;
+}
+
+function requireFfi(descriptor: number): void {
+  if (Deno.permissions.querySync({ name: "ffi" }).state === "granted") return;
+  throw new VaultError(
+    "denied",
+    `Cannot read descriptor ${descriptor} without --allow-ffi; hand it over as 0, standard input`,
+  );
 }
 
 /** Writes a file that only its owner can read. Always a new one: an old one may have another mode, or be a symlink. */

@@ -1,4 +1,6 @@
 import type { Keyboard, Output } from "../../core/command/host.ts";
+import { Interrupted } from "../../core/command/terminal/prompt.ts";
+import { onSignal } from "./signals.ts";
 
 /** Width where nothing else is known. */
 const COLUMNS = 80;
@@ -38,12 +40,17 @@ export const KEYBOARD: Keyboard = {
   },
   async raw(use) {
     const byte = new Uint8Array(1);
+    const asked = Promise.withResolvers<never>();
+    const ignore = onSignal(() => asked.reject(new Interrupted("interrupted")));
     Deno.stdin.setRaw(true);
     try {
-      return await use(async () => await Deno.stdin.read(byte) === null ? null : byte[0]);
+      const key = async () => await Deno.stdin.read(byte) === null ? null : byte[0];
+      return await Promise.race([use(key), asked.promise]);
     } finally {
       byte[0] = 0;
+      // First: a signal would leave the terminal as it is.
       Deno.stdin.setRaw(false);
+      ignore();
     }
   },
 };
