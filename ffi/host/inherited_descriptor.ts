@@ -18,6 +18,12 @@ export function readInherited(descriptor: number, buffer: Uint8Array<ArrayBuffer
     if (flags < 0 || (flags & FD_CLOEXEC) !== 0) {
       throw new VaultError("missing", `Cannot read descriptor ${descriptor}: it is not open`);
     }
+    if (isStandardInput(descriptor)) {
+      throw new VaultError(
+        "invalid",
+        `Cannot read descriptor ${descriptor}: it is the standard input; name 0`,
+      );
+    }
     const address = addressOf(buffer);
     let length = 0;
     while (length < buffer.length) {
@@ -30,6 +36,19 @@ export function readInherited(descriptor: number, buffer: Uint8Array<ArrayBuffer
     return length;
   } finally {
     libc.close();
+  }
+}
+
+/** Deno holds one more of that, which it does not close in others. */
+function isStandardInput(descriptor: number): boolean {
+  try {
+    const [own, input] = [descriptor, 0].map((number) => Deno.statSync(`/dev/fd/${number}`));
+    return own.dev === input.dev && own.ino === input.ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound) {
+      return false;
+    }
+    throw error;
   }
 }
 

@@ -59,14 +59,41 @@ for (const background of [[], ["--background"]]) {
 }
 
 /** Runs the CLI and ends it as soon as the kernel lists the mount. */
-async function endedWhenListed(world: CliWorld, mnt: string, args: readonly string[]) {
+async function endedWhenListed(
+  world: CliWorld,
+  mnt: string,
+  args: readonly string[],
+  signals = 1,
+) {
   const child = world.command(["--allow-all"], args).spawn();
   const output = child.output();
   const isListed = () => Deno.readTextFileSync("/proc/mounts").includes(` ${mnt} `);
   while (!isListed()) await new Promise((resolve) => setTimeout(resolve));
-  child.kill("SIGTERM");
+  for (let i = 0; i < signals; i++) child.kill("SIGTERM");
   const { code, stdout } = await output;
   return { code, stdout: new TextDecoder().decode(stdout) };
+}
+
+for (const verb of ["mount", "create --mount"]) {
+  mountTest(
+    `${verb} that is ended twice as soon as it is mounted leaves no dead mount point`,
+    async (world, mnt) => {
+      const { medium, passphraseFile } = world;
+      if (verb === "mount") await world.create();
+      const secret = ["--passphrase-file", passphraseFile];
+      const args = verb === "mount"
+        ? ["mount", medium, mnt, ...secret]
+        : ["create", medium, ...secret, "--mount", mnt];
+      for (let i = 0; i < 3; i++) {
+        await endedWhenListed(world, mnt, [
+          ...args,
+          ...i > 0 && verb !== "mount" ? ["--force", "--yes"] : [],
+        ], 3);
+        assert.deepEqual([...Deno.readDirSync(mnt)], [], "the mount point is none any more");
+      }
+    },
+    { open: CliWorld.open },
+  );
 }
 
 for (const background of [[], ["--background"]]) {

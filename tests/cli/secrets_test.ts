@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CliWorld } from "./cli_run.ts";
+import { CliWorld, CODE } from "./cli_run.ts";
 
 interface Slot {
   readonly slot: number;
@@ -120,4 +120,45 @@ Deno.test("cli: a device slot opens without a passphrase, on this device only", 
   assert.equal(await world.ok("ls", world.medium, "--device"), "");
   await Deno.remove(world.path("state"), { recursive: true });
   assert.equal((await world.run("ls", world.medium, "--device")).code, 3);
+});
+
+Deno.test("cli: a secret comes only from a descriptor that was handed over, from where it stands", async () => {
+  await using world = await CliWorld.open();
+  await world.create();
+  const two = await world.secret(
+    "two",
+    "another line\n" + await Deno.readTextFile(world.passphraseFile),
+  );
+  const ls = (descriptor: number) =>
+    `'${Deno.execPath()}' run -A '${CODE}cli.ts' ls '${world.medium}' --passphrase-fd ${descriptor}`;
+  const run = async (script: string) => {
+    const { code, stderr } = await new Deno.Command("bash", {
+      args: ["-c", script],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    return [code, new TextDecoder().decode(stderr)];
+  };
+  assert.deepEqual(await run(`exec 7<'${two}'; read -r -u 7 line; ${ls(7)}`), [0, ""]);
+  assert.deepEqual(await run(`cat '${world.passphraseFile}' | ${ls(8)} 8<&0 </dev/null`), [0, ""]);
+  const numbers = Array.from({ length: 18 }, (_, i) => 3 + i);
+  const refused = await Promise.all(numbers.map((number) => run(ls(number))));
+  for (const [code, text] of refused) {
+    assert.ok(code === 4 || code === 2, `${code}: ${text}`);
+    assert.match(String(text), /sigmavault: Cannot read descriptor \d+: it is /);
+  }
+});
+
+Deno.test("cli: a secret that is too long, and a symlink to one that others can read", async () => {
+  await using world = await CliWorld.open();
+  await world.create();
+  const long = await world.secret("long", "x".repeat(65537));
+  const { code, stderr } = await world.run("ls", world.medium, "--passphrase-file", long);
+  assert.deepEqual([code, /more than 64 KiB/.test(stderr)], [2, true]);
+  await Deno.chmod(world.passphraseFile, 0o644);
+  const link = world.path("link");
+  await Deno.symlink(world.passphraseFile, link);
+  const warned = await world.run("ls", world.medium, "--passphrase-file", link);
+  assert.deepEqual([warned.code, /others can read/.test(warned.stderr)], [0, true]);
 });
