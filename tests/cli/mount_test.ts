@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type CliWorld, readUntil } from "./cli_run.ts";
+import { CliWorld, readUntil } from "./cli_run.ts";
 import { mountTest } from "./mount_point.ts";
 
 /** The process that serves a mount, as the kernel's list of sockets of this user would show it. */
@@ -30,9 +30,11 @@ mountTest(
     const server = await serverOf(world);
     assert.ok(!server.arguments.includes("battery"), "no secret in the arguments");
     assert.ok(!server.environment.includes("battery"), "no secret in the environment");
-    const sockets = [...Deno.readDirSync(world.path("sigmavault"))].map(({ name }) => name);
-    assert.equal(sockets.length, 1);
-    assert.equal(Deno.lstatSync(world.path(`sigmavault/${sockets[0]}`)).mode! & 0o777, 0o600);
+    const names = [...Deno.readDirSync(world.path("sigmavault"))].map(({ name }) => name).sort();
+    assert.match(names.join(), /^(\w+)\.lock,\1\.sock$/);
+    for (const name of names) {
+      assert.equal(Deno.lstatSync(world.path(`sigmavault/${name}`)).mode! & 0o777, 0o600);
+    }
     assert.equal(Deno.lstatSync(world.path("sigmavault")).mode! & 0o777, 0o700);
 
     await world.ok("put", mnt, world.passphraseFile, "/note");
@@ -159,3 +161,20 @@ mountTest("all volumes are mounted as directories", async (world, mnt) => {
   await world.ok("umount", mnt);
   assert.equal(await world.ok("cat", medium, "/file", ...opens), "text");
 });
+
+mountTest(
+  "two that mount on one place at the same time: one does, and says so",
+  async (world, mnt) => {
+    await world.create();
+    const other = world.path("other");
+    await world.ok("create", other, "--passphrase-file", world.passphraseFile);
+    const media = [world.medium, other];
+    const both = await Promise.all(
+      media.map((medium) => world.run("mount", medium, mnt, "--background", ...world.opens)),
+    );
+    assert.deepEqual(both.map(({ code }) => code).sort(), [0, 5]);
+    await world.ok("umount", mnt);
+    assert.doesNotMatch(Deno.readTextFileSync("/proc/mounts"), new RegExp(` ${mnt} `));
+  },
+  { open: CliWorld.open },
+);
