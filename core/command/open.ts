@@ -270,9 +270,9 @@ function lockedIn(mount: RunningMount): () => Promise<ReadonlySet<number>> {
     );
 }
 
-/** Of a device and an inode number. */
+/** Of the number of a device, in one part or two, and that of an inode. */
 function lowHalfOf(identity: string): number {
-  return Number(identity.slice(identity.indexOf(":") + 1)) % HALF;
+  return Number(identity.slice(identity.lastIndexOf(":") + 1)) % HALF;
 }
 
 /** Runs a verb where the vault is: in the process that mounted it, or here on the opened vault. */

@@ -17,6 +17,9 @@ import { denoHost } from "./deno_host.ts";
 
 const REPORT_AT = "this is a bug of sigmavault; please report it with these lines";
 
+/** Where a message names several mistakes. */
+const LIST_ITEM = "\n  - ";
+
 /** What runs it. */
 export interface Program {
   readonly version: string;
@@ -56,7 +59,8 @@ export async function runCommandLine(
       await host.out.write(JSON.stringify({ error: toPosted(error) }) + "\n");
     } else if (error instanceof VaultError) {
       // Messages quote names, and a name of a stranger's file must not drive the terminal.
-      await host.err.write(`sigmavault: ${printable(error.message)}\n`);
+      const lines = error.message.split(LIST_ITEM).map(printable).join(LIST_ITEM);
+      await host.err.write(`sigmavault: ${lines}\n`);
     } else {
       const stack = error instanceof Error ? error.stack ?? error.message : String(error);
       await host.err.write(`sigmavault: ${REPORT_AT}\n${stack}\n`);

@@ -152,6 +152,8 @@ async function cleanStale(mountpoint: string): Promise<"cleaned" | "none"> {
     const path = await canonical(mountpoint);
     if (!isStale(libc, path)) return "none";
     prepareMountpoint(libc, path);
+    const { forgetMountpoint } = await import("./mountpoint_lock.ts");
+    await forgetMountpoint(path);
     return "cleaned";
   } finally {
     libc.close();

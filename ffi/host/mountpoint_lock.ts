@@ -39,6 +39,17 @@ export async function holdMountpoint(mountpoint: string): Promise<HeldMountpoint
   }
 }
 
+/** Removes what a killed process left for a mount point, unless another one mounts there meanwhile. */
+export async function forgetMountpoint(mountpoint: string): Promise<void> {
+  const held = await holdMountpoint(mountpoint).catch(() => null);
+  if (held === null) return;
+  try {
+    await Deno.remove(await pathFor(mountpoint, "sock")).catch(() => {});
+  } finally {
+    held.close();
+  }
+}
+
 /** False where whoever held it before has removed it meanwhile: others would hold another file of that name. */
 async function isThere(path: string, file: Deno.FsFile): Promise<boolean> {
   try {

@@ -58,6 +58,7 @@ mountedTest(
     const buffer = new Uint8Array(100);
     for (const handle of handles) assert.equal(await handle.read(buffer), 100);
     await world.ok("lock", file, ...extra);
+    assert.match(await world.ok("ls", "-l", mnt), /diary \(locked\)\n/);
     for (const path of [file, old]) await denies(() => Deno.readFile(path));
     await denies(() => Deno.open(file, { write: true }));
     await denies(() => Deno.truncate(file, 1));

@@ -79,6 +79,7 @@ mountTest("a killed mount is cleaned up by umount, and by the next mount", async
   await world.ok("ls", mnt);
   Deno.kill((await serverOf(world)).pid, "SIGKILL");
   assert.equal(await world.ok("umount", mnt), `cleaned up the dead mount on ${mnt}\n`);
+  assert.deepEqual([...Deno.readDirSync(world.path("sigmavault"))], []);
   await mount();
   Deno.kill((await serverOf(world)).pid, "SIGKILL");
   await mount();
