@@ -206,18 +206,16 @@ export async function compactVault(vault: Vault, progress?: MoveProgress): Promi
 function shrinkTowards(vault: Vault, wanted: number, progress?: MoveProgress): number {
   const { volume } = vault.opened;
   const { space } = volume.store;
-  let moved = 0;
-  const count = (blocks: number) => progress?.(moved + blocks);
   for (let segments = wanted; segments < space.segments;) {
     try {
-      return moved + shrink(vault, segments, count);
+      return shrink(vault, segments, progress);
     } catch (error) {
       if (!isFull(error)) throw error;
     }
     for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
     segments = Math.ceil((segments + space.segments) / 2);
   }
-  return moved;
+  return 0;
 }
 
 async function discardFree(vault: Vault): Promise<void> {
