@@ -20,6 +20,14 @@ const AREA_BYTES = 256 * 1024;
 const MANY_BLOCKS = 6400;
 const STOPPED = /an earlier change failed half-way; reopen it/;
 
+/** Blocks that are written with one byte all over; from a request's own buffer, or copied. */
+interface Written {
+  readonly block: number;
+  readonly blocks?: number;
+  readonly fill: number;
+  readonly buffer?: boolean;
+}
+
 /** A vault on a medium whose next read can be told to fail; its tree nodes hardly fit into memory. */
 class World {
   readonly arena = new ArenaKernel(48 * MIB);
@@ -60,7 +68,7 @@ class World {
     return out.ino;
   }
 
-  write(ino: number, block: number, blocks: number, fill: number, buffer = false): void {
+  write(ino: number, { block, blocks = 1, fill, buffer = false }: Written): void {
     const length = blocks * BLOCK_BYTES;
     this.arena.bytes.fill(fill, this.area, this.area + length);
     const request = buffer ? { address: this.area, references: 0 } : null;
@@ -81,7 +89,9 @@ class World {
   /** A file that is larger than the cache. */
   makeLarge(): number {
     const ino = this.make("large");
-    for (let block = 0; block < MANY_BLOCKS; block += 16) this.write(ino, block, 16, 1);
+    for (let block = 0; block < MANY_BLOCKS; block += 16) {
+      this.write(ino, { block, blocks: 16, fill: 1 });
+    }
     return ino;
   }
 
@@ -98,11 +108,11 @@ class World {
 async function openVictim(blocks: readonly number[]): Promise<{ world: World; victim: number }> {
   const world = await World.make();
   const victim = world.make("victim");
-  for (const block of blocks) world.write(victim, block, 1, 7);
+  for (const block of blocks) world.write(victim, { block, fill: 7 });
   const large = world.makeLarge();
   await world.files.syncAll();
   world.touch(victim);
-  world.write(large, MANY_BLOCKS - 10, 1, 3);
+  world.write(large, { block: MANY_BLOCKS - 10, fill: 3 });
   await world.files.syncAll();
   world.open();
   world.touch(1);
@@ -138,7 +148,7 @@ for (const isLeft of [false, true]) {
     world.medium.fail("read", 1, "EIO");
     if (isLeft) world.files.left.open();
     const overwrite = () => {
-      world.write(victim, 2, 1, 9, true);
+      world.write(victim, { block: 2, fill: 9, buffer: true });
       world.files.left.finish();
     };
     assert.throws(overwrite, /input\/output error/);
@@ -159,7 +169,7 @@ Deno.test("failing reads: who reads while blocks are entered into the map loses 
     for (let block = 0; block < MANY_BLOCKS - 400; block += 90) world.read(large, block);
   };
   readMany();
-  for (let block = 0; block < 10; block++) world.write(file, block, 1, 9);
+  for (let block = 0; block < 10; block++) world.write(file, { block, fill: 9 });
   world.files.lseek(file, 0, 3); // puts what is dirty
   readMany();
   world.medium.fail("read", 1, "EIO");
