@@ -168,7 +168,9 @@ async function unmountable(
     await told?.({ medium: "/absolute", dense: false, mode: "user", ...made });
     throw new VaultError("unavailable", "Cannot mount");
   };
-  const parts = { host: { ...own, out, mount }, version: "", startInBackground };
+  // A command goes on listening until its process ends.
+  const host = { ...own, out, mount, onSignal: () => () => {} };
+  const parts = { host, version: "", startInBackground };
   const program = buildProgram(parts, { out: "", err: "" });
   const secret = ["--passphrase-file", world.passphraseFile];
   const args = ["create", world.medium, "--mount", mnt, "--recovery-code", ...secret, ...how];
