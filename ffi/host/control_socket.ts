@@ -211,7 +211,8 @@ async function nextConnection(listener: Deno.Listener): Promise<Deno.Conn | null
   }
 }
 
-function ignoreMissing(error: unknown): void {
+/** What was to be removed may be gone with the directory of this session. */
+export function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 

@@ -1,5 +1,5 @@
 import { VaultError } from "../../core/errors.ts";
-import { pathFor } from "./control_socket.ts";
+import { ignoreMissing, pathFor } from "./control_socket.ts";
 
 /** A mount point that is held. */
 export interface HeldMountpoint {
@@ -30,8 +30,13 @@ export async function holdMountpoint(mountpoint: string): Promise<HeldMountpoint
     if (await isThere(path, file)) {
       return {
         close() {
-          Deno.removeSync(path);
-          file.close();
+          try {
+            Deno.removeSync(path);
+          } catch (error) {
+            ignoreMissing(error);
+          } finally {
+            file.close();
+          }
         },
       };
     }
