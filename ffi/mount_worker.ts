@@ -8,7 +8,7 @@
 import { type MakeOrder, makeVault } from "../core/command/make_vault.ts";
 import { controlVerbs } from "../core/command/control_verbs.ts";
 import { AssertionError } from "../core/assert.ts";
-import { olderStateText } from "../core/command/opening_text.ts";
+import { stateWarnings } from "../core/command/opening_text.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import { type Stretched, takingAhead, wipeAhead } from "../core/crypto/stretched.ts";
 import { decodeHiddenPlace } from "../core/format/hidden_place.ts";
@@ -350,10 +350,9 @@ scope.onmessage = async (event: MessageEvent<ToServer>) => {
     if (message.type === "open") {
       server = await open(message.order);
       const { vault } = server;
-      const { replayed, skippedRoots, mediumDamage } = vault.opened;
+      const { replayed } = vault.opened;
       post({ type: "opened", readOnly: vault.readOnly, replayed });
-      for (const damage of mediumDamage) warn(damage);
-      if (skippedRoots.length > 0) warn(olderStateText(message.order.medium, skippedRoots));
+      for (const text of stateWarnings(message.order.medium, vault.opened)) warn(text);
       warnOfMemory(vault);
     } else if (message.type === "stretched") {
       ahead.resolve(message.stretched);

@@ -61,6 +61,8 @@ export interface VaultDescription {
   readonly readOnly: boolean;
   /** Transactions that opening took over from the intent log. */
   readonly replayed: number;
+  /** The last one was left out: blocks that it names are not on the medium. */
+  readonly unfinished: boolean;
   /** Newer roots that did not open. */
   readonly skippedRoots: readonly number[];
   /** The newest root that this device remembers, and when it noted it; null where it does not. */
@@ -81,7 +83,7 @@ export interface ReceiveRow {
 
 /** Describes an open vault. */
 export async function describeVault(vault: Vault): Promise<VaultDescription> {
-  const { volume, replayed, skippedRoots } = vault.opened;
+  const { volume, replayed, unfinished, skippedRoots } = vault.opened;
   const { totalCells, freeCells } = volume.space();
   const { space } = volume.store;
   return {
@@ -107,6 +109,7 @@ export async function describeVault(vault: Vault): Promise<VaultDescription> {
     locks: volume.engine.locks.count(),
     readOnly: vault.readOnly,
     replayed,
+    unfinished,
     skippedRoots,
     remembered: rememberedBy(vault),
     receives: vault.streams.receives().map((each) => ({ ...each, began: isoTime(each.began) })),

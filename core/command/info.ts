@@ -100,6 +100,7 @@ export function infoText(
   if (report.rescatter !== null) rows.push(["re-scatter", rescatterRowText(report.rescatter)]);
   const repairs = repairsText(report.redundancy);
   if (repairs !== null) rows.push(["repairs", repairs]);
+  if (report.unfinished) rows.push(["warning", "the last sync was left out: it is not whole"]);
   if (report.skippedRoots.length > 0) {
     rows.push(["warning", `newer roots do not open: ${report.skippedRoots.join(", ")}`]);
   }

@@ -10,7 +10,7 @@ import type { CheckReport } from "../vault/check_report.ts";
 import type { Vault } from "../vault/vault.ts";
 import type { VaultDescription } from "./describe.ts";
 import { agreeToTouchFree } from "./protect.ts";
-import { onMountOr, type VaultTarget, withVault } from "./open.ts";
+import { onMountOr, type VaultTarget, withOpened, withSecret, withVault } from "./open.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { printable, type Style } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
@@ -24,12 +24,35 @@ export async function check(target: VaultTarget): Promise<CheckReport> {
   const bar = progressOn(host.err, host.runtime);
   const progress = (done: number, total: number) => bar.show(done, total, "check");
   try {
-    return await onMountOr(target, { name: "check", progress }, async () => {
-      return await withVault(target, "read", (vault) => checkVault(vault, { progress }));
-    });
+    return await onMountOr(
+      target,
+      { name: "check", progress },
+      () => checkMedium(target, progress),
+    );
   } finally {
     await bar.clear();
   }
+}
+
+/** What only the intent log has yet is read as well: as the next mount will find it, with nothing written. */
+async function checkMedium(
+  target: VaultTarget,
+  progress: (done: number, total: number) => void,
+): Promise<CheckReport> {
+  return await withSecret(target, "read", async (opening) => {
+    const inspect = (access: "read" | "scratch") =>
+      withOpened(target, access, opening, (vault) => checkVault(vault, { progress }));
+    const found = await inspect("read");
+    return found.unread === 0 ? found : withLog(found, await inspect("scratch"));
+  });
+}
+
+/** One report of a vault as its newest root has it, and as it is with its log: each thing once. */
+function withLog(root: CheckReport, whole: CheckReport): CheckReport {
+  const known = new Set(root.problems.map((problem) => JSON.stringify(problem)));
+  const more = whole.problems.filter((problem) => !known.has(JSON.stringify(problem)));
+  const problems = [...root.problems, ...more];
+  return { ...whole, problems, more: Math.max(root.more, whole.more), ok: problems.length === 0 };
 }
 
 /** For people. */

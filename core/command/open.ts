@@ -11,7 +11,7 @@ import { DamageNews } from "../vault/damage_news.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, type NodeStat, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
-import { olderStateText, whyLong } from "./opening_text.ts";
+import { stateWarnings, whyLong } from "./opening_text.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { placeToProtect } from "./protect.ts";
 import {
@@ -66,10 +66,10 @@ export async function withVault<T>(
   });
 }
 
-/** The same with a secret that is there already and is not wiped. */
+/** The same with a secret that is there already and is not wiped; "scratch": what is written stays in memory. */
 export async function withOpened<T>(
   target: VaultTarget,
-  access: Access,
+  access: Access | "scratch",
   { parts, secret, profiles, trying, waiting }: SecretParts,
   use: (vault: Vault) => Promise<T>,
 ): Promise<T> {
@@ -80,12 +80,14 @@ export async function withOpened<T>(
   const { onDamage } = news;
   const { acceptRollback } = target.options;
   const rootMemory = rootMemoryOf(parts, target.options);
-  const opening = { secret, readOnly, profiles, trying, protect, rootMemory, acceptRollback };
+  const scratch = access === "scratch";
+  const asked = { secret, readOnly, scratch, profiles, trying, protect };
+  const opening = { ...asked, rootMemory, acceptRollback };
   const options = { ...opening, owner: host.owner(), onDamage };
   const vault = await waiting(() => openVault(parts, options));
   try {
     requireWritable(vault, access, medium);
-    await warnOfOlderState(host, medium, vault);
+    if (!scratch) await warnOfState(host, medium, vault);
     return await use(vault);
   } finally {
     await vault.close();
@@ -150,15 +152,14 @@ export async function withSecret<T>(
 }
 
 /** Never silent: somebody may have damaged the newest root on purpose. */
-async function warnOfOlderState(host: Host, medium: string, vault: Vault): Promise<void> {
-  const { skippedRoots, mediumDamage } = vault.opened;
-  for (const damage of mediumDamage) await host.err.write(`sigmavault: warning: ${damage}\n`);
-  if (skippedRoots.length === 0) return;
-  await host.err.write(`sigmavault: warning: ${olderStateText(medium, skippedRoots)}\n`);
+async function warnOfState(host: Host, medium: string, vault: Vault): Promise<void> {
+  for (const text of stateWarnings(medium, vault.opened)) {
+    await host.err.write(`sigmavault: warning: ${text}\n`);
+  }
 }
 
-function requireWritable(vault: Vault, access: Access, medium: string): void {
-  if (access === "read" || !vault.readOnly) return;
+function requireWritable(vault: Vault, access: Access | "scratch", medium: string): void {
+  if (access !== "write" || !vault.readOnly) return;
   throw new VaultError("denied", `Cannot change "${medium}": it may only be read`, {
     errno: "EROFS",
   });

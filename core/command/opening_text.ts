@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OpenedVolume } from "../volume/open_volume.ts";
 import type { KdfChoice, KdfProfileName } from "../crypto/argon2.ts";
 
 /** The medium does not say how costly its derivation is, so a wrong passphrase is told by trying all. */
@@ -16,8 +17,24 @@ export function whyLong(profiles: readonly KdfProfileName[], tried?: KdfChoice):
     : `deriving the key (${profiles[0]})`;
 }
 
-/** What to say where the newest roots do not open. */
-export function olderStateText(medium: string, skippedRoots: readonly number[]): string {
-  const newer = skippedRoots.join(", ");
-  return `Cannot open the newest state of "${medium}": root ${newer} is damaged; an older one is open`;
+/** What opening found that somebody has to be told. */
+export function stateWarnings(medium: string, found: FoundState): string[] {
+  const { skippedRoots, mediumDamage, unfinished } = found;
+  const warnings = [...mediumDamage];
+  if (skippedRoots.length > 0) {
+    const newer = skippedRoots.join(", ");
+    warnings.push(
+      `Cannot open the newest state of "${medium}": root ${newer} is damaged; an older one is open`,
+    );
+  }
+  // A sync that a crash met had promised nothing yet; but damage looks the same.
+  if (unfinished) {
+    warnings.push(
+      `Cannot take over the last sync of "${medium}": its blocks are not there; ` +
+        "a crash met it before it had finished, or they are damaged",
+    );
+  }
+  return warnings;
 }
+
+type FoundState = Pick<OpenedVolume, "skippedRoots" | "mediumDamage" | "unfinished">;

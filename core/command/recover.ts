@@ -111,7 +111,7 @@ async function requireFresh(host: Host, to: string): Promise<void> {
 
 /** For people. */
 export function recoverText(report: RecoverReport, style: Style): string {
-  const { how, sequence, time, skipped, replayed, volumes, lost, files, more } = report;
+  const { how, sequence, time, skipped, replayed, unfinished, volumes, lost, files, more } = report;
   let text = lossLines({ lost, files, more }, style);
   if (report.unreadable > 0) {
     text += `${plural(report.unreadable, "file")} of shreddable directories cannot be read: ` +
@@ -120,6 +120,9 @@ export function recoverText(report: RecoverReport, style: Style): string {
   if (skipped > 0) {
     text += `${plural(skipped, "newer root")} could not be read whole; --salvage takes what is ` +
       "whole of the newest\n";
+  }
+  if (unfinished) {
+    text += "the end of its log could not be taken over: blocks that it names are not there\n";
   }
   const state = time === null ? "" : `, as of ${isoTime(time)} (root ${sequence})`;
   const log = replayed > 0 ? `, and ${plural(replayed, "transaction")} from its log` : "";

@@ -6,16 +6,24 @@ import { decodeMutations, MUTATION, type Mutation } from "../format/log_record.t
 import type { Branch } from "./branch.ts";
 import type { TreeStore } from "./tree_store.ts";
 
+/** What was taken over from the intent log. */
+export interface Replayed {
+  /** Transactions that count. */
+  readonly replayed: number;
+  /** One more was left out: blocks that it names are not on the medium. */
+  readonly unfinished: boolean;
+}
+
 /**
  * Applies what was acknowledged after the newest root. First every cell and id that the log names is taken, then
- * the mutations are applied, so that nothing that replay itself allocates can meet them. Returns how many
- * transactions there were.
+ * the mutations are applied, so that nothing that replay itself allocates can meet them.
  */
-export function replayLog(store: TreeStore): number {
+export function replayLog(store: TreeStore): Replayed {
   const isPlace = (cell: number, count: number) => store.growth.holds(cell, count);
   const { transactions: found, chunks } = store.log.read(isPlace);
   const { transactions, degraded } = withoutUnfinished(store, found);
-  if (transactions.length === 0) return 0;
+  const unfinished = transactions.length < found.length;
+  if (transactions.length === 0) return { replayed: 0, unfinished };
   store.growth.adopt();
   store.adoptLogChunks(chunks);
   for (const transaction of transactions) {
@@ -23,7 +31,7 @@ export function replayLog(store: TreeStore): number {
   }
   for (const transaction of transactions) applyAll(store, transaction);
   for (const [id, bad] of degraded) store.damage.foundBlock(id, bad);
-  return transactions.length;
+  return { replayed: transactions.length, unfinished };
 }
 
 /**

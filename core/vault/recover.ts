@@ -69,6 +69,8 @@ export interface RecoverReport extends LostReport {
   readonly skipped: number;
   /** Transactions taken over from the intent log. */
   readonly replayed: number;
+  /** What the log held last was left out: blocks that it names are lost, or were never written. */
+  readonly unfinished: boolean;
   /** Names of the volumes that there are now. */
   readonly volumes: readonly string[];
   /** Files of shreddable directories whose content is lost: their secrets were, with every superblock. */
@@ -107,6 +109,7 @@ export async function recoverVault(options: RecoverOptions): Promise<RecoverRepo
       time: record.time,
       skipped,
       replayed: step.value.replayed,
+      unfinished: step.value.unfinished,
       volumes: step.value.volumes,
       unreadable: step.value.unreadable,
       lost: 0,

@@ -66,6 +66,8 @@ function isOurs({ members }: RootRecord, broken: BrokenMedium): boolean {
 /** What a copied vault took over from its intent log. */
 export interface CopiedRoot {
   readonly replayed: number;
+  /** What the log held last was left out: blocks that it names are lost, or were never written. */
+  readonly unfinished: boolean;
   /** Names of its volumes. */
   readonly volumes: readonly string[];
   /** Files of shreddable directories whose secrets were lost with the superblocks. */
@@ -93,7 +95,7 @@ export async function* copyRoot(
   await blankLog(target, whole.root.record);
   const again = reopen(to);
   if (again === null) throw new VaultError("corrupt", "Cannot recover: the copy does not open");
-  return again;
+  return { ...again, unfinished: true };
 }
 
 async function makeRoom(medium: StorageBackend, bytes: number): Promise<void> {
@@ -199,12 +201,13 @@ function reopen(
 ): CopiedRoot | null {
   const opened = openVolume({ ...target, keys: copyOfKeys(keys) }, "read");
   try {
-    const { replayed, volume: { store } } = opened;
+    const { replayed, unfinished, volume: { store } } = opened;
     const { keyTable } = store.catalog;
     const volumes = store.catalog.volumes().map(({ name }) => name);
     const unreadable = isHole(keyTable.secretsKey) ? keyTable.secretIds().length : 0;
+    const copied = { replayed, unfinished, volumes, unreadable };
     let isWhole = true;
-    if (replayed === 0) return { replayed, volumes, unreadable };
+    if (replayed === 0) return copied;
     for (let from = 0; isWhole;) {
       const blocks = store.blocks.entriesFrom(from, 64);
       const data = blocks.filter(({ entry }) => entry.kind === KIND.data);
@@ -213,7 +216,7 @@ function reopen(
       if (blocks.length < 64) break;
       from = blocks[blocks.length - 1].id + 1;
     }
-    return isWhole ? { replayed, volumes, unreadable } : null;
+    return isWhole ? copied : null;
   } finally {
     opened.wipe();
   }

@@ -41,6 +41,7 @@ export async function salvageVault(
     time: newest?.time ?? null,
     skipped: 0,
     replayed: 0,
+    unfinished: false,
     volumes: volumes.map(({ name }) => name),
     unreadable: 0, // what is lost is told file by file
     lost: salvage.lost,

@@ -5,13 +5,14 @@ import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
 import type { Runtime } from "../runtime.ts";
+import { ScratchMedium } from "../storage/scratch_medium.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import { createHeaders, openHeaders } from "../volume/member_headers.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
 import { DeviceMemory } from "../volume/device_memory.ts";
 import { createVolume, type OpenedVolume, openVolume } from "../volume/open_volume.ts";
-import { requireAll } from "../volume/member_set.ts";
+import { requireAll, requireDirect } from "../volume/member_set.ts";
 import { VaultFiles } from "./files.ts";
 import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
 import { FileLocks } from "./file_locks.ts";
@@ -288,10 +289,12 @@ async function openVaultWithKeys(
   keys: VaultKeys,
   options: OpenVaultOptions,
 ): Promise<Vault> {
-  const readOnly = options.readOnly === true || !parts.medium.capabilities.writable;
+  const isReadOnly = options.readOnly === true || !parts.medium.capabilities.writable;
+  const readOnly = isReadOnly && options.scratch !== true;
   const { cacheBytes, protect } = options;
   try {
-    const own = ownParts(parts, keys.hidden);
+    const placed = ownParts(parts, keys.hidden);
+    const own = options.scratch === true ? scratchParts(placed) : placed;
     const memory = await recall(parts, keys, options);
     const { onDamage, acceptMissing, volume } = options;
     const remembering = { onDamage, acceptMissing, memory, volume };
@@ -305,13 +308,22 @@ async function openVaultWithKeys(
   }
 }
 
+/** The same media, of which changes stay in memory; only this thread knows of them. */
+function scratchParts(parts: VaultParts): VaultParts {
+  const over = (medium: StorageBackend) => new ScratchMedium(medium, requireDirect(medium).direct);
+  const members = parts.members?.map(over);
+  return { ...parts, medium: over(parts.medium), members, lane: undefined };
+}
+
+type Remembering = Pick<OpenVaultOptions, "rootMemory" | "acceptRollback" | "scratch">;
+
 /** What this device remembers of a vault: of a hidden one nothing, which would prove that it is there. */
 async function recall(
   { medium, members = [], kernel, runtime }: VaultParts,
   keys: VaultKeys,
-  { rootMemory, acceptRollback }: Pick<OpenVaultOptions, "rootMemory" | "acceptRollback">,
+  { rootMemory, acceptRollback, scratch }: Remembering,
 ): Promise<DeviceMemory | undefined> {
-  if (rootMemory === undefined || keys.hidden !== undefined) return undefined;
+  if (rootMemory === undefined || scratch === true || keys.hidden !== undefined) return undefined;
   return await DeviceMemory.recall({
     rootMemory,
     media: [medium, ...members],

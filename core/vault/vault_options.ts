@@ -91,6 +91,12 @@ export interface OpenVaultOptions {
    * @internal
    */
   readonly stretch?: Stretch;
+  /**
+   * Open it as for writing, over a medium that is only read: what is written stays in memory. Nothing is remembered of it.
+   *
+   * @internal
+   */
+  readonly scratch?: boolean;
   /** Leave a hidden vault alone: what `findHiddenPlace` gave. Its space is then not there for this one. */
   readonly protect?: HiddenPlace;
   /** The volume that `files` and a mount show, by its name; the first one unless given. */

@@ -61,6 +61,11 @@ export interface OpenedVolume {
   readonly roots: RootStore;
   /** Transactions taken over from the intent log: the vault was not closed. */
   readonly replayed: number;
+  /**
+   * The last transaction of the log was left out, because blocks that it names are not on the medium: a crash met a sync that
+   * had not finished, or they were damaged later, which nobody can tell apart.
+   */
+  readonly unfinished: boolean;
   /** Sequences of newer roots that do not open. */
   readonly skippedRoots: readonly number[];
   /** What this device remembers of the vault, where it does. */
@@ -69,7 +74,7 @@ export interface OpenedVolume {
   readonly mediumDamage: readonly string[];
 }
 
-const NOTHING_FOUND = { replayed: 0, skippedRoots: [], mediumDamage: [] };
+const NOTHING_FOUND = { replayed: 0, unfinished: false, skippedRoots: [], mediumDamage: [] };
 
 /** Makes a vault with one empty volume and writes its first root. */
 export function createVolume(options: VolumeOptions, shape: TreeStoreShape): OpenedVolume {
@@ -115,7 +120,7 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   store.damage.observer = options.onDamage ?? null;
   const { memory } = options;
   memory?.admit(opened, store, isHeld(opened));
-  const replayed = replayLog(store);
+  const { replayed, unfinished } = replayLog(store);
   protect(options, store);
   const engine = engineOver(options, { store, media, readOnly });
   if (!readOnly) beginSession(options, engine);
@@ -129,7 +134,7 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const volume = options.volume === undefined
     ? volumes.openFirst()
     : volumes.openVolume(options.volume);
-  const found = { replayed, skippedRoots, mediumDamage };
+  const found = { replayed, unfinished, skippedRoots, mediumDamage };
   return { volume, volumes, wipe, keyRing, roots, memory, ...found };
 }
 
