@@ -42,7 +42,8 @@ export function openLane(
     return { lane, help: () => false, close: () => Promise.resolve() };
   }
   const { cryptoLane: lane, workers, spawn } = options;
-  const pool = openWorkerPool({ kernel, workers, lane, descriptor, spawn });
+  const kept = direct.keptSpace?.()?.descriptor;
+  const pool = openWorkerPool({ kernel, workers, lane, descriptor, kept, spawn });
   return {
     lane: pool,
     help: () => pool.helpOne(),

@@ -4,6 +4,8 @@
  * @module
  */
 import { assert } from "../core/assert.ts";
+import { GIVEN_UP_BYTES } from "../core/storage/storage_backend.ts";
+import { ERRNO } from "../ffi/libc/errno.ts";
 import { openPositionedTransfers, type PositionedTransfers } from "../ffi/libc/positioned_io.ts";
 import { type NativeLane, openNativeLane, type Sealer } from "../ffi/libcrypto/native_lane.ts";
 import type { Job } from "./job_ring.ts";
@@ -17,6 +19,8 @@ export interface JobSetting {
   readonly lane: CryptoLane;
   /** The medium's descriptor, or -1 where jobs do no I/O. */
   readonly descriptor: number;
+  /** That of the space kept for it below, which gives way where a write finds no room; -1: there is none. */
+  readonly kept: number;
   /** Kernel memory for the native lane of this thread. */
   readonly scratch: number;
 }
@@ -24,10 +28,14 @@ export interface JobSetting {
 /** The result of a job that met a bug of ours; a failed call's is its negated errno. */
 export const BROKEN = -0x10000;
 
+/** How a write says that the storage below is full, or its owner may not use more. */
+const NO_ROOM: readonly number[] = [ERRNO.ENOSPC, ERRNO.EDQUOT];
+
 /** One thread's means to run jobs. */
 export class JobRunner implements Disposable {
   readonly #kernel: WasmKernel;
   readonly #descriptor: number;
+  readonly #kept: number;
   readonly #native: NativeLane | undefined;
   readonly #sealer: Sealer;
   readonly #transfers: PositionedTransfers | undefined;
@@ -36,6 +44,7 @@ export class JobRunner implements Disposable {
   constructor(kernel: WasmKernel, setting: JobSetting) {
     this.#kernel = kernel;
     this.#descriptor = setting.descriptor;
+    this.#kept = setting.kept;
     if (setting.lane === "native") this.#native = openNativeLane(kernel, setting.scratch);
     this.#sealer = this.#native ?? kernel;
     if (setting.descriptor >= 0) this.#transfers = openPositionedTransfers();
@@ -71,10 +80,17 @@ export class JobRunner implements Disposable {
     for (const { address, length, offset } of extents) {
       const memory = this.#kernel.bytes.subarray(address, address + length);
       assert(memory.length === length, "extents lie in kernel memory");
-      const errno = this.#transfers[direction](this.#descriptor, offset, memory);
+      let errno = this.#transfers[direction](this.#descriptor, offset, memory);
+      while (NO_ROOM.includes(errno) && this.#giveUpKept(this.#transfers)) {
+        errno = this.#transfers[direction](this.#descriptor, offset, memory);
+      }
       if (errno !== 0) return errno;
     }
     return 0;
+  }
+
+  #giveUpKept(transfers: PositionedTransfers): boolean {
+    return this.#kept >= 0 && transfers.cut(this.#kept, GIVEN_UP_BYTES);
   }
 
   /** Closes the libraries. */

@@ -29,6 +29,8 @@ export interface WorkerPoolOptions {
   readonly spawn?: (order: WorkerOrder) => SpawnedWorker;
   /** The medium's descriptor, which must stay open as long as the pool; none: jobs do no I/O. */
   readonly descriptor?: number;
+  /** That of the space kept for the medium below, which stays open as long. */
+  readonly kept?: number;
 }
 
 /** A read is shared out in parts of at least this many bytes: about the price of waking a worker. */
@@ -209,9 +211,9 @@ export function openWorkerPool(options: WorkerPoolOptions): WorkerPool {
   assert(workers >= 0 && workers < THREADS_MAX, "workers have scratch areas");
   const address = kernel.reserve(RING_BYTES);
   const scratch = kernel.reserve(NATIVE_SCRATCH_BYTES * (workers + 1));
-  const descriptor = options.descriptor ?? -1;
+  const { descriptor = -1, kept = -1 } = options;
   const settingOf = (thread: number) => {
-    return { lane, descriptor, scratch: scratch + thread * NATIVE_SCRATCH_BYTES };
+    return { lane, descriptor, kept, scratch: scratch + thread * NATIVE_SCRATCH_BYTES };
   };
   const runner = new JobRunner(kernel, settingOf(0));
   const ring = new JobRing(kernel.words, address, kernel.thread);

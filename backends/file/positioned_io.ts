@@ -1,3 +1,5 @@
+import type { KeptSpace } from "../../core/storage/storage_backend.ts";
+
 /**
  * Positioned I/O on open files: what the file backend needs of an operating system. Two
  * implementations: `node_io.ts` here, and `ffi/libc/file_io.ts`, which calls libc.
@@ -42,6 +44,8 @@ export interface PositionedFile {
   truncate(size: number): void;
   /** fallocate without changing the length; false where the system or filesystem cannot. */
   allocate(mode: "punch-hole" | "zero-range", range: { offset: number; size: number }): boolean;
+  /** Space of the same filesystem kept for this file; null where it cannot be. The first call makes it. */
+  keptSpace?(): KeptSpace | null;
   /** Takes the advisory lock (flock) at once; false where another opener holds it. */
   tryLock(mode: "shared" | "exclusive"): boolean;
   /** Releases lock and descriptor. */

@@ -1,10 +1,11 @@
 import { statfsSync } from "node:fs";
 import { VaultError } from "../../core/errors.ts";
-import type {
-  DirectAccess,
-  MediumRoom,
-  StorageBackend,
-  StorageCapabilities,
+import {
+  type DirectAccess,
+  GIVEN_UP_BYTES,
+  type MediumRoom,
+  type StorageBackend,
+  type StorageCapabilities,
 } from "../../core/storage/storage_backend.ts";
 import {
   beyondEnd,
@@ -17,7 +18,7 @@ import {
 import { checkPathOptions, type FileStorageOptions } from "./config.ts";
 import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
-import { errorCode, fromSystemError, IN_USE } from "./system_error.ts";
+import { errorCode, fromSystemError, IN_USE, isFull } from "./system_error.ts";
 
 /** Logical sectors of block devices are at most this long. */
 const DEVICE_SECTOR_BYTES_MAX = 4096;
@@ -145,6 +146,7 @@ class FileStorage implements StorageBackend {
       discard: (offset, size) => this.#discard(offset, size),
       descriptor: file.descriptor,
       room: resizable ? () => this.#room() : undefined,
+      keptSpace: writable && resizable ? () => this.#file.keptSpace?.() ?? null : undefined,
     };
   }
 
@@ -231,8 +233,25 @@ class FileStorage implements StorageBackend {
     this.#checkWritable("write");
     const end = offset + from.length;
     if (end > this.#sizeMax) throw full(this.name, `it may not grow beyond ${this.#sizeMax} bytes`);
-    this.#attempt("write", () => this.#file.write(offset, from));
+    this.#attempt("write", () => this.#writeAll(offset, from));
     if (end > this.#knownEnd) this.#knownEnd = end;
+  }
+
+  /** Where the storage below is full, what was kept for this file gives way. */
+  #writeAll(offset: number, from: Uint8Array): void {
+    for (;;) {
+      try {
+        return this.#file.write(offset, from);
+      } catch (error) {
+        if (!isFull(error) || !this.#giveUpKept()) throw error;
+      }
+    }
+  }
+
+  #giveUpKept(): boolean {
+    const kept = this.#file.keptSpace?.() ?? null;
+    const bytes = kept?.bytes() ?? 0;
+    return bytes > 0 && kept!.resize(Math.max(0, bytes - GIVEN_UP_BYTES));
   }
 
   #size(): number {

@@ -57,3 +57,8 @@ export function errorCode(error: unknown): string {
     ? error.code
     : "";
 }
+
+/** True where a write found no room, or more than its owner may use. */
+export function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(errorCode(error));
+}

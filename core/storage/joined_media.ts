@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { MEMBER_BYTES } from "../limits.ts";
-import type { DirectAccess, MediumRoom, StorageBackend } from "./storage_backend.ts";
+import type { DirectAccess, KeptSpace, MediumRoom, StorageBackend } from "./storage_backend.ts";
 
 /** A medium that answers at once. */
 export type DirectMedium = StorageBackend & { readonly direct: DirectAccess };
@@ -116,5 +116,18 @@ export class JoinedMedia {
       if (room !== undefined && room.freeBytes <= least.freeBytes) least = room;
     }
     return least;
+  }
+
+  /** Space kept below for every member that fills holes, as much for each; null where one of them cannot have any. */
+  keptSpace(): KeptSpace | null {
+    const accesses = [...this.members.values()].map(({ direct }) => direct);
+    const all = accesses.filter(({ room }) => room !== undefined)
+      .map((access) => access.keptSpace?.() ?? null);
+    const kept = all.filter((each) => each !== null);
+    if (kept.length === 0 || kept.length < all.length) return null;
+    return {
+      bytes: () => Math.min(...kept.map((each) => each.bytes())),
+      resize: (bytes) => kept.map((each) => each.resize(bytes)).every((isDone) => isDone),
+    };
   }
 }

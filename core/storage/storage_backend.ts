@@ -95,6 +95,24 @@ export interface DirectAccess {
   readonly descriptor?: number;
   /** Space of the storage below that holes and growth are filled from, where it is limited and known. */
   room?(): MediumRoom;
+  /** Space of the storage below that can be kept for this medium; null where that is not possible. */
+  keptSpace?(): KeptSpace | null;
+}
+
+/** Kept space that one write without room gives up at a time: less would ask too often (1 MiB). */
+export const GIVEN_UP_BYTES = 1 << 20;
+
+/**
+ * Bytes of the storage below that nobody else can take. A write that finds no room there uses them up, so that what waits in
+ * memory can always be written.
+ */
+export interface KeptSpace {
+  /** The descriptor of the file that they are, where there is one: whoever writes past the medium's own code cuts it. */
+  readonly descriptor?: number;
+  /** How many there are. */
+  bytes(): number;
+  /** Makes them so many; false where there is no room: then they are as many as before. */
+  resize(bytes: number): boolean;
 }
 
 /** How much more a sparse medium can take before the storage below is full. */

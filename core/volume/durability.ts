@@ -5,6 +5,7 @@ import { MAP_KEY_BYTES, writeMapKey } from "../format/map_entry.ts";
 import type { MutationBuffer } from "../tree/mutation_buffer.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 import type { MediumSync } from "./medium_sync.ts";
+import type { SpaceAdmission } from "./space_admission.ts";
 import { RootWrite } from "./root_write.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -17,8 +18,8 @@ export interface DurabilityParts {
   readonly readOnly: boolean;
   /** Puts what open volumes hold in memory only. */
   flush(): void;
-  /** Cells that have to stay free for a root and for dirty data. */
-  kept(): number;
+  /** What has to stay free for it, in the vault and below. */
+  readonly space: Pick<SpaceAdmission, "kept" | "backsRoot" | "waits" | "settle">;
   inTransaction(): boolean;
   /** Told of each run of cells that became usable. */
   released(run: number): void;
@@ -168,11 +169,12 @@ export class Durability {
 
   /** True where the log can take what waits, and a root can be written after it. */
   private fitsLog(): boolean {
-    const { log: buffer, store: { space, log }, kept } = this.parts;
+    const { log: buffer, store: { space, log }, space: admission } = this.parts;
     if (this.rootDue || buffer.overflowed) return false;
     const cells = log.cellsFor(buffer.endedBytes().length + 64);
-    const needed = cells + kept();
-    return space.freeCells >= cells && space.usableCells("forNodes", needed) >= needed;
+    const needed = cells + admission.kept();
+    return space.freeCells >= cells && space.usableCells("forNodes", needed) >= needed &&
+      admission.backsRoot(cells);
   }
 
   private writeLog(): void {
@@ -231,6 +233,7 @@ export class Durability {
   /** Writes a root with what was taken over from the intent log, before anything else is accepted. */
   recover(): void {
     this.changes++;
+    if (!this.parts.space.backsRoot(0)) throw fullBelow();
     this.writeRoot();
     this.finishRoot();
   }
@@ -240,6 +243,11 @@ export class Durability {
     const { store, flush } = this.parts;
     assert(!this.parts.inTransaction(), "no root is written inside a transaction");
     const resting = store.space.resting.cells > 0;
+    // Before anything is half done: it can be tried again when there is room.
+    if (!this.parts.space.backsRoot(0)) {
+      if (this.changes > 0 || change !== undefined || this.parts.space.waits) throw fullBelow();
+      return false;
+    }
     this.busy = true;
     try {
       flush();
@@ -254,7 +262,11 @@ export class Durability {
   }
 
   private writeRoot(change?: CatalogChange): void {
-    const { store, log, sync, released, rootDurable: durable } = this.parts;
+    const { store, log, sync, released, space, rootDurable } = this.parts;
+    const durable = () => {
+      space.settle();
+      rootDurable();
+    };
     this.root = this.failing(() =>
       new RootWrite({ store, sync, prepared: store.prepare(change), released, durable })
     );
@@ -272,4 +284,12 @@ export class Durability {
     this.failing(() => root.now());
     this.parts.store.trim();
   }
+}
+
+function fullBelow(): VaultError {
+  return new VaultError(
+    "unavailable",
+    "Cannot make changes durable: the storage that the vault lies on is full; make room there",
+    { errno: "ENOSPC" },
+  );
 }

@@ -78,7 +78,7 @@ export class Engine {
     this.released = discard === "never" ? null : new ReleasedCells(store.space, media);
     this.admission = new SpaceAdmission({
       store,
-      room: new Room(store.space, store.dense ? null : media),
+      room: new Room(store.space, store.dense ? null : media, parts.runtime),
       mayCommit: () => !this.durability.isBusy && !this.inTransaction,
       commit: () => {
         this.commitNow();
@@ -97,9 +97,9 @@ export class Engine {
         for (const tree of this.trees) tree.flush();
         this.repairFound();
       },
-      kept: () => this.admission.kept(),
       inTransaction: () => this.inTransaction,
       released: (run) => this.release(run),
+      space: this.admission,
       rootDurable: () => this.onRoot(),
     });
     this.names = new NameHash(this.kernel, parts.layoutKey);
@@ -297,6 +297,7 @@ export class Engine {
   /** Gives free cells back to the storage below: those that were released and not taken again. */
   discardReleased(): void {
     this.released?.discard();
+    this.admission.settle();
   }
 
   /** Bytes of mutations since the last root. */

@@ -123,8 +123,11 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   const { replayed, unfinished } = replayLog(store);
   protect(options, store);
   const engine = engineOver(options, { store, media, readOnly });
-  if (!readOnly) beginSession(options, engine);
-  if (!readOnly) tellAll(engine, opened);
+  if (!readOnly) {
+    engine.admission.settle();
+    beginSession(options, engine);
+    tellAll(engine, opened);
+  }
   const isSettled = replayed === 0 && opened.skipped.length === 0 && standing.lost.length === 0;
   if (!readOnly && !isSettled) engine.recover();
   const volumes = new Volumes(engine);

@@ -1,6 +1,7 @@
 import { headerSegments } from "../block/kept_segments.ts";
 import type { Space } from "../block/space.ts";
-import { CELL_BYTES, SEGMENT_CELLS } from "../limits.ts";
+import { CELL_BYTES, MIB, SEGMENT_CELLS } from "../limits.ts";
+import type { Runtime } from "../runtime.ts";
 import type { DirectAccess } from "../storage/storage_backend.ts";
 
 /** Cells left to the storage below for roots and logs of what was admitted already (32 MiB). */
@@ -12,11 +13,22 @@ const DELETE_SHARE = 3 / 4;
 /** The storage below is asked again after so many questions, or when so many cells were taken. */
 const QUESTIONS_MAX = 256;
 const CELLS_MAX = 512;
+/** Or when so long has passed: others write too. */
+const ASK_MS = 500;
+/** Where no more than this is left below (8 GiB), others could fill it up while data waits in memory: space is kept. */
+const PLENTY_CELLS = 8192 * MIB / CELL_BYTES;
+/** It is kept in steps of this (4 MiB). */
+const KEPT_STEP_CELLS = 1024;
+/** Of what is kept, writing leaves so many (4 MiB) for deleting. */
+const KEPT_FOR_DELETING_CELLS = 1024;
 /**
  * Cells in wholly free slots (8 MiB) that stay beside the segments of a protected hidden vault. Logs and nodes then never have
  * to make do with less than they like, which would tell that the vault was full although much of it was never used.
  */
 const SPARE_CELLS = 2048;
+
+/** What is asked of the media. */
+export type RoomBelow = Pick<DirectAccess, "room" | "keptSpace">;
 
 /**
  * How many cells a sparse vault can still take: bounded by its own size and by what the storage below has left. A write
@@ -24,16 +36,21 @@ const SPARE_CELLS = 2048;
  */
 export class Room {
   private readonly space: Space;
-  private readonly medium: Pick<DirectAccess, "room"> | null;
+  private readonly medium: RoomBelow | null;
+  private readonly runtime: Runtime;
   private below = Number.MAX_SAFE_INTEGER;
+  /** Cells that were kept below when that was asked for. */
+  private kept = 0;
   private margin = 0;
   private questions = QUESTIONS_MAX;
   private askedAt = 0;
+  private askedMs = 0;
 
   /** `medium` is null where every cell of the vault is on the storage below already. */
-  constructor(space: Space, medium: Pick<DirectAccess, "room"> | null) {
+  constructor(space: Space, medium: RoomBelow | null, runtime: Runtime) {
     this.space = space;
     this.medium = medium;
+    this.runtime = runtime;
   }
 
   /** Cells that are free now, wherever they lie. */
@@ -61,6 +78,11 @@ export class Room {
       (purpose === "delete" || space.usableCells("forSlots", this.spareCells) >= this.spareCells);
   }
 
+  /** True where the storage below has less left than the vault. */
+  get isFullBelow(): boolean {
+    return this.cellsBelow("write") < this.space.availableCells;
+  }
+
   /** Cells in whole slots that writing must leave free. */
   get spareCells(): number {
     return this.space.isKeeping ? SPARE_CELLS : 0;
@@ -68,13 +90,48 @@ export class Room {
 
   private cellsBelow(purpose: "write" | "delete"): number {
     if (this.medium?.room === undefined) return Infinity;
+    this.refresh();
+    const left = purpose === "delete" ? this.margin * (1 - DELETE_SHARE) : this.margin;
+    return Math.max(0, Math.floor(this.below + this.kept - left));
+  }
+
+  private refresh(): void {
     if (
-      ++this.questions > QUESTIONS_MAX || Math.abs(this.askedAt - this.space.freeCells) > CELLS_MAX
-    ) {
-      this.ask();
-    }
-    const kept = purpose === "delete" ? this.margin * (1 - DELETE_SHARE) : this.margin;
-    return Math.max(0, Math.floor(this.below - kept));
+      ++this.questions > QUESTIONS_MAX ||
+      Math.abs(this.askedAt - this.space.freeCells) > CELLS_MAX ||
+      Math.abs(this.runtime.now() - this.askedMs) > ASK_MS
+    ) this.ask();
+  }
+
+  /**
+   * True where so many cells can be written whatever others do meanwhile: there is plenty of room below, or it is kept. Writing
+   * leaves what deleting takes.
+   */
+  backs(cells: number, purpose: "write" | "delete"): boolean {
+    if (this.medium?.room === undefined) return true;
+    this.refresh();
+    if (this.below >= PLENTY_CELLS + cells) return true;
+    const space = this.medium.keptSpace?.() ?? null;
+    if (space === null) return this.below >= cells;
+    const wanted = cells + (purpose === "write" ? KEPT_FOR_DELETING_CELLS : 0);
+    if (space.bytes() >= wanted * CELL_BYTES) return true;
+    const isKept = space.resize((wanted + KEPT_STEP_CELLS) * CELL_BYTES) ||
+      space.resize(wanted * CELL_BYTES);
+    this.askAgain();
+    return isKept;
+  }
+
+  /** Between changes: keeps what the next ones take in any case, and lets go what nothing waits for any more. */
+  settle(cells: number): void {
+    if (this.medium?.room === undefined) return;
+    this.refresh();
+    const space = this.medium.keptSpace?.() ?? null;
+    if (space === null) return;
+    const wanted = this.below >= PLENTY_CELLS ? 0 : cells + 2 * KEPT_FOR_DELETING_CELLS;
+    const held = space.bytes() / CELL_BYTES;
+    if (held >= wanted && held <= 2 * wanted) return;
+    space.resize(wanted * CELL_BYTES);
+    this.askAgain();
   }
 
   /** What the storage below has left is not what it was. */
@@ -86,7 +143,12 @@ export class Room {
     const { freeBytes, totalBytes } = this.medium!.room!();
     this.questions = 0;
     this.askedAt = this.space.freeCells;
+    this.askedMs = this.runtime.now();
     this.below = freeBytes / CELL_BYTES;
-    this.margin = Math.min(MARGIN_CELLS_MAX, MARGIN_SHARE * totalBytes / CELL_BYTES);
+    const space = this.medium!.keptSpace?.() ?? null;
+    this.kept = (space?.bytes() ?? 0) / CELL_BYTES;
+    this.margin = space !== null
+      ? 0
+      : Math.min(MARGIN_CELLS_MAX, MARGIN_SHARE * totalBytes / CELL_BYTES);
   }
 }

@@ -115,10 +115,9 @@ export class SpaceAdmission {
     while (!this.makeRoom({ cells, blockBytes }, purpose)) {
       if (this.freeDeleted(cells) || this.giveWay()) continue;
       const least = this.promised + this.reserveCells("root");
-      if (purpose === "delete" && this.room.has(least, purpose)) return;
-      throw new VaultError("unavailable", "Cannot store data: the vault is full", {
-        errno: "ENOSPC",
-      });
+      const isLast = purpose === "delete" && this.room.has(least, purpose);
+      if (isLast && this.room.backs(least, purpose)) return;
+      throw full(this.room.isFullBelow);
     }
   }
 
@@ -173,7 +172,23 @@ export class SpaceAdmission {
     const wanted = cells + this.promised + (purpose === "write" ? this.setAsideCells() : 0);
     const from = purpose === "write" ? "write" : "delete";
     if (!this.room.has(wanted + this.reserveCells(from), from)) return false;
-    return purpose === "delete" || this.hasAllRuns({ cells, blockBytes }, purpose);
+    if (purpose !== "delete" && !this.hasAllRuns({ cells, blockBytes }, purpose)) return false;
+    return this.room.backs(cells + this.promised + this.reserveCells("delete"), from);
+  }
+
+  /** True where a root with all that waits, and so many cells more, can be written, whatever others do to the storage below. */
+  backsRoot(more: number): boolean {
+    return this.room.backs(more + this.promised + this.reserveCells("root"), "delete");
+  }
+
+  /** True while data waits in memory. */
+  get waits(): boolean {
+    return this.promised > 0;
+  }
+
+  /** Nothing is under way: see {@linkcode Room.settle}. */
+  settle(): void {
+    this.room.settle(this.promised + this.reserveCells("delete"));
   }
 
   /** Asked with every write, so that it collects nothing: each size is looked at where it is met first. */
@@ -236,4 +251,9 @@ export class SpaceAdmission {
     const { store, store: { dense } } = this.options;
     return this.room.report(kept, { dense, storageRate: store.storageRate(blockBytes) });
   }
+}
+
+function full(isFullBelow: boolean): VaultError {
+  const what = isFullBelow ? "the storage that the vault lies on is full" : "the vault is full";
+  return new VaultError("unavailable", `Cannot store data: ${what}`, { errno: "ENOSPC" });
 }

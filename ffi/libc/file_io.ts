@@ -1,6 +1,8 @@
 import { constants } from "node:os";
 import { constants as fsConstants } from "node:fs";
+import { dirname } from "node:path";
 import { type CallError, callError } from "./call_error.ts";
+import type { KeptSpace } from "../../core/storage/storage_backend.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "../../backends/file/positioned_io.ts";
 
 /**
@@ -29,10 +31,14 @@ const SEEK_END = 2;
 const LOCK_SHARED_AT_ONCE = 1 | 4;
 const LOCK_EXCLUSIVE_AT_ONCE = 2 | 4;
 const FALLOCATE = { "punch-hole": 0x01 | 0x02, "zero-range": 0x01 | 0x10 };
+/** Together with O_DIRECTORY, what Linux calls O_TMPFILE. */
+const UNNAMED_FILE = 0o20000000;
 const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 1;
 const STATX_BYTES = 256;
+/** stx_dev_major and stx_dev_minor, u32 each. */
+const STATX_DEVICE_AT = 136;
 /** stx_mode, u16. */
 const STATX_MODE_AT = 28;
 const MODE_TYPE = 0o170000;
@@ -77,7 +83,9 @@ function open(calls: Calls, path: string, mode: OpenMode): PositionedFile {
   );
   const type = fileType(calls, descriptor, new Uint8Array(1));
   if (type === MODE_FILE || type === MODE_BLOCK_DEVICE) {
-    return new LibcFile(calls, descriptor, type === MODE_BLOCK_DEVICE ? "block-device" : "file");
+    const kind = type === MODE_BLOCK_DEVICE ? "block-device" : "file";
+    const keeps = kind === "file" && mode.writable;
+    return new LibcFile(calls, descriptor, { kind, keepsBeside: keeps ? path : null });
   }
   calls.symbols.close(descriptor);
   throw callError("open", constants.errno[type === MODE_DIRECTORY ? "EISDIR" : "EINVAL"]);
@@ -91,6 +99,89 @@ function fileType(calls: Calls, directory: number, path: Uint8Array<ArrayBuffer>
   return new DataView(status.buffer).getUint16(STATX_MODE_AT, true) & MODE_TYPE;
 }
 
+/** The device that an open file lies on. */
+function deviceOf(calls: Calls, descriptor: number): bigint {
+  const status = new Uint8Array(STATX_BYTES);
+  const path = new Uint8Array(1);
+  uninterrupted(
+    calls,
+    "statx",
+    () => calls.symbols.statx(descriptor, path, AT_EMPTY_PATH, STATX_TYPE, status),
+  );
+  return new DataView(status.buffer).getBigUint64(STATX_DEVICE_AT, true);
+}
+
+/**
+ * A file without a name beside another one, which is gone with the process; null where its filesystem has none, or this process may
+ * not write there.
+ */
+function openUnnamed(calls: Calls, beside: number, path: string): UnnamedSpace | null {
+  const { O_RDWR, O_DIRECTORY } = fsConstants;
+  const flags = O_RDWR | O_DIRECTORY | UNNAMED_FILE | O_CLOEXEC;
+  try {
+    const directory = new TextEncoder().encode(dirname(Deno.realPathSync(path)) + "\0");
+    const descriptor = uninterrupted(
+      calls,
+      "open",
+      () => calls.symbols.open(directory, flags, 0o600),
+    );
+    if (deviceOf(calls, descriptor) === deviceOf(calls, beside)) {
+      return new UnnamedSpace(calls, descriptor);
+    }
+    calls.symbols.close(descriptor);
+    return null;
+  } catch {
+    return null; // the medium is as good without
+  }
+}
+
+/** Space that belongs to a file without a name. */
+class UnnamedSpace implements KeptSpace {
+  readonly descriptor: number;
+  readonly #calls: Calls;
+
+  constructor(calls: Calls, descriptor: number) {
+    this.#calls = calls;
+    this.descriptor = descriptor;
+  }
+
+  bytes(): number {
+    return Number(this.#call("lseek", ({ lseek64 }) => lseek64(this.descriptor, 0n, SEEK_END)));
+  }
+
+  resize(bytes: number): boolean {
+    const before = this.bytes();
+    if (bytes > before && !this.#grow(before, bytes)) {
+      this.#cut(before);
+      return false;
+    }
+    if (bytes < before) this.#cut(bytes);
+    return true;
+  }
+
+  #grow(from: number, to: number): boolean {
+    try {
+      const [offset, size] = [BigInt(from), BigInt(to - from)];
+      this.#call("fallocate", ({ fallocate64 }) => fallocate64(this.descriptor, 0, offset, size));
+      return true;
+    } catch {
+      return false; // there is no room, or it cannot be kept here
+    }
+  }
+
+  #cut(bytes: number): void {
+    this.#call("ftruncate", ({ ftruncate64 }) => ftruncate64(this.descriptor, BigInt(bytes)));
+  }
+
+  #call<T extends number | bigint>(name: string, call: (symbols: FileSymbols) => T): T {
+    return uninterrupted(this.#calls, name, () => call(this.#calls.symbols));
+  }
+
+  close(): void {
+    this.#calls.symbols.close(this.descriptor);
+  }
+}
+
 /** Repeats a call while signals interrupt it; throws its error otherwise. */
 function uninterrupted<T extends number | bigint>(calls: Calls, name: string, call: () => T): T {
   for (;;) {
@@ -101,18 +192,28 @@ function uninterrupted<T extends number | bigint>(calls: Calls, name: string, ca
   }
 }
 
+/** What an open file is used for. */
+interface FileRole {
+  readonly kind: "file" | "block-device";
+  readonly keepsBeside: string | null;
+}
+
 class LibcFile implements PositionedFile {
   readonly kind: "file" | "block-device";
   readonly descriptor: number;
   readonly canPunchHoles = true;
   readonly #calls: Calls;
   readonly #symbols: FileSymbols;
+  /** Its path, where space may be kept beside it. */
+  readonly #keepsBeside: string | null;
+  #kept: UnnamedSpace | null | undefined;
 
-  constructor(calls: Calls, descriptor: number, kind: "file" | "block-device") {
+  constructor(calls: Calls, descriptor: number, { kind, keepsBeside }: FileRole) {
     this.#calls = calls;
     this.#symbols = calls.symbols;
     this.descriptor = descriptor;
     this.kind = kind;
+    this.#keepsBeside = keepsBeside;
   }
 
   read(offset: number, into: Uint8Array): number {
@@ -183,7 +284,15 @@ class LibcFile implements PositionedFile {
     }
   }
 
+  keptSpace(): KeptSpace | null {
+    if (this.#kept !== undefined) return this.#kept;
+    const path = this.#keepsBeside;
+    this.#kept = path === null ? null : openUnnamed(this.#calls, this.descriptor, path);
+    return this.#kept;
+  }
+
   close(): void {
+    this.#kept?.close();
     this.#symbols.close(this.descriptor);
   }
 
