@@ -137,18 +137,41 @@ export class RootStore {
   /** What a medium says about itself in its rings; null where it is no member of this vault. */
   readRing(medium: DirectAccess, epochs: readonly number[]): Ring | null {
     const found: Superblock[] = [];
-    const cell = new Uint8Array(CELL_BYTES);
-    for (const offset of this.ringOffsets.flat()) {
-      if (offset + CELL_BYTES > medium.size()) continue;
-      medium.read(offset, cell);
-      for (const epoch of epochs) {
-        const plaintext = this.openSuperblock(cell, epoch);
-        if (plaintext === null) continue;
-        found.push(decodeSuperblock(plaintext));
-        break;
+    for (let slot = 0; slot < RING_CELLS; slot++) {
+      for (const cell of this.readSlot(medium, slot)) {
+        const superblock = this.superblockIn(cell, epochs);
+        if (superblock !== null) found.push(superblock);
       }
     }
     return ringOf(found);
+  }
+
+  /** The cells of a slot that can be read. Where none can, the newest root may be named there: no older one wins in silence. */
+  private readSlot(medium: DirectAccess, slot: number): Uint8Array[] {
+    const there = this.ringOffsets.map((offsets) => offsets[slot])
+      .filter((offset) => offset + CELL_BYTES <= medium.size());
+    const cells: Uint8Array[] = [];
+    let failure: unknown;
+    for (const offset of there) {
+      const cell = new Uint8Array(CELL_BYTES);
+      try {
+        medium.read(offset, cell);
+        cells.push(cell);
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+        failure = error;
+      }
+    }
+    if (cells.length === 0 && failure !== undefined) throw failure;
+    return cells;
+  }
+
+  private superblockIn(cell: Uint8Array, epochs: readonly number[]): Superblock | null {
+    for (const epoch of epochs) {
+      const plaintext = this.openSuperblock(cell, epoch);
+      if (plaintext !== null) return decodeSuperblock(plaintext);
+    }
+    return null;
   }
 
   private openSuperblock(cell: Uint8Array, epoch: number): Uint8Array | null {

@@ -240,9 +240,13 @@ export function placeholder(length: number, index: number): Uint8Array<ArrayBuff
 
 /** The index that a placeholder stands for. */
 export function indexOf(bytes: Uint8Array): number {
-  const index = bytes.reduce((sum, byte) => sum * 256 + byte, 0);
-  if (!(index < 2 ** 48)) throw badRecord("placeholder");
-  return index;
+  if (!isPlaceholder(bytes)) throw badRecord("placeholder");
+  return bytes.reduce((sum, byte) => sum * 256 + byte, 0);
+}
+
+/** True where bytes can be a placeholder: all but the last six are zero. */
+export function isPlaceholder(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, Math.max(0, bytes.length - 6)).every((byte) => byte === 0);
 }
 
 function badRecord(why: string): VaultError {

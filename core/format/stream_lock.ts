@@ -75,6 +75,8 @@ export function decodeStreamLock(payload: Uint8Array): LockedChange {
   if ((record.state !== "locked" && record.state !== "shredded") || record.erasing) {
     throw badLock("something is under way");
   }
+  const { attempts, lastAttempt, secretId } = record;
+  if (attempts !== 0 || lastAttempt !== 0 || secretId !== 0) throw badLock("it is of one vault");
   return { kind: "lock", ino: inoOf(payload), record };
 }
 

@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import { concat, getU48, setU48, viewOf } from "../bytes.ts";
+import { concat, getU48, getU64, setU48, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { FOREIGN_BYTES } from "./foreign_block.ts";
 import { NAME_BYTES_MAX } from "./dirent.ts";
@@ -14,7 +14,7 @@ import {
   SEALED_HEAD_BYTES,
 } from "./stream_lock.ts";
 import { POSITION_BYTES_MAX } from "./stream_position.ts";
-import { KEY_TYPE, keyIno, NODE_KEY_BYTES } from "./volume_key.ts";
+import { KEY_TYPE, keyIno, NODE_KEY_BYTES, OWN_INO_END } from "./volume_key.ts";
 import { XATTR_NAME_BYTES_MAX, XATTR_VALUE_BYTES_MAX } from "./xattr.ts";
 
 /**
@@ -52,8 +52,8 @@ export const PAYLOAD_BYTES_MAX: number = SEALED_HEAD_BYTES + CONTENT_BYTES_MAX;
 const BLOCKS_MAX = 2 ** 40;
 /** Blocks that one record is about at most: those of an extent. */
 const RUN_BLOCKS_MAX = 2 ** 32 - 1;
-/** Inode numbers are below this, half of what there are: whoever makes streams cannot use up a receiver's. */
-const INO_END = 2 ** 47;
+/** Inode numbers are below this, half of what there are. */
+const INO_END = 2 * OWN_INO_END;
 
 /** What is kept under type and inode number alone, and how long it can be: FORMAT.md §13. */
 const PLAIN_VALUES: Readonly<Record<number, readonly [number, number] | undefined>> = {
@@ -195,7 +195,9 @@ export function decodeStreamRecord(
       return { kind: "mark", position: within(payload, 0, [0, POSITION_BYTES_MAX]) };
     case STREAM_TYPE.put: {
       const key = plainKey(payload.subarray(0, NODE_KEY_BYTES));
-      return { kind: "put", key, value: within(payload, NODE_KEY_BYTES, PLAIN_VALUES[key[0]]!) };
+      const value = within(payload, NODE_KEY_BYTES, PLAIN_VALUES[key[0]]!);
+      if (key[0] === KEY_TYPE.orphan || key[0] === KEY_TYPE.pending) checkFrom(key[0], value);
+      return { kind: "put", key, value };
     }
     case STREAM_TYPE.delete:
       return { kind: "delete", key: plainKey(payload) };
@@ -269,6 +271,12 @@ function plainKey(key: Uint8Array): Uint8Array {
   if (!isPlain) throw badRecord("bad key");
   checkIno(keyIno(key));
   return key;
+}
+
+/** The first block that a pending delete is of; none of an orphan. */
+function checkFrom(type: number, value: Uint8Array): void {
+  const from = getU64(viewOf(value), 0);
+  if (!(from <= (type === KEY_TYPE.pending ? BLOCKS_MAX : 0))) throw badRecord("no such block");
 }
 
 function inoAt(payload: Uint8Array, at: number): number {

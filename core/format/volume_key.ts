@@ -20,6 +20,12 @@ export const KEY_TYPE = {
 /** Inode number of the root directory. */
 export const ROOT_INO = 1;
 
+/**
+ * Inode numbers are counted up to this by what comes in: whoever makes streams, whose numbers are below twice that, cannot use up a
+ * receiver's (FORMAT.md §18).
+ */
+export const OWN_INO_END: number = 2 ** 46;
+
 /** Types whose key is the type and the inode number alone. */
 export type NodeKeyType = 1 | 4 | 6 | 7 | 8 | 9;
 

@@ -1,6 +1,9 @@
 import type { Admission } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import { fail } from "./errno.ts";
+import type { DirtyData } from "./dirty_data.ts";
+import { HalfChanges } from "./half_changes.ts";
+import type { VolumeStore } from "../volume/volume_store.ts";
 import type { FileSpace } from "./file_space.ts";
 import type { AttributeChange, Time } from "./file_system.ts";
 import { INODE_FLAG } from "../format/inode.ts";
@@ -22,18 +25,26 @@ export interface ChangeParts {
   readonly privileges: Privileges;
   readonly admission: Admission;
   readonly stored: StoredData;
+  readonly store: VolumeStore;
+  readonly dirty: DirtyData;
 }
 
 /** setattr: size, owner, mode and times, each only where present. */
 export function changeAttributes(parts: ChangeParts, node: Node, change: AttributeChange): void {
   check(node, change);
   if (change.size !== undefined) parts.stored.requireWritable(node);
-  const { clock, nodes, space, privileges, admission } = parts;
-  const { inode } = node;
+  const { space, admission } = parts;
   const { size } = change;
   if (size === undefined) admission.write(0);
   else if (size < node.size) admission.remove(space.truncateCells(node, size));
   else admission.write(0);
+  HalfChanges.ofFile(parts, node, () => make(parts, node, change));
+}
+
+function make(parts: ChangeParts, node: Node, change: AttributeChange): void {
+  const { clock, nodes, space, privileges } = parts;
+  const { inode } = node;
+  const { size } = change;
   const isOwned = change.uid !== undefined || change.gid !== undefined;
   if (isOwned || size !== undefined || change.killSetId) {
     privileges.drop(node, isOwned || change.killSetId === true);

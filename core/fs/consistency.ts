@@ -44,6 +44,7 @@ export class ConsistencyCheck {
   readonly #extent: Extent = emptyExtent();
   /** Numbers of inodes that are being freed: their extents are what is left of them. */
   readonly #ownerless = new Set<number>();
+  #hasRecords = false;
   #extentOwner = 0;
   #extentEnd = 0;
 
@@ -53,6 +54,7 @@ export class ConsistencyCheck {
 
   /** The next record. */
   record(key: Uint8Array, value: Uint8Array): void {
+    this.#hasRecords = true;
     const ino = keyIno(key);
     try {
       if (key[0] === KEY_TYPE.inode) return this.#addInode(ino, value);
@@ -75,7 +77,11 @@ export class ConsistencyCheck {
       this.#settle(ino);
       if (++count % INODES_PER_TURN === 0) yield;
     }
-    if (!this.#inodes.at(ROOT_INO)) this.#wrong(ROOT_INO, "the root directory is missing");
+    // A volume that nobody has opened has nothing at all yet: who opens it makes its root directory.
+    const isNew = count === 0 && !this.#hasRecords;
+    if (!isNew && !this.#inodes.at(ROOT_INO)) {
+      this.#wrong(ROOT_INO, "the root directory is missing");
+    }
   }
 
   #addInode(ino: number, value: Uint8Array): void {

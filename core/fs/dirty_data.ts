@@ -17,6 +17,8 @@ export class DirtyData {
   #buffers = 0;
   /** Mutations that made room for other data: a change that asked for it has not begun with them. */
   aside = 0;
+  /** Buffers whose data was given up before it was put. */
+  discarded = 0;
   #failure: VaultError | undefined;
 
   constructor(stored: StoredData, nodes: NodeTable) {
@@ -141,6 +143,7 @@ export class DirtyData {
   }
 
   #discardOne(node: Node, buffer: BlockBuffer): void {
+    if (buffer.to > buffer.from) this.discarded++;
     this.#stored.pool.free(buffer);
     this.#undirty(node, buffer);
   }

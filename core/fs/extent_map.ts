@@ -50,17 +50,16 @@ export class ExtentMap {
     if (block >= range.first && block < range.end) return range;
     if (node.inode.cells === 0) node.extentsBound = 0;
     if (block >= node.extentsBound) return setHole(range, node.extentsBound, Infinity);
+    let first = 0;
     if (this.#floor(node.ino, block)) {
       const met = this.#met;
-      const end = met.first + met.count;
-      if (end > block) return setExtent(range, met);
-      setHole(range, end, Infinity);
-    } else {
-      setHole(range, 0, Infinity);
+      first = met.first + met.count;
+      if (first > block) return setExtent(range, met);
     }
-    if (this.#next(node.ino, block)) range.end = this.#met.first;
-    else node.extentsBound = range.first;
-    return range;
+    // Nothing is remembered before all of it is known: a search may fail.
+    const end = this.#next(node.ino, block) ? this.#met.first : Infinity;
+    if (end === Infinity) node.extentsBound = first;
+    return setHole(range, first, end);
   }
 
   /**
@@ -122,9 +121,11 @@ export class ExtentMap {
       const extent = { ...this.#met };
       const end = extent.first + extent.count;
       if (end <= from) return true;
-      const start = Math.max(extent.first, from, end - budget);
+      // Where nothing is stored, one record goes, however many blocks it is of.
+      const most = extent.unwritten ? Infinity : budget;
+      const start = Math.max(extent.first, from, end - most);
       this.#cut(node, extent, { from: start, to: end });
-      budget -= end - start;
+      budget -= extent.unwritten ? 1 : end - start;
     }
     return false;
   }

@@ -2,6 +2,7 @@ import { FILE_BYTES_MAX } from "./attribute_change.ts";
 import { fail } from "./errno.ts";
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE } from "./file_space.ts";
 import type { CopyPoint, WriteRequest } from "./file_system.ts";
+import { HalfChanges } from "./half_changes.ts";
 import { isDirectory, isRegular } from "./mode.ts";
 import type { Node } from "./node.ts";
 import type { FileSystemParts } from "./parts.ts";
@@ -76,10 +77,12 @@ export class FileOperations {
     this.#parts.stored.requireWritable(node);
     if (offset < 0 || length <= 0) fail("EINVAL");
     if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
-    this.#changeSpace(node, offset, offset + length, mode);
-    privileges.drop(node, false);
-    clock.modified(node.inode);
-    nodes.save(node);
+    HalfChanges.ofFile(this.#parts, node, () => {
+      this.#changeSpace(node, offset, offset + length, mode);
+      privileges.drop(node, false);
+      clock.modified(node.inode);
+      nodes.save(node);
+    });
   }
 
   /** lseek: the next data or hole. */

@@ -99,19 +99,38 @@ export class FileSpace {
   #cut(node: Node, size: number): void {
     const { stored, dirty } = this.#parts;
     const kept = Math.ceil(size / this.#blockBytes);
+    const isInside = size % this.#blockBytes !== 0;
+    if (isInside) this.#readBlock(node, kept - 1);
     dirty.discard(node, kept, Infinity);
     stored.cutInline(node, size);
-    if (size % this.#blockBytes !== 0) this.#cutBlock(node, kept - 1, size);
+    if (isInside) this.#cutBlock(node, kept - 1, size);
     node.inode.size = Math.min(node.inode.size, size);
+  }
+
+  /** Reads what stays of a block that is cut, where it is stored: before anything has changed. */
+  #readBlock(node: Node, block: number): void {
+    const { stored, dirty } = this.#parts;
+    if (!this.#isStored(node, block)) return;
+    const isNew = node.dirty?.has(block) !== true;
+    try {
+      stored.completion.one(node, dirty.buffer(node, block));
+    } catch (error) {
+      if (isNew) dirty.discard(node, block, block + 1);
+      throw error;
+    }
+  }
+
+  #isStored(node: Node, block: number): boolean {
+    const isInline = block === 0 && (node.inode.flags & INODE_FLAG.inline) !== 0;
+    return !isInline && this.#parts.stored.extents.find(node, block).state === "written";
   }
 
   /** Zeros what the block of the new end holds behind it, on the medium too: nothing cut off may come back. */
   #cutBlock(node: Node, block: number, size: number): void {
     const { stored, dirty } = this.#parts;
     const keep = size - block * this.#blockBytes;
-    const isStored = stored.extents.find(node, block).state === "written";
     const known = node.dirty?.get(block);
-    if (!isStored || (block === 0 && (node.inode.flags & INODE_FLAG.inline) !== 0)) {
+    if (!this.#isStored(node, block)) {
       if (known === undefined) return;
       if (known.whole) known.bytes.fill(0, keep);
       else if (known.from >= keep) dirty.discard(node, block, block + 1);

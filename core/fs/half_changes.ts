@@ -3,6 +3,13 @@ import type { DirtyData } from "./dirty_data.ts";
 import { asPosixError, ERRNO } from "./errno.ts";
 import { PosixError } from "./file_system.ts";
 import type { LeftWork } from "./left_work.ts";
+import { forgetExtents, type Node } from "./node.ts";
+
+/** What changes of files in memory are seen by. */
+interface MemoryParts {
+  readonly store: VolumeStore;
+  readonly dirty: DirtyData;
+}
 
 /**
  * Sees to it that no half of a change becomes durable. The medium may fail at any record that a change has to read, also when it has
@@ -38,6 +45,27 @@ export class HalfChanges {
     } catch (error) {
       this.#failedSince(begun, error);
       throw asPosixError(error);
+    }
+  }
+
+  /**
+   * Runs a change of a file that changes it in memory first. Where it fails before anything of it is in the tree, the file is as it
+   * was; but data that was given up does not come back.
+   */
+  static ofFile({ store, dirty }: MemoryParts, node: Node, change: () => void): void {
+    const [inode, size, discarded] = [{ ...node.inode }, node.size, dirty.discarded];
+    const applied = () => (store.applied ?? 0) - dirty.aside;
+    const begun = applied();
+    try {
+      change();
+    } catch (error) {
+      if (applied() === begun) {
+        Object.assign(node.inode, inode);
+        node.size = size;
+        forgetExtents(node);
+        if (dirty.discarded !== discarded) store.giveUp?.(error);
+      }
+      throw error;
     }
   }
 

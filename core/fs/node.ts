@@ -60,6 +60,12 @@ export function nodeOf(ino: number, inode: Inode): Node {
   };
 }
 
+/** What was found of its extents is not known any more. */
+export function forgetExtents(node: Node): void {
+  Object.assign(node.range, { first: 0, end: 0, firstId: 0, state: "hole", packed: false });
+  node.extentsBound = Infinity;
+}
+
 /** True while some of the node's data is in memory only. */
 export function hasDirtyData(node: Node): boolean {
   return node.dirty !== null && node.dirty.size > 0;

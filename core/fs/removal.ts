@@ -152,10 +152,18 @@ export class Removal {
       inos = this.#listed(KEY_TYPE.orphan, 64);
     }
     for (const ino of this.#listed(KEY_TYPE.pending, Infinity)) {
-      if (this.#existing(ino) === null) continue;
-      while (!this.#reclaimSome(ino)) this.#store.endGroup();
-      this.#store.endGroup();
+      if (this.#existing(ino) !== null) this.#finish(ino);
     }
+  }
+
+  /** Frees what is pending of a file that is there. Damage in one keeps nobody from opening the others: `check` names it. */
+  #finish(ino: number): void {
+    try {
+      while (!this.#reclaimSome(ino)) this.#store.endGroup();
+    } catch (error) {
+      if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
+    }
+    this.#store.endGroup();
   }
 
   #destroy(node: Node): void {

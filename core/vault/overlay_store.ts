@@ -31,6 +31,8 @@ export class OverlayStore implements VolumeStore {
   readonly tree: OverlayTree;
   readonly blocks: OverlayBlocks;
   readonly #volume: Volume;
+  /** A change failed when a part of it was there: the transaction cannot be committed. */
+  isHalfDone = false;
   /** Of files that it has made. */
   readonly #secrets: number[] = [];
 
@@ -79,6 +81,14 @@ export class OverlayStore implements VolumeStore {
     return this.#volume.space();
   }
 
+  get applied(): number {
+    return this.tree.applied;
+  }
+
+  giveUp(): void {
+    this.isHalfDone = true;
+  }
+
   /** Nothing survives a crash before the commit, so there are no groups. */
   endGroup(): void {}
 
@@ -99,6 +109,7 @@ export class OverlayStore implements VolumeStore {
     this.tree.clear();
     this.blocks.clear();
     this.reads.clear();
+    this.isHalfDone = false;
     for (const secretId of this.#secrets.splice(0)) {
       this.#volume.engine.locks.secrets.held.delete(secretId);
     }

@@ -24,6 +24,8 @@ export class OverlayTree implements KeyValueTree {
   #names: string[] = [];
   /** Bytes of keys and values that were changed. */
   bytes = 0;
+  /** Mutations so far. */
+  applied = 0;
 
   constructor(base: KeyValueTree, reads: ReadSet) {
     this.#base = base;
@@ -138,6 +140,7 @@ export class OverlayTree implements KeyValueTree {
   }
 
   #set(name: string, value: Uint8Array | null): void {
+    this.applied++;
     const before = this.#changes.get(name);
     if (before === undefined) {
       this.#names.splice(this.#indexOf(name), 0, name);

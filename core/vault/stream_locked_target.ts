@@ -1,6 +1,6 @@
 import { compare } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { type LockRecord, placeholder } from "../format/lock_record.ts";
+import { indexOf, isPlaceholder, type LockRecord } from "../format/lock_record.ts";
 import type { LockedChange } from "../format/stream_lock.ts";
 import { badRecord } from "../format/stream_record.ts";
 import { hasContent } from "../volume/file_blocks.ts";
@@ -63,11 +63,13 @@ export class LockedTarget {
     const record = this.#current(ino);
     if (record?.state === "shredded") return;
     if (record?.state !== "locked") return this.checkContent(ino);
-    const names = this.#volume.store.catalog.keyTable.inlineNames(record.secretId);
-    const stands = names.some(({ length, index }) =>
-      length === value.length && compare(placeholder(length, index), value) === 0
-    );
-    if (!stands) this.checkContent(ino);
+    if (!this.#standsFor(record.secretId, value)) this.checkContent(ino);
+  }
+
+  #standsFor(secretId: number, value: Uint8Array): boolean {
+    if (!isPlaceholder(value)) return false;
+    const name = { secretId, length: value.length, index: indexOf(value) };
+    return this.#volume.store.catalog.keyTable.inline(name) !== null;
   }
 
   /** Throws where a file takes no content in clear: it would be taken for sealed. */

@@ -11,8 +11,14 @@ import {
 import { checkDirent, DIRENT_BYTES_MAX, encodeDirent } from "../format/dirent.ts";
 import { cellsFor, CODEC } from "../format/map_entry.ts";
 import type { FileBlocks, StreamChange } from "../format/stream_record.ts";
-import { CONTENT_BYTES_MAX } from "../format/stream_record.ts";
-import { encodeNodeKey, KEY_TYPE, keyIno, NODE_KEY_BYTES } from "../format/volume_key.ts";
+import { badRecord, CONTENT_BYTES_MAX } from "../format/stream_record.ts";
+import {
+  encodeNodeKey,
+  KEY_TYPE,
+  keyIno,
+  NODE_KEY_BYTES,
+  OWN_INO_END,
+} from "../format/volume_key.ts";
 import { Compressibility } from "../fs/compressibility.ts";
 import { Directories } from "../fs/directory.ts";
 import { ExtentMap } from "../fs/extent_map.ts";
@@ -75,8 +81,46 @@ export class StreamTarget {
     );
   }
 
-  /** Makes one change. Throws `unavailable` (ENOSPC) before anything of it where there is no room. */
+  /**
+   * Makes one change. Throws `unavailable` (ENOSPC) before anything of it where there is no room; where it fails when a part of it is
+   * there, the vault takes no more changes, and what was noted last is where the stream goes on.
+   */
   apply(change: StreamChange): void {
+    const before = this.#volume.applied;
+    try {
+      this.#meet(change);
+      this.#make(change);
+    } catch (error) {
+      if (this.#volume.applied !== before) this.#volume.giveUp(error);
+      throw error;
+    }
+  }
+
+  /** No inode that is made later gets a number that a stream has named: what it said of it would come true. */
+  #meet(change: StreamChange): void {
+    const { store } = this.#volume;
+    const inos = change.kind === "put" || change.kind === "delete"
+      ? [keyIno(change.key)]
+      : change.kind === "name"
+      ? [change.directory, change.ino]
+      : change.kind === "unname"
+      ? [change.directory]
+      : [change.ino];
+    for (const ino of inos) {
+      if (ino >= OWN_INO_END) this.#requireInode(change, ino);
+      store.nextObjectId = Math.max(store.nextObjectId, Math.min(ino + 1, OWN_INO_END));
+    }
+  }
+
+  /** The numbers that nobody gets by counting are those of inodes that are there; inodes come first in a stream. */
+  #requireInode(change: StreamChange, ino: number): void {
+    if (change.kind === "delete" || (change.kind === "put" && change.key[0] === KEY_TYPE.inode)) {
+      return;
+    }
+    if (this.#fileOf(ino) === null) throw badRecord("it is of an inode that is not there");
+  }
+
+  #make(change: StreamChange): void {
     const { tree } = this.#volume;
     switch (change.kind) {
       case "put":
@@ -104,12 +148,7 @@ export class StreamTarget {
       case "free":
         return this.#free(change);
       case "reserve":
-        this.#admit(RECORD_CELLS);
-        return this.#changeFile(change.ino, (node) => {
-          const end = change.first + change.count;
-          this.#extents.remove(node, change.first, end);
-          this.#extents.reserve(node, change.first, end);
-        });
+        return this.#reserve(change);
       case "lock":
         this.#admit(RECORD_CELLS);
         return this.#locked.lock(change);
@@ -132,8 +171,6 @@ export class StreamTarget {
 
   /** The record of an inode, which comes without the cells that its blocks take, as its blocks here take them. */
   #inodeOf(ino: number, value: Uint8Array): Uint8Array {
-    const { store } = this.#volume;
-    store.nextObjectId = Math.max(store.nextObjectId, ino + 1);
     const { cells, secret: known } = this.#fileOf(ino)?.inode ?? { cells: 0, secret: 0 };
     this.#node = nodeOf(0, emptyInode());
     decodeInode(value, this.#inode);
@@ -194,6 +231,16 @@ export class StreamTarget {
       const put = volume.put({ firstId, count, address, lastLength, ...how(node) });
       buffer.ticket = put.ticket;
       node.inode.cells += put.cells - (count - 1) * this.#blockCells - last;
+    });
+  }
+
+  /** Nothing is set aside for what is on its way, so that all of it is asked for with each: when it has arrived, it counts. */
+  #reserve({ ino, first, count }: FileBlocks): void {
+    const blocks = this.#volume.setAside + count;
+    this.#admit(blocks * this.#blockCells + RECORD_CELLS);
+    this.#changeFile(ino, (node) => {
+      this.#extents.remove(node, first, first + count);
+      this.#extents.reserve(node, first, first + count);
     });
   }
 

@@ -187,6 +187,7 @@ export class TransactionManager {
   }
 
   #enter(transaction: Transaction): Promise<void> | null {
+    this.#loseHalf(transaction);
     transaction.requireUsable();
     const wait = this.#vault.transactions.enter();
     if (wait !== null) return wait;
@@ -194,6 +195,12 @@ export class TransactionManager {
     this.#vault.fileSystem.flush();
     transaction.requireOpen();
     return null;
+  }
+
+  #loseHalf(transaction: Transaction): void {
+    if (!transaction.view.store.isHalfDone) return;
+    const what = "Cannot go on with the transaction: a change failed half-way; begin again";
+    transaction.lose(failure("unavailable", what));
   }
 
   async #commit(transaction: Transaction): Promise<void> {
@@ -209,6 +216,8 @@ export class TransactionManager {
       fileSystem.flush();
       const lost = fileSystem.takeFailure();
       if (lost !== undefined) throw lost;
+      this.#loseHalf(transaction);
+      transaction.requireOpen();
       // Now a root may make room, which it may not inside the volume's transaction.
       volume.admit(this.#committing.cellsOf(store), "write");
       await this.#vault.transaction(() => {

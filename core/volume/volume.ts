@@ -1,6 +1,7 @@
 import type { PutRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
+import { KEY_TYPE, nodeKey, OWN_INO_END } from "../format/volume_key.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Branch } from "../tree/branch.ts";
@@ -87,7 +88,11 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
 
   nextObjectId(): number {
     this.admitInodes(1);
-    return this.engine.nextObjectId();
+    for (;;) {
+      const ino = this.engine.nextObjectId();
+      // Beyond what anybody counts up to, numbers may have come in a stream.
+      if (ino < OWN_INO_END || this.tree.get(nodeKey(KEY_TYPE.inode, ino)) === null) return ino;
+    }
   }
 
   makeSecret(ino: number): number {

@@ -363,8 +363,11 @@ export class Volumes {
 
   /** Whoever has a volume open goes on with the head that its record names, and is told to forget what is in memory only. */
   reopenHead(id: number): void {
-    const { branch } = this.recordAt(id);
-    this.open.get(id)?.useBranch(this.engine.store.openBranch(branch));
+    // The root that says so is durable: whoever went on with the old head would write what nobody finds.
+    this.engine.durability.failing(() => {
+      const { branch } = this.recordAt(id);
+      this.open.get(id)?.useBranch(this.engine.store.openBranch(branch));
+    });
   }
 
   private retireHead(branch: number, sequence: number, oldHead: OldHead): void {
