@@ -86,6 +86,7 @@ export type { Time } from "./core/fs/file_system.ts";
 export { type Runtime, systemRuntime } from "./core/runtime.ts";
 export type {
   DirectAccess,
+  KeptSpace,
   MediumRoom,
   ObjectUse,
   StorageBackend,
@@ -272,19 +273,19 @@ export function createHiddenVault(options: NewHiddenVault): Promise<Vault> {
 /** Makes a vault anew whose header and superblocks are gone, as far as its medium holds it. */
 export async function recoverVault(options: LostVault): Promise<RecoverReport> {
   const { medium, to, keyExport, exportPassphrase, passphrase, kdf } = options;
-  const part = (backend: StorageBackend): VaultParts => {
-    const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
-    return { medium: backend, kernel, runtime: systemRuntime };
-  };
+  const kernel = () => createKernel({ memoryBytes: KERNEL_BYTES });
+  const part = (of: StorageBackend) => ({ medium: of, kernel: kernel(), runtime: systemRuntime });
   const source = part(await mediumOf(medium, { readOnly: true }));
   try {
     const keys = await importKeys(source, keyExport, { passphrase: exportPassphrase });
-    const target = part(await mediumOf(to, { create: true, exclusive: true }));
-    const slot = { mode: "user", secret: { passphrase }, kdf } as const;
-    return await recoverOn({ ...options, source, target, keys, slot }).finally(async () => {
+    try {
+      const target = part(await mediumOf(to, { create: true, exclusive: true }));
+      const slot = { mode: "user", secret: { passphrase }, kdf } as const;
+      return await recoverOn({ ...options, source, target, keys, slot })
+        .finally(() => target.medium.close());
+    } finally {
       keys.wipe();
-      await target.medium.close();
-    });
+    }
   } finally {
     await source.medium.close();
   }

@@ -10,6 +10,11 @@ const MEANINGS: Record<string, { kind: VaultErrorKind; errno: string; says: stri
   EDQUOT: { kind: "unavailable", errno: "ENOSPC", says: "the disk quota is used up" },
   EFBIG: { kind: "unavailable", errno: "EFBIG", says: "the filesystem allows no file that large" },
   EIO: { kind: "unavailable", errno: "EIO", says: "the device reports an input/output error" },
+  ENOTCONN: {
+    kind: "unavailable",
+    errno: "ENOTCONN",
+    says: 'a mount has died there; run "sigmavault umount" on it',
+  },
   EROFS: { kind: "denied", errno: "EROFS", says: "the filesystem is read-only" },
   EACCES: { kind: "denied", errno: "EACCES", says: "permission denied" },
   EPERM: { kind: "denied", errno: "EPERM", says: "operation not permitted" },

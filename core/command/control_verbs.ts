@@ -1,4 +1,4 @@
-import { compare } from "../bytes.ts";
+import { compare, equalConstantTime } from "../bytes.ts";
 import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
@@ -127,8 +127,8 @@ async function restore({ vault, options }: ControlCall): Promise<object> {
 /** Whether `keys` open everything that the open vault reads and writes. */
 function holdsAllOf(keys: VaultKeys, open: VaultKeys): boolean {
   return compare(keys.vaultId, open.vaultId) === 0 &&
-    compare(keys.layoutKey, open.layoutKey) === 0 &&
+    equalConstantTime(keys.layoutKey, open.layoutKey) &&
     open.epochs.every(({ epoch, masterKey }) =>
-      keys.epochs.some((own) => own.epoch === epoch && compare(own.masterKey, masterKey) === 0)
+      keys.epochs.some((own) => own.epoch === epoch && equalConstantTime(own.masterKey, masterKey))
     );
 }

@@ -5,6 +5,9 @@ import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file
 import { isPlain } from "./path_text.ts";
 import { plural } from "./sizes.ts";
 
+/** The setuid and setgid bits. */
+const SET_ID = 0o6000;
+
 /** What was copied. */
 export interface CopyReport {
   files: number;
@@ -148,7 +151,7 @@ class Copy {
   async #directory(from: string, to: string, stat: NodeStat): Promise<void> {
     this.#entered.enter(this.#from, from, stat);
     const there = await statOrNull(this.#to, to);
-    if (there === null) await this.#to.makeDirectory(to);
+    if (there === null) await this.#to.makeDirectory(to, "own");
     else if (there.kind !== "directory") {
       throw new VaultError("conflict", `Cannot copy to "${to}": it exists and is no directory`);
     }
@@ -163,7 +166,7 @@ class Copy {
   async #file(from: string, to: string): Promise<void> {
     if ((await statOrNull(this.#to, to))?.kind === "symlink") await this.#to.remove(to);
     try {
-      await this.#to.write(to, this.#counted(from));
+      await this.#to.write(to, this.#counted(from), "own");
       await this.#extended(from, to);
     } catch (error) {
       await this.#removePartial(to);
@@ -207,8 +210,11 @@ class Copy {
   }
 
   async #attributes(path: string, stat: NodeStat): Promise<void> {
-    const { mode, uid, gid, accessed, modified, kind } = stat;
-    const owner = this.#options.keepOwners ? { uid, gid } : undefined;
+    const { uid, gid, accessed, modified, kind } = stat;
+    const { keepOwners } = this.#options;
+    const owner = keepOwners ? { uid, gid } : undefined;
+    // Whoever copies may not give away what only the owner before could: as cp does.
+    const mode = keepOwners || kind === "directory" ? stat.mode : stat.mode & ~SET_ID;
     await this.#to.setAttributes(path, { mode, owner, times: { accessed, modified } }, kind);
   }
 }

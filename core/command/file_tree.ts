@@ -64,9 +64,9 @@ export interface FileTree {
   list(path: string): Promise<string[]>;
   /** A file from its start to its end. */
   read(path: string): AsyncIterable<FilePart>;
-  /** Makes or replaces a file. */
-  write(path: string, parts: AsyncIterable<FilePart>): Promise<void>;
-  makeDirectory(path: string): Promise<void>;
+  /** Makes or replaces a file. "own": a new one is for its owner alone until its attributes are set. */
+  write(path: string, parts: AsyncIterable<FilePart>, access?: "own"): Promise<void>;
+  makeDirectory(path: string, access?: "own"): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   readLink(path: string): Promise<string>;
   link(existing: string, path: string): Promise<void>;

@@ -41,13 +41,15 @@ export async function recover(
   const bar = progressOn(host.err, host.runtime);
   try {
     const keys = await keysOf(host, source, order);
-    const passphrase = await newPassphrase(
-      host,
-      newPassphraseFile ?? newPassphraseFd,
-      "New passphrase of the recovered vault",
-    );
-    const target = await host.openParts(to, { access: "create", cryptoLane });
+    let passphrase: Uint8Array = new Uint8Array(0);
+    let target: OpenedParts | null = null;
     try {
+      passphrase = await newPassphrase(
+        host,
+        newPassphraseFile ?? newPassphraseFd,
+        "New passphrase of the recovered vault",
+      );
+      target = await host.openParts(to, { access: "create", cryptoLane });
       const report = await recoverVault({
         source,
         target,
@@ -61,7 +63,7 @@ export async function recover(
     } finally {
       keys.wipe();
       passphrase.fill(0);
-      await target.closeParts();
+      await target?.closeParts();
     }
   } finally {
     await bar.clear();

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, KIB } from "../limits.ts";
 
@@ -84,16 +85,33 @@ export const stretchPassphrase: Stretch = async (input, choice) => {
  */
 export async function deriveAll<T>(
   runs: readonly (() => T | Promise<T>)[],
-  kdf: KdfChoice,
-  freeBytes = 0,
+  { kdf, freeBytes = 0, wipe }: DeriveOptions<T>,
 ): Promise<T[]> {
   const most = Math.max(2 * KDF_PROFILES.moderate.memoryKib, freeBytes / 2 / KIB);
-  if (runs.length * kdfParameters(kdf).memoryKib <= most) {
-    return await Promise.all(runs.map((run) => run()));
+  const isBeside = runs.length * kdfParameters(kdf).memoryKib <= most;
+  const results: PromiseSettledResult<T>[] = [];
+  if (isBeside) results.push(...await Promise.allSettled(runs.map(async (run) => await run())));
+  for (const run of isBeside ? [] : runs) {
+    const [result] = await Promise.allSettled([(async () => await run())()]);
+    results.push(result);
+    if (result.status === "rejected") break;
   }
-  const results: T[] = [];
-  for (const run of runs) results.push(await run());
-  return results;
+  const derived = results.flatMap((each) => each.status === "fulfilled" ? [each.value] : []);
+  for (const each of results) {
+    if (each.status === "fulfilled") continue;
+    for (const one of derived) wipe(one);
+    throw each.reason;
+  }
+  return derived;
+}
+
+/** How derivations are run. */
+export interface DeriveOptions<T> {
+  readonly kdf: KdfChoice;
+  /** Memory that may be taken. */
+  readonly freeBytes?: number;
+  /** Overwrites what one gave, where another one has failed. */
+  wipe(derived: T): void;
 }
 
 /** Argon2id by the runtime (fastest; runs off this thread). */
@@ -134,7 +152,9 @@ export const argon2idByHashWasm: Argon2id = async ({ passphrase, salt }, cost) =
     hashLength: KEY_BYTES,
     outputType: "binary",
   });
-  return new Uint8Array(hash);
+  const key = new Uint8Array(hash);
+  wipe(hash);
+  return key;
 };
 
 /** A runtime without Argon2id says so with one of these two. */

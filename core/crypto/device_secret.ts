@@ -50,10 +50,15 @@ export async function provideDeviceSecret(
   for (const salt of salts) kept.push(await readDeviceSecret(storage, salt));
   const secret = kept.find((found) => found !== null) ?? randomBytes(runtime, KEY_BYTES);
   for (const found of kept) if (found !== null && found !== secret) wipe(found);
-  for (let i = 0; i < salts.length; i++) {
-    if (kept[i] === null) await storage.set(deviceLabel(salts[i]), secret);
+  try {
+    for (let i = 0; i < salts.length; i++) {
+      if (kept[i] === null) await storage.set(deviceLabel(salts[i]), secret);
+    }
+    return secret;
+  } catch (error) {
+    wipe(secret);
+    throw error;
   }
-  return secret;
 }
 
 /** Forgets the secret when no slot needs it any more. */

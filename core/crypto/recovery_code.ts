@@ -37,7 +37,15 @@ export function printRecoveryCode(secret: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Reads a typed code. Throws `invalid` where it cannot be one, so that a typing error is told apart at once. */
 export function parseRecoveryCode(text: Uint8Array): Uint8Array<ArrayBuffer> {
   const symbols = new Uint8Array(SYMBOLS);
-  const checked = new Uint8Array(RECOVERY_BYTES + 3);
+  try {
+    readSymbols(text, symbols);
+    return checkedSecret(symbols);
+  } finally {
+    wipe(symbols);
+  }
+}
+
+function readSymbols(text: Uint8Array, symbols: Uint8Array): void {
   let count = 0;
   for (const byte of text) {
     if (BLANKS.includes(byte)) continue;
@@ -46,16 +54,18 @@ export function parseRecoveryCode(text: Uint8Array): Uint8Array<ArrayBuffer> {
     symbols[count++] = value;
   }
   if (count !== SYMBOLS) throw unreadable("it has 36 letters and digits");
+}
+
+function checkedSecret(symbols: Uint8Array): Uint8Array<ArrayBuffer> {
+  const checked = new Uint8Array(RECOVERY_BYTES + 3);
   for (let i = 0; i < SYMBOLS; i++) writeSymbol(checked, i, symbols[i]);
   const secret = checked.slice(0, RECOVERY_BYTES);
   const expected = withChecksum(secret);
   const good = equalConstantTime(expected, checked);
-  wipe(symbols, checked, expected);
-  if (!good) {
-    wipe(secret);
-    throw unreadable("a letter or digit is mistyped");
-  }
-  return secret;
+  wipe(checked, expected);
+  if (good) return secret;
+  wipe(secret);
+  throw unreadable("a letter or digit is mistyped");
 }
 
 function unreadable(why: string): VaultError {

@@ -41,7 +41,7 @@ export async function stretchUnder(
     const runs = salts.map((salt) => async () => {
       return { salt, kdf, bytes: await stretchPassphrase({ passphrase, salt }, kdf) };
     });
-    return await deriveAll(runs, kdf);
+    return await deriveAll(runs, { kdf, wipe: ({ bytes }) => wipe(bytes) });
   } catch {
     return [];
   }

@@ -147,10 +147,13 @@ export function decodeSlotPayload(bytes: Uint8Array): SlotPayload {
   if (view.getUint16(0, true) !== LAYOUT) throw badRecord("key slot", "its layout");
   const count = bytes[5];
   if (count < 1 || count > SLOT_EPOCHS_MAX) throw badRecord("key slot", "its epochs");
-  const epochs = epochsIn(bytes, EPOCHS_AT, count);
+  // What may be refused comes before keys are copied.
+  const at = { mode: 2, label: 3, name: 4, created: 8, texts: LABEL_AT } as const;
+  const description = readDescription(bytes, at);
   const hidden = decodeHiddenPlace(bytes.subarray(HIDDEN_AT, HIDDEN_AT + HIDDEN_PLACE_BYTES));
+  const epochs = epochsIn(bytes, EPOCHS_AT, count);
   return {
-    ...readDescription(bytes, { mode: 2, label: 3, name: 4, created: 8, texts: LABEL_AT }),
+    ...description,
     vaultId: bytes.slice(16, 32),
     layoutKey: bytes.slice(32, 64),
     featureBits: view.getUint32(64, true),

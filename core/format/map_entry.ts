@@ -88,7 +88,9 @@ export function writeMapKey(key: Uint8Array, id: number): void {
 /** Reads a map key. */
 export function readMapKey(key: Uint8Array): number {
   if (key.length !== MAP_KEY_BYTES) throw badEntry("key length");
-  return readU32BE(key, 0) * 4294967296 + readU32BE(key, 4);
+  const id = readU32BE(key, 0) * 4294967296 + readU32BE(key, 4);
+  if (!Number.isSafeInteger(id)) throw badEntry("key");
+  return id;
 }
 
 /** What is encoded: places are there unless they say otherwise. */
@@ -140,13 +142,15 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   const birth = readU64(bytes, 16);
   if (codec > CODEC.zstd || !isRedundancy({ k, m }) || count !== k + m) throw badEntry("code");
   const flags = bytes[FLAGS_AT];
-  if (flags > SEALED_TWICE) throw badEntry("flags");
+  if (flags > SEALED_TWICE || bytes[FLAGS_AT + 1] !== 0) throw badEntry("flags");
   const innerAt = innerFrom(codec);
   const placesAt = innerAt + (flags === 0 ? 0 : INNER_SECTION_BYTES);
   if (bytes.length !== placesAt + PLACE_BYTES * count) throw badEntry("length");
-  if (kind !== KIND.data && (kind !== KIND.volumeNode || flags !== 0)) throw badEntry("kind");
+  if (kind === KIND.data ? level !== 0 : kind !== KIND.volumeNode || flags !== 0) {
+    throw badEntry("kind");
+  }
   if (length === 0 || length > BLOCK_BYTES_MAX || Number.isNaN(birth)) throw badEntry("number");
-  const stored = codec === CODEC.raw ? length : readU32(bytes, ENTRY_HEAD_BYTES);
+  const stored = codec === CODEC.raw ? length : readU64(bytes, ENTRY_HEAD_BYTES);
   if (codec !== CODEC.raw && (kind !== KIND.data || !savesCells(stored, length))) {
     throw badEntry("compression");
   }
@@ -155,7 +159,8 @@ export function decodeMapEntry(bytes: Uint8Array): MapEntry {
   for (let i = 0; i < count; i++) {
     const at = placesAt + PLACE_BYTES * i;
     const { cell, nonce, tag } = readPlace(bytes, at);
-    places.push({ cell, nonce, tag, missing: bytes[at + 1] !== 0 });
+    if (bytes[at + 1] > 1) throw badEntry("place");
+    places.push({ cell, nonce, tag, missing: bytes[at + 1] === 1 });
   }
   const epoch = readU32(bytes, 12);
   const inner = flags === 0 ? null : readInner(bytes, innerAt);

@@ -56,9 +56,16 @@ export function readPointer(bytes: Uint8Array, at: number): PhysicalPointer {
   const count = bytes[at];
   const cells = bytes[at + 1];
   const isShaped = count >= 1 && count <= PLACES_MAX && at + pointerBytes(count) <= bytes.length;
-  if (!isShaped || cells > NODE_CELLS_MAX) {
-    throw new VaultError("corrupt", "Cannot read pointer: bad shape");
+  if (!isShaped || cells > NODE_CELLS_MAX || bytes[at + 2] !== 0 || bytes[at + 3] !== 0) {
+    throw badPointer();
   }
-  const copies = Array.from({ length: count }, (_, i) => readPlace(bytes, placeAt(at, i)));
+  const copies = Array.from({ length: count }, (_, i) => {
+    if (bytes[placeAt(at, i) + 1] !== 0) throw badPointer();
+    return readPlace(bytes, placeAt(at, i));
+  });
   return { cells, epoch: readU32(bytes, at + 4), copies };
+}
+
+function badPointer(): VaultError {
+  return new VaultError("corrupt", "Cannot read pointer: bad shape");
 }

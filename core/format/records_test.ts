@@ -12,6 +12,9 @@ import {
 } from "./dirent.ts";
 import { decodeExtent, emptyExtent, encodeExtent, type Extent, EXTENT_BYTES } from "./extent.ts";
 import { clampSeconds, decodeInode, emptyInode, encodeInode, INODE_BYTES } from "./inode.ts";
+import { decodeMapEntry, encodeMapEntry, readMapKey } from "./map_entry.ts";
+import { pointerBytes, readPointer, writePointer } from "./pointer.ts";
+import { KIND } from "./seal_aad.ts";
 import {
   encodeEntryKey,
   encodeExtentKey,
@@ -173,4 +176,30 @@ Deno.test("keys: the order of bytes is the order of numbers", () => {
     assert.equal(keyBlock(key), block);
     assert.equal(keyIno(key), owner);
   }));
+});
+
+Deno.test("map entries and pointers: bytes that are zero, and flags beyond those there are, are refused", () => {
+  const place = { cell: 1, nonce: new Uint8Array(24), tag: new Uint8Array(16) };
+  const fixed = { kind: KIND.data, level: 0, epoch: 1, birth: 1, inner: null, places: [place] };
+  const raw = { ...fixed, codec: 0, k: 1, m: 0, length: 9000, stored: 9000 };
+  const plain = encodeMapEntry(raw);
+  const packed = encodeMapEntry({ ...raw, codec: 1, stored: 100 });
+  const changed = (bytes: Uint8Array, at: number, value: number) => {
+    const copy = bytes.slice();
+    copy[at] = value;
+    return copy;
+  };
+  const [codecSection, placeAt] = [24, 24];
+  for (const at of [1, 7, placeAt + 1]) {
+    assert.throws(() => decodeMapEntry(changed(plain, at, 2)), { kind: "corrupt" }, `${at}`);
+  }
+  for (const at of [4, 5, 6, 7].map((byte) => codecSection + byte)) {
+    assert.throws(() => decodeMapEntry(changed(packed, at, 1)), { kind: "corrupt" }, `${at}`);
+  }
+  assert.throws(() => readMapKey(new Uint8Array(8).fill(255)), { kind: "corrupt" });
+  const pointer = new Uint8Array(pointerBytes(1));
+  writePointer(pointer, 0, { cells: 1, epoch: 1, copies: [place] });
+  for (const at of [2, 3, 9]) {
+    assert.throws(() => readPointer(changed(pointer, at, 1), 0), { kind: "corrupt" }, `${at}`);
+  }
 });

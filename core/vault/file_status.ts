@@ -1,3 +1,4 @@
+import { dateOf } from "../dates.ts";
 import type { Attributes, Time } from "../fs/file_system.ts";
 import { directoryType, PERMISSIONS } from "../fs/mode.ts";
 
@@ -84,9 +85,9 @@ export function statusOf(attributes: Readonly<Attributes>): FileStatus {
     ino: a.ino,
     device: a.rdev,
     shreddable: a.shreddable,
-    accessed: dateOf(a.atime, a.atimeNs),
-    modified: dateOf(a.mtime, a.mtimeNs),
-    changed: dateOf(a.ctime, a.ctimeNs),
+    accessed: dateOfTime(a.atime, a.atimeNs),
+    modified: dateOfTime(a.mtime, a.mtimeNs),
+    changed: dateOfTime(a.ctime, a.ctimeNs),
     times: {
       atime: { seconds: a.atime, nanoseconds: a.atimeNs },
       mtime: { seconds: a.mtime, nanoseconds: a.mtimeNs },
@@ -106,6 +107,6 @@ export function timeOf(time: FileTime): Time | "now" {
   return { seconds, nanoseconds: (milliseconds - seconds * 1000) * 1e6 };
 }
 
-function dateOf(seconds: number, nanoseconds: number): Date {
-  return new Date(seconds * 1000 + Math.floor(nanoseconds / 1e6));
+function dateOfTime(seconds: number, nanoseconds: number): Date {
+  return dateOf(seconds * 1000 + Math.floor(nanoseconds / 1e6));
 }

@@ -27,15 +27,18 @@ export async function fillWithNoise(
   const seed = new Uint8Array(KEY_BYTES);
   // A medium that answers at once would let nobody else run, and who wants to stop this would not be heard.
   const pace = new Pace(runtime, Infinity);
-  for (let at = range.from; at < range.to; at += CHUNK_BYTES) {
-    const length = Math.min(CHUNK_BYTES, range.to - at);
-    runtime.random(seed);
-    kernel.bytes.set(seed, seedAt);
-    kernel.fillRandom(buffer, length, seedAt);
-    await medium.write(at, kernel.bytes.subarray(buffer, buffer + length));
-    progress?.(at + length - range.from, range.to - range.from);
-    await pace.wait(length);
+  try {
+    for (let at = range.from; at < range.to; at += CHUNK_BYTES) {
+      const length = Math.min(CHUNK_BYTES, range.to - at);
+      runtime.random(seed);
+      kernel.bytes.set(seed, seedAt);
+      kernel.fillRandom(buffer, length, seedAt);
+      await medium.write(at, kernel.bytes.subarray(buffer, buffer + length));
+      progress?.(at + length - range.from, range.to - range.from);
+      await pace.wait(length);
+    }
+  } finally {
+    kernel.wipe(seedAt, KEY_BYTES);
+    wipe(seed);
   }
-  kernel.wipe(seedAt, KEY_BYTES);
-  wipe(seed);
 }

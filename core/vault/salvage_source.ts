@@ -39,14 +39,21 @@ export class SalvageSource {
     this.#reader = new BlockReader({ context, k: 1, damage: new Damage() });
   }
 
+  /** A leaf whose keys are none is of no use; the others are. */
+  #addLeaf(node: FoundNode, page: Page): void {
+    try {
+      const [first, last] = [readMapKey(page.key(0)), readMapKey(page.key(page.count - 1))];
+      this.#leaves.push({ node, first, last });
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+    }
+  }
+
   /** Opens every leaf of the block map that the scan found; yields after each. */
   *prepare(): Generator<void> {
     for (const node of this.#broken.found.ofTree(TREE.map, 0)) {
       const page = this.physical(node, KIND.mapNode);
-      if (page !== null && page.count > 0) {
-        const [first, last] = [readMapKey(page.key(0)), readMapKey(page.key(page.count - 1))];
-        this.#leaves.push({ node, first, last });
-      }
+      if (page !== null && page.count > 0) this.#addLeaf(node, page);
       yield;
     }
     this.#leaves.sort((a, b) => a.first - b.first);

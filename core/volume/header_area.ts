@@ -220,7 +220,7 @@ export async function deriveBothKeks(
   try {
     return await deriveAll(
       salts.map((salt) => () => deriveKek(mode, { secret, salt, kdf, deviceSecret, stretch })),
-      kdf,
+      { kdf, wipe },
     );
   } finally {
     if (deviceSecret !== null) wipe(deviceSecret);

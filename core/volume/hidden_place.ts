@@ -8,7 +8,7 @@ import { MappedLane } from "../block/mapped_lane.ts";
 import { DENSE_HEADER_SEGMENTS, HEADER_SEGMENTS } from "../block/kept_segments.ts";
 import { segmentOrderKey } from "../block/segment_order.ts";
 import type { Space } from "../block/space.ts";
-import { compare, wipe } from "../bytes.ts";
+import { equalConstantTime, wipe } from "../bytes.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { VaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
@@ -109,7 +109,7 @@ export function protectHidden(
     );
   }
   const own = segmentOrderKey(keys.layoutKey);
-  const isSame = compare(own, orderKey) === 0;
+  const isSame = equalConstantTime(own, orderKey);
   wipe(own);
   if (!isSame) {
     throw new VaultError(

@@ -133,13 +133,19 @@ export async function findSlot(
         const whole = bytes[copy];
         return whole === null ? [] : [() => tryCopy(search, kdf, { area, copy }, copyImage(whole))];
       });
-      const done = await deriveAll(runs, kdf, platform?.freeMemoryBytes?.());
+      const freeBytes = platform?.freeMemoryBytes?.();
+      const wipe = (found: FoundSlot[]) => found.forEach(wipeFound);
+      const done = await deriveAll(runs, { kdf, freeBytes, wipe });
       const [first = null, ...others] = done.flat();
-      for (const { payload } of others) vaultKeys(payload).wipe();
+      others.forEach(wipeFound);
       if (first !== null) return first;
     }
   }
   return null;
+}
+
+function wipeFound({ payload }: FoundSlot): void {
+  vaultKeys(payload).wipe();
 }
 
 /** A slot that a secret opens, and what it takes to seal it anew. */

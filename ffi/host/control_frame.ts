@@ -51,18 +51,19 @@ export function encodeFrame({ json, bytes }: Message): Uint8Array<ArrayBuffer> {
 /** The message of a frame without its head; its byte strings are copies. */
 export function decodeFrame(text: Uint8Array, bytes: Uint8Array): Message {
   const { json, lengths } = parse(text);
-  const parts: [string, Uint8Array][] = [];
+  const parts: [string, number, number][] = [];
   let at = 0;
   for (const entry of lengths) {
     const [name, length] = Array.isArray(entry) ? entry : [];
     const isPart = typeof name === "string" && NAME.test(name) && Number.isSafeInteger(length) &&
-      length >= 0 && at + length <= bytes.length;
+      length >= 0 && at + length <= bytes.length && !parts.some(([known]) => known === name);
     if (!isPart) throw malformed();
-    parts.push([name, bytes.slice(at, at + length)]);
-    at += length;
+    parts.push([name, at, at += length]);
   }
   if (at !== bytes.length) throw malformed();
-  return { json, bytes: Object.fromEntries(parts) };
+  // Copied last: there may be secrets in them.
+  const copies = parts.map(([name, from, to]) => [name, bytes.slice(from, to)]);
+  return { json, bytes: Object.fromEntries(copies) };
 }
 
 function parse(text: Uint8Array): { json: unknown; lengths: readonly unknown[] } {

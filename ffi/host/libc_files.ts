@@ -12,7 +12,7 @@ import { pathBytes, pathText } from "../../core/command/path_text.ts";
 import { PERMISSIONS } from "../../core/fs/mode.ts";
 import type { CallError } from "../libc/call_error.ts";
 import { type CPath, type FileCalls, openFileCalls, type StatResult } from "../libc/file_calls.ts";
-import { LOCAL_FILES } from "./local_files.ts";
+import { directoryMode, fileMode, LOCAL_FILES } from "./local_files.ts";
 import { hostError } from "./system_error.ts";
 
 const TYPE_SHIFT = 12;
@@ -54,9 +54,12 @@ function treeOver(calls: FileCalls): FileTree {
     stat: (path) => doing(`look at "${path}"`, () => statOf(calls.stat(cPath(path)))),
     list: (path) => doing(`list "${path}"`, () => calls.list(cPath(path)).map(pathText)),
     read: (path) => readParts(calls, path),
-    write: (path, parts) => write(calls, path, parts),
-    makeDirectory: (path) =>
-      doing(`make directory "${path}"`, () => calls.makeDirectory(cPath(path))),
+    write: (path, parts, access) => write(calls, { path, mode: fileMode(access) }, parts),
+    makeDirectory: (path, access) =>
+      doing(
+        `make directory "${path}"`,
+        () => calls.makeDirectory(cPath(path), directoryMode(access)),
+      ),
     symlink: (target, path) =>
       doing(`make symlink "${path}"`, () => calls.symlink(cPath(target), cPath(path))),
     readLink: (path) =>
@@ -130,7 +133,7 @@ async function* readParts(calls: FileCalls, path: string): AsyncGenerator<FilePa
 
 async function write(
   calls: FileCalls,
-  path: string,
+  { path, mode }: { readonly path: string; readonly mode: number },
   parts: AsyncIterable<FilePart>,
 ): Promise<void> {
   const action = `write "${path}"`;
@@ -145,7 +148,7 @@ async function write(
   });
   if (isOther) return await LOCAL_FILES.write(path, parts);
   const { O_WRONLY, O_CREAT, O_TRUNC } = fsConstants;
-  using file = await doing(action, () => calls.open(at, O_WRONLY | O_CREAT | O_TRUNC));
+  using file = await doing(action, () => calls.open(at, O_WRONLY | O_CREAT | O_TRUNC, mode));
   const { descriptor } = file;
   await writeParts(parts, {
     write: (offset, bytes) => doing(action, () => calls.write(descriptor, offset, bytes)),

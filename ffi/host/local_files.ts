@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+import { replaceFile } from "../linux/replace_file.ts";
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
 import { bytesOf, type FilePart, writeParts } from "../../core/command/file_parts.ts";
 import { dateOf } from "../../core/dates.ts";
@@ -49,11 +51,26 @@ async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function write(path: string, parts: AsyncIterable<FilePart>): Promise<void> {
+/** The mode that a new file is made with, less what the umask takes away. */
+export function fileMode(access?: "own"): number {
+  return access === "own" ? 0o600 : 0o666;
+}
+
+/** Likewise of a directory. */
+export function directoryMode(access?: "own"): number {
+  return access === "own" ? 0o700 : 0o777;
+}
+
+async function write(
+  path: string,
+  parts: AsyncIterable<FilePart>,
+  access?: "own",
+): Promise<void> {
   const action = `write "${path}"`;
+  const mode = fileMode(access);
   using file = await doing(
     action,
-    () => Deno.open(path, { write: true, create: true, truncate: true }),
+    () => Deno.open(path, { write: true, create: true, truncate: true, mode }),
   );
   await doing(action, async () => {
     const { isFile } = await file.stat();
@@ -114,7 +131,8 @@ export const LOCAL_FILES: FileTree = {
     }),
   read: readChunks,
   write,
-  makeDirectory: (path) => doing(`make directory "${path}"`, () => Deno.mkdir(path)),
+  makeDirectory: (path, access) =>
+    doing(`make directory "${path}"`, () => Deno.mkdir(path, { mode: directoryMode(access) })),
   symlink: (target, path) => doing(`make symlink "${path}"`, () => Deno.symlink(target, path)),
   readLink: (path) => doing(`read symlink "${path}"`, () => Deno.readLink(path)),
   link: (existing, path) => doing(`link "${path}"`, () => Deno.link(existing, path)),
@@ -165,18 +183,27 @@ function requireFfi(descriptor: number): void {
   );
 }
 
-/** Writes a file that only its owner can read. Always a new one: an old one may have another mode, or be a symlink. */
+/**
+ * Writes a file that only its owner can read, whole or not at all. Always a new one: an old one may have another mode, or be a
+ * symlink; it goes when the new one is durable.
+ */
 export async function writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
   try {
-    if (force) await Deno.remove(path).catch(ignoreMissing);
-    using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-    await file.sync();
+    if (force) await replaceFile(dirname(path), path, bytes);
+    else await makePrivate(path, bytes);
   } catch (error) {
     throw hostError(`Cannot write "${path}"`, error);
   }
 }
 
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
+async function makePrivate(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  try {
+    using _ = file;
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    await file.sync();
+  } catch (error) {
+    await Deno.remove(path).catch(() => {}); // half of it is of no use; why it failed says more
+    throw error;
+  }
 }

@@ -28,6 +28,11 @@ const WORDS: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory",
   ENOSPC: "no space left",
   EIO: "input/output error: data may be damaged, check the vault",
+  ENOTCONN: 'the mount there has died; run "sigmavault umount" on it, and mount again',
+  EDQUOT: "the disk quota is used up",
+  EMFILE: "too many files are open; raise the limit (ulimit -n)",
+  ELOOP: "too many symbolic links",
+  ENAMETOOLONG: "the name is too long",
 };
 
 /** A failure of the system below as a `VaultError` that says what was tried; bugs pass unchanged. */

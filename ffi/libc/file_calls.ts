@@ -163,8 +163,8 @@ export class FileCalls implements Disposable {
     return this.#try("lseek", () => this.#calls.lseek64(descriptor, 0n, 2));
   }
 
-  makeDirectory(path: CPath): void {
-    this.#try("mkdir", () => this.#calls.mkdir(path, 0o777));
+  makeDirectory(path: CPath, mode = 0o777): void {
+    this.#try("mkdir", () => this.#calls.mkdir(path, mode));
   }
 
   makeFifo(path: CPath): void {

@@ -192,7 +192,10 @@ const decoders: Record<string, Decoder> = {
   decodeMutations: { decode: (bytes) => [...logRecord.decodeMutations(bytes)], valid: mutations },
   readCell: { decode: (bytes) => place.readCell(padded(bytes), 0), valid: placeBytes },
   readPlace: { decode: (bytes) => place.readPlace(padded(bytes), 0), valid: placeBytes },
-  readMapKey: { decode: mapEntry.readMapKey, valid: () => new Uint8Array(8).fill(1) },
+  readMapKey: {
+    decode: mapEntry.readMapKey,
+    valid: () => new Uint8Array([0, 1, 1, 1, 1, 1, 1, 1]),
+  },
   decodeMapEntry: {
     decode: mapEntry.decodeMapEntry,
     valid: () => mapEntry.encodeMapEntry(packedEntry),

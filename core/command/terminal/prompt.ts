@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { equalConstantTime } from "../../bytes.ts";
 import { VaultError } from "../../errors.ts";
 import type { Host } from "../host.ts";
 
@@ -45,12 +46,16 @@ export async function askSecret({ keyboard, err }: Terminal, prompt: string): Pr
 /** Asks twice, so that a slip of the finger locks nobody out. */
 export async function askSecretTwice(terminal: Terminal, what: string): Promise<Uint8Array> {
   const first = await askSecret(terminal, `${what}: `);
-  const second = await askSecret(terminal, `${what} again: `);
-  const same = first.length === second.length && first.every((byte, i) => byte === second[i]);
-  second.fill(0);
-  if (same) return first;
-  first.fill(0);
-  throw new VaultError("invalid", "Cannot use the passphrase: the two do not match; try again");
+  try {
+    const second = await askSecret(terminal, `${what} again: `);
+    const isSame = equalConstantTime(first, second);
+    second.fill(0);
+    if (isSame) return first;
+    throw new VaultError("invalid", "Cannot use the passphrase: the two do not match; try again");
+  } catch (error) {
+    first.fill(0);
+    throw error;
+  }
 }
 
 /** Asks a question; anything but yes is no. False at once where there is no terminal. */
@@ -81,13 +86,22 @@ async function readLine(
   echo?: (byte: number) => Promise<void>,
 ): Promise<Uint8Array> {
   const typed = new Uint8Array(SECRET_BYTES_MAX);
+  try {
+    return typed.slice(0, await readTyped(next, typed, echo));
+  } finally {
+    typed.fill(0);
+  }
+}
+
+async function readTyped(
+  next: () => Promise<number | null>,
+  typed: Uint8Array,
+  echo?: (byte: number) => Promise<void>,
+): Promise<number> {
   let length = 0;
   for (;;) {
     const byte = await next();
-    if (byte === END_OF_TEXT) {
-      typed.fill(0);
-      throw new Interrupted("interrupted");
-    }
+    if (byte === END_OF_TEXT) throw new Interrupted("interrupted");
     const ended = byte === null || byte === RETURN || byte === NEWLINE ||
       byte === END_OF_TRANSMISSION;
     if (ended) break;
@@ -99,9 +113,7 @@ async function readLine(
       await echo?.(byte);
     }
   }
-  const line = typed.slice(0, length);
-  typed.fill(0);
-  return line;
+  return length;
 }
 
 /** The length without the last character of UTF-8: continuation bytes go with their first. */
