@@ -190,12 +190,13 @@ export class Tree {
     if (left === undefined || right === undefined || !left.dirty) return false;
     if (left.usedBytes() + right.usedBytes() > left.bytes.length * JOINED_SHARE) return false;
     const separator = parent.key(index + 1).slice();
+    // First: it may have to read, and where that fails no record is there twice.
+    this.pages.discard(right);
     for (let i = 0; i < right.count; i++) {
       // The first key of an inner page is empty: there its meaning is the parent's separator.
       const key = right.level > 0 && i === 0 ? separator : right.key(i);
       left.insert(left.count, key, right.value(i));
     }
-    this.pages.discard(right);
     parent.remove(index + 1);
     return true;
   }

@@ -70,7 +70,14 @@ export async function startRotation(vault: Vault, kept: readonly ProvenSlot[]): 
     );
   }
   volume.engine.markChanged(); // throws where nothing can be changed
-  await beginRotation(header, kept);
+  try {
+    await beginRotation(header, kept);
+  } catch (error) {
+    // Slots may be under keys by now that only whoever opens the vault again finds.
+    const isRefused = error instanceof VaultError && error.kind !== "unavailable";
+    if (!isRefused) volume.engine.giveUp(error);
+    throw error;
+  }
   const { epoch, masterKey } = currentEpoch(header.keys);
   keyRing.addEpoch(epoch, masterKey);
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { MemoryStorage } from "../../backends/memory/store.ts";
+import { FaultyMedium } from "../../tests/support/faulty_medium.ts";
 import { FAST_KDF, memoryPlatform, text } from "../../tests/support/header_world.ts";
 import { createKernel } from "../../wasm/kernel.ts";
 import { currentEpoch, vaultKeys } from "../crypto/vault_keys.ts";
@@ -203,4 +204,26 @@ Deno.test("rotation: without a secret that opens a slot nothing happens", async 
   await assert.rejects(none, { kind: "conflict" });
   assert.equal(isRotating(vault), false);
   assert.equal((await listSlots(vault.header)).length, 3);
+});
+
+Deno.test("rotation: where its beginning fails half-way, the vault takes no changes until it is opened again", async () => {
+  const { vault, medium } = await filled();
+  await vault.close();
+  let syncs = 0;
+  for (let failed = true; failed; syncs++) {
+    const content = medium.content.fork();
+    const faulty = new FaultyMedium(new MemoryStorage({ content }));
+    const parts = { ...partsOn(), medium: faulty };
+    const opened = await openVault(parts, { secret: OWN, profiles });
+    const kept = await slotsOf(opened, { secret: OWN, profiles });
+    faulty.fail("sync", syncs + 1, "EIO");
+    failed = await startRotation(opened, kept).then(() => false, () => true);
+    faulty.fail("sync", Infinity, "EIO");
+    if (failed) await assert.rejects(opened.files.writeFile("/after", "x"), /reopen it/);
+    await opened.abandon();
+    const again = await open(new MemoryStorage({ content }), OWN);
+    await assertWhole(again);
+    await again.close();
+  }
+  assert.ok(syncs > 3, `${syncs}`);
 });
