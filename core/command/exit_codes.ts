@@ -1,4 +1,4 @@
-import type { VaultErrorKind } from "../errors.ts";
+import { VaultError, type VaultErrorKind } from "../errors.ts";
 
 /** Exit codes: one for each way a script can react. */
 export const EXIT_CODES: Readonly<Record<VaultErrorKind | "ok" | "bug", number>> = {
@@ -14,6 +14,16 @@ export const EXIT_CODES: Readonly<Record<VaultErrorKind | "ok" | "bug", number>>
 
 /** A shell's code for a program that Ctrl-C ended: 128 + SIGINT. */
 export const INTERRUPTED = 130;
+
+/** Why work ends that somebody stopped: what was done stays done. */
+export function stopped(what: string): VaultError {
+  return new VaultError("unavailable", what, { errno: "EINTR" });
+}
+
+/** The code that a program ends with for an error that people are told. */
+export function exitCodeOf({ kind, errno }: VaultError): number {
+  return errno === "EINTR" ? INTERRUPTED : EXIT_CODES[kind];
+}
 
 /** A command that was run for the user failed: this program ends with its exit code, and has said why. */
 export class CommandFailed extends Error {

@@ -4,6 +4,7 @@
  * @module
  */
 import { VaultError } from "../errors.ts";
+import { stopped } from "./exit_codes.ts";
 import { MIB } from "../limits.ts";
 import type { ControlVerb } from "../vault/control.ts";
 import { type RescatterReport, rescatterVault } from "../vault/rescatter.ts";
@@ -46,15 +47,15 @@ export async function rescatter(
     }
     return await withVault(target, "write", async (vault) => {
       await agree(vault.opened.volume.store.dense);
-      const stopped = new AbortController();
-      const why = new VaultError("unavailable", "Cannot finish re-scattering: it was stopped");
-      const ignore = host.onSignal(() => stopped.abort(why));
+      const stopping = new AbortController();
+      const why = stopped("Cannot finish re-scattering: it was stopped; the next one goes on");
+      const ignore = host.onSignal(() => stopping.abort(why));
       try {
         return await rescatterVault(vault, {
           rateBytes,
           restart,
           progress,
-          signal: stopped.signal,
+          signal: stopping.signal,
         });
       } finally {
         ignore();

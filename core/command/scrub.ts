@@ -1,4 +1,5 @@
 import { VaultError } from "../errors.ts";
+import { stopped } from "./exit_codes.ts";
 import { type ScrubReport, scrubVault } from "../vault/scrub.ts";
 import type { LostReport } from "../vault/lost_datasets.ts";
 import { onMountOr, type VaultTarget, withVault } from "./open.ts";
@@ -22,11 +23,11 @@ export async function scrub(target: VaultTarget, order: ScrubOrder): Promise<Scr
   const options = { rateBytes: order.rateBytes ?? null, restart: order.restart };
   try {
     return await onMountOr(target, { name: "scrub", options, progress }, async () => {
-      const stopped = new AbortController();
-      const why = new VaultError("unavailable", "Cannot finish the scrub: it was stopped");
-      const ignore = host.onSignal(() => stopped.abort(why));
+      const stopping = new AbortController();
+      const why = stopped("Cannot finish the scrub: it was stopped; the next one goes on");
+      const ignore = host.onSignal(() => stopping.abort(why));
       try {
-        const scrubbing = { ...order, progress, signal: stopped.signal };
+        const scrubbing = { ...order, progress, signal: stopping.signal };
         return await withVault(target, "write", (vault) => scrubVault(vault, scrubbing));
       } finally {
         ignore();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stopped } from "./exit_codes.ts";
 import { VaultError } from "../errors.ts";
 import { migrate, type MigrationOptions } from "../objects/migration.ts";
 import { sync, syncTwoWay } from "../objects/sync.ts";
@@ -83,13 +84,10 @@ async function run(
   const { from, to, pattern, parallel, rate, dryRun } = options;
   return await withStorage({ host, options }, async (storage) => {
     const sides = { from: storage.named(from), to: storage.named(to) };
-    const stopped = new AbortController();
-    const why = new VaultError(
-      "unavailable",
-      "Cannot finish: it was stopped; the same call goes on",
-    );
-    const ignore = host.onSignal(() => stopped.abort(why));
-    const { signal } = stopped;
+    const stopping = new AbortController();
+    const why = stopped("Cannot finish: it was stopped; the same call goes on");
+    const ignore = host.onSignal(() => stopping.abort(why));
+    const { signal } = stopping;
     const start = async (told: Partial<TransferOptions>) => {
       const journal = options.journal === undefined
         ? undefined

@@ -4,7 +4,12 @@
  * @module
  */
 import { CommanderError } from "commander";
-import { CommandFailed, EXIT_CODES, INTERRUPTED } from "../../core/command/exit_codes.ts";
+import {
+  CommandFailed,
+  EXIT_CODES,
+  exitCodeOf,
+  INTERRUPTED,
+} from "../../core/command/exit_codes.ts";
 import {
   buildProgram,
   type ProgramText,
@@ -65,7 +70,7 @@ export async function runCommandLine(
       const stack = error instanceof Error ? error.stack ?? error.message : String(error);
       await host.err.write(`sigmavault: ${REPORT_AT}\n${stack}\n`);
     }
-    return error instanceof VaultError ? EXIT_CODES[error.kind] : EXIT_CODES.bug;
+    return error instanceof VaultError ? exitCodeOf(error) : EXIT_CODES.bug;
   }
 }
 

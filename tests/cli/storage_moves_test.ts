@@ -207,7 +207,7 @@ Deno.test("cli: storage migrate keeps to its rate, stops at Ctrl-C, and goes on"
   for await (const _ of watcher) break;
   child.kill("SIGINT");
   const { code, stderr } = await child.output();
-  assert.equal(code, 6);
+  assert.equal(code, 130);
   assert.match(new TextDecoder().decode(stderr), /^sigmavault: Cannot finish: it was stopped/);
   assert.deepEqual(await filesIn(right), new Map());
   assert.equal((await world.json<TransferReport>(...args)).copied, 1);
