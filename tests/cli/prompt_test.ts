@@ -40,6 +40,21 @@ Deno.test("cli: two passphrases that differ, Ctrl-C, and a question answered wit
   assert.equal(await Deno.readTextFile(world.medium), "something dear");
 });
 
+Deno.test("cli: a prompt that a signal ends leaves the terminal as it was", async () => {
+  await using world = await CliWorld.open();
+  const around = (command: string) =>
+    `stty -a; ${command} < /dev/tty & echo "pid $!."; wait $!; echo "code $?"; stty -a`;
+  const run = new TerminalRun(world, ["create", world.medium], around);
+  const shown = await run.shows("New passphrase: ");
+  Deno.kill(Number(/pid (\d+)\./.exec(shown)?.[1]), "SIGTERM");
+  const { shown: all } = await run.end();
+  assert.match(all, /code (130|143)\r/);
+  const settings = all.split(/^speed/m);
+  assert.equal(settings.length, 3);
+  const echoes = settings.slice(1).map((text) => /[ -]echo\b/.exec(text)?.[0]);
+  assert.deepEqual(echoes, [" echo", " echo"]);
+});
+
 Deno.test("cli: a terminal gets a picture in colours unless NO_COLOR forbids it", async () => {
   await using world = await CliWorld.open();
   const demo = await new TerminalRun(world, ["demo", "--size", "32M"]).end();

@@ -8,11 +8,15 @@ export class TerminalRun {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #seen = "";
 
-  /** Starts it. */
-  constructor(world: CliWorld, args: readonly string[]) {
-    const words = [Deno.execPath(), "run", "-A", join(CODE, "cli.ts"), ...args];
+  /** Starts it. `script` makes a shell's line of it; it takes the shell's place unless given. */
+  constructor(
+    world: CliWorld,
+    args: readonly string[],
     // A shell that stayed in between would take the Ctrl-C too, and tell of it by an exit code of its own.
-    const line = `exec ${words.map((word) => `'${word}'`).join(" ")}`;
+    script: (command: string) => string = (command) => `exec ${command}`,
+  ) {
+    const words = [Deno.execPath(), "run", "-A", join(CODE, "cli.ts"), ...args];
+    const line = script(words.map((word) => `'${word}'`).join(" "));
     this.#child = new Deno.Command("script", {
       args: ["--quiet", "--return", "--command", line, "/dev/null"],
       env: {
@@ -28,9 +32,14 @@ export class TerminalRun {
     this.#writer = this.#child.stdin.getWriter();
   }
 
+  /** Waits until this is shown; everything shown so far. */
+  async shows(text: string): Promise<string> {
+    return this.#seen += await readUntil(this.#reader, text);
+  }
+
   /** Waits for a prompt, then types. */
   async type(prompt: string, keys: string): Promise<void> {
-    this.#seen += await readUntil(this.#reader, prompt);
+    await this.shows(prompt);
     await this.#writer.write(new TextEncoder().encode(keys));
   }
 
