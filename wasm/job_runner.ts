@@ -4,6 +4,7 @@
  * @module
  */
 import { assert } from "../core/assert.ts";
+import type { BytesPart } from "../core/block/lane.ts";
 import { GIVEN_UP_BYTES } from "../core/storage/storage_backend.ts";
 import { ERRNO } from "../ffi/libc/errno.ts";
 import { openPositionedTransfers, type PositionedTransfers } from "../ffi/libc/positioned_io.ts";
@@ -62,6 +63,13 @@ export class JobRunner implements Disposable {
       if (errno !== 0) return -errno;
     }
     return this.#sealer.openMany(descriptors, count);
+  }
+
+  /** Reads a job's extents and opens a part of its one descriptor; null where the kernel is not who opens. */
+  runPart({ descriptors, extents }: Job, { from, length }: BytesPart): number | null {
+    if (this.#native !== undefined) return null;
+    const errno = this.#move({ kind: "read-and-open", descriptors, count: 0, extents }, "read");
+    return errno !== 0 ? -errno : this.#kernel.openPart(descriptors, from, length);
   }
 
   /** The same, with a bug of ours as a result: for a thread whose errors nobody would see. */

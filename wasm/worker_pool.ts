@@ -5,7 +5,7 @@
  * @module
  */
 import { assert } from "../core/assert.ts";
-import type { Lane } from "../core/block/lane.ts";
+import type { BytesPart, Lane } from "../core/block/lane.ts";
 import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../core/crypto/kernel.ts";
 import { VaultError } from "../core/errors.ts";
 import { errnoName } from "../ffi/libc/errno.ts";
@@ -155,6 +155,12 @@ export class WorkerPool implements Lane, AsyncDisposable {
       bad += checked(this.#ring.result(ticket - 1), "read");
     }
     return bad;
+  }
+
+  /** Reads one descriptor's bytes and opens a part; null with the native lane. Throws the `VaultError` of a failed read. */
+  readPart(job: Job, part: BytesPart): number | null {
+    const result = this.#runner.runPart(job, part);
+    return result === null ? null : checked(result, "read");
   }
 
   /** Cuts the descriptors of a read into parts worth sharing. */

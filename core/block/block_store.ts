@@ -35,6 +35,7 @@ import {
   type WrittenBlock,
 } from "./block_writer.ts";
 import type { Damage } from "./damage.ts";
+import type { BytesPart } from "./lane.ts";
 import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver, StoredBlock } from "./block_owner.ts";
@@ -178,6 +179,11 @@ export class BlockStore {
     }
   }
 
+  /** Opens a part of one block, checked as a whole; false where that does not pay: use `get`. The rest of the area is unspecified. */
+  getPart(id: number, area: BlockAreas, part: BytesPart): boolean {
+    return this.reader.readPart({ id, entry: this.known(id) }, area, part);
+  }
+
   /** Reads a block as it is stored, sealed where it is so under the secret of a file; its bytes begin at the area. */
   getStored(id: number, area: BlockAreas): MapEntry {
     const entry = this.known(id);
@@ -299,7 +305,7 @@ export class BlockStore {
    */
   move(id: number): void {
     const entry = this.known(id);
-    if (entry.kind === KIND.volumeNode) return this.moveNode(id, entry);
+    if (entry.kind === KIND.volumeNode) return this.rewriteNode(id, entry, this.readNode(id));
     this.writeAnew({ id, entry }, (area) => {
       this.reader.readStored({ id, entry }, area);
       return entry.inner;
@@ -338,11 +344,9 @@ export class BlockStore {
   }
 
   private areaFor(entry: MapEntry): BlockAreas {
-    if (storedBytes(entry) > this.moveArea.bytes) {
-      const bytes = 2 ** Math.ceil(Math.log2(storedBytes(entry)));
-      this.moveArea = { address: this.context.kernel.reserve(bytes), bytes };
-    }
-    return this.moveArea;
+    if (storedBytes(entry) <= this.moveArea.bytes) return this.moveArea;
+    const bytes = 2 ** Math.ceil(Math.log2(storedBytes(entry)));
+    return this.moveArea = { address: this.context.kernel.reserve(bytes), bytes };
   }
 
   /** Stores a tree node again under its id, with other bytes of the same length: what a file that is locked had in it. */
@@ -350,10 +354,6 @@ export class BlockStore {
     const entry = this.known(id);
     assert(entry.kind === KIND.volumeNode && entry.length === bytes.length, "a node stays one");
     this.rewriteNode(id, entry, bytes);
-  }
-
-  private moveNode(id: number, entry: MapEntry): void {
-    this.rewriteNode(id, entry, this.readNode(id));
   }
 
   private rewriteNode(id: number, entry: MapEntry, bytes: Uint8Array): void {

@@ -55,6 +55,17 @@ export interface Lane {
   outcome(ticket: number): number;
   /** Runs a read job to its end: how many descriptors had a bad tag (see their status words). */
   read(job: LaneJob): number;
+  /**
+   * Runs a read job of one descriptor, checks all of it and decrypts a part only: how many tags were bad. Null where that is no
+   * faster here: use `read`.
+   */
+  readPart(job: LaneJob, part: BytesPart): number | null;
+}
+
+/** A part of what is sealed: both multiples of 256. */
+export interface BytesPart {
+  readonly from: number;
+  readonly length: number;
 }
 
 /** Runs a read job: true where every tag is good, false where one is not or the medium cannot be read. */
@@ -107,6 +118,11 @@ export class InlineLane implements Lane {
     this.failure = undefined;
     if (error instanceof VaultError) throw error;
     throw new VaultError("unavailable", "Cannot write to the medium", { cause: error });
+  }
+
+  readPart(job: LaneJob, { from, length }: BytesPart): number {
+    this.read({ ...job, count: 0 });
+    return this.kernel.openPart(job.descriptors, from, length);
   }
 
   outcome(): number {

@@ -1,5 +1,5 @@
 import { mappedParts, type SegmentMap } from "../storage/mapped_medium.ts";
-import { type Extent, EXTENTS_MAX, type Lane, type LaneJob } from "./lane.ts";
+import { type BytesPart, type Extent, EXTENTS_MAX, type Lane, type LaneJob } from "./lane.ts";
 import { assert } from "../assert.ts";
 
 /** A lane for a mapped medium: jobs name its places, the lane below those of the medium below. */
@@ -32,6 +32,10 @@ export class MappedLane implements Lane {
 
   read(job: LaneJob): number {
     return this.lane.read(this.mapped(job));
+  }
+
+  readPart(job: LaneJob, part: BytesPart): number | null {
+    return this.lane.readPart(this.mapped(job), part);
   }
 
   private mapped(job: LaneJob): LaneJob {

@@ -1,6 +1,6 @@
 import type { Kernel } from "../crypto/kernel.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
-import { InlineLane, type Lane, type LaneJob } from "./lane.ts";
+import { type BytesPart, InlineLane, type Lane, type LaneJob } from "./lane.ts";
 
 /**
  * The lane of a vault that has one medium or several. Crypto workers know one descriptor; what lies on several media is
@@ -45,5 +45,9 @@ export class MemberLane implements Lane {
 
   read(job: LaneJob): number {
     return this.lane.read(job);
+  }
+
+  readPart(job: LaneJob, part: BytesPart): number | null {
+    return this.lane.readPart(job, part);
   }
 }

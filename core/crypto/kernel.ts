@@ -21,6 +21,11 @@ export interface Kernel {
    * destination is zeroed) and returns how many were bad.
    */
   openMany(descriptors: number, count: number): number;
+  /**
+   * Checks the tag of one descriptor and decrypts `length` bytes at `from` only, both multiples of 256. Returns 0, or 1 (bad
+   * tag: its destination is zeroed). The rest of the destination is unspecified.
+   */
+  openPart(descriptor: number, from: number, length: number): number;
 
   /** HChaCha20: 32-byte subkey at `out` from the key and a 16-byte nonce. For the native lane. */
   hchacha(out: number, key: number, nonce: number): void;

@@ -102,6 +102,18 @@ class ReferenceKernel implements Kernel {
     return bad;
   }
 
+  openPart(at: number, from: number, length: number): number {
+    this.#range(at, DESCRIPTOR_BYTES);
+    const { source, destination, aad, tag, ...key } = this.#descriptor(at);
+    assert((from | length) % 256 === 0 && from + length <= source.length, "a part is inside");
+    const plaintext = open(key, aad, { ciphertext: source, tag });
+    if (plaintext === null) destination.fill(0);
+    else destination.set(plaintext.subarray(from, from + length), from);
+    const status = plaintext === null ? 1 : 0;
+    this.#view.setUint32(at + DESCRIPTOR.status, status, true);
+    return status;
+  }
+
   hchacha(out: number, key: number, nonce: number): void {
     this.#range(out, 32).set(hchacha20(this.#range(key, 32), this.#range(nonce, 16)));
   }

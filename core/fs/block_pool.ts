@@ -21,6 +21,9 @@ export interface BlockBuffer {
   covered: boolean;
   /** Id of a cached block. */
   id: number;
+  /** Of a cached block, bytes `openFrom` to before `openTo` are clear text; the rest may be anything. */
+  openFrom: number;
+  openTo: number;
   /** Read since the clock's hand came by. */
   used: boolean;
   /** The request that a cached block was found for: it stays where it is until the next one. */
@@ -62,6 +65,8 @@ export class BlockPool {
         whole: false,
         covered: false,
         id: 0,
+        openFrom: 0,
+        openTo: 0,
         used: false,
         pin: 0,
       });
@@ -101,23 +106,32 @@ export class BlockPool {
     buffer.state = "free";
   }
 
-  /** Keeps the clear text of block `id`, which the buffer holds now. */
-  cache(buffer: BlockBuffer, id: number): void {
+  /** Keeps the clear text of block `id`, which the buffer holds now: all of it, or a part. */
+  cache(buffer: BlockBuffer, id: number, part?: { from: number; length: number }): void {
     buffer.state = "cached";
     buffer.id = id;
+    buffer.openFrom = part?.from ?? 0;
+    buffer.openTo = part === undefined ? buffer.bytes.length : part.from + part.length;
     buffer.used = false;
     buffer.pin = this.#request;
     this.#cached.set(id, buffer);
   }
 
-  /** The buffer that holds block `id`. */
-  find(id: number): BlockBuffer | undefined {
+  /** The buffer that holds block `id`, or these bytes of it. */
+  find(id: number, from = 0, to = Infinity): BlockBuffer | undefined {
     const buffer = this.#cached.get(id);
-    if (buffer !== undefined) {
-      buffer.used = true;
-      buffer.pin = this.#request;
+    if (buffer === undefined) return undefined;
+    if (from < buffer.openFrom || Math.min(to, buffer.bytes.length) > buffer.openTo) {
+      return undefined;
     }
+    buffer.used = true;
+    buffer.pin = this.#request;
     return buffer;
+  }
+
+  /** The buffer that holds other bytes of block `id` than those that were looked for, to be filled with all of it. */
+  partOf(id: number): BlockBuffer | undefined {
+    return this.#cached.get(id);
   }
 
   /** Overwrites the clear text that the buffers hold or held. The pool is of no use afterwards. */

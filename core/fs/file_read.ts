@@ -14,6 +14,13 @@ const LATER_AREAS = 6;
 const LATER_BYTES_MAX = 256 * 1024;
 const LATER_BLOCKS_MIN = 4;
 
+/** What is opened of a block in part is a multiple of this. */
+const GROUP_BYTES = 256;
+/** So many reads that come back to a block of which a part was opened weigh as much as all that have not. */
+const PART_READS_MAX = 64;
+/** Blocks that are opened whole after that. */
+const WHOLE_READS = 64;
+
 /**
  * Reads files as spans of kernel memory. Whole blocks are opened into an area of their own, a run of ids at once; blocks
  * of which a read wants a part are kept, because the next small read is likely to want another part.
@@ -147,13 +154,15 @@ export class FileReader {
     const length = Math.min(blockBytes - from, part.end - part.at);
     if (range.state !== "written") return emit(out, this.#zeros + from, length);
     const id = range.firstId + block - range.first;
-    const cached = pool.find(id);
+    const cached = pool.find(id, from, from + length);
     if (cached !== undefined) return emit(out, cached.address + from, length);
     if (from === 0 && part.at + length >= Math.min(node.size, (block + 1) * blockBytes)) {
       return this.#readRun(node, range, part, out);
     }
-    const buffer = this.#open(id);
-    return emit(out, buffer + from, length);
+    const address = pool.partOf(id) !== undefined
+      ? this.#openRest(node, id)
+      : this.#open(node, id, { from, length });
+    return emit(out, address + from, length);
   }
 
   /** Opens a whole block and those behind it that can be opened with it. */
@@ -176,8 +185,11 @@ export class FileReader {
     return emit(out, address, Math.min(part.end, next * blockBytes) - part.at);
   }
 
-  /** Opens a block into the cache; where every buffer is busy, into the area. Returns its address. */
-  #open(id: number): number {
+  /**
+   * Opens a block into the cache, or the part that is wanted: who reads here and there does not want the rest. Where every buffer
+   * is busy, into the area. Returns its address.
+   */
+  #open(node: Node, id: number, wanted: BytesPart): number {
     const { blockBytes, pool } = this.#stored;
     const buffer = pool.take();
     if (buffer === null) {
@@ -186,10 +198,41 @@ export class FileReader {
       this.#stored.open(id, 1, address);
       return address;
     }
+    const part = node.partReads >= 0 ? wholeGroups(wanted) : wanted;
+    const isPart = 2 * part.length <= blockBytes && node.partReads >= 0;
+    if (isPart && this.#stored.openPart(id, buffer.address, part)) {
+      node.partReads = Math.min(PART_READS_MAX, node.partReads + 1);
+      pool.cache(buffer, id, part);
+    } else {
+      if (node.partReads < 0) node.partReads++;
+      this.#stored.open(id, 1, buffer.address);
+      pool.cache(buffer, id);
+    }
+    return buffer.address;
+  }
+
+  /** Opens all of a block of which a part was opened: who comes back to blocks wants them whole, for a while. */
+  #openRest(node: Node, id: number): number {
+    const { pool } = this.#stored;
+    const buffer = pool.partOf(id)!;
+    node.partReads = Math.max(-WHOLE_READS, node.partReads - WHOLE_READS / 4);
+    pool.free(buffer);
     this.#stored.open(id, 1, buffer.address);
     pool.cache(buffer, id);
     return buffer.address;
   }
+}
+
+/** Bytes of a block. */
+interface BytesPart {
+  readonly from: number;
+  readonly length: number;
+}
+
+/** The same and what lies around it, up to whole groups of the cipher. */
+function wholeGroups({ from, length }: BytesPart): BytesPart {
+  const start = Math.floor(from / GROUP_BYTES) * GROUP_BYTES;
+  return { from: start, length: Math.ceil((from + length) / GROUP_BYTES) * GROUP_BYTES - start };
 }
 
 interface Part {

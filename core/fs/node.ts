@@ -40,6 +40,8 @@ export interface Node {
   extentsBound: number;
   /** How well its data compresses; null where none was tried. */
   compressibility: Compressibility | null;
+  /** From 0 on, small reads open parts of blocks; below it, whole ones, so many more times. */
+  partReads: number;
   /** Data that could not be kept; the next fsync reports it. */
   failure: unknown;
 }
@@ -56,6 +58,7 @@ export function nodeOf(ino: number, inode: Inode): Node {
     range: { first: 0, end: 0, firstId: 0, state: "hole", packed: false },
     extentsBound: Infinity,
     compressibility: null,
+    partReads: 0,
     failure: undefined,
   };
 }

@@ -69,6 +69,12 @@ export class StoredData {
     this.store.blocks.get(firstId, count, address);
   }
 
+  /** Opens a part of a block; false where that does not pay: use `open`. */
+  openPart(id: number, address: number, part: { from: number; length: number }): boolean {
+    this.inFlight.settleIds(id, 1);
+    return this.store.blocks.getPart?.(id, address, part) ?? false;
+  }
+
   /** Starts to open one whole block in the background; null where that is not possible now: use `open`. */
   openLater(id: number, address: number): PendingGet | null {
     this.inFlight.settleIds(id, 1);

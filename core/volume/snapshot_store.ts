@@ -117,6 +117,10 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     this.engine.store.blocks.get(firstId, count, { address, bytes: this.blockBytes });
   }
 
+  getPart(id: number, address: number, part: { from: number; length: number }): boolean {
+    return this.engine.store.blocks.getPart(id, { address, bytes: this.blockBytes }, part);
+  }
+
   getLater(firstId: number, count: number, address: number): PendingGet | null {
     const areas = { address, bytes: this.blockBytes };
     return this.engine.store.blocks.getLater(firstId, count, areas);

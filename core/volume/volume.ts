@@ -255,6 +255,10 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.engine.repairFound();
   }
 
+  getPart(id: number, address: number, part: { from: number; length: number }): boolean {
+    return this.store.blocks.getPart(id, { address, bytes: this.blockBytes }, part);
+  }
+
   getLater(firstId: number, count: number, address: number): PendingGet | null {
     return this.store.blocks.getLater(firstId, count, { address, bytes: this.blockBytes });
   }

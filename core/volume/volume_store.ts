@@ -145,6 +145,11 @@ export interface DataBlocks {
    */
   get(firstId: number, count: number, address: number): void;
   /**
+   * Opens a part of one block, both multiples of 256, at its place in the block's memory; all of the block is checked. False
+   * where that does not pay: use `get`. What else the memory holds is unspecified.
+   */
+  getPart?(id: number, address: number, part: { from: number; length: number }): boolean;
+  /**
    * Starts such a read in the background; null where that is not possible or does not pay: use `get`. Whole blocks
    * only, at most 16.
    */

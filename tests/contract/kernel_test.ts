@@ -132,6 +132,32 @@ const contract: Record<string, (kernel: Kernel) => void> = {
     assert.equal(kernel.openMany(descriptor, 1), 0, "the untouched one still opens");
   },
 
+  "open a part: gives those bytes where all of it is good, and zeros where one bit is not"(kernel) {
+    for (const length of [0, 256, 600, 4096, 16384, 16400]) {
+      const { at, key, descriptor } = sealedCase(kernel, length);
+      const sealed = copyOf(kernel, at, length);
+      const tag = descriptor + DESCRIPTOR.tag;
+      assert.equal(kernel.openMany(descriptor, 1), 0);
+      const plaintext = copyOf(kernel, at, length);
+      const whole = length & ~255;
+      for (const [from, part] of [[0, 0], [0, whole], [whole >> 9 << 8, 256], [whole, 0]]) {
+        if (from + part > length) continue;
+        kernel.bytes.set(sealed, at);
+        assert.equal(kernel.openPart(descriptor, from, part), 0, `${length}: ${from}+${part}`);
+        assert.equal(statusAt(kernel, descriptor), 0);
+        assert.deepEqual(copyOf(kernel, at + from, part), plaintext.subarray(from, from + part));
+        for (const place of [tag, key, ...(length > 0 ? [at, at + length - 1] : [])]) {
+          kernel.bytes.set(sealed, at);
+          kernel.bytes[place] ^= 1;
+          assert.equal(kernel.openPart(descriptor, from, part), 1);
+          assert.equal(statusAt(kernel, descriptor), 1);
+          assert.deepEqual(copyOf(kernel, at, length), new Uint8Array(length));
+          kernel.bytes[place] ^= place === tag || place === key ? 1 : 0;
+        }
+      }
+    }
+  },
+
   "open: counts the bad ones of many and leaves the good ones"(kernel) {
     const count = 5, length = 300, key = place(kernel, patternBytes(32, 3));
     const list = kernel.reserve(count * DESCRIPTOR_BYTES), data = kernel.reserve(count * 512);
@@ -228,6 +254,10 @@ const contract: Record<string, (kernel: Kernel) => void> = {
       "seal list beyond": () => kernel.sealMany(end - 127, 1),
       "seal list too long": () => kernel.sealMany(descriptor, 0x2000000),
       "open list beyond": () => kernel.openMany(end - 127, 1),
+      "open part beyond": () => kernel.openPart(end - 127, 0, 0),
+      "open part not of groups": () => kernel.openPart(descriptor, 64, 0),
+      "open part too long": () => kernel.openPart(descriptor, 0, 1 << 20),
+      "open part from beyond": () => kernel.openPart(descriptor, 1 << 20, 0),
       hchacha: () => kernel.hchacha(end - 31, key, key),
       "blake3 out": () => kernel.blake3(end - 31, data, 1, key),
       "blake3 in": () => kernel.blake3(data, end - 1, 2, key),

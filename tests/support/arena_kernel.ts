@@ -55,6 +55,10 @@ export class ArenaKernel implements Kernel {
     return this.#kernel.openMany(descriptors, count);
   }
 
+  openPart(descriptor: number, from: number, length: number): number {
+    return this.#kernel.openPart(descriptor, from, length);
+  }
+
   hchacha(out: number, key: number, nonce: number): void {
     this.#kernel.hchacha(out, key, nonce);
   }
