@@ -65,6 +65,8 @@ export class BlockStore {
   /** Sequence of the root under construction: the birth of new blocks. */
   birth = 0;
   observer: MapObserver | null = null;
+  /** Blocks that were begun to be written to other places. */
+  rewrites = 0;
   /** Seals of content under the secrets of files. */
   readonly inner: InnerSeals;
   private readonly context: SealContext;
@@ -172,10 +174,8 @@ export class BlockStore {
   get(firstId: number, count: number, { address, bytes }: BlockAreas): void {
     for (let at = 0; at < count; at += READ_BLOCKS_MAX) {
       const blocks = Math.min(READ_BLOCKS_MAX, count - at);
-      this.reader.read(this.located(firstId + at, blocks), {
-        address: address + at * bytes,
-        bytes,
-      });
+      const area = { address: address + at * bytes, bytes };
+      this.reader.read(this.located(firstId + at, blocks), area);
     }
   }
 
@@ -214,10 +214,8 @@ export class BlockStore {
   }
 
   private located(firstId: number, count: number): LocatedBlock[] {
-    return Array.from(
-      { length: count },
-      (_, i) => ({ id: firstId + i, entry: this.known(firstId + i) }),
-    );
+    const ids = Array.from({ length: count }, (_, i) => firstId + i);
+    return ids.map((id) => ({ id, entry: this.known(id) }));
   }
 
   /** Cells that blocks with consecutive ids take as they are stored, parity left out. */
@@ -338,6 +336,7 @@ export class BlockStore {
     const area = this.areaFor(entry);
     this.absorb();
     const inner = fill(area);
+    this.rewrites++;
     const bytes = { id, form: { codec, length, stored }, address: area.address, inner };
     this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null }));
     this.freePlaces(entry);
@@ -358,6 +357,7 @@ export class BlockStore {
 
   private rewriteNode(id: number, entry: MapEntry, bytes: Uint8Array): void {
     const { level, birth } = entry;
+    this.rewrites++;
     this.writeNode(id, { level, bytes, birth: () => birth });
     this.nodes.flush();
     this.freePlaces(entry);

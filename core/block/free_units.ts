@@ -49,7 +49,7 @@ export class FreeUnits {
     while (this.known < enough) {
       const segment = this.stale.pop() ?? this.unseen();
       if (segment === undefined) break;
-      this.counts[segment] = this.countIn(segment);
+      this.counts[segment] = this.countOrAgain(segment);
       this.known += this.counts[segment];
     }
     return this.known;
@@ -63,6 +63,17 @@ export class FreeUnits {
       this.counts = counts;
     }
     return this.seen++;
+  }
+
+  /** A bitmap that cannot be read is asked for again. */
+  private countOrAgain(segment: number): number {
+    try {
+      return this.countIn(segment);
+    } catch (error) {
+      this.counts[segment] = UNKNOWN;
+      this.stale.push(segment);
+      throw error;
+    }
   }
 
   private countIn(segment: number): number {

@@ -207,7 +207,10 @@ export class RootStore {
     }
     const stored = cellsFor(rootBytes + NODE_SEAL_BYTES) * CELL_BYTES;
     const there = pointer.copies.filter(({ cell }) => !this.context.isAway(cell));
-    const opened = there.map((copy) => this.readCopy(pointer, copy, stored));
+    // A second time where one does not open: a bit may be wrong on the way.
+    const opened = there.map((copy) =>
+      this.readCopy(pointer, copy, stored) ?? this.readCopy(pointer, copy, stored)
+    );
     const plaintext = opened.find((copy) => copy !== null) ?? null;
     if (plaintext === null) throw this.unreadableRoot(pointer, stored);
     const record = decodeRootRecord(plaintext);

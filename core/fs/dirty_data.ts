@@ -1,6 +1,7 @@
 import { assert } from "../assert.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
+import { asPosixError } from "./errno.ts";
 import type { BlockBuffer } from "./block_pool.ts";
 import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
@@ -73,12 +74,12 @@ export class DirtyData {
     if (end - first < dirty.size) {
       for (let block = first; block < end; block++) {
         const buffer = dirty.get(block);
-        if (buffer !== undefined) this.#discardOne(node, buffer);
+        if (buffer !== undefined) this.#giveUp(node, buffer);
       }
       return;
     }
     for (const buffer of dirty.values()) {
-      if (buffer.block >= first && buffer.block < end) this.#discardOne(node, buffer);
+      if (buffer.block >= first && buffer.block < end) this.#giveUp(node, buffer);
     }
   }
 
@@ -134,6 +135,12 @@ export class DirtyData {
     return failure;
   }
 
+  /** Tells whoever makes everything durable of data that was given up. */
+  throwLost(): void {
+    const lost = this.takeFailure();
+    if (lost !== undefined) throw asPosixError(lost);
+  }
+
   /** Forgets all data that is in memory only; adds the inodes that had some to `changed`. */
   reset(changed: Set<number>): void {
     for (const node of [...this.#files]) {
@@ -142,8 +149,12 @@ export class DirtyData {
     }
   }
 
-  #discardOne(node: Node, buffer: BlockBuffer): void {
+  #giveUp(node: Node, buffer: BlockBuffer): void {
     if (buffer.to > buffer.from) this.discarded++;
+    this.#discardOne(node, buffer);
+  }
+
+  #discardOne(node: Node, buffer: BlockBuffer): void {
     this.#stored.pool.free(buffer);
     this.#undirty(node, buffer);
   }

@@ -146,9 +146,11 @@ export class ExtentMap {
     if (first >= node.extentsBound || !this.#exact(node.ino, first)) return false;
     const { count, unwritten, firstId } = this.#met;
     if (count !== 1) return false;
-    node.inode.cells += this.#plainCells(extent, 0, 1) - this.#cells(this.#met, 0, 1);
+    const more = this.#plainCells(extent, 0, 1) - this.#cells(this.#met, 0, 1);
     const replacement = { ...extent, first };
+    // Counted when the tree has it: where that fails, nothing has changed.
     this.#put(node.ino, replacement);
+    node.inode.cells += more;
     setExtent(node.range, replacement);
     if (!unwritten) this.#ids.drop(firstId, 1);
     return true;
@@ -157,7 +159,7 @@ export class ExtentMap {
   #insert(node: Node, extent: PlacedExtent): void {
     const ino = node.ino;
     const end = extent.first + extent.count;
-    node.inode.cells += this.#plainCells(extent, 0, extent.count);
+    const more = this.#plainCells(extent, 0, extent.count);
     const isLast = end >= node.extentsBound;
     if (extent.first > 0 && this.#floor(ino, extent.first - 1) && joins(this.#met, extent)) {
       extent.first = this.#met.first;
@@ -170,6 +172,7 @@ export class ExtentMap {
       this.#tree.delete(encodeExtentKey(this.#key, ino, end));
     }
     this.#put(ino, extent);
+    node.inode.cells += more;
     setExtent(node.range, extent);
     if (isLast && node.extentsBound !== Infinity) node.extentsBound = end;
   }
@@ -179,7 +182,7 @@ export class ExtentMap {
     const end = extent.first + extent.count;
     const start = Math.max(extent.first, hole.from);
     const stop = Math.min(end, hole.to);
-    node.inode.cells -= this.#cells(extent, start - extent.first, stop - extent.first);
+    const fewer = this.#cells(extent, start - extent.first, stop - extent.first);
     if (start > extent.first) {
       this.#put(node.ino, { ...extent, count: start - extent.first, tailCells: 0 });
     } else {
@@ -190,6 +193,7 @@ export class ExtentMap {
       const firstId = extent.unwritten ? 0 : extent.firstId + skipped;
       this.#put(node.ino, { ...extent, first: stop, count: end - stop, firstId });
     }
+    node.inode.cells -= fewer;
     if (!extent.unwritten) this.#ids.drop(extent.firstId + start - extent.first, stop - start);
   }
 

@@ -53,31 +53,34 @@ export class HalfChanges {
    * was; but data that was given up does not come back.
    */
   static ofFile({ store, dirty }: MemoryParts, node: Node, change: () => void): void {
-    const [inode, size, discarded] = [{ ...node.inode }, node.size, dirty.discarded];
-    const applied = () => (store.applied ?? 0) - dirty.aside;
-    const begun = applied();
+    const [inode, size, aside] = [{ ...node.inode }, node.size, dirty.aside];
+    const begun = store.applied ?? 0;
     try {
       change();
     } catch (error) {
-      if (applied() === begun) {
+      // What made room may have been data of this file: then it is not as it was.
+      if (dirty.aside !== aside && !isRefusal(error)) store.giveUp?.(error);
+      else if (store.applied === begun) {
         Object.assign(node.inode, inode);
         node.size = size;
         forgetExtents(node);
-        if (dirty.discarded !== discarded) store.giveUp?.(error);
       }
       throw error;
     }
   }
 
-  /** Whoever refuses something does so before he changes anything, or with what stands for itself. */
   #failedSince(begun: number, error: unknown): void {
-    const answer = asPosixError(error);
-    const isRefused = answer instanceof PosixError && answer.errno !== ERRNO.EIO;
-    if (!isRefused && this.#applied !== begun) this.#store.giveUp?.(error);
+    if (!isRefusal(error) && this.#applied !== begun) this.#store.giveUp?.(error);
   }
 
-  /** Mutations but those that made room in memory. */
+  /** Mutations but those that made room in memory, and data that was given up before it was put. */
   get #applied(): number {
-    return (this.#store.applied ?? 0) - this.#dirty.aside;
+    return (this.#store.applied ?? 0) - this.#dirty.aside + this.#dirty.discarded;
   }
+}
+
+/** Whoever refuses something does so before he changes anything, or with what stands for itself. */
+function isRefusal(error: unknown): boolean {
+  const answer = asPosixError(error);
+  return answer instanceof PosixError && answer.errno !== ERRNO.EIO;
 }

@@ -221,8 +221,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
       const node = this.#parts.nodes.get(ino);
       if (isDirectory(node.inode.mode)) this.#flush();
       else this.#parts.dirty.flush(node);
-      failure = node.failure;
-      node.failure = undefined;
+      [failure, node.failure] = [node.failure, undefined];
     });
     if (failure !== undefined) throw asPosixError(failure);
     return answering(() => this.#store.sync());
@@ -232,6 +231,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
     if (this.readOnly) return;
     this.#change(() => this.#flush());
     await answering(() => this.#store.commit());
+    this.#parts.dirty.throwLost();
   }
 
   readdir(ino: number, cookie: number, visit: DirectoryVisitor): void {

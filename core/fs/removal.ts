@@ -66,8 +66,20 @@ export class Removal {
   /** An orphan was closed for the last time. */
   released(node: Node): void {
     if (this.#held.has(node.ino)) return;
-    this.#delete(KEY_TYPE.orphan, node.ino);
-    this.#destroy(node);
+    this.#orRetry(() => {
+      this.#delete(KEY_TYPE.orphan, node.ino);
+      this.#destroy(node);
+    });
+  }
+
+  /** What cannot be freed now is looked for later: nobody closes it a second time. */
+  #orRetry(free: () => void): void {
+    try {
+      free();
+    } catch (error) {
+      this.#mayOrphan = true;
+      throw error;
+    }
   }
 
   isHeld(ino: number): boolean {
@@ -77,8 +89,10 @@ export class Removal {
   /** The driver's kernel does not know a removed node any more. */
   forgotten(ino: number): void {
     this.#held.delete(ino);
-    const node = this.#existing(ino);
-    if (node?.opens === 0) this.released(node);
+    this.#orRetry(() => {
+      const node = this.#existing(ino);
+      if (node?.opens === 0) this.released(node);
+    });
   }
 
   /**
@@ -158,10 +172,12 @@ export class Removal {
 
   /** Frees what is pending of a file that is there. Damage in one keeps nobody from opening the others: `check` names it. */
   #finish(ino: number): void {
+    let before = this.#store.applied;
     try {
-      while (!this.#reclaimSome(ino)) this.#store.endGroup();
+      for (; !this.#reclaimSome(ino); before = this.#store.applied) this.#store.endGroup();
     } catch (error) {
-      if (!(error instanceof VaultError) || error.kind !== "corrupt") throw error;
+      const isDamage = error instanceof VaultError && error.kind === "corrupt";
+      if (!isDamage || this.#store.applied !== before) throw error;
     }
     this.#store.endGroup();
   }

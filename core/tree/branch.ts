@@ -101,8 +101,14 @@ export class Branch implements BlockOwner {
   }
 
   gaveUp(id: number, birth: number, cells: number): boolean {
+    const isOwn = birth > (this.newest?.sequence ?? 0);
+    if (!isOwn) this.addDeath(id, birth, cells);
+    // Last: where the catalog cannot be read, nothing was given up.
     this.cells -= cells;
-    if (birth > (this.newest?.sequence ?? 0)) return true;
+    return isOwn;
+  }
+
+  private addDeath(id: number, birth: number, cells: number): void {
     const { run } = this;
     if (
       run !== null && run.firstId + run.count === id && run.birth === birth &&
@@ -114,7 +120,6 @@ export class Branch implements BlockOwner {
       const death = this.parts.blocks.birth;
       this.run = { branch: this.branch, death, birth, firstId: id, count: 1, cells };
     }
-    return false;
   }
 
   /** Writes the run that is open down. */

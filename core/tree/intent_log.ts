@@ -160,7 +160,8 @@ export class IntentLog {
       if (cursor.at === cursor.chunk.cells) {
         Object.assign(cursor, { chunk: cursor.before!.head.nextChunk, at: 0 });
       }
-      const record = this.readRecord(cursor);
+      // A second time before it counts as the end: a bit may be wrong on the way.
+      const record = this.readRecord(cursor) ?? this.readRecord(cursor);
       if (record === null) return { transactions, chunks, badCopies };
       const { head, mutations } = record;
       if (!seen.has(head.nextChunk.firsts[0])) {

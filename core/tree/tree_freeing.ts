@@ -44,11 +44,11 @@ export class TreeFreeing {
   step(work: PendingTree, budget: number): FreedTree {
     const step: Step = { budget, stop: null, done: 0 };
     try {
-      this.freeBelow(this.pages.page(work.root), work, step);
+      if (!this.isFreed(work.root)) this.freeBelow(this.pages.page(work.root), work, step);
       return { rest: step.stop && { ...work, ...step.stop }, failure: null };
     } catch (failure) {
       if (!(failure instanceof VaultError)) throw failure;
-      // Nothing is freed twice: without a place to go on, nothing was freed at all.
+      // Without a place to go on it begins where it did, and passes over what has gone already.
       return { rest: { ...work, ...step.stop }, failure };
     }
   }
@@ -60,9 +60,18 @@ export class TreeFreeing {
       : this.freeChildren(page, work, step);
     if (!isDone) return false;
     this.pages.cache.delete(page);
-    this.blocks.free(page.ref);
+    this.free(page.ref);
     step.budget--;
     return true;
+  }
+
+  /** True where a step before has freed it, which failed behind that: ids are never used again. */
+  private isFreed(id: number): boolean {
+    return this.blocks.entry(id) === null;
+  }
+
+  private free(id: number): void {
+    if (!this.isFreed(id)) this.blocks.free(id);
   }
 
   private freeChildren(page: Page, work: PendingTree, step: Step): boolean {
@@ -85,6 +94,7 @@ export class TreeFreeing {
     { work, step }: { readonly work: PendingTree; readonly step: Step },
   ): boolean {
     try {
+      if (this.isFreed(getU64(viewOf(pointer), 0))) return true;
       return this.freeBelow(this.pages.load(pointer, 0), work, step);
     } catch (error) {
       // The first key of a page is empty: whoever is above knows where it begins. What is below the cursor is done.
@@ -124,7 +134,7 @@ export class TreeFreeing {
       step.done++
     ) {
       if (step.budget <= 0) return false;
-      this.blocks.free(extent.firstId + step.done);
+      this.free(extent.firstId + step.done);
       step.budget--;
     }
     return true;

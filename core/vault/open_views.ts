@@ -129,6 +129,15 @@ export class OpenViews {
   /** Makes everything durable: a root takes in what every one of them holds. */
   async syncAll(): Promise<void> {
     await this.fileSystems.find(({ readOnly }) => !readOnly)?.syncAll();
+    this.throwLost();
+  }
+
+  /** Tells whoever makes everything durable of data that was given up. */
+  throwLost(): void {
+    for (const fileSystem of this.fileSystems) {
+      const lost = fileSystem.takeFailure();
+      if (lost !== undefined) throw lost;
+    }
   }
 
   #unmount(volume: Volume, mounted: Mounted): void {

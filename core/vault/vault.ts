@@ -196,6 +196,7 @@ export class Vault implements AsyncDisposable {
     for (let wait = enter(); wait !== null; wait = enter()) await wait;
     try {
       this.opened.volume.commitNow();
+      this.views.throwLost();
     } catch (error) {
       throw asPathError(error, "commit", "/");
     }

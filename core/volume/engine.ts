@@ -67,13 +67,12 @@ export class Engine {
   transactionBytesMax: number = TRANSACTION_BYTES_MAX;
 
   constructor(parts: EngineParts) {
-    const { store } = parts;
+    const { store, discard, media } = parts;
     this.kernel = parts.kernel;
     this.runtime = parts.runtime;
     this.store = store;
-    this.media = parts.media;
+    this.media = media;
     this.readOnly = parts.readOnly;
-    const { discard, media } = parts;
     this.discardsAtCommit = discard === "committed";
     this.released = discard === "never" ? null : new ReleasedCells(store.space, media);
     this.admission = new SpaceAdmission({
@@ -198,9 +197,7 @@ export class Engine {
   }
 
   private undoBytes(): number {
-    let bytes = 0;
-    for (const { tree } of this.trees) bytes += tree.undoBytes;
-    return bytes;
+    return [...this.trees].reduce((sum, { tree }) => sum + tree.undoBytes, 0);
   }
 
   /** For statfs, in cells of data in blocks of `blockBytes`. */
@@ -259,8 +256,10 @@ export class Engine {
     this.checkWritable();
     this.durability.failing(change);
     this.commitNow();
-    this.announce(key);
-    for (const open of this.trees) open.reset();
+    this.durability.failing(() => {
+      this.announce(key);
+      for (const open of this.trees) open.reset();
+    });
   }
 
   /** Says that a record means something else now, to whoever has read it in any tree. */
@@ -383,10 +382,11 @@ export class Engine {
     const cells = this.store.blocks.cells(id, 1);
     this.admit(cells, "write", cells * CELL_BYTES);
     this.checkWritable();
+    const { blocks, blocks: { rewrites } } = this.store;
     try {
-      write(this.store.blocks);
+      write(blocks);
     } catch (error) {
-      if (!leftAlone(error)) this.durability.fail(error);
+      if (blocks.rewrites !== rewrites && !leftAlone(error)) this.durability.fail(error);
       throw error;
     }
   }

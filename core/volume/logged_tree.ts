@@ -14,21 +14,28 @@ export type UndoneVisitor = (
   now: Uint8Array | null,
 ) => void;
 
+/** Who knows whether the volume can be changed. */
+interface ChangeGuard {
+  /** Throws unless it can be, now. */
+  checkWritable(): void;
+  /** It cannot be any more. */
+  giveUp(cause: unknown): void;
+}
+
 /** The volume's tree: writes every mutation down for the intent log, and for rollback while a transaction is open. */
 export class LoggedTree implements KeyValueTree {
   private branch: Branch;
   private readonly log: MutationBuffer;
-  /** Throws unless the volume can be changed now. */
-  private readonly checkWritable: () => void;
+  private readonly engine: ChangeGuard;
   private undo: UndoLog | null = null;
   /** Mutations so far. */
   applied = 0;
   private readonly watchers: ((key: Uint8Array | null) => void)[] = [];
 
-  constructor(branch: Branch, log: MutationBuffer, checkWritable: () => void) {
+  constructor(branch: Branch, log: MutationBuffer, engine: ChangeGuard) {
     this.branch = branch;
     this.log = log;
-    this.checkWritable = checkWritable;
+    this.engine = engine;
   }
 
   /** Goes on with another branch. */
@@ -46,7 +53,7 @@ export class LoggedTree implements KeyValueTree {
   }
 
   put(key: Uint8Array, value: Uint8Array): void {
-    this.checkWritable();
+    this.engine.checkWritable();
     this.remember(key);
     this.branch.put(key, value);
     this.applied++;
@@ -54,7 +61,7 @@ export class LoggedTree implements KeyValueTree {
   }
 
   delete(key: Uint8Array): boolean {
-    this.checkWritable();
+    this.engine.checkWritable();
     this.remember(key);
     if (!this.deleted(key)) return false;
     this.applied++;
@@ -66,8 +73,11 @@ export class LoggedTree implements KeyValueTree {
     try {
       return this.branch.delete(key);
     } catch (error) {
-      // Joining what is left with its neighbour may fail when the record is gone.
-      if (!this.mayHave(key)) this.applied++;
+      // Joining what is left with its neighbour may fail when the record is gone: neither counted nor logged.
+      if (!this.mayHave(key)) {
+        this.applied++;
+        this.engine.giveUp(error);
+      }
       throw error;
     }
   }

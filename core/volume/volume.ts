@@ -66,7 +66,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.kernel = engine.kernel;
     this.runtime = engine.runtime;
     this.readOnly = engine.readOnly || record.readOnly;
-    this.tree = new LoggedTree(branch, engine.log, () => engine.checkWritable());
+    this.tree = new LoggedTree(branch, engine.log, engine);
     engine.enter(this);
   }
 
