@@ -5,7 +5,7 @@
  */
 import { assert } from "../core/assert.ts";
 import type { BytesPart } from "../core/block/lane.ts";
-import { GIVEN_UP_BYTES } from "../core/storage/storage_backend.ts";
+import { givenUpBytes } from "../core/storage/storage_backend.ts";
 import { ERRNO } from "../ffi/libc/errno.ts";
 import { openPositionedTransfers, type PositionedTransfers } from "../ffi/libc/positioned_io.ts";
 import { type NativeLane, openNativeLane, type Sealer } from "../ffi/libcrypto/native_lane.ts";
@@ -89,16 +89,14 @@ export class JobRunner implements Disposable {
       const memory = this.#kernel.bytes.subarray(address, address + length);
       assert(memory.length === length, "extents lie in kernel memory");
       let errno = this.#transfers[direction](this.#descriptor, offset, memory);
-      while (NO_ROOM.includes(errno) && this.#giveUpKept(this.#transfers)) {
+      for (let isLast = false; NO_ROOM.includes(errno) && this.#kept >= 0 && !isLast;) {
+        // Another thread may have given up the rest meanwhile: one more try.
+        isLast = !this.#transfers.cut(this.#kept, givenUpBytes(length));
         errno = this.#transfers[direction](this.#descriptor, offset, memory);
       }
       if (errno !== 0) return errno;
     }
     return 0;
-  }
-
-  #giveUpKept(transfers: PositionedTransfers): boolean {
-    return this.#kept >= 0 && transfers.cut(this.#kept, GIVEN_UP_BYTES);
   }
 
   /** Closes the libraries. */

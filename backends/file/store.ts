@@ -1,8 +1,9 @@
-import { statfsSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { VaultError } from "../../core/errors.ts";
 import {
   type DirectAccess,
-  GIVEN_UP_BYTES,
+  givenUpBytes,
+  type KeptSpace,
   type MediumRoom,
   type StorageBackend,
   type StorageCapabilities,
@@ -21,6 +22,8 @@ import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts"
 import { errorCode, fromSystemError, IN_USE, isFull } from "./system_error.ts";
 
 /** Logical sectors of block devices are at most this long. */
+/** Unit of what a file takes. */
+const SECTOR_BYTES = 512;
 const DEVICE_SECTOR_BYTES_MAX = 4096;
 const UNKNOWN_ROOM: MediumRoom = {
   freeBytes: Number.MAX_SAFE_INTEGER,
@@ -146,15 +149,21 @@ class FileStorage implements StorageBackend {
       discard: (offset, size) => this.#discard(offset, size),
       descriptor: file.descriptor,
       room: resizable ? () => this.#room() : undefined,
-      keptSpace: writable && resizable ? () => this.#file.keptSpace?.() ?? null : undefined,
+      keptSpace: writable && resizable ? () => this.#keptSpace() : undefined,
     };
+  }
+
+  #keptSpace(): KeptSpace | null {
+    return this.#closed ? null : this.#file.keptSpace?.() ?? null;
   }
 
   /** What the filesystem below leaves to this process. */
   #room(): MediumRoom {
     try {
       const { bavail, blocks, bsize } = statfsSync(this.name);
-      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+      const own = statSync(this.name);
+      const isWhole = own.blocks * SECTOR_BYTES >= own.size;
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isWhole };
     } catch (error) {
       // Not permitted to look: the medium says itself when it is full.
       if (error instanceof Deno.errors.NotCapable) return UNKNOWN_ROOM;
@@ -239,19 +248,21 @@ class FileStorage implements StorageBackend {
 
   /** Where the storage below is full, what was kept for this file gives way. */
   #writeAll(offset: number, from: Uint8Array): void {
-    for (;;) {
+    for (let isLast = false;;) {
       try {
         return this.#file.write(offset, from);
       } catch (error) {
-        if (!isFull(error) || !this.#giveUpKept()) throw error;
+        if (!isFull(error) || isLast) throw error;
+        // Another thread may have given up the rest meanwhile: one more try.
+        isLast = !this.#giveUpKept(givenUpBytes(from.length));
       }
     }
   }
 
-  #giveUpKept(): boolean {
+  #giveUpKept(most: number): boolean {
     const kept = this.#file.keptSpace?.() ?? null;
     const bytes = kept?.bytes() ?? 0;
-    return bytes > 0 && kept!.resize(Math.max(0, bytes - GIVEN_UP_BYTES));
+    return bytes > 0 && kept!.resize(Math.max(0, bytes - most));
   }
 
   #size(): number {

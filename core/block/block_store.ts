@@ -132,6 +132,11 @@ export class BlockStore {
     this.writer.settle(ticket);
   }
 
+  /** Cells of blocks that may not be on the medium yet. */
+  get queuedCells(): number {
+    return this.writer.queuedCells;
+  }
+
   /** Waits for every job and enters its blocks into the map. */
   absorb(): void {
     this.writer.absorb();
@@ -220,9 +225,7 @@ export class BlockStore {
 
   /** Cells that blocks with consecutive ids take as they are stored, parity left out. */
   cells(firstId: number, count: number): number {
-    let cells = 0;
-    for (let id = firstId; id < firstId + count; id++) cells += contentCells(this.known(id));
-    return cells;
+    return this.located(firstId, count).reduce((sum, { entry }) => sum + contentCells(entry), 0);
   }
 
   /** The owner gives blocks up. What nobody else has is forgotten; its cells rest until three later roots are durable. */
@@ -271,16 +274,15 @@ export class BlockStore {
 
   private writeNode(
     id: number,
-    node: { level: number; bytes: Uint8Array; birth: () => number },
+    { level, bytes, birth }: { level: number; bytes: Uint8Array; birth: () => number },
   ): void {
     const { redundancy: { m } } = this;
-    const { level, bytes } = node;
     const kind = KIND.volumeNode;
     const cells = this.space.allocateApart(cellsFor(bytes.length + NODE_SEAL_BYTES), m + 1);
     const done = (places: SealedPlace[]) => {
       const sizes = { length: bytes.length, stored: bytes.length, k: 1, m };
       const { epoch } = this.context;
-      const entry = { kind, level, codec: CODEC.raw, ...sizes, epoch, birth: node.birth() };
+      const entry = { kind, level, codec: CODEC.raw, ...sizes, epoch, birth: birth() };
       this.putEntry(id, { ...entry, inner: null, places, owner: null });
     };
     this.nodes.write({ kind, id, level, bytes, cells, done });
@@ -356,9 +358,8 @@ export class BlockStore {
   }
 
   private rewriteNode(id: number, entry: MapEntry, bytes: Uint8Array): void {
-    const { level, birth } = entry;
     this.rewrites++;
-    this.writeNode(id, { level, bytes, birth: () => birth });
+    this.writeNode(id, { level: entry.level, bytes, birth: () => entry.birth });
     this.nodes.flush();
     this.freePlaces(entry);
   }

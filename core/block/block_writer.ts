@@ -91,6 +91,8 @@ interface PendingBlock {
   /** Of the job that seals its last place; 0 until that is queued. */
   ticket: number;
   readonly done: (block: WrittenBlock) => void;
+  /** Cells of all its places. */
+  readonly stored: number;
 }
 
 /** The job being filled. */
@@ -122,6 +124,8 @@ export class BlockWriter {
   /** No id below this one is pending. */
   private pendingFrom = 0;
   private jobs = 0;
+  /** Cells of what is pending: it may not be on the medium yet. */
+  queuedCells = 0;
   private open: OpenJob | null = null;
   /** Every ticket below this one has settled. */
   private settledBelow = 1;
@@ -202,6 +206,7 @@ export class BlockWriter {
       descriptors.push(this.addSeal(piece));
     }
     this.pendingFrom = this.pending.length === 0 ? id : Math.min(this.pendingFrom, id);
+    const stored = cells.length * cut.bytes / CELL_BYTES;
     this.pending.push({
       id,
       form,
@@ -213,7 +218,9 @@ export class BlockWriter {
       mark,
       ticket: 0,
       done,
+      stored,
     });
+    this.queuedCells += stored;
     if (this.open?.count === JOB_SEALS) this.submit();
   }
 
@@ -339,7 +346,7 @@ export class BlockWriter {
     try {
       for (; entered < count; entered++) this.enter(this.pending[entered]);
     } finally {
-      this.pending.splice(0, entered);
+      for (const { stored } of this.pending.splice(0, entered)) this.queuedCells -= stored;
     }
   }
 

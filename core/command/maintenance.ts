@@ -39,11 +39,18 @@ async function checkMedium(
   target: VaultTarget,
   progress: (done: number, total: number) => void,
 ): Promise<CheckReport> {
+  const { host, medium, options: { cryptoLane = "wasm" } } = target;
+  const use = (vault: Vault) => checkVault(vault, { progress });
   return await withSecret(target, "read", async (opening) => {
-    const inspect = (access: "read" | "scratch") =>
-      withOpened(target, access, opening, (vault) => checkVault(vault, { progress }));
-    const found = await inspect("read");
-    return found.unread === 0 ? found : withLog(found, await inspect("scratch"));
+    const found = await withOpened(target, "read", opening, use);
+    if (found.unread === 0) return found;
+    // Closed, a vault has closed its media.
+    const parts = await host.openParts(host.absolute(medium), { access: "read", cryptoLane });
+    try {
+      return withLog(found, await withOpened(target, "scratch", { ...opening, parts }, use));
+    } finally {
+      await parts.closeParts();
+    }
   });
 }
 

@@ -86,6 +86,7 @@ export class DirtyData {
   /** Puts all data and attributes of a file. */
   flush(node: Node): void {
     if (node.dirty !== null && node.dirty.size > 0) {
+      node.puts++;
       const buffers = this.#completed(node, 0, Infinity);
       if (buffers.length > 0) this.#flushData(node, buffers);
       this.#nodes.save(node);

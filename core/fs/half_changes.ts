@@ -53,14 +53,15 @@ export class HalfChanges {
    * was; but data that was given up does not come back.
    */
   static ofFile({ store, dirty }: MemoryParts, node: Node, change: () => void): void {
-    const [inode, size, aside] = [{ ...node.inode }, node.size, dirty.aside];
-    const begun = store.applied ?? 0;
+    const [inode, size, puts] = [{ ...node.inode }, node.size, node.puts];
+    const applied = () => (store.applied ?? 0) - dirty.aside;
+    const begun = applied();
     try {
       change();
     } catch (error) {
       // What made room may have been data of this file: then it is not as it was.
-      if (dirty.aside !== aside && !isRefusal(error)) store.giveUp?.(error);
-      else if (store.applied === begun) {
+      if (node.puts !== puts && !isRefusal(error)) store.giveUp?.(error);
+      else if (node.puts === puts && applied() === begun) {
         Object.assign(node.inode, inode);
         node.size = size;
         forgetExtents(node);

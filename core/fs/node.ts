@@ -42,6 +42,8 @@ export interface Node {
   compressibility: Compressibility | null;
   /** From 0 on, small reads open parts of blocks; below it, whole ones, so many more times. */
   partReads: number;
+  /** How often data of it was put. */
+  puts: number;
   /** Data that could not be kept; the next fsync reports it. */
   failure: unknown;
 }
@@ -59,6 +61,7 @@ export function nodeOf(ino: number, inode: Inode): Node {
     extentsBound: Infinity,
     compressibility: null,
     partReads: 0,
+    puts: 0,
     failure: undefined,
   };
 }

@@ -79,6 +79,7 @@ Deno.test("filesystem: data that cannot be completed is reported once by fsync, 
   files.write(ino, 4096, pattern(4096, 3));
   const other = files.create("other");
   files.write(other, 0, pattern(5000));
+  await assert.rejects(fs.syncAll(), /block/, "who makes everything durable is told as well");
   await fs.syncAll();
   failsWith("EIO", () => fs.fsync(ino));
   fs.fsync(ino);

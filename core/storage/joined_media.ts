@@ -127,7 +127,12 @@ export class JoinedMedia {
     if (kept.length === 0 || kept.length < all.length) return null;
     return {
       bytes: () => Math.min(...kept.map((each) => each.bytes())),
-      resize: (bytes) => kept.map((each) => each.resize(bytes)).every((isDone) => isDone),
+      resize: (bytes) => {
+        const before = kept.map((each) => each.bytes());
+        if (kept.every((each) => each.resize(bytes))) return true;
+        kept.forEach((each, i) => each.resize(Math.min(before[i], each.bytes())));
+        return false;
+      },
     };
   }
 }

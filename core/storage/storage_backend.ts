@@ -99,8 +99,13 @@ export interface DirectAccess {
   keptSpace?(): KeptSpace | null;
 }
 
-/** Kept space that one write without room gives up at a time: less would ask too often (1 MiB). */
-export const GIVEN_UP_BYTES = 1 << 20;
+/** A write without room gives up as much of what is kept as it takes itself, in units of this: what is more, others may take. */
+const GIVEN_UP_UNIT_BYTES = 65536;
+
+/** What a write of so many bytes gives up at a time. */
+export function givenUpBytes(length: number): number {
+  return Math.max(1, Math.ceil(length / GIVEN_UP_UNIT_BYTES)) * GIVEN_UP_UNIT_BYTES;
+}
 
 /**
  * Bytes of the storage below that nobody else can take. A write that finds no room there uses them up, so that what waits in
@@ -121,4 +126,6 @@ export interface MediumRoom {
   readonly freeBytes: number;
   /** Bytes that there are in all. */
   readonly totalBytes: number;
+  /** The medium has no holes: what is overwritten takes nothing of that. */
+  readonly isWhole?: boolean;
 }

@@ -68,8 +68,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     const { store, discard, media } = parts;
-    this.kernel = parts.kernel;
-    this.runtime = parts.runtime;
+    [this.kernel, this.runtime] = [parts.kernel, parts.runtime];
     this.store = store;
     this.media = media;
     this.readOnly = parts.readOnly;
@@ -83,6 +82,7 @@ export class Engine {
         this.commitNow();
         this.discardReleased();
       },
+      settle: () => this.settle(),
       freeSome: () => this.freeSome(),
       giveWay: () => this.giveWay(),
     });

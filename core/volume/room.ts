@@ -42,6 +42,10 @@ export class Room {
   /** Cells that were kept below when that was asked for. */
   private kept = 0;
   private margin = 0;
+  /** Space can be kept below. */
+  private keeps = false;
+  /** The medium has no holes. */
+  private isWhole = false;
   private questions = QUESTIONS_MAX;
   private askedAt = 0;
   private askedMs = 0;
@@ -91,8 +95,13 @@ export class Room {
   private cellsBelow(purpose: "write" | "delete"): number {
     if (this.medium?.room === undefined) return Infinity;
     this.refresh();
-    const left = purpose === "delete" ? this.margin * (1 - DELETE_SHARE) : this.margin;
-    return Math.max(0, Math.floor(this.below + this.kept - left));
+    return Math.max(0, Math.floor(this.below + this.kept - this.left(purpose)));
+  }
+
+  /** Of what there is below, what a purpose leaves alone. */
+  private left(purpose: "write" | "delete"): number {
+    if (!this.keeps) return purpose === "delete" ? this.margin * (1 - DELETE_SHARE) : this.margin;
+    return purpose === "delete" || this.below >= PLENTY_CELLS ? 0 : KEPT_FOR_DELETING_CELLS;
   }
 
   private refresh(): void {
@@ -111,6 +120,7 @@ export class Room {
     if (this.medium?.room === undefined) return true;
     this.refresh();
     if (this.below >= PLENTY_CELLS + cells) return true;
+    if (this.isWhole && this.space.freeCells >= cells) return true;
     const space = this.medium.keptSpace?.() ?? null;
     if (space === null) return this.below >= cells;
     const wanted = cells + (purpose === "write" ? KEPT_FOR_DELETING_CELLS : 0);
@@ -140,15 +150,15 @@ export class Room {
   }
 
   private ask(): void {
-    const { freeBytes, totalBytes } = this.medium!.room!();
+    const { freeBytes, totalBytes, isWhole = false } = this.medium!.room!();
+    this.isWhole = isWhole;
     this.questions = 0;
     this.askedAt = this.space.freeCells;
     this.askedMs = this.runtime.now();
     this.below = freeBytes / CELL_BYTES;
     const space = this.medium!.keptSpace?.() ?? null;
     this.kept = (space?.bytes() ?? 0) / CELL_BYTES;
-    this.margin = space !== null
-      ? 0
-      : Math.min(MARGIN_CELLS_MAX, MARGIN_SHARE * totalBytes / CELL_BYTES);
+    this.keeps = space !== null;
+    this.margin = Math.min(MARGIN_CELLS_MAX, MARGIN_SHARE * totalBytes / CELL_BYTES);
   }
 }

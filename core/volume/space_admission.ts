@@ -33,6 +33,8 @@ export interface SpaceAdmissionOptions {
   readonly mayCommit: () => boolean;
   /** Writes a root and gives back what came free. */
   readonly commit: () => void;
+  /** Waits until everything that is queued is on the medium. */
+  readonly settle: () => void;
   /** Frees a few of the blocks that were deleted but not freed yet; false where there are none. */
   readonly freeSome: () => boolean;
   /** Deletes something that is kept only while there is room for it, by a root; false where there is nothing. */
@@ -116,7 +118,7 @@ export class SpaceAdmission {
       if (this.freeDeleted(cells) || this.giveWay()) continue;
       const least = this.promised + this.reserveCells("root");
       const isLast = purpose === "delete" && this.room.has(least, purpose);
-      if (isLast && this.room.backs(least, purpose)) return;
+      if (isLast && this.backs(least, purpose)) return;
       throw full(this.room.isFullBelow);
     }
   }
@@ -173,12 +175,22 @@ export class SpaceAdmission {
     const from = purpose === "write" ? "write" : "delete";
     if (!this.room.has(wanted + this.reserveCells(from), from)) return false;
     if (purpose !== "delete" && !this.hasAllRuns({ cells, blockBytes }, purpose)) return false;
-    return this.room.backs(cells + this.promised + this.reserveCells("delete"), from);
+    return this.backs(cells + this.promised + this.reserveCells("delete"), from);
+  }
+
+  /** What is queued was promised, and takes of what is kept when it is written: it is counted until then. */
+  private backs(cells: number, purpose: "write" | "delete"): boolean {
+    const { store: { blocks }, settle } = this.options;
+    const queued = blocks.queuedCells;
+    if (this.room.backs(cells + queued, purpose)) return true;
+    if (queued === 0) return false;
+    settle();
+    return this.room.backs(cells, purpose);
   }
 
   /** True where a root with all that waits, and so many cells more, can be written, whatever others do to the storage below. */
   backsRoot(more: number): boolean {
-    return this.room.backs(more + this.promised + this.reserveCells("root"), "delete");
+    return this.backs(more + this.promised + this.reserveCells("root"), "delete");
   }
 
   /** True while data waits in memory. */
@@ -188,7 +200,8 @@ export class SpaceAdmission {
 
   /** Nothing is under way: see {@linkcode Room.settle}. */
   settle(): void {
-    this.room.settle(this.promised + this.reserveCells("delete"));
+    const { queuedCells } = this.options.store.blocks;
+    this.room.settle(queuedCells + this.promised + this.reserveCells("delete"));
   }
 
   /** Asked with every write, so that it collects nothing: each size is looked at where it is met first. */

@@ -125,15 +125,17 @@ function openUnnamed(calls: Calls, beside: number, path: string): UnnamedSpace |
       "open",
       () => calls.symbols.open(directory, flags, 0o600),
     );
-    if (deviceOf(calls, descriptor) === deviceOf(calls, beside)) {
-      return new UnnamedSpace(calls, descriptor);
-    }
-    calls.symbols.close(descriptor);
+    const space = new UnnamedSpace(calls, descriptor);
+    if (deviceOf(calls, descriptor) === deviceOf(calls, beside) && space.works()) return space;
+    space.close();
     return null;
   } catch {
     return null; // the medium is as good without
   }
 }
+
+/** What is tried, whether space can be kept. */
+const PROBE_BYTES = 4096;
 
 /** Space that belongs to a file without a name. */
 class UnnamedSpace implements KeptSpace {
@@ -151,21 +153,37 @@ class UnnamedSpace implements KeptSpace {
 
   resize(bytes: number): boolean {
     const before = this.bytes();
-    if (bytes > before && !this.#grow(before, bytes)) {
-      this.#cut(before);
-      return false;
+    try {
+      if (bytes > before && !this.#grow(before, bytes)) {
+        this.#cut(before);
+        return false;
+      }
+    } catch {
+      return false; // more than a file may have, for example
     }
     if (bytes < before) this.#cut(bytes);
     return true;
   }
 
+  /** False where the filesystem keeps no space for a file: ext2 and ext3, for example. A full one may. */
+  works(): boolean {
+    try {
+      if (this.#grow(0, PROBE_BYTES)) this.#cut(0);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** False where there is no room. */
   #grow(from: number, to: number): boolean {
     try {
       const [offset, size] = [BigInt(from), BigInt(to - from)];
       this.#call("fallocate", ({ fallocate64 }) => fallocate64(this.descriptor, 0, offset, size));
       return true;
-    } catch {
-      return false; // there is no room, or it cannot be kept here
+    } catch (error) {
+      if (["ENOSPC", "EDQUOT"].includes((error as CallError).code)) return false;
+      throw error;
     }
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { CheckReport } from "../../core/vault/check_report.ts";
 import { CliWorld, readUntil } from "./cli_run.ts";
 import { mountTest } from "./mount_point.ts";
 
@@ -85,6 +86,26 @@ mountTest("a killed mount is cleaned up by umount, and by the next mount", async
   await mount();
   await world.ok("umount", mnt);
 });
+
+mountTest(
+  "check reads what a killed mount left in the intent log, and writes nothing",
+  async (world, mnt) => {
+    const { medium, opens } = world;
+    await world.ok("mount", medium, mnt, "--background", ...opens);
+    for (const name of ["one", "two"]) {
+      using file = await Deno.create(`${mnt}/${name}`);
+      await file.write(new Uint8Array(30_000).fill(7));
+      await file.sync();
+    }
+    Deno.kill((await serverOf(world)).pid, "SIGKILL");
+    await world.ok("umount", mnt);
+    const before = await Deno.readFile(medium);
+    const report = await world.json<CheckReport>("check", medium, ...opens);
+    assert.deepEqual([report.ok, report.files, report.unread], [true, 2, 0]);
+    assert.ok(report.bytes >= 60_000);
+    assert.deepEqual(await Deno.readFile(medium), before);
+  },
+);
 
 mountTest("mount fails with a reason: wrong secret, no mount point", async (world, mnt) => {
   const wrong = await world.secret("wrong", "nope");

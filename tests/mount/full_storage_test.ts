@@ -9,6 +9,7 @@ import { MountedVault } from "../support/mounted_vault.ts";
 import { checkClosed } from "../support/promised_writer.ts";
 
 const STORAGE_BYTES = 96 * MIB;
+const TMPFS = ["-t", "tmpfs", "-o", `size=${STORAGE_BYTES}`, "small"];
 
 async function whyNot(): Promise<string> {
   const reason = whyNoMount();
@@ -32,10 +33,9 @@ class SmallStorage {
     this.vault = vault;
   }
 
-  static async open(): Promise<SmallStorage> {
+  static async open(mount: readonly string[] = TMPFS): Promise<SmallStorage> {
     const directory = await Deno.makeTempDir({ prefix: "small" });
-    const options = ["-t", "tmpfs", "-o", `size=${STORAGE_BYTES}`, "small", directory];
-    assert.equal((await run("mount", options, "/")).code, 0);
+    assert.equal((await run("mount", [...mount, directory], "/")).code, 0);
     const vault = await MountedVault.create({ path: `${directory}/vault`, sizeBytes: 1024 * MIB });
     return new SmallStorage(directory, vault);
   }
@@ -114,3 +114,40 @@ storageTest(
     await vault.mount();
   },
 );
+
+/** ext3 makes files without a name, and keeps no space for them. */
+async function ext3Image(): Promise<string | null> {
+  const image = await Deno.makeTempFile({ suffix: ".ext3" });
+  await Deno.truncate(image, STORAGE_BYTES);
+  const made = await run("mkfs.ext3", ["-q", image], "/").catch(() => ({ code: 1 }));
+  const probe = await Deno.makeTempDir();
+  const mounted = made.code === 0 &&
+    (await run("mount", ["-o", "loop", image, probe], "/")).code === 0;
+  if (mounted) await run("umount", [probe], "/");
+  await Deno.remove(probe);
+  if (mounted) return image;
+  await Deno.remove(image);
+  return null;
+}
+
+const image = reason === "" ? await ext3Image() : null;
+const noImage = image === null ? reason || "no ext3 image can be mounted here" : "";
+
+Deno.test({
+  name: `mount: where no space can be kept, a vault is used as before${noImage && `: ${noImage}`}`,
+  ignore: noImage !== "",
+  fn: async () => {
+    try {
+      await using storage = await SmallStorage.open(["-o", "loop", image!]);
+      const { vault } = storage;
+      await vault.ok(
+        "head -c 8M /dev/urandom > file; sync file; rm file; echo x > small; sync small",
+      );
+      await vault.unmount();
+      await checkClosed(vault.path);
+      await vault.mount();
+    } finally {
+      await Deno.remove(image!);
+    }
+  },
+});
