@@ -165,8 +165,9 @@ class FileStorage implements StorageBackend {
       const isWhole = own.blocks * SECTOR_BYTES >= own.size;
       return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isWhole };
     } catch (error) {
-      // Not permitted to look: the medium says itself when it is full.
-      if (error instanceof Deno.errors.NotCapable) return UNKNOWN_ROOM;
+      // Not permitted to look, or moved elsewhere: the medium says itself when it is full.
+      const isGone = errorCode(error) === "ENOENT";
+      if (isGone || error instanceof Deno.errors.NotCapable) return UNKNOWN_ROOM;
       throw fromSystemError(error, "look at", this.name);
     }
   }

@@ -156,6 +156,18 @@ Deno.test("file: it does not grow beyond sizeMax", () =>
     await medium.close();
   }));
 
+Deno.test("file: moved elsewhere while it is open, it goes on", () =>
+  inDirectory(async (directory) => {
+    const path = `${directory}/x`;
+    const medium = await openFileStorage({ path, create: true });
+    await medium.write(0, new Uint8Array(4096).fill(1));
+    await Deno.rename(path, `${path}.moved`);
+    assert.ok(medium.direct!.room!().freeBytes > 0);
+    await medium.write(4096, new Uint8Array(4096).fill(2));
+    assert.equal((await Deno.stat(`${path}.moved`)).size, 8192);
+    await medium.close();
+  }));
+
 Deno.test("file: after a failed sync no later one claims success", () =>
   inDirectory(async (directory) => {
     const failure = Object.assign(new Error("injected"), { code: "EIO" });
