@@ -157,12 +157,21 @@ class FileStorage implements StorageBackend {
     return this.#closed ? null : this.#file.keptSpace?.() ?? null;
   }
 
+  /** False where it cannot be told. */
+  #isWhole(): boolean {
+    try {
+      const { blocks, size } = statSync(this.name);
+      return blocks * SECTOR_BYTES >= size;
+    } catch {
+      return false;
+    }
+  }
+
   /** What the filesystem below leaves to this process. */
   #room(): MediumRoom {
     try {
       const { bavail, blocks, bsize } = statfsSync(this.name);
-      const own = statSync(this.name);
-      const isWhole = own.blocks * SECTOR_BYTES >= own.size;
+      const isWhole = () => this.#isWhole();
       return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, isWhole };
     } catch (error) {
       // Not permitted to look, or moved elsewhere: the medium says itself when it is full.

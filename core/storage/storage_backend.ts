@@ -127,5 +127,5 @@ export interface MediumRoom {
   /** Bytes that there are in all. */
   readonly totalBytes: number;
   /** The medium has no holes: what is overwritten takes nothing of that. */
-  readonly isWhole?: boolean;
+  readonly isWhole?: () => boolean;
 }

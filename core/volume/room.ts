@@ -45,7 +45,7 @@ export class Room {
   /** Space can be kept below. */
   private keeps = false;
   /** The medium has no holes. */
-  private isWhole = false;
+  private isWhole = () => false;
   private questions = QUESTIONS_MAX;
   private askedAt = 0;
   private askedMs = 0;
@@ -118,9 +118,10 @@ export class Room {
    */
   backs(cells: number, purpose: "write" | "delete"): boolean {
     if (this.medium?.room === undefined) return true;
+    this.questions--; // it was asked with the same question already
     this.refresh();
     if (this.below >= PLENTY_CELLS + cells) return true;
-    if (this.isWhole && this.space.freeCells >= cells) return true;
+    if (this.isWhole() && this.space.freeCells >= cells) return true;
     const space = this.medium.keptSpace?.() ?? null;
     if (space === null) return this.below >= cells;
     const wanted = cells + (purpose === "write" ? KEPT_FOR_DELETING_CELLS : 0);
@@ -150,7 +151,7 @@ export class Room {
   }
 
   private ask(): void {
-    const { freeBytes, totalBytes, isWhole = false } = this.medium!.room!();
+    const { freeBytes, totalBytes, isWhole = () => false } = this.medium!.room!();
     this.isWhole = isWhole;
     this.questions = 0;
     this.askedAt = this.space.freeCells;
