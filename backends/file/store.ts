@@ -21,9 +21,9 @@ import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
 import { errorCode, fromSystemError, IN_USE, isFull } from "./system_error.ts";
 
-/** Logical sectors of block devices are at most this long. */
 /** Unit of what a file takes. */
 const SECTOR_BYTES = 512;
+/** Logical sectors of block devices are at most this long. */
 const DEVICE_SECTOR_BYTES_MAX = 4096;
 const UNKNOWN_ROOM: MediumRoom = {
   freeBytes: Number.MAX_SAFE_INTEGER,

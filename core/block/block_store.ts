@@ -250,8 +250,7 @@ export class BlockStore {
   }
 
   /** Forgets a block that nobody has any more; returns its cells. No log record tells of it: the next root does. */
-  free(id: number): number {
-    const entry = this.known(id);
+  free(id: number, entry: MapEntry = this.known(id)): number {
     this.forget(id, entry);
     return contentCells(entry);
   }

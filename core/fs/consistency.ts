@@ -78,8 +78,7 @@ export class ConsistencyCheck {
       if (++count % INODES_PER_TURN === 0) yield;
     }
     // A volume that nobody has opened has nothing at all yet: who opens it makes its root directory.
-    const isNew = count === 0 && !this.#hasRecords;
-    if (!isNew && !this.#inodes.at(ROOT_INO)) {
+    if (this.#hasRecords && !this.#inodes.at(ROOT_INO)) {
       this.#wrong(ROOT_INO, "the root directory is missing");
     }
   }

@@ -7,7 +7,7 @@ import {
   keyBlock,
 } from "../format/volume_key.ts";
 import type { KeyValueTree } from "../volume/volume_store.ts";
-import type { BlockRange, Node, RangeState } from "./node.ts";
+import { type BlockRange, forgetRange, type Node, type RangeState, setHole } from "./node.ts";
 
 /** An extent and the file block that it starts at. */
 interface PlacedExtent extends Extent {
@@ -274,19 +274,6 @@ function joins(left: PlacedExtent, right: PlacedExtent): boolean {
   if (left.packed !== right.packed) return false;
   if (left.tailCells !== 0 || left.count + right.count > 0xffffffff) return false;
   return left.unwritten || left.firstId + left.count === right.firstId;
-}
-
-function forgetRange(node: Node): void {
-  setHole(node.range, 0, 0);
-}
-
-function setHole(range: BlockRange, first: number, end: number): BlockRange {
-  range.state = "hole";
-  range.first = first;
-  range.end = end;
-  range.firstId = 0;
-  range.packed = false;
-  return range;
 }
 
 function setExtent(range: BlockRange, extent: PlacedExtent): BlockRange {

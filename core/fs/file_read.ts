@@ -16,7 +16,7 @@ const LATER_BLOCKS_MIN = 4;
 
 /** What is opened of a block in part is a multiple of this. */
 const GROUP_BYTES = 256;
-/** So many reads that come back to a block of which a part was opened weigh as much as all that have not. */
+/** However many parts were opened, a few reads that come back to their blocks outweigh them. */
 const PART_READS_MAX = 64;
 /** Blocks that are opened whole after that. */
 const WHOLE_READS = 64;
@@ -198,8 +198,8 @@ export class FileReader {
       this.#stored.open(id, 1, address);
       return address;
     }
-    const part = node.partReads >= 0 ? wholeGroups(wanted) : wanted;
-    const isPart = 2 * part.length <= blockBytes && node.partReads >= 0;
+    const part = wholeGroups(wanted);
+    const isPart = node.partReads >= 0 && 2 * part.length <= blockBytes;
     if (isPart && this.#stored.openPart(id, buffer.address, part)) {
       node.partReads = Math.min(PART_READS_MAX, node.partReads + 1);
       pool.cache(buffer, id, part);

@@ -66,9 +66,24 @@ export function nodeOf(ino: number, inode: Inode): Node {
   };
 }
 
+/** Makes a range a hole. */
+export function setHole(range: BlockRange, first: number, end: number): BlockRange {
+  range.state = "hole";
+  range.first = first;
+  range.end = end;
+  range.firstId = 0;
+  range.packed = false;
+  return range;
+}
+
+/** The range that a search found last does not hold any more. */
+export function forgetRange(node: Node): void {
+  setHole(node.range, 0, 0);
+}
+
 /** What was found of its extents is not known any more. */
 export function forgetExtents(node: Node): void {
-  Object.assign(node.range, { first: 0, end: 0, firstId: 0, state: "hole", packed: false });
+  forgetRange(node);
   node.extentsBound = Infinity;
 }
 

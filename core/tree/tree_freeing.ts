@@ -71,7 +71,8 @@ export class TreeFreeing {
   }
 
   private free(id: number): void {
-    if (!this.isFreed(id)) this.blocks.free(id);
+    const entry = this.blocks.entry(id);
+    if (entry !== null) this.blocks.free(id, entry);
   }
 
   private freeChildren(page: Page, work: PendingTree, step: Step): boolean {

@@ -46,7 +46,7 @@ export class Room {
   private keeps = false;
   /** The medium has no holes. */
   private isWhole = () => false;
-  private questions = QUESTIONS_MAX;
+  private questions = QUESTIONS_MAX + 1;
   private askedAt = 0;
   private askedMs = 0;
 
@@ -94,6 +94,7 @@ export class Room {
 
   private cellsBelow(purpose: "write" | "delete"): number {
     if (this.medium?.room === undefined) return Infinity;
+    this.questions++;
     this.refresh();
     return Math.max(0, Math.floor(this.below + this.kept - this.left(purpose)));
   }
@@ -106,7 +107,7 @@ export class Room {
 
   private refresh(): void {
     if (
-      ++this.questions > QUESTIONS_MAX ||
+      this.questions > QUESTIONS_MAX ||
       Math.abs(this.askedAt - this.space.freeCells) > CELLS_MAX ||
       Math.abs(this.runtime.now() - this.askedMs) > ASK_MS
     ) this.ask();
@@ -118,7 +119,6 @@ export class Room {
    */
   backs(cells: number, purpose: "write" | "delete"): boolean {
     if (this.medium?.room === undefined) return true;
-    this.questions--; // it was asked with the same question already
     this.refresh();
     if (this.below >= PLENTY_CELLS + cells) return true;
     if (this.isWhole() && this.space.freeCells >= cells) return true;
@@ -147,7 +147,7 @@ export class Room {
 
   /** What the storage below has left is not what it was. */
   askAgain(): void {
-    this.questions = QUESTIONS_MAX;
+    this.questions = QUESTIONS_MAX + 1;
   }
 
   private ask(): void {
