@@ -6,15 +6,16 @@
 import { startServingThread } from "./ffi/serving_thread.ts";
 import configuration from "./deno.json" with { type: "json" };
 
-/** True where this process will serve a mount, if nothing is wrong with its arguments. */
-function servesMount(args: readonly string[]): boolean {
-  if (args.includes("--background") || args.includes("--help")) return false;
-  return args[0] === "mount" ||
-    (args[0] === "create" && args.some((it) => /^--mount(=|$)/.test(it)));
+/** Starts the thread where this process will serve a mount, if nothing is wrong with its arguments. */
+function startEarly(args: readonly string[]): void {
+  if (args.includes("--background") || args.includes("--help")) return;
+  if (args[0] === "mount") startServingThread("rehearses");
+  const isMounted = args.some((it) => /^--mount(=|$)/.test(it));
+  if (args[0] === "create" && isMounted) startServingThread("waits");
 }
 
 if (import.meta.main) {
-  if (servesMount(Deno.args)) startServingThread();
+  startEarly(Deno.args);
   const { runCommandLine } = await import("./ffi/host/command_line.ts");
   Deno.exit(
     await runCommandLine(Deno.args, {

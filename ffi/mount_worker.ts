@@ -41,7 +41,8 @@ import type { ControlRequest, FromServer, ServeOrder, ToServer } from "./mount_m
 import { openVaultMedium } from "./open_vault_medium.ts";
 import { PostedKernelCache } from "./posted_kernel_cache.ts";
 import { toPosted } from "./posted_error.ts";
-import { rehearseUntil } from "./rehearse.ts";
+import type { Meanwhile } from "./serving_thread.ts";
+import { Practice } from "./rehearse.ts";
 
 /** Memory of the kernel: requests, dirty and cached blocks, staging, further volumes and snapshots. Untouched pages cost nothing. */
 const KERNEL_BYTES = 72 * MIB + 2 * VIEW_BYTES_MAX;
@@ -67,8 +68,10 @@ interface Server {
 let server: Server | null = null;
 /** What the main thread derives while this one starts. */
 const ahead = Promise.withResolvers<readonly Stretched[]>();
+const practice = new Practice();
 /** Begins at once: whoever types a passphrase, or derives a key, needs longer. */
-const rehearsed = rehearseUntil(ahead.promise);
+const rehearses = scope.name === ("rehearses" satisfies Meanwhile);
+const rehearsed = rehearses ? practice.until(ahead.promise) : Promise.resolve();
 rehearsed.catch(() => {}); // opening is told
 const handles = new OpenHandles();
 const kernelCache = new PostedKernelCache(handles, (order) => post({ type: "forget", order }));
@@ -193,9 +196,9 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   });
   goOnRotating(serving, failed);
   finishLocks(serving, failed);
-  const free = () => {
+  const workIdly = () => {
     try {
-      return upkeep.idle();
+      return lane.help() || practice.idle(served) || upkeep.idle();
     } catch (error) {
       failed(error);
       return false;
@@ -213,7 +216,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     handles,
     writebackCache: false,
     idlePolling: serving.idlePolling,
-    idle: () => lane.help() || free(),
+    idle: workIdly,
     busy: () => running.size > 0,
     round: (empty, answered) => {
       served = answered;
@@ -223,6 +226,7 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
       tellDamage();
       views.tick();
       void upkeep.tick().catch(failed);
+      void practice.tick(served).catch(failed);
       keepHistory();
       void scrubs?.tick().catch(failed);
       if (rescatter !== null) void tracked(rescatter.tick()).catch(failed);

@@ -7,6 +7,9 @@ export interface ServingThread {
   readonly failed: Promise<string>;
 }
 
+/** What it does until it knows what to serve. Where two keys are derived at once, each processor of a small machine has its work. */
+export type Meanwhile = "rehearses" | "waits";
+
 let early: ServingThread | null = null;
 
 const MODULE = new URL("./mount_worker.ts", import.meta.url);
@@ -15,23 +18,23 @@ const MODULE = new URL("./mount_worker.ts", import.meta.url);
  * Starts one while the rest of the program is still loaded; the next {@linkcode servingThread} is this one. Not where it may not be
  * read: whoever needs it is told then.
  */
-export function startServingThread(): void {
+export function startServingThread(meanwhile: Meanwhile): void {
   const isFile = MODULE.protocol === "file:";
   const mayRead = !isFile ||
     Deno.permissions.querySync({ name: "read", path: MODULE }).state === "granted";
-  if (mayRead) early = start();
+  if (mayRead) early = start(meanwhile);
 }
 
 /** One that serves nothing yet. */
 export function servingThread(): ServingThread {
-  const thread = early ?? start();
+  const thread = early ?? start("rehearses");
   early = null;
   return thread;
 }
 
-function start(): ServingThread {
+function start(meanwhile: Meanwhile): ServingThread {
   const { promise: failed, resolve } = Promise.withResolvers<string>();
-  const worker = new Worker(MODULE, { type: "module" });
+  const worker = new Worker(MODULE, { type: "module", name: meanwhile });
   worker.onerror = (event) => {
     event.preventDefault();
     resolve(event.message);

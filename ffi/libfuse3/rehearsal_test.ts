@@ -4,7 +4,7 @@ import { MIB } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { MemoryFileSystem } from "../../tests/support/memory_file_system.ts";
 import { sharedKernelMemory } from "../../tests/support/shared_kernel_memory.ts";
-import { openRehearsal } from "../rehearse.ts";
+import { openRehearsal, Practice } from "../rehearse.ts";
 import { ROOT_NODE } from "./protocol.ts";
 import { Rehearsal } from "./rehearsal.ts";
 
@@ -39,4 +39,31 @@ Deno.test("rehearsal: a filesystem on a sealed volume in memory bears all of it"
   while (rehearsal.step()) steps++;
   assert.ok(steps > 300, `${steps} steps`);
   rehearsal.close();
+});
+
+Deno.test("rehearsal: whoever serves goes on with it in a second without requests", async () => {
+  const practice = new Practice();
+  const derived = Promise.withResolvers<void>();
+  const ahead = practice.until(derived.promise);
+  derived.resolve();
+  await ahead;
+  await practice.tick(7);
+  assert.equal(practice.idle(7), false); // there were requests
+  await practice.tick(7);
+  assert.equal(practice.idle(7), true);
+  assert.equal(practice.idle(8), false); // somebody has come
+  let steps = 0;
+  while (practice.idle(7)) steps++;
+  assert.ok(steps > 1000, `${steps} steps`);
+  await practice.tick(7);
+  assert.equal(practice.idle(7), false); // there is nothing more to learn
+});
+
+Deno.test("rehearsal: where nothing was played before, the first quiet second begins it", async () => {
+  const practice = new Practice();
+  await practice.tick(0);
+  assert.equal(practice.idle(0), false);
+  await practice.tick(0);
+  assert.equal(practice.idle(0), true);
+  while (practice.idle(0));
 });
