@@ -13,6 +13,7 @@ import {
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { BLOCK_BYTES_MAX } from "./map_entry.ts";
+import { exactly } from "./exact.ts";
 
 /**
  * FORMAT.md §12: records of the catalog: the volumes of a vault, their branches and snapshots, and what waits to be
@@ -216,7 +217,7 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
   const isSize = blockBytes >= CELL_BYTES && blockBytes <= BLOCK_BYTES_MAX;
   if (!isSize || (blockBytes & (blockBytes - 1)) !== 0) throw badCatalog("volume");
   if (compression === undefined || bytes[44] > 100 || name === "") throw badCatalog("volume");
-  return {
+  const volume: VolumeRecord = {
     name,
     branch: view.getUint32(0, true),
     created: inRange(getU64(view, 16)),
@@ -229,6 +230,7 @@ export function decodeVolume(bytes: Uint8Array): VolumeRecord {
     historySeconds: view.getUint32(40, true),
     historyPercent: bytes[44],
   };
+  return exactly(volume, bytes, encodeVolume, () => badCatalog("volume"));
 }
 
 /** Encodes a branch. */

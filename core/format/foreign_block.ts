@@ -5,6 +5,7 @@ import { type Compression, COMPRESSIONS, GUID_BYTES, nameBytes } from "./catalog
 import { BLOCK_BYTES_MAX, CODEC, savesCells } from "./map_entry.ts";
 import { KIND } from "./seal_aad.ts";
 import { KEY_TYPE, nodeKey } from "./volume_key.ts";
+import { exactly } from "./exact.ts";
 
 /** Bytes of the record of a foreign block. */
 export const FOREIGN_BYTES = 64;
@@ -71,7 +72,8 @@ export function decodeForeign(bytes: Uint8Array): ForeignBlock {
     : codec === CODEC.zstd && savesCells(stored, length);
   if (!fits || length === 0 || length > BLOCK_BYTES_MAX) throw badForeign("bad length");
   const [nonce, tag] = [bytes.slice(0, TAG_AT), bytes.slice(TAG_AT, LENGTH_AT)];
-  return { nonce, tag, kind, level, codec, length, stored };
+  const block: ForeignBlock = { nonce, tag, kind, level, codec, length, stored };
+  return exactly(block, bytes, encodeForeign, () => badForeign("bad form"));
 }
 
 /** What the blocks of a foreign volume are, for whoever has their key. */
@@ -116,7 +118,8 @@ export function decodeAbout(bytes: Uint8Array): ForeignAbout {
   if (!isKnown || Number.isNaN(root + time + referencedBytes)) throw badForeign("bad number");
   if (nameBytes(name) === null || blockBytes > BLOCK_BYTES_MAX) throw badForeign("bad name");
   const guid = bytes.slice(40, 40 + GUID_BYTES);
-  return { guid, root, blockBytes, compression, time, referencedBytes, name };
+  const about = { guid, root, blockBytes, compression, time, referencedBytes, name };
+  return exactly(about, bytes, encodeAbout, () => badForeign("bad form"));
 }
 
 function badForeign(why: string): VaultError {

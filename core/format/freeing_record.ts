@@ -1,6 +1,7 @@
 import { getU64, putU32BE, putU64BE, readU32BE, readU64BE, setU64, viewOf } from "../bytes.ts";
 import { badCatalog, CATALOG_KEY, inRange } from "./catalog_record.ts";
 import { KEY_BYTES_MAX } from "./node.ts";
+import { exactly } from "./exact.ts";
 
 /** FORMAT.md §12: records of the catalog about blocks that wait: dead runs, and what is being freed. */
 const DEAD_RUN_BYTES = 8;
@@ -139,9 +140,13 @@ export function decodePending(bytes: Uint8Array): Pending {
     const cursor = bytes.slice(PENDING_TREE_HEAD_BYTES);
     if (cursor.length > KEY_BYTES_MAX) throw badCatalog("pending work");
     const skip = view.getUint32(32, true);
-    return { kind, root: a, bornAfter: b, firstId: c, cursor, skip };
+    return exactPending({ kind, root: a, bornAfter: b, firstId: c, cursor, skip }, bytes);
   }
   const branch = view.getUint32(4, true);
   const bornUntil = inRange(getU64(view, 32));
-  return { kind, branch, from: a, to: b, bornAfter: c, bornUntil };
+  return exactPending({ kind, branch, from: a, to: b, bornAfter: c, bornUntil }, bytes);
+}
+
+function exactPending(pending: Pending, bytes: Uint8Array): Pending {
+  return exactly(pending, bytes, encodePending, () => badCatalog("pending work"));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../assert.ts";
-import { getU64, setU64, viewOf } from "../bytes.ts";
+import { getU64, setU64, viewOf, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import {
@@ -13,6 +13,7 @@ import {
   HIDDEN_PLACE_BYTES,
   type HiddenPlace,
 } from "./hidden_place.ts";
+import { exactly } from "./exact.ts";
 
 /** Bytes of a payload: padded, so that all slots look alike. */
 export const SLOT_PAYLOAD_BYTES = 1536;
@@ -152,7 +153,7 @@ export function decodeSlotPayload(bytes: Uint8Array): SlotPayload {
   const description = readDescription(bytes, at);
   const hidden = decodeHiddenPlace(bytes.subarray(HIDDEN_AT, HIDDEN_AT + HIDDEN_PLACE_BYTES));
   const epochs = epochsIn(bytes, EPOCHS_AT, count);
-  return {
+  const payload: SlotPayload = {
     ...description,
     vaultId: bytes.slice(16, 32),
     layoutKey: bytes.slice(32, 64),
@@ -160,6 +161,11 @@ export function decodeSlotPayload(bytes: Uint8Array): SlotPayload {
     epochs,
     ...(hidden && { hidden }),
   };
+  return exactly(payload, bytes, encodeSlotPayload, () => {
+    wipe(payload.layoutKey, ...epochs.map(({ masterKey }) => masterKey));
+    if (hidden) wipe(hidden.orderKey);
+    return badRecord("key slot", "its form");
+  });
 }
 
 /** Writes what the slot directory says about a slot; 160 zeros where it is free. */
@@ -177,8 +183,9 @@ export function encodeDescription(slot: SlotDescription | null): Uint8Array<Arra
 /** Reads a directory entry; null where the slot is free. Throws `corrupt` where it is none. */
 export function decodeDescription(bytes: Uint8Array): SlotDescription | null {
   if (bytes.length !== DESCRIPTION_BYTES) throw badRecord("slot directory", "its length");
-  if (bytes[0] === 0) return null;
-  return readDescription(bytes, { mode: 0, label: 1, name: 2, created: 8, texts: 16 });
+  const at = { mode: 0, label: 1, name: 2, created: 8, texts: 16 };
+  const slot = bytes[0] === 0 ? null : readDescription(bytes, at);
+  return exactly(slot, bytes, encodeDescription, () => badRecord("slot directory", "its form"));
 }
 
 /** Where the fields of a description lie; label, name and id follow each other from `texts`. */

@@ -6,7 +6,7 @@
  * @module
  */
 import { assert } from "../assert.ts";
-import { getU64, setU64, viewOf } from "../bytes.ts";
+import { getU64, setU64, viewOf, wipe } from "../bytes.ts";
 import { KEY_SLOTS, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { DIRECTORY_BYTES, SALT_BYTES } from "./header.ts";
 import {
@@ -22,6 +22,7 @@ import {
   SLOT_IMAGE_BYTES,
   type SlotDescription,
 } from "./key_slot.ts";
+import { exactly } from "./exact.ts";
 
 /** Bytes of a directory inside its seal: it fills its cells, so that no cell of it is regular. */
 export const DIRECTORY_PAYLOAD_BYTES = DIRECTORY_BYTES - NONCE_BYTES - TAG_BYTES;
@@ -75,7 +76,11 @@ export function decodeOlderEpochs(bytes: Uint8Array): EpochKey[] {
   if (bytes.length !== OLDER_EPOCHS_BYTES) throw badRecord("slot directory", "its epochs");
   const count = viewOf(bytes).getUint32(0, true);
   if (count >= SLOT_EPOCHS_MAX) throw badRecord("slot directory", "its epochs");
-  return epochsIn(bytes, 4, count);
+  const epochs = epochsIn(bytes, 4, count);
+  return exactly(epochs, bytes, encodeOlderEpochs, () => {
+    wipe(...epochs.map(({ masterKey }) => masterKey));
+    return badRecord("slot directory", "its epochs");
+  });
 }
 
 /** Writes a directory. */
@@ -114,7 +119,9 @@ export function decodeSlotDirectory(bytes: Uint8Array): SlotDirectory {
     return decodeDescription(bytes.subarray(at, at + DESCRIPTION_BYTES));
   });
   const older = bytes.slice(OLDER_AT, OLDER_AT + OLDER_SEAL_BYTES);
-  return { counter, entries, copies: [readCopyImage(bytes, 0), readCopyImage(bytes, 1)], older };
+  const copies = [readCopyImage(bytes, 0), readCopyImage(bytes, 1)] as const;
+  const form = () => badRecord("slot directory", "its form");
+  return exactly({ counter, entries, copies, older }, bytes, encodeSlotDirectory, form);
 }
 
 function readCopyImage(bytes: Uint8Array, copy: number): CopyImage {

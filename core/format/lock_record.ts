@@ -9,10 +9,12 @@ import {
   readU64BE,
   setU64,
   viewOf,
+  wipe,
 } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { CATALOG_KEY } from "./catalog_record.ts";
+import { exactly } from "./exact.ts";
 
 /** FORMAT.md §12: bytes of inline data at most. */
 const INLINE_BYTES_MAX = 2048;
@@ -31,6 +33,8 @@ const SECRET_AT = WRAPPED_AT + WRAPPED_BYTES;
 const MEMORY_KIB_MAX = 2 ** 20;
 const PASSES_MAX = 16;
 const LANES_MAX = 4;
+
+const NO_SECRET = new Uint8Array(0);
 
 /** What is under way with a file that is locked or shredded, or done. */
 export type LockState =
@@ -138,16 +142,21 @@ export function decodeLock(bytes: Uint8Array): LockRecord {
   if (state === undefined || Number.isNaN(secretId + lastAttempt)) throw badRecord("number");
   const isShredded = state === "shredding" || state === "shredded" || state === "forgetting";
   if (isShredded === (bytes[2] === 1)) throw badRecord("state");
+  const wrapped = isShredded ? null : readWrapped(bytes, view);
   const secret = OPEN_STATES.includes(state) ? bytes.slice(SECRET_AT, RECORD_BYTES) : null;
-  return {
+  const record: LockRecord = {
     state,
     erasing: bytes[1] === 1,
     secretId,
     attempts: view.getUint32(4, true),
     lastAttempt,
-    wrapped: isShredded ? null : readWrapped(bytes, view),
+    wrapped,
     secret,
   };
+  return exactly(record, bytes, encodeLock, () => {
+    wipe(secret ?? NO_SECRET);
+    return badRecord("form");
+  });
 }
 
 /** True where a record can hold such costs of Argon2id. */

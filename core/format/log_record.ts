@@ -81,6 +81,8 @@ export function readLogHead(bytes: Uint8Array): LogHead | null {
   if (nextCells < 1 || nextCells > LOG_CHUNK_CELLS) return null;
   const at = (i: number) => FIXED_BYTES + COPY_BYTES * i;
   const each = Array.from({ length: copies }, (_, i) => i);
+  const isPadded = each.every((i) => bytes[at(i) + TAG_BYTES + 1] === 0);
+  if (view.getUint32(20, true) !== 0 || !isPadded) throw badLog("layout");
   return {
     cells,
     ends: ends === 1,

@@ -63,9 +63,10 @@ export function readNodeHeader(bytes: Uint8Array): NodeHeader {
   if (view.getUint32(0, true) !== NODE_MARKER) throw badNode("no marker");
   const tree = bytes[4];
   const cells = bytes[6];
-  if (tree < 1 || tree > TREE.catalog || cells < 1 || cells > NODE_CELLS_MAX || bytes[7] !== 0) {
-    throw badNode("bad header");
-  }
+  const isKnown = tree >= 1 && tree <= TREE.catalog && cells >= 1 && cells <= NODE_CELLS_MAX;
+  const isPadded = bytes[7] === 0 && view.getUint16(26, true) === 0 &&
+    view.getUint32(28, true) === 0;
+  if (!isKnown || !isPadded) throw badNode("bad header");
   const header: NodeHeader = {
     tree: tree as TreeKind,
     level: bytes[5],

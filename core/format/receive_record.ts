@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { badCatalog, GUID_BYTES, inRange, NAME_BYTES_MAX, nameAt } from "./catalog_record.ts";
 import { POSITION_BYTES_MAX } from "./stream_position.ts";
+import { exactly } from "./exact.ts";
 
 const HEAD_BYTES = 64;
 
@@ -57,7 +58,7 @@ export function decodeReceive(bytes: Uint8Array): ReceiveRecord {
   const view = viewOf(bytes);
   const positionBytes = view.getUint16(36, true);
   if (positionBytes > POSITION_BYTES_MAX) throw badCatalog("receive");
-  return {
+  const record: ReceiveRecord = {
     guid: bytes.slice(0, GUID_BYTES),
     base: bytes.slice(GUID_BYTES, 2 * GUID_BYTES),
     volume: view.getUint32(32, true),
@@ -66,4 +67,5 @@ export function decodeReceive(bytes: Uint8Array): ReceiveRecord {
     contentBytes: inRange(getU64(view, 40)),
     began: inRange(getU64(view, 48)),
   };
+  return exactly(record, bytes, encodeReceive, () => badCatalog("receive"));
 }

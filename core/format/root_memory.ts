@@ -2,6 +2,7 @@ import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { SESSION_ID_BYTES } from "./session_record.ts";
+import { exactly } from "./exact.ts";
 
 const LAYOUT = 1;
 const SESSION_AT = 24;
@@ -56,12 +57,13 @@ export function decodeRootMemory(bytes: Uint8Array): RememberedRoot {
   if (bytes.length !== PLAINTEXT_BYTES || view.getUint32(0, true) !== LAYOUT) throw bad();
   const [sequence, seen] = [getU64(view, 8), getU64(view, 16)];
   if (Number.isNaN(sequence) || !(seen <= TIME_MAX)) throw bad();
-  return {
+  const root: RememberedRoot = {
     sequence,
     seen,
     session: bytes.slice(SESSION_AT, HASH_AT),
     hash: bytes.slice(HASH_AT),
   };
+  return exactly(root, bytes, encodeRootMemory, bad);
 }
 
 function bad(): VaultError {

@@ -6,6 +6,7 @@ import { CELL_NUMBER_BYTES, readCell, writeCell } from "./place.ts";
 import { pointerBytes } from "./pointer.ts";
 import { isRedundancy, type Redundancy } from "./redundancy.ts";
 import { decodeRuns, encodeRuns } from "./space_record.ts";
+import { exactly } from "./exact.ts";
 
 /** What a scan looks for in the first plaintext block of a root record ("ΣVRT"). */
 export const ROOT_MARKER = 0x545256a3;
@@ -159,7 +160,7 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
   }
   const redundancy = { k: bytes[113], m: bytes[114] };
   if (!isRedundancy(redundancy)) throw badRoot("redundancy");
-  return {
+  const root: RootRecord = {
     features,
     sequence,
     time,
@@ -174,6 +175,10 @@ export function decodeRootRecord(bytes: Uint8Array): RootRecord {
     memberEpoch: view.getUint32(120, true),
     ...decodeLists(bytes, redundancy.m + 1),
   };
+  const { takenLate, givenUpLate, members } = root;
+  const runs = takenLate.length + givenUpLate.length;
+  const size = rootRecordBytes({ members: members.length, copies: redundancy.m + 1, runs });
+  return exactly(root, bytes.subarray(0, size), encodeRootRecord, () => badRoot("form"));
 }
 
 /** What lies behind the head, and is as long as the head says. */

@@ -1,5 +1,6 @@
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
+import { exactly } from "./exact.ts";
 
 /** FORMAT.md §12: how far the scrub of a vault is, and what the last one found. */
 export interface ScrubRecord {
@@ -60,12 +61,13 @@ export function decodeScrub(bytes: Uint8Array): ScrubRecord {
     return value;
   };
   const [started, finished, places, cells, bad, lost] = [8, 16, 24, 32, 40, 48].map(number);
-  return {
+  const record: ScrubRecord = {
     cursor: part === 0 ? null : { part: part as ScrubCursor["part"], key: bytes.slice(HEAD_BYTES) },
     started,
     finished,
     counts: { places, cells, bad, lost },
   };
+  return exactly(record, bytes, encodeScrub, corrupt);
 }
 
 function corrupt(): VaultError {

@@ -91,7 +91,8 @@ export function decodeBegin(payload: Uint8Array): StreamBegin {
   const name = nameAt(payload, nameFrom);
   if (positionBytes > POSITION_BYTES_MAX || nameBytes(name) === null) throw badRecord("bad name");
   const compression = COMPRESSIONS[payload[58]];
-  if (compression === undefined || payload[59] > 1) throw badRecord("bad codec");
+  const isKnown = compression !== undefined && payload[59] <= 1 && view.getUint32(60, true) === 0;
+  if (!isKnown) throw badRecord("bad codec");
   return {
     blockBytes,
     guid: payload.slice(8, 24),

@@ -1,4 +1,4 @@
-import { concat, getU48, setU48, viewOf } from "../bytes.ts";
+import { concat, getU48, isHole, setU48, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import {
@@ -100,6 +100,7 @@ export function decodeStreamBlock(payload: Uint8Array, blockBytes: number): Lock
     ? content.length === length
     : codec === CODEC.zstd && savesCells(content.length, length);
   if (!fits || length > blockBytes) throw badLock("wrong length");
+  if (!isHole(payload.subarray(13, 16))) throw badLock("wrong form");
   const tagAt = NONCE_AT + NONCE_BYTES;
   return {
     kind: "lockedBlock",

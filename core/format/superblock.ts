@@ -3,6 +3,7 @@ import { VaultError } from "../errors.ts";
 import { CELL_BYTES, KEY_BYTES, MEMBERS_MAX, NONCE_BYTES, TAG_BYTES } from "../limits.ts";
 import { pointerBytes } from "./pointer.ts";
 import { PLACES_MAX } from "./redundancy.ts";
+import { exactly } from "./exact.ts";
 
 /**
  * FORMAT.md §10: a superblock, one ring cell: nonce (24) | ciphertext (4,056) | tag (16). Plaintext, zero behind:
@@ -60,7 +61,7 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock {
   const sequence = getU64(view, 8);
   if (Number.isNaN(sequence)) throw new VaultError("corrupt", "Cannot read superblock: sequence");
   if (bytes[4] >= MEMBERS_MAX) throw new VaultError("corrupt", "Cannot read superblock: member");
-  return {
+  const superblock: Superblock = {
     sequence,
     root: bytes.slice(POINTER_AT, POINTER_AT + pointerBytes(PLACES_MAX)),
     rootBytes: view.getUint32(16, true),
@@ -68,4 +69,10 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock {
     secretsKey: bytes.slice(SECRETS_KEY_AT, SECRETS_KEY_AT + KEY_BYTES),
     member: bytes[4],
   };
+  return exactly(
+    superblock,
+    bytes,
+    encodeSuperblock,
+    () => new VaultError("corrupt", "Cannot read superblock: form"),
+  );
 }

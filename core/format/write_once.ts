@@ -8,6 +8,7 @@ import { assert } from "../assert.ts";
 import { getU48, getU64, setU48, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, NONCE_BYTES, SEGMENT_CELLS, TAG_BYTES } from "../limits.ts";
+import { exactly } from "./exact.ts";
 
 /** Bytes of plaintext that one sealed cell holds. */
 export const SEALED_CELL_BYTES = CELL_BYTES - NONCE_BYTES - TAG_BYTES;
@@ -107,7 +108,8 @@ export function decodeFooter(bytes: Uint8Array, cells: number): ObjectFooter {
   const dropped = Array.from({ length: drops }, (_, i) => run(i));
   const held = Array.from({ length: holds }, (_, i) => run(drops + i));
   if (held.reduce((sum, { count }) => sum + count, 0) > cells - 1) throw bad();
-  return { kind, claim, number, settled, sizeBytes, dropped, held };
+  const footer: ObjectFooter = { kind, claim, number, settled, sizeBytes, dropped, held };
+  return exactly(footer, bytes, encodeFooter, bad);
 }
 
 /** An object that is of use. */
@@ -200,7 +202,7 @@ export function decodeCheckpointPart(bytes: Uint8Array): CheckpointPart {
     return { cell: getU48(view, from), count, object: view.getUint32(from + 8, true), offset };
   });
   if (objects.some(({ cells }) => cells === 0 || cells > OBJECT_CELLS_MAX)) throw bad();
-  return { sizeBytes, fences, objects, runs };
+  return exactly({ sizeBytes, fences, objects, runs }, bytes, encodeCheckpointPart, bad);
 }
 
 /** What a claim says: whose objects count from now on. */
@@ -229,7 +231,8 @@ export function decodeClaim(bytes: Uint8Array): WriterClaim {
   const bad = bytes.length !== SEALED_CELL_BYTES || view.getUint32(0, true) !== CLAIM_MARKER;
   if (bad) throw unreadable("writer's claim");
   const checkpointCells = view.getUint32(8, true);
-  return { eraId: bytes.slice(16, 16 + ERA_ID_BYTES), checkpointCells };
+  const claim = { eraId: bytes.slice(16, 16 + ERA_ID_BYTES), checkpointCells };
+  return exactly(claim, bytes, encodeClaim, () => unreadable("writer's claim"));
 }
 
 /** Cells of the smallest object that takes `cells` cells. */
