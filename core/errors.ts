@@ -57,3 +57,8 @@ export class VaultError extends Error {
     this.provider = options.provider ?? "";
   }
 }
+
+/** True for the error of who finds no room: nothing was changed. */
+export function isFull(error: unknown): boolean {
+  return error instanceof VaultError && error.errno === "ENOSPC";
+}

@@ -49,6 +49,7 @@ const KERNEL_BYTES = 72 * MIB + 2 * VIEW_BYTES_MAX;
 /** Where all volumes are shown, each that is looked at takes 6 MiB or more, for as long as it is mounted. */
 const ALL_VOLUMES_BYTES = 512 * MIB;
 const PROGRESS_STEPS = 1000;
+const ROTATE_AGAIN_MS = 600_000;
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 const post = (message: FromServer, moved: ArrayBuffer[] = []) => scope.postMessage(message, moved);
@@ -260,13 +261,19 @@ async function tracked(work: Promise<void>): Promise<void> {
   await work.finally(() => running.delete(work));
 }
 
-/** Goes on with a rotation of keys that was cut short; unmounted before it is done, it goes on with the next mount. */
-function goOnRotating({ vault, transaction }: Server, failed: (error: unknown) => void): void {
+/**
+ * Goes on with a rotation of keys that was cut short; unmounted before it is done, it goes on with the next mount. What fails is tried
+ * again: a mount may last for months.
+ */
+function goOnRotating(serving: Server, failed: (error: unknown) => void): void {
+  const { vault, transaction } = serving;
   if (!isRotating(vault) || vault.readOnly) return;
   const { signal } = stopping;
   const carried = runControlVerb(verbs, "key carry", { vault, transaction, options: {}, signal });
   void tracked(carried.then(() => {})).catch((error) => {
-    if (!signal.aborted) failed(error);
+    if (signal.aborted) return;
+    failed(error);
+    setTimeout(() => signal.aborted || goOnRotating(serving, failed), ROTATE_AGAIN_MS);
   });
 }
 

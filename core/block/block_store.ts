@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import type { Tree } from "../btree/tree.ts";
-import { VaultError } from "../errors.ts";
+import { isFull, VaultError } from "../errors.ts";
 import {
   cellsFor,
   CODEC,
@@ -40,7 +40,6 @@ import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver, StoredBlock } from "./block_owner.ts";
 import type { SealContext } from "./seal_context.ts";
-import { isFull } from "./streams.ts";
 import type { InnerSeals } from "./inner_seals.ts";
 import type { Space } from "./space.ts";
 

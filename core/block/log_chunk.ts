@@ -1,4 +1,4 @@
-import { VaultError } from "../errors.ts";
+import { isFull } from "../errors.ts";
 import { LOG_CHUNK_CELLS, type LogChunk } from "../format/log_record.ts";
 import type { Space } from "./space.ts";
 
@@ -11,8 +11,7 @@ export function allocateChunk(space: Space, copies: number, mark: "late" | "logg
         : space.allocateApart(cells, copies);
       return { cells, firsts };
     } catch (error) {
-      const isFull = error instanceof VaultError && error.errno === "ENOSPC";
-      if (!isFull || cells === 1) throw error;
+      if (!isFull(error) || cells === 1) throw error;
     }
   }
 }

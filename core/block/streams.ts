@@ -96,11 +96,6 @@ export class Streams {
   }
 }
 
-/** True for the error of who finds no room: nothing was changed. */
-export function isFull(error: unknown): boolean {
-  return error instanceof VaultError && error.errno === "ENOSPC";
-}
-
 function room(member: MemberSpace): number {
   return member.freeCells() + member.grownCells();
 }

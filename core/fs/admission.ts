@@ -1,4 +1,4 @@
-import { VaultError } from "../errors.ts";
+import { isFull } from "../errors.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { FREE_BLOCKS_PER_GROUP, type Removal } from "./removal.ts";
 
@@ -53,8 +53,4 @@ export class Admission {
   remove(cells: number): void {
     this.#store.admit(cells + RECORD_CELLS, "delete");
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof VaultError && error.errno === "ENOSPC";
 }

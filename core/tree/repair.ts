@@ -1,5 +1,4 @@
-import { isUnreadable } from "../block/block_reader.ts";
-import { VaultError } from "../errors.ts";
+import { leftAlone } from "../block/block_store.ts";
 import { contentCells } from "../format/map_entry.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { TreeStore } from "./tree_store.ts";
@@ -32,8 +31,7 @@ function rewrite({ blocks }: TreeStore, id: number): boolean {
     blocks.move(id);
     return true;
   } catch (error) {
-    const isFull = error instanceof VaultError && error.errno === "ENOSPC";
-    if (!isFull && !isUnreadable(error)) throw error;
+    if (!leftAlone(error)) throw error;
     return false;
   }
 }

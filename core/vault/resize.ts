@@ -1,8 +1,7 @@
 import { HEADER_SEGMENTS, headerSegments } from "../block/kept_segments.ts";
 import type { MemberSpace } from "../block/member_space.ts";
 import type { Space } from "../block/space.ts";
-import { VaultError } from "../errors.ts";
-import { isFull } from "../block/streams.ts";
+import { isFull, VaultError } from "../errors.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
 import { ROOTS_TO_RELEASE } from "../volume/passes.ts";

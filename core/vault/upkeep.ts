@@ -8,6 +8,8 @@ const TIDY_SECONDS = 10;
 const RECLAIM_BLOCKS = 256;
 /** Blocks of deleted volumes and snapshots that one idle step frees. */
 const BLOCKS_PER_IDLE = 256;
+/** What could not be freed is tried again after so long. */
+const FREES_AGAIN_SECONDS = 60;
 /** Roots until given-up cells can be used. */
 const ROOTS_TO_REST = 3;
 
@@ -22,7 +24,8 @@ export class Upkeep {
   #quiet = 0;
   #tidy = true;
   #busy = false;
-  #freeingFailed = false;
+  /** Seconds in which nothing is freed. */
+  #freesAfter = 0;
 
   constructor(vault: Vault) {
     this.#vault = vault;
@@ -32,6 +35,7 @@ export class Upkeep {
   async tick(): Promise<void> {
     const { views, readOnly, opened: { volume, memory } } = this.#vault;
     memory?.tick();
+    if (this.#freesAfter > 0) this.#freesAfter--;
     if (readOnly || this.#busy || volume.inTransaction) return;
     if (views.hasUncommitted) {
       this.#quiet = 0;
@@ -45,16 +49,16 @@ export class Upkeep {
 
   /**
    * Frees some of what deleted files, volumes and snapshots held; true where more can be done. Inside a transaction it waits: what
-   * undoing needs stays in memory. After a failure, which it throws once, the rest is left to whoever opens the vault next.
+   * undoing needs stays in memory. After a failure, which it throws, the rest waits for a minute.
    */
   idle(): boolean {
     const { views, opened: { volume, volumes } } = this.#vault;
-    if (this.#freeingFailed || this.#busy || volume.inTransaction) return false;
+    if (this.#freesAfter > 0 || this.#busy || volume.inTransaction) return false;
     try {
       const reclaims = views.fileSystems.some((fileSystem) => fileSystem.reclaim(RECLAIM_BLOCKS));
       return reclaims || volumes.destroyStep(BLOCKS_PER_IDLE);
     } catch (error) {
-      this.#freeingFailed = true;
+      this.#freesAfter = FREES_AGAIN_SECONDS;
       throw error;
     }
   }

@@ -85,7 +85,7 @@ Deno.test("upkeep: what a deleted volume held is freed in idle time, but not ins
   assert.deepEqual((await checkVault(vault)).problems, []);
 });
 
-Deno.test("upkeep: a tree that cannot be freed is reported once, and does not keep a vault from closing", async () => {
+Deno.test("upkeep: a tree that cannot be freed is reported, left for a minute, and does not keep a vault from closing", async () => {
   const { vault } = await world();
   const upkeep = new Upkeep(vault);
   await vault.files.writeFile("/data", new Uint8Array(9000));
@@ -98,6 +98,14 @@ Deno.test("upkeep: a tree that cannot be freed is reported once, and does not ke
   if (work.kind === "tree") catalog.putPending(number, { ...work, root: noNode });
   assert.throws(() => upkeep.idle(), { kind: "corrupt" });
   assert.equal(upkeep.idle(), false);
+  await seconds(upkeep, 59);
+  assert.equal(upkeep.idle(), false);
+  await seconds(upkeep, 1);
+  assert.throws(() => upkeep.idle(), { kind: "corrupt" });
+  catalog.putPending(number, work);
+  await seconds(upkeep, 60);
+  while (upkeep.idle());
+  assert.equal(catalog.firstPending(), null);
   await vault.files.writeFile("/file", "kept");
   await vault.close();
 });

@@ -1,5 +1,5 @@
 import { isoTime } from "../dates.ts";
-import { VaultError } from "../errors.ts";
+import { isFull, VaultError } from "../errors.ts";
 import type { PlacedSnapshot } from "../tree/catalog.ts";
 import type { Engine } from "./engine.ts";
 import { outdatedSnapshots, type Retention, shortestPeriodMs } from "./retention.ts";
@@ -8,6 +8,9 @@ import type { Volumes } from "./volumes.ts";
 /** What the names of automatic snapshots begin with; a time in UTC follows. */
 const PREFIX = "auto-";
 const AUTO_NAME = /^auto-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/;
+
+/** One that the medium failed is tried again after so long, also where the next period begins a month later. */
+const RETRY_MS = 60_000;
 
 /**
  * Snapshots that a mount makes by itself, as often as a rule of retention keeps them, and lets go by the same rule. They have
@@ -69,9 +72,10 @@ export class AutoSnapshots {
       this.#volumes.snapshot(this.#name, `${PREFIX}${time.replaceAll(":", "-")}Z`);
     } catch (error) {
       // A full vault, or a second one of the same second: the next period has another.
-      const mayPass = error instanceof VaultError &&
-        ["unavailable", "conflict"].includes(error.kind);
-      if (!mayPass) throw error;
+      const isTwice = error instanceof VaultError && error.kind === "conflict";
+      if (isTwice || isFull(error)) return;
+      this.#nextMs = Math.min(this.#nextMs, now + RETRY_MS);
+      throw error;
     }
   }
 }

@@ -3,6 +3,7 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { ArenaKernel } from "../../tests/support/arena_kernel.ts";
 import { FakeRuntime } from "../../tests/support/fake_runtime.ts";
 import { createKeyedVault } from "../../tests/support/keyed_vault.ts";
+import { VaultError } from "../errors.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "../vault/check.ts";
 import { AutoSnapshots } from "./auto_snapshots.ts";
@@ -41,6 +42,22 @@ Deno.test("automatic snapshots: one each hour in which something changed, kept b
   ]);
   while (vault.opened.volumes.destroyStep());
   assert.deepEqual((await checkVault(vault)).problems, []);
+});
+
+Deno.test("automatic snapshots: one that the medium fails is told, and tried again soon", async () => {
+  const { vault, runtime, auto, names } = await world({ monthly: 2 });
+  const { volumes } = vault.opened;
+  const snapshot = volumes.snapshot.bind(volumes);
+  volumes.snapshot = () => {
+    throw new VaultError("unavailable", "Cannot read from the medium", { errno: "EIO" });
+  };
+  assert.throws(() => auto.tick(), { errno: "EIO" });
+  volumes.snapshot = snapshot;
+  auto.tick();
+  assert.deepEqual(await names(), []);
+  runtime.advance(60_000);
+  auto.tick();
+  assert.equal((await names()).length, 1);
 });
 
 Deno.test("automatic snapshots: a day each is enough for longer periods; a clock that was set back goes on", async () => {

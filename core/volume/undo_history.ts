@@ -1,4 +1,4 @@
-import { VaultError } from "../errors.ts";
+import { isFull } from "../errors.ts";
 import type { NumberedVolume, PlacedSnapshot } from "../tree/catalog.ts";
 import { forecastRemoval } from "../tree/removal_forecast.ts";
 import type { Engine } from "./engine.ts";
@@ -60,7 +60,7 @@ export class UndoHistory {
       this.#keptRoot = this.#rootOf(volume);
     } catch (error) {
       // In a full vault there is nothing to undo with; it is tried again at the next step.
-      if (!(error instanceof VaultError) || error.kind !== "unavailable") throw error;
+      if (!isFull(error)) throw error;
     }
   }
 
