@@ -4,6 +4,12 @@ import { assert } from "./assert.ts";
 
 const TWO_32 = 4294967296;
 
+/** Bytes of something, one behind another. */
+export interface BytesPart {
+  readonly from: number;
+  readonly length: number;
+}
+
 /** Joins parts into one new array. */
 export function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return joined(parts);

@@ -3,8 +3,8 @@
  *
  * @module
  */
+import type { BytesPart } from "../core/bytes.ts";
 import { assert } from "../core/assert.ts";
-import type { BytesPart } from "../core/block/lane.ts";
 import { givenUpBytes } from "../core/storage/storage_backend.ts";
 import { ERRNO } from "../ffi/libc/errno.ts";
 import { openPositionedTransfers, type PositionedTransfers } from "../ffi/libc/positioned_io.ts";

@@ -4,8 +4,9 @@
  *
  * @module
  */
+import type { BytesPart } from "../core/bytes.ts";
 import { assert } from "../core/assert.ts";
-import type { BytesPart, Lane } from "../core/block/lane.ts";
+import type { Lane } from "../core/block/lane.ts";
 import { DESCRIPTOR, DESCRIPTOR_BYTES } from "../core/crypto/kernel.ts";
 import { VaultError } from "../core/errors.ts";
 import { errnoName } from "../ffi/libc/errno.ts";

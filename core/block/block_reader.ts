@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import { DESCRIPTOR_BYTES } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { CODEC, type MapEntry, placeCells } from "../format/map_entry.ts";
@@ -6,14 +7,7 @@ import { CELL_BYTES, MIB } from "../limits.ts";
 import { unpackAt } from "./block_form.ts";
 import type { Damage } from "./damage.ts";
 import { InnerSeals } from "./inner_seals.ts";
-import {
-  addExtent,
-  type BytesPart,
-  type Extent,
-  EXTENTS_MAX,
-  type LaneJob,
-  readsWell,
-} from "./lane.ts";
+import { addExtent, type Extent, EXTENTS_MAX, type LaneJob, readsWell } from "./lane.ts";
 import { describePlace } from "./placed_seal.ts";
 import { reserveDescriptors, type SealContext } from "./seal_context.ts";
 import { ShardCutter } from "./shards.ts";

@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import { assert } from "../assert.ts";
 import type { Tree } from "../btree/tree.ts";
 import { isFull, VaultError } from "../errors.ts";
@@ -35,7 +36,6 @@ import {
   type WrittenBlock,
 } from "./block_writer.ts";
 import type { Damage } from "./damage.ts";
-import type { BytesPart } from "./lane.ts";
 import { MapScan, type ScanLimits } from "./map_scan.ts";
 import type { NodeIo } from "./node_io.ts";
 import type { BlockOwner, MapObserver, StoredBlock } from "./block_owner.ts";

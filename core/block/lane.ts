@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import { assert, AssertionError } from "../assert.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
@@ -56,16 +57,10 @@ export interface Lane {
   /** Runs a read job to its end: how many descriptors had a bad tag (see their status words). */
   read(job: LaneJob): number;
   /**
-   * Runs a read job of one descriptor, checks all of it and decrypts a part only: how many tags were bad. Null where that is no
-   * faster here: use `read`.
+   * Runs a read job of one descriptor, checks all of it and decrypts a part only, which is multiples of 256: how many tags were bad.
+   * Null where that is no faster here: use `read`.
    */
   readPart(job: LaneJob, part: BytesPart): number | null;
-}
-
-/** A part of what is sealed: both multiples of 256. */
-export interface BytesPart {
-  readonly from: number;
-  readonly length: number;
 }
 
 /** Runs a read job: true where every tag is good, false where one is not or the medium cannot be read. */

@@ -1,5 +1,6 @@
+import type { BytesPart } from "../bytes.ts";
 import { mappedParts, type SegmentMap } from "../storage/mapped_medium.ts";
-import { type BytesPart, type Extent, EXTENTS_MAX, type Lane, type LaneJob } from "./lane.ts";
+import { type Extent, EXTENTS_MAX, type Lane, type LaneJob } from "./lane.ts";
 import { assert } from "../assert.ts";
 
 /** A lane for a mapped medium: jobs name its places, the lane below those of the medium below. */

@@ -1,6 +1,7 @@
+import type { BytesPart } from "../bytes.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
-import { type BytesPart, InlineLane, type Lane, type LaneJob } from "./lane.ts";
+import { InlineLane, type Lane, type LaneJob } from "./lane.ts";
 
 /**
  * The lane of a vault that has one medium or several. Crypto workers know one descriptor; what lies on several media is

@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import { MIB } from "../limits.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 
@@ -107,7 +108,7 @@ export class BlockPool {
   }
 
   /** Keeps the clear text of block `id`, which the buffer holds now: all of it, or a part. */
-  cache(buffer: BlockBuffer, id: number, part?: { from: number; length: number }): void {
+  cache(buffer: BlockBuffer, id: number, part?: BytesPart): void {
     buffer.state = "cached";
     buffer.id = id;
     buffer.openFrom = part?.from ?? 0;

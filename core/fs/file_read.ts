@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import { assert } from "../assert.ts";
 import type { PendingGet } from "../volume/volume_store.ts";
 import type { BlockBuffer } from "./block_pool.ts";
@@ -221,12 +222,6 @@ export class FileReader {
     pool.cache(buffer, id);
     return buffer.address;
   }
-}
-
-/** Bytes of a block. */
-interface BytesPart {
-  readonly from: number;
-  readonly length: number;
 }
 
 /** The same and what lies around it, up to whole groups of the cipher. */

@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import { INODE_FLAG } from "../format/inode.ts";
 import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../format/volume_key.ts";
@@ -70,7 +71,7 @@ export class StoredData {
   }
 
   /** Opens a part of a block; false where that does not pay: use `open`. */
-  openPart(id: number, address: number, part: { from: number; length: number }): boolean {
+  openPart(id: number, address: number, part: BytesPart): boolean {
     this.inFlight.settleIds(id, 1);
     return this.store.blocks.getPart?.(id, address, part) ?? false;
   }

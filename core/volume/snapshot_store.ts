@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import type { PutRun } from "../block/block_writer.ts";
 import { assert } from "../assert.ts";
 import { Tree } from "../btree/tree.ts";
@@ -117,7 +118,7 @@ export class SnapshotStore implements VolumeStore, DataBlocks {
     this.engine.store.blocks.get(firstId, count, { address, bytes: this.blockBytes });
   }
 
-  getPart(id: number, address: number, part: { from: number; length: number }): boolean {
+  getPart(id: number, address: number, part: BytesPart): boolean {
     return this.engine.store.blocks.getPart(id, { address, bytes: this.blockBytes }, part);
   }
 

@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import type { PutRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
@@ -255,7 +256,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
     this.engine.repairFound();
   }
 
-  getPart(id: number, address: number, part: { from: number; length: number }): boolean {
+  getPart(id: number, address: number, part: BytesPart): boolean {
     return this.store.blocks.getPart(id, { address, bytes: this.blockBytes }, part);
   }
 

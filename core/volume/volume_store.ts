@@ -1,3 +1,4 @@
+import type { BytesPart } from "../bytes.ts";
 import type { PutRun, SealedContent } from "../block/block_writer.ts";
 import type { CompressionTrials } from "../block/compression.ts";
 import type { Kernel } from "../crypto/kernel.ts";
@@ -148,7 +149,7 @@ export interface DataBlocks {
    * Opens a part of one block, both multiples of 256, at its place in the block's memory; all of the block is checked. False
    * where that does not pay: use `get`. What else the memory holds is unspecified.
    */
-  getPart?(id: number, address: number, part: { from: number; length: number }): boolean;
+  getPart?(id: number, address: number, part: BytesPart): boolean;
   /**
    * Starts such a read in the background; null where that is not possible or does not pay: use `get`. Whole blocks
    * only, at most 16.
