@@ -205,7 +205,8 @@ export class FileReader {
       node.partReads = Math.min(PART_READS_MAX, node.partReads + 1);
       pool.cache(buffer, id, part);
     } else {
-      if (node.partReads < 0) node.partReads++;
+      if (isPart) node.partReads = -WHOLE_READS; // refused: the next ones will be, too
+      else if (node.partReads < 0) node.partReads++;
       this.#stored.open(id, 1, buffer.address);
       pool.cache(buffer, id);
     }
