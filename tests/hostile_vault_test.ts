@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { MemoryStorage } from "../backends/memory/store.ts";
 import { bytesBelow, copyTree, removeTree } from "../core/command/copy_tree.ts";
 import { vaultTree } from "../core/command/vault_tree.ts";
+import { systemRuntime } from "../core/runtime.ts";
 import { VaultError } from "../core/errors.ts";
 import { encodeDirent } from "../core/format/dirent.ts";
 import { encodeEntryKey, ENTRY_KEY_BYTES } from "../core/format/volume_key.ts";
@@ -52,7 +53,7 @@ Deno.test("hostile vault: a directory inside itself ends every walk with corrupt
   const path = await Deno.makeTempDir({ prefix: "sv-hostile-" });
   try {
     const to = { tree: LOCAL_FILES, path: `${path}/out` };
-    const options = { keepOwners: false };
+    const options = { keepOwners: false, runtime: systemRuntime };
     await assert.rejects(copyTree({ tree: files, path: "/a" }, to, options), isCorrupt);
     await assert.rejects(bytesBelow(files, "/a"), isCorrupt);
     await assert.rejects(Array.fromAsync(vault.files.walk("/")), isCorrupt);

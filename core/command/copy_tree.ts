@@ -3,6 +3,8 @@ import { CopiedLinks } from "./copied_links.ts";
 import { type FilePart, lengthOf } from "./file_parts.ts";
 import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
 import { isPlain } from "./path_text.ts";
+import { Replacement } from "./replacement.ts";
+import type { Runtime } from "../runtime.ts";
 import { plural } from "./sizes.ts";
 
 /** The setuid and setgid bits. */
@@ -44,6 +46,11 @@ export interface CopyEnd {
 export interface CopyOptions {
   /** Owners are kept too. */
   readonly keepOwners: boolean;
+  readonly runtime: Pick<Runtime, "random">;
+  /** A target that is a symlink stands for what it leads to. */
+  readonly follows?: boolean;
+  /** Aborted with what is thrown then: what was copied before stays, and nothing is half there. */
+  readonly signal?: AbortSignal;
   /** Identity of a file that is left out: the medium, which grows by what is copied from it into it. */
   readonly leaveOut?: string;
   /** What was copied before, to be added to, and where each thing with several names is. */
@@ -67,7 +74,7 @@ export async function copyTree(
   }
   const copy = new Copy(from.tree, to.tree, options);
   try {
-    await copy.node(from.path, to.path);
+    await copy.node(from.path, to.path, true);
   } catch (error) {
     throw afterSome(error, copy.report.files);
   }
@@ -89,6 +96,7 @@ class Copy {
   readonly #options: CopyOptions;
   readonly #links: CopiedLinks;
   readonly #entered = new EnteredDirectories();
+  readonly #replacement: Replacement;
 
   constructor(from: FileTree, to: FileTree, options: CopyOptions) {
     this.#from = from;
@@ -96,9 +104,11 @@ class Copy {
     this.#options = options;
     this.report = options.report ?? emptyReport();
     this.#links = options.links ?? new CopiedLinks();
+    this.#replacement = new Replacement(to, options.runtime);
   }
 
-  async node(from: string, to: string): Promise<void> {
+  async node(from: string, to: string, isTop = false): Promise<void> {
+    this.#options.signal?.throwIfAborted();
     if (this.#to.details === null && !isPlain(to)) {
       return void this.#skip(from, "its name is not UTF-8");
     }
@@ -110,14 +120,34 @@ class Copy {
     this.#links.replacing(to);
     const first = this.#links.find(stat);
     if (first !== undefined) await this.#again(first, to, stat);
-    else if (!await this.#single(from, to, stat)) return;
+    else if (stat.kind === "file" && await this.#isStream(to, isTop)) {
+      return await this.#pour(from, to);
+    } else if (!await this.#single(from, to, stat)) return;
     this.#links.note(stat, to);
+  }
+
+  /** Only where somebody named the target, it may be a symlink to a pipe, such as /dev/stdout. */
+  async #isStream(path: string, isTop: boolean): Promise<boolean> {
+    const there = await statOrNull(this.#to, path);
+    if (there === null || there.kind === "file") return false;
+    const follows = isTop && this.#options.follows === true;
+    return (there.kind !== "symlink" || follows) && await this.#to.isStream(path);
+  }
+
+  /** Into a pipe or a device, which stays what it is. */
+  async #pour(from: string, to: string): Promise<void> {
+    await this.#to.write(to, this.#counted(from));
+    this.report.files++;
   }
 
   /** One more name of what was copied. */
   async #again(first: string, to: string, { kind }: NodeStat): Promise<void> {
-    await this.#makeWay(to);
-    await this.#to.link(first, to);
+    const there = await statOrNull(this.#to, to);
+    const { identity } = await this.#to.stat(first);
+    // Moving one name of a thing over another does nothing at all.
+    if (there === null || identity === "" || there.identity !== identity) {
+      await this.#replacement.put(to, there, (beside) => this.#to.link(first, beside));
+    }
     if (kind === "file") this.report.files++;
     else if (kind === "symlink") this.report.symlinks++;
     else this.report.fifos++;
@@ -127,19 +157,23 @@ class Copy {
   async #single(from: string, to: string, stat: NodeStat): Promise<boolean> {
     const { kind } = stat;
     const { details } = this.#to;
-    if (kind === "file") await this.#file(from, to);
-    else if (kind === "symlink") {
+    const put = async (make: (beside: string) => Promise<void>) =>
+      await this.#replacement.put(to, await statOrNull(this.#to, to), async (beside) => {
+        await make(beside);
+        await this.#attributes(beside, stat);
+      });
+    if (kind === "file") {
+      await put((beside) => this.#file(from, beside));
+      this.report.files++;
+    } else if (kind === "symlink") {
       const target = await this.#from.readLink(from);
       if (details === null && !isPlain(target)) return this.#skip(from, "its target is not UTF-8");
-      await this.#makeWay(to);
-      await this.#to.symlink(target, to);
+      await put((beside) => this.#to.symlink(target, beside));
       this.report.symlinks++;
     } else if (kind === "fifo" && details !== null) {
-      await this.#makeWay(to);
-      await details.makeFifo(to);
+      await put((beside) => details.makeFifo(beside));
       this.report.fifos++;
     } else return this.#skip(from, `a ${kind.replace("-", " ")}`);
-    await this.#attributes(to, stat);
     return true;
   }
 
@@ -164,15 +198,8 @@ class Copy {
   }
 
   async #file(from: string, to: string): Promise<void> {
-    if ((await statOrNull(this.#to, to))?.kind === "symlink") await this.#to.remove(to);
-    try {
-      await this.#to.write(to, this.#counted(from), "own");
-      await this.#extended(from, to);
-    } catch (error) {
-      await this.#removePartial(to);
-      throw error;
-    }
-    this.report.files++;
+    await this.#to.write(to, this.#counted(from), "own");
+    await this.#extended(from, to);
   }
 
   async #extended(from: string, to: string): Promise<void> {
@@ -184,29 +211,15 @@ class Copy {
     if (lost) this.report.attributesLost++;
   }
 
-  /** Half a file must not pass for a whole one. What is no file, such as a pipe, stays. */
-  async #removePartial(path: string): Promise<void> {
-    try {
-      if ((await statOrNull(this.#to, path))?.kind === "file") await this.#to.remove(path);
-    } catch (error) {
-      // What made the copy fail is what is to be said.
-      if (!(error instanceof VaultError)) throw error;
-    }
-  }
-
   async *#counted(path: string): AsyncGenerator<FilePart> {
     for await (const part of this.#from.read(path)) {
+      this.#options.signal?.throwIfAborted();
       yield part;
       this.report.bytes += lengthOf(part);
       this.#options.progress?.(this.report.bytes, path);
       // Both ends may answer at once: the terminal needs a turn, too.
       await new Promise((resolve) => setImmediate(resolve));
     }
-  }
-
-  /** Removes a file or symlink that has the name already. */
-  async #makeWay(path: string): Promise<void> {
-    if (await statOrNull(this.#to, path) !== null) await this.#to.remove(path);
   }
 
   async #attributes(path: string, stat: NodeStat): Promise<void> {

@@ -60,6 +60,8 @@ export interface FileTree {
   readonly details: FileDetails | null;
   /** Does not follow symlinks. */
   stat(path: string): Promise<NodeStat>;
+  /** True where bytes can be written that nobody keeps here: a pipe, a terminal, a device. A symlink that leads nowhere is none. */
+  isStream(path: string): Promise<boolean>;
   /** Names, in any order, without `.` and `..`. */
   list(path: string): Promise<string[]>;
   /** A file from its start to its end. */

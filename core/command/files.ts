@@ -24,6 +24,7 @@ import { plural } from "./sizes.ts";
 import { isoTime } from "../dates.ts";
 import { millisecondsOf } from "./times.ts";
 import { printable } from "./terminal/colours.ts";
+import { Interrupted } from "./terminal/prompt.ts";
 import { progressOn } from "./terminal/progress.ts";
 
 /** A name as `ls` and `tree` print it. */
@@ -167,10 +168,18 @@ export async function get(
       const path = open.shown(from) === "/"
         ? whole
         : await targetOf(host.local, open.shown(from), local);
-      ends.push({ from: { tree: open.tree, path: from }, to: { tree: host.local, path } });
+      const isFile = (await open.tree.stat(from)).kind === "file";
+      const goal = isFile ? await followed(host, path) : path;
+      ends.push({ from: { tree: open.tree, path: from }, to: { tree: host.local, path: goal } });
     }
-    return await transfer(host, ends, { keepOwners: host.owner().uid === 0 });
+    return await transfer(host, ends, { keepOwners: host.owner().uid === 0, follows: true });
   });
+}
+
+/** As with cp, a symlink that somebody named stands for the file that it leads to. */
+async function followed({ local, canonical }: Host, path: string): Promise<string> {
+  const there = await statOrNull(local, path);
+  return there?.kind !== "symlink" || await local.isStream(path) ? path : await canonical(path);
 }
 
 /** Identity of the file that holds the vault; undefined where it is no file of this machine. */
@@ -194,7 +203,7 @@ interface Ends {
 async function transfer(
   host: Host,
   ends: readonly Ends[],
-  options: Pick<CopyOptions, "keepOwners" | "leaveOut">,
+  options: Pick<CopyOptions, "keepOwners" | "leaveOut" | "follows">,
 ): Promise<TransferReport> {
   const bar = progressOn(host.err, host.runtime);
   const started = host.runtime.now();
@@ -204,12 +213,17 @@ async function transfer(
   }
   const all = emptyReport();
   const links = new CopiedLinks();
+  const stopping = new AbortController();
+  const ignore = host.onSignal(() => stopping.abort(new Interrupted("interrupted")));
   try {
     for (const { from, to } of ends) {
       const progress = (done: number, path: string) => bar.show(done, total, path);
-      await copyTree(from, to, { ...options, progress, report: all, links });
+      const { signal } = stopping;
+      const { runtime } = host;
+      await copyTree(from, to, { ...options, runtime, signal, progress, report: all, links });
     }
   } finally {
+    ignore();
     await bar.clear();
   }
   await warn(host, all);

@@ -26,6 +26,7 @@ export function vaultTree(vault: ShownFiles): FileTree {
     namesAreUnique: true,
     details: vaultDetails(vault),
     stat: async (path) => statOf(await stat(pathBytes(path))),
+    isStream: () => Promise.resolve(false), // what it names is not in the vault
     list: async (path) =>
       (await files.list(pathBytes(path))).map(({ nameBytes }) => pathText(nameBytes)),
     read: (path) => readParts(vault, pathBytes(path)),

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { replaceFile } from "../linux/replace_file.ts";
 import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
+import { statOrNull } from "../../core/command/copy_tree.ts";
 import { bytesOf, type FilePart, writeParts } from "../../core/command/file_parts.ts";
 import { dateOf } from "../../core/dates.ts";
 import { millisecondsOf } from "../../core/command/times.ts";
@@ -19,6 +20,21 @@ function kindOf(info: Deno.FileInfo): NodeKind {
   if (info.isFifo === true) return "fifo";
   if (info.isSocket === true) return "socket";
   return info.isBlockDevice === true ? "block-device" : "character-device";
+}
+
+/** False where nothing is there. */
+export async function whereFound(look: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await look();
+  } catch (error) {
+    if (error instanceof VaultError && error.kind === "missing") return false;
+    throw error;
+  }
+}
+
+/** What takes bytes and keeps none of them as a file. */
+export function isStream(kind: NodeKind): boolean {
+  return kind === "fifo" || kind === "character-device" || kind === "block-device";
 }
 
 function statOf(info: Deno.FileInfo): NodeStat {
@@ -123,6 +139,10 @@ export const LOCAL_FILES: FileTree = {
   namesAreUnique: false,
   details: null,
   stat: (path) => doing(`look at "${path}"`, async () => statOf(await Deno.lstat(path))),
+  isStream: (path) =>
+    whereFound(() =>
+      doing(`look at "${path}"`, async () => isStream(kindOf(await Deno.stat(path))))
+    ),
   list: (path) =>
     doing(`list "${path}"`, async () => {
       const names: string[] = [];
@@ -189,11 +209,21 @@ function requireFfi(descriptor: number): void {
  */
 export async function writePrivate(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
   try {
-    if (force) await replaceFile(dirname(path), path, bytes);
-    else await makePrivate(path, bytes);
+    if (force) {
+      await requireFile(path);
+      await replaceFile(dirname(path), path, bytes);
+    } else await makePrivate(path, bytes);
   } catch (error) {
     throw hostError(`Cannot write "${path}"`, error);
   }
+}
+
+/** A device or a pipe would be replaced by a file. */
+async function requireFile(path: string): Promise<void> {
+  const there = await statOrNull(LOCAL_FILES, path);
+  if (there === null || there.kind === "file" || there.kind === "symlink") return;
+  const what = there.kind.replace("-", " ");
+  throw new VaultError("conflict", `Cannot write "${path}": it is a ${what}; name a file`);
 }
 
 async function makePrivate(path: string, bytes: Uint8Array): Promise<void> {
