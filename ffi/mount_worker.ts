@@ -250,6 +250,7 @@ async function control(
     post({ type: "reply", id, value }, moved);
   } catch (error) {
     post({ type: "reply", id, error: toPosted(error) });
+    if (error instanceof AssertionError) await end(error);
   } finally {
     taking.delete(id);
   }

@@ -19,6 +19,7 @@ import {
 import { checkPathOptions, type FileStorageOptions } from "./config.ts";
 import { nodeIo } from "./node_io.ts";
 import type { OpenMode, PositionedFile, PositionedIo } from "./positioned_io.ts";
+import { isReadOnlyDevice } from "./read_only_device.ts";
 import { errorCode, fromSystemError, IN_USE, isFull } from "./system_error.ts";
 
 /** Unit of what a file takes. */
@@ -76,13 +77,20 @@ function openWritableOrNot(
     create: create ? (exclusive ? "always" : "if-missing") : "never",
   };
   try {
-    return { file: io.open(path, mode), writable: mode.writable };
+    return { file: openAs(io, path, mode), writable: mode.writable };
   } catch (error) {
     const refused = ["EACCES", "EPERM", "EROFS"].includes(errorCode(error)) ||
       error instanceof Deno.errors.NotCapable;
     if (!refused || !fallbackReadOnly || !mode.writable) throw error;
     return { file: io.open(path, { writable: false, create: "never" }), writable: false };
   }
+}
+
+function openAs(io: PositionedIo, path: string, mode: OpenMode): PositionedFile {
+  const file = io.open(path, mode);
+  if (!mode.writable || file.kind !== "block-device" || !isReadOnlyDevice(path)) return file;
+  file.close();
+  throw Object.assign(new Error("a device that takes no writes"), { code: "EROFS" });
 }
 
 function lock(file: PositionedFile, writable: boolean, path: string): void {

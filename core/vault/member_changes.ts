@@ -18,7 +18,9 @@ import type { Engine } from "../volume/engine.ts";
 import { alignSlots } from "../volume/header_slots.ts";
 import { addHeader, type HeaderSecret, scrapHeader } from "../volume/member_headers.ts";
 import { memberStates, requireDirect } from "../volume/member_set.ts";
-import { BLOCKS_PER_ROOT, giveTurn, moveBlocks } from "../volume/relocation.ts";
+import { isQuiet } from "../volume/passes.ts";
+import { longTurn, nextTurn } from "../turn.ts";
+import { BLOCKS_PER_ROOT, moveBlocks } from "../volume/relocation.ts";
 import { type NodeStep, type NodeTree, scrubTree } from "../volume/node_scrub.ts";
 import { scrubBlocks, type ScrubStep } from "../volume/scrub.ts";
 import type { Vault } from "./vault.ts";
@@ -64,6 +66,7 @@ export async function addMember(vault: Vault, added: NewMember): Promise<number>
   await addHeader(vault.header, medium, added);
   medium.unlock?.(objectSeal(vault), "create");
   await vault.commit();
+  while (engine.inTransaction) await longTurn();
   engine.settle();
   media.join(number, medium);
   try {
@@ -137,6 +140,8 @@ export async function removeMember(
   space.confine(member, 0);
   try {
     await emptyMember(vault, member, progress);
+    // What is read or undone meanwhile keeps cells of it; from here on nobody comes in between.
+    while (!isQuiet(engine)) await longTurn();
     for (let i = 0; i < ROOTS_TO_RELEASE; i++) {
       if (space.isEmptyFrom(member, headerSegments(dense))) break;
       commitRoot(engine);
@@ -181,6 +186,7 @@ async function emptyMember(
     ({ entry }) => entry.places.some(({ cell }) => isOn(cell)),
     progress,
   );
+  while (engine.inTransaction) await longTurn();
   rewriteNodes(engine.store.physical, (cells) => cells.some(isOn));
   commitRoot(engine);
   if (found.lost === 0) return;
@@ -247,6 +253,7 @@ export async function resilver(
   try {
     const report = await fillMember(vault, progress);
     await alignSlots(vault.header, medium);
+    while (engine.inTransaction) await longTurn();
     // It has to know the root before the one that counts on it: behind by more, it would be away again after a crash.
     store.introduce(number);
     medium.direct.sync();
@@ -271,13 +278,13 @@ async function fillMember(
   progress?: MemberProgress,
 ): Promise<ResilverReport> {
   let lost = 0;
-  for (let from: number | null = 0, seen = 0; from !== null;) {
+  for (let from: number | null = 0, seen = 0; from !== null; await nextTurn()) {
+    while (engine.inTransaction) await longTurn();
     const step: ScrubStep = scrubBlocks(engine, from, { blocks: BLOCKS_PER_ROOT });
     from = step.next;
     lost += step.lost.length;
     commitRoot(engine);
     progress?.(seen += step.blocks);
-    await giveTurn(engine);
   }
   for (const tree of TREES) await scrubWholeTree(engine, tree);
   return { lost, ...await spreadOver(engine) };
@@ -293,6 +300,7 @@ async function spreadOver(
   const isCrowded = ({ entry: { m, places } }: LocatedBlock) =>
     !isSpread(places.map(({ cell }) => cell), m, members);
   const { moved } = await moveBlocks(engine, isCrowded, progress);
+  while (engine.inTransaction) await longTurn();
   rewriteNodes(store.physical, (cells) => !isSpread(cells, store.redundancy.m, members));
   commitRoot(engine);
   return { moved };
@@ -310,9 +318,9 @@ export async function spreadBlocks(vault: Vault, progress?: MemberProgress): Pro
 
 async function scrubWholeTree(engine: Engine, tree: NodeTree): Promise<void> {
   let from: Uint8Array | null = new Uint8Array(0);
-  while (from !== null) {
+  for (; from !== null; await nextTurn()) {
+    while (engine.inTransaction) await longTurn();
     const step: NodeStep = scrubTree(engine, tree, from, NODES_PER_STEP);
     from = step.next;
-    await giveTurn(engine);
   }
 }

@@ -46,6 +46,7 @@ export async function resizeVault(
   const [member] = volume.store.space.members;
   const beforeBytes = await vault.medium.size();
   await vault.commit();
+  volume.engine.checkNoTransaction();
   const moved = segments < member.segments ? shrink(vault, segments, progress) : 0;
   if (segments > member.segments && volume.store.dense) await growDense(vault, segments);
   member.segmentsMax = segments;
@@ -69,6 +70,7 @@ function checkResizable(vault: Vault, segments: number): void {
     );
   }
   checkAlone(vault, "resize");
+  requireWritable(vault, "resize");
   if (!medium.capabilities.resize) {
     throw new VaultError("invalid", `Cannot resize "${medium.name}": it is no regular file`);
   }
@@ -77,6 +79,13 @@ function checkResizable(vault: Vault, segments: number): void {
     const bytes = least * SEGMENT_BYTES / MIB;
     throw new VaultError("invalid", `Cannot resize "${medium.name}": want ${bytes} MiB or more`);
   }
+}
+
+function requireWritable({ medium, readOnly }: Vault, verb: "resize" | "compact"): void {
+  if (!readOnly) return;
+  throw new VaultError("denied", `Cannot ${verb} "${medium.name}": it is open read-only`, {
+    errno: "EROFS",
+  });
 }
 
 function checkAlone(vault: Vault, verb: "resize" | "compact"): void {
@@ -103,6 +112,7 @@ async function growDense(vault: Vault, segments: number): Promise<void> {
 function shrink(vault: Vault, segments: number, progress?: MoveProgress): number {
   const { volume } = vault.opened;
   const { space } = volume.store;
+  requireNoReader(vault);
   const wanted = usedCells(space) + slackCells(volume);
   if (wanted > segments * SEGMENT_CELLS) {
     const least = Math.ceil(wanted / SEGMENT_CELLS) * SEGMENT_BYTES / MIB;
@@ -123,6 +133,15 @@ function shrink(vault: Vault, segments: number, progress?: MoveProgress): number
   } finally {
     space.confine(member);
   }
+}
+
+/** What a check reads comes free only afterwards, so that nothing could be cut off. */
+function requireNoReader({ medium, opened: { volume } }: Vault): void {
+  if (volume.store.space.holds === 0) return;
+  throw new VaultError(
+    "conflict",
+    `Cannot shrink "${medium.name}": it is being checked; try again when that has ended`,
+  );
 }
 
 /** Ends the medium where the vault ends: cut off just now, or before a crash that came before this. */
@@ -183,6 +202,7 @@ function usedCells(space: Space): number {
 export async function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
   const { volume } = vault.opened;
   const { space } = volume.store;
+  requireWritable(vault, "compact");
   checkAlone(vault, "compact");
   if (volume.store.dense || !vault.medium.capabilities.resize) {
     throw new VaultError(
@@ -192,6 +212,8 @@ export async function compactVault(vault: Vault, progress?: MoveProgress): Promi
   }
   const beforeBytes = await vault.medium.size();
   await vault.commit();
+  volume.engine.checkNoTransaction();
+  requireNoReader(vault);
   for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
   const cells = usedCells(space) * (1 + COMPACT_SLACK) + slackCells(volume);
   const segments = Math.max(SEGMENTS_MIN + HEADER_SEGMENTS, Math.ceil(cells / SEGMENT_CELLS));

@@ -14,7 +14,7 @@ import { type EpochScan, scanEpochs } from "../volume/epoch_proof.ts";
 import { overwriteFreeCells } from "../volume/free_cells.ts";
 import { readHeaderBytes } from "../volume/header_cells.ts";
 import { beginRotation, endRotation, isHeaderSettled } from "../volume/key_rotation.ts";
-import { movePass, releaseResting, rewritePass, writeRoot } from "../volume/passes.ts";
+import { movePass, releaseOrWait, rewritePass, writeRoot } from "../volume/passes.ts";
 import { type ProvenSlot, provenSlots } from "../volume/slot_search.ts";
 import type { Vault } from "./vault.ts";
 
@@ -99,7 +99,7 @@ export async function* rotationSteps(
   yield* hideOlderRoots(vault);
   for (let round = 1;; round++) {
     yield* carry(vault, epoch, round);
-    while (!releaseResting(engine)) yield progress(vault, "moving");
+    while (!await releaseOrWait(engine)) yield progress(vault, "moving");
     yield progress(vault, "proving");
     const scan: EpochScan = { seen: 0, left: 0 };
     for (const _ of scanEpochs(engine.store, epoch, scan)) yield progress(vault, "proving");

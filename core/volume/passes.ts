@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { longTurn } from "../turn.ts";
 import { VaultError } from "../errors.ts";
 import { contentCells, type MapEntry, placeCells } from "../format/map_entry.ts";
 import { CELL_BYTES } from "../limits.ts";
@@ -113,9 +114,21 @@ function writeRootNow(engine: Engine): void {
   engine.commitNow();
 }
 
-/** Ends the rest of everything that has been given up by now. False while a reader of an older root holds it, or a transaction is open. */
+/** Nobody reads an older root, and no transaction is open: what is given up comes free a few roots later. */
+export function isQuiet({ inTransaction, store: { space } }: Engine): boolean {
+  return !inTransaction && space.holds === 0;
+}
+
+/** Ends the rest of everything that has been given up by now. False where nothing would come free: roots would only fill the vault. */
 export function releaseResting(engine: Engine): boolean {
-  if (engine.inTransaction) return false;
+  if (!isQuiet(engine)) return false;
   for (let i = 0; i < ROOTS_TO_RELEASE; i++) writeRootNow(engine);
-  return engine.store.space.holds === 0;
+  return true;
+}
+
+/** The same; false after a pause in which those who hold it could go on. */
+export async function releaseOrWait(engine: Engine): Promise<boolean> {
+  const isReleased = releaseResting(engine);
+  if (!isReleased) await longTurn();
+  return isReleased;
 }

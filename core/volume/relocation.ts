@@ -1,6 +1,6 @@
 import { isUnreadable, type LocatedBlock } from "../block/block_reader.ts";
 import type { Engine } from "./engine.ts";
-import { nextTurn } from "../turn.ts";
+import { longTurn, nextTurn } from "../turn.ts";
 
 /** Blocks looked at before a root makes durable what was moved, and lets its old cells rest. */
 export const BLOCKS_PER_ROOT = 512;
@@ -12,11 +12,6 @@ export interface Relocation {
   readonly lost: number;
 }
 
-/** Lets others run, and a transaction of theirs end: no root is written inside of one. */
-export async function giveTurn(engine: Engine): Promise<void> {
-  do await nextTurn(); while (engine.inTransaction);
-}
-
 /** Moves every block that `matches`, a root at a time. Throws `unavailable` (ENOSPC) where there is no room for them. */
 export async function moveBlocks(
   engine: Engine,
@@ -24,7 +19,8 @@ export async function moveBlocks(
   progress?: (blocks: number) => void,
 ): Promise<Relocation> {
   let [seen, moved, lost] = [0, 0, 0];
-  for (let from = 0;; await giveTurn(engine)) {
+  for (let from = 0;; await nextTurn()) {
+    while (engine.inTransaction) await longTurn();
     const blocks = engine.store.blocks.entriesFrom(from, BLOCKS_PER_ROOT);
     for (const { id } of blocks.filter(matches)) {
       if (engine.store.blocks.entry(id) === null) continue; // freed by a root that made room

@@ -10,7 +10,7 @@ import { CELL_BYTES } from "../limits.ts";
 import type { Engine } from "./engine.ts";
 import type { IdRange } from "./file_blocks.ts";
 import { overwriteFreeCells } from "./free_cells.ts";
-import { releaseResting, writeRoot } from "./passes.ts";
+import { releaseOrWait, releaseResting, writeRoot } from "./passes.ts";
 import { eraseRun } from "./released_cells.ts";
 
 /** Blocks of one step. */
@@ -109,12 +109,12 @@ export async function* eraseFreed(engine: Engine, order: EraseOrder): AsyncGener
     doneBytes += writtenBytes;
     return { stage: "erasing", doneBytes, totalBytes, writtenBytes };
   };
-  while (!releaseResting(engine)) yield step(0);
+  while (!await releaseOrWait(engine)) yield step(0);
   if (order.allFree) {
     const { discards } = order;
     for (const bytes of overwriteFreeCells({ engine, discards })) yield step(bytes);
     // Chunks of the log that were taken meanwhile may not have been written to their ends.
-    while (!releaseResting(engine)) yield step(0);
+    while (!await releaseOrWait(engine)) yield step(0);
     for (const run of engine.store.log.unwritten()) eraseRun(engine, run);
   }
   yield step(0);

@@ -8,7 +8,7 @@ import type { OpenHandles } from "./open_handles.ts";
 import { LEAVING, OPERATIONS, UNANSWERED, WITH_HANDLE } from "./operations.ts";
 import { PendingReads } from "./pending_reads.ts";
 import { PendingReplies, type UniqueId } from "./pending.ts";
-import { IN_HEADER, OUT_HEADER } from "./protocol.ts";
+import { IN_HEADER, OPCODE, OUT_HEADER, WRITE_CACHE, WRITE_IN } from "./protocol.ts";
 import type { Reply, ReplyChannel } from "./reply.ts";
 import { Request } from "./request.ts";
 import type { DriverBuffer } from "./request_buffers.ts";
@@ -113,8 +113,11 @@ export class Dispatcher {
 
   #hasStaleHandle(request: Request): boolean {
     const { handles } = this.#exchange;
-    return handles.anyStale && WITH_HANDLE.has(request.opcode) &&
-      handles.isStale(request.nodeId, request.u64(0));
+    if (!handles.anyStale || !WITH_HANDLE.has(request.opcode)) return false;
+    // Pages that were mapped and changed come with any handle of their file, whoever changed them.
+    const isOfMap = request.opcode === OPCODE.WRITE &&
+      (request.u32(WRITE_IN.flags) & WRITE_CACHE) !== 0;
+    return !isOfMap && handles.isStale(request.nodeId, request.u64(0));
   }
 
   #refuse(errno: number): void {

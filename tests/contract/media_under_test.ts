@@ -171,7 +171,8 @@ async function file(io: PositionedIo): Promise<MediumUnderTest> {
   return atPath(`${directory}/medium`, { io, create: true }, remove);
 }
 
-function blockDeviceSkipped(): string | undefined {
+/** Why no loop device can be made here. */
+export function blockDeviceSkipped(): string | undefined {
   if (Deno.build.os !== "linux") return "loop devices are Linux's";
   if (Deno.uid() !== 0) return "a loop device needs root";
   try {
@@ -191,4 +192,23 @@ async function blockDevice(io: PositionedIo): Promise<MediumUnderTest> {
     await run("losetup", "--detach", device);
     await Deno.remove(image);
   });
+}
+
+/** Runs `test` with a loop device over a file of 8 MiB. */
+export async function withLoopDevice(
+  options: readonly string[],
+  test: (path: string) => Promise<void>,
+): Promise<void> {
+  const image = await Deno.makeTempFile();
+  try {
+    await Deno.truncate(image, 8 * 1024 * 1024);
+    const device = await run("losetup", "--find", "--show", ...options, image);
+    try {
+      await test(device);
+    } finally {
+      await run("losetup", "--detach", device);
+    }
+  } finally {
+    await Deno.remove(image);
+  }
 }
