@@ -25,6 +25,7 @@ export interface OpenViewsParts {
   readonly bytesMax?: number;
   /** Waits while a transaction is open. */
   readonly enter: Enter;
+  readonly enterToClose: Enter;
   /** The vault's first volume, which is open already. */
   readonly first: PosixFileSystem;
   readonly locks: FileLocks;
@@ -151,7 +152,7 @@ export class OpenViews {
 
   /** Opens a volume; several may have it open, over one filesystem. */
   volume(name: string): OpenVolume {
-    const { opened: { volumes, volume: first }, enter, makeFiles } = this.#parts;
+    const { opened: { volumes, volume: first }, enter, enterToClose, makeFiles } = this.#parts;
     const volume = volumes.openVolume(name);
     const { readOnly } = volume;
     if (volume === first) {
@@ -163,7 +164,7 @@ export class OpenViews {
       readOnly,
       enter,
       makeFiles: (gate) => this.#files(mounted, gate),
-      release: () => whenFree(enter, () => this.#unmount(volume, mounted)),
+      release: () => whenFree(enterToClose, () => this.#unmount(volume, mounted)),
     });
   }
 

@@ -69,6 +69,7 @@ export class Transactions {
   /** Which transaction the running code is part of. */
   readonly #inside = new AsyncLocalStorage<OpenTransaction>();
   #current: OpenTransaction | null = null;
+  #isClosed = false;
 
   constructor(parts: TransactionParts) {
     this.#parts = parts;
@@ -76,6 +77,12 @@ export class Transactions {
 
   /** For calls from outside. */
   readonly enter: Enter = () => {
+    if (!this.#isClosed) return this.enterToClose();
+    throw new VaultError("invalid", "Cannot use a vault that is closed: open it again");
+  };
+
+  /** For what ends with the vault, too. */
+  readonly enterToClose: Enter = () => {
     if (this.#inside.getStore()?.open === true) {
       throw new VaultError(
         "invalid",
@@ -86,6 +93,11 @@ export class Transactions {
     if (this.#current?.held === true && this.#current.open) throw heldError();
     return this.#current === null ? null : this.#current.ended;
   };
+
+  /** Nobody is let in any more. */
+  close(): void {
+    this.#isClosed = true;
+  }
 
   /** Begins a transaction over all that anybody does until it is kept or rolled back. Refused while another one is open. */
   async hold(): Promise<HeldTransaction> {

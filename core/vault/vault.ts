@@ -142,7 +142,7 @@ export class Vault implements AsyncDisposable {
     };
     const { makeFiles } = this;
     this.transactions = new Transactions({ fileSystem, volume: opened.volume, makeFiles });
-    const { enter } = this.transactions;
+    const { enter, enterToClose } = this.transactions;
     const views = {
       opened,
       kernel,
@@ -150,6 +150,7 @@ export class Vault implements AsyncDisposable {
       noatime,
       bytesMax: options.viewMemoryBytes,
       enter,
+      enterToClose,
       first: fileSystem,
       makeFiles,
       locks: this.locks,
@@ -204,12 +205,14 @@ export class Vault implements AsyncDisposable {
 
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
+    if (this.closed) return;
     await this.transactions.giveUpHeld(() => this.abandon());
     await this.locks.settled();
-    const { enter } = this.transactions;
+    const { enterToClose: enter } = this.transactions;
     for (let wait = enter(); wait !== null; wait = enter()) await wait;
     if (this.closed) return;
     this.closed = true;
+    this.transactions.close();
     this.madeFiles?.releaseAll();
     try {
       await this.views.closeAll();
@@ -237,6 +240,7 @@ export class Vault implements AsyncDisposable {
   async abandon(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.transactions.close();
     await this.release();
   }
 
