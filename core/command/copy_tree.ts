@@ -69,7 +69,8 @@ export async function copyTree(
   to: CopyEnd,
   options: CopyOptions,
 ): Promise<CopyReport> {
-  if (from.tree === to.tree && `${to.path}/`.startsWith(`${from.path}/`)) {
+  const isOne = (from.tree.partOf ?? from.tree) === (to.tree.partOf ?? to.tree);
+  if (isOne && `${to.path}/`.startsWith(`${from.path}/`)) {
     throw new VaultError("invalid", `Cannot copy "${from.path}" into itself: choose another place`);
   }
   const copy = new Copy(from.tree, to.tree, options);

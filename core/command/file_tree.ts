@@ -58,6 +58,8 @@ export interface FileTree {
   readonly namesAreUnique: boolean;
   /** Null: without them, and names must be UTF-8, times lose what is below a millisecond, holes are read as zeros. */
   readonly details: FileDetails | null;
+  /** The tree that this one is a part of, with the same paths. */
+  readonly partOf?: FileTree;
   /** Does not follow symlinks. */
   stat(path: string): Promise<NodeStat>;
   /** True where bytes can be written that nobody keeps here: a pipe, a terminal, a device. A symlink that leads nowhere is none. */

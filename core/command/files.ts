@@ -176,10 +176,21 @@ export async function get(
   });
 }
 
+const STANDARD_OUTPUT = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 /** As with cp, a symlink that somebody named stands for the file that it leads to. */
 async function followed({ local, canonical }: Host, path: string): Promise<string> {
+  // What the verb says goes there, too.
+  if (STANDARD_OUTPUT.includes(path)) throw notThere(path);
   const there = await statOrNull(local, path);
-  return there?.kind !== "symlink" || await local.isStream(path) ? path : await canonical(path);
+  if (there?.kind !== "symlink" || await local.isStream(path)) return path;
+  // What is redirected is open already, and would stay what it was.
+  if (/^\/(dev|proc)\//.test(path)) throw notThere(path);
+  return await canonical(path);
+}
+
+function notThere(path: string): VaultError {
+  return new VaultError("invalid", `Cannot copy to "${path}": use "cat", and redirect it`);
 }
 
 /** Identity of the file that holds the vault; undefined where it is no file of this machine. */

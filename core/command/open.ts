@@ -1,3 +1,4 @@
+import { confinedTree } from "./confined_tree.ts";
 import { wipe } from "../bytes.ts";
 import type { KdfChoice, KdfProfileName } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
@@ -251,7 +252,7 @@ function mountedTree(host: Host, mount: RunningMount, below: string): OpenTree {
   const mountpoint = mount.mountpoint + below;
   const locked = lockedIn(mount);
   return {
-    tree: host.local,
+    tree: confinedTree(host.local, mountpoint, (path) => host.canonical(path)),
     medium: async () => (await mount.call("info") as { readonly medium: string }).medium,
     path(typed) {
       const inside = vaultPath(typed);

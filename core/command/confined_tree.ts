@@ -1,0 +1,85 @@
+import { VaultError } from "../errors.ts";
+import { type FileDetails, type FileTree, joinPath, nameOf, parentOf } from "./file_tree.ts";
+
+/**
+ * The part of a tree below a directory. A symlink that leads out of it is not followed: on a mount it would lead to files of this
+ * machine, which are not the vault's.
+ */
+export function confinedTree(
+  tree: FileTree,
+  root: string,
+  canonical: (path: string) => Promise<string>,
+): FileTree {
+  const bounds = new Bounds(root, canonical);
+  const follows = <T>(path: string, act: () => Promise<T>) => bounds.target(path).then(act);
+  const within = <T>(path: string, act: () => Promise<T>) => bounds.place(path).then(act);
+  return {
+    namesAreUnique: tree.namesAreUnique,
+    partOf: tree,
+    details: tree.details === null ? null : confinedDetails(tree.details, within),
+    stat: (path) => within(path, () => tree.stat(path)),
+    isStream: (path) => follows(path, () => tree.isStream(path)),
+    list: (path) => follows(path, () => tree.list(path)),
+    async *read(path) {
+      await bounds.target(path);
+      yield* tree.read(path);
+    },
+    write: (path, parts, access) => follows(path, () => tree.write(path, parts, access)),
+    makeDirectory: (path, access) => within(path, () => tree.makeDirectory(path, access)),
+    symlink: (target, path) => within(path, () => tree.symlink(target, path)),
+    readLink: (path) => within(path, () => tree.readLink(path)),
+    link: (existing, path) => within(existing, () => within(path, () => tree.link(existing, path))),
+    rename: (from, to) => within(from, () => within(to, () => tree.rename(from, to))),
+    remove: (path) => within(path, () => tree.remove(path)),
+    setAttributes: (path, attributes, kind) =>
+      within(path, () => tree.setAttributes(path, attributes, kind)),
+    sync: () => tree.sync(),
+  };
+}
+
+type Within = <T>(path: string, act: () => Promise<T>) => Promise<T>;
+
+function confinedDetails(details: FileDetails, within: Within): FileDetails {
+  return {
+    makeFifo: (path) => within(path, () => details.makeFifo(path)),
+    attributes: (path) => within(path, () => details.attributes(path)),
+    setAttribute: (path, attribute) => within(path, () => details.setAttribute(path, attribute)),
+  };
+}
+
+/** Knows where paths really lead. */
+class Bounds {
+  readonly #root: string;
+  readonly #canonical: (path: string) => Promise<string>;
+  #real: string | null = null;
+  /** The directory that was looked at last: a walk goes through one after the other. */
+  #known = "";
+
+  constructor(root: string, canonical: (path: string) => Promise<string>) {
+    this.#root = root;
+    this.#canonical = canonical;
+  }
+
+  /** Throws where the directory that a name stands in lies elsewhere. */
+  async place(path: string): Promise<void> {
+    const parent = parentOf(path);
+    if (path === this.#root || parent === this.#known) return;
+    await this.#require(joinPath(await this.#canonical(parent), nameOf(path)), path);
+    this.#known = parent;
+  }
+
+  /** Throws where what a path leads to lies elsewhere. */
+  async target(path: string): Promise<void> {
+    await this.#require(await this.#canonical(path), path);
+  }
+
+  async #require(real: string, path: string): Promise<void> {
+    this.#real ??= await this.#canonical(this.#root);
+    if (real === this.#real || real.startsWith(`${this.#real}/`)) return;
+    const shown = path.slice(this.#root.length);
+    throw new VaultError(
+      "denied",
+      `Cannot follow "${shown}": a symlink leads out of the mount; name what it leads to`,
+    );
+  }
+}
