@@ -113,7 +113,8 @@ class Copy {
     if (this.#to.details === null && !isPlain(to)) {
       return void this.#skip(from, "its name is not UTF-8");
     }
-    const stat = await this.#from.stat(from);
+    const stat = isTop ? await this.#from.stat(from) : await statOrNull(this.#from, from);
+    if (stat === null) return void this.#skip(from, "it is gone, or its name cannot be read here");
     if (stat.kind === "directory") return await this.#directory(from, to, stat);
     if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
       return void this.#skip(from, "the vault itself");
@@ -167,15 +168,32 @@ class Copy {
       await put((beside) => this.#file(from, beside));
       this.report.files++;
     } else if (kind === "symlink") {
-      const target = await this.#from.readLink(from);
-      if (details === null && !isPlain(target)) return this.#skip(from, "its target is not UTF-8");
-      await put((beside) => this.#to.symlink(target, beside));
+      const target = await this.#targetOf(from);
+      if (target === null || (details === null && !isPlain(target))) {
+        return this.#skip(from, "its target is not UTF-8");
+      }
+      try {
+        await put((beside) => this.#to.symlink(target, beside));
+      } catch (error) {
+        if (isNotPermitted(error)) return this.#skip(from, "a symlink, which needs --allow-ffi");
+        throw error;
+      }
       this.report.symlinks++;
     } else if (kind === "fifo" && details !== null) {
       await put((beside) => details.makeFifo(beside));
       this.report.fifos++;
     } else return this.#skip(from, `a ${kind.replace("-", " ")}`);
     return true;
+  }
+
+  /** Null where it has bytes that this program cannot be told. */
+  async #targetOf(path: string): Promise<string | null> {
+    try {
+      return await this.#from.readLink(path);
+    } catch (error) {
+      if (error instanceof VaultError && error.errno === "EILSEQ") return null;
+      throw error;
+    }
   }
 
   #skip(path: string, why: string): false {
@@ -231,6 +249,14 @@ class Copy {
     const mode = keepOwners || kind === "directory" ? stat.mode : stat.mode & ~SET_ID;
     await this.#to.setAttributes(path, { mode, owner, times: { accessed, modified } }, kind);
   }
+}
+
+/** It was the runtime that said no: it has no flag for symlinks but all of reading and writing. */
+function isNotPermitted(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at.name === "NotCapable") return true;
+  }
+  return false;
 }
 
 /** What is there, or null. */

@@ -11,6 +11,7 @@ import type { MadeReport, MakeInputs, MakeOrder } from "./make_vault.ts";
 import { blockBytesFor } from "./redundancy_option.ts";
 import { newPassphrase, wipeSecret } from "./secrets.ts";
 import { formatSize } from "./sizes.ts";
+import { printable } from "./terminal/colours.ts";
 import { interruptible } from "./terminal/interruption.ts";
 import { progressOn } from "./terminal/progress.ts";
 import { confirm } from "./terminal/prompt.ts";
@@ -246,7 +247,7 @@ async function agreeTo(
 /** For people. */
 export function createText(report: CreateReport): string {
   const { medium, mediumBytes, mode, recoveryCode } = report;
-  let text = `created ${medium}: ${formatSize(mediumBytes)}, opened by ${
+  let text = `created ${printable(medium)}: ${formatSize(mediumBytes)}, opened by ${
     mode === "user" ? "its passphrase" : mode === "device" ? "this device" : "passphrase and device"
   }\n`;
   if (recoveryCode !== undefined) {

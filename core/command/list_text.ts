@@ -12,12 +12,16 @@ const MARKS: Readonly<Record<string, string>> = {
   "character-device": "c",
 };
 
+/** Of owner, group and others: where their bits begin, and the bit that shows in the place of the last one, without and with it. */
+const TRIPLES = [[6, 0o4000, "Ss"], [3, 0o2000, "Ss"], [0, 0o1000, "Tt"]] as const;
+
 function modeText({ kind, mode }: ListedEntry): string {
   const bits = parseInt(mode, 8);
   let text = MARKS[kind];
-  for (let shift = 6; shift >= 0; shift -= 3) {
+  for (const [shift, special, mark] of TRIPLES) {
     const three = bits >>> shift & 7;
-    text += (three & 4 ? "r" : "-") + (three & 2 ? "w" : "-") + (three & 1 ? "x" : "-");
+    const last = bits & special ? mark[three & 1] : "-x"[three & 1];
+    text += (three & 4 ? "r" : "-") + (three & 2 ? "w" : "-") + last;
   }
   return text;
 }

@@ -181,7 +181,11 @@ function createFlags(command: Command): Command {
           .choices(KDF_ORDER).default("interactive"),
       )
       .option("--dense", "fill it with noise first, so that nobody sees how much is used")
-      .option("--size <size>", "of a dense vault exactly, of a sparse one at most", sizeArgument)
+      .option(
+        "--size <size>",
+        "of a dense vault, of a sparse one at most; in whole 4M",
+        sizeArgument,
+      )
       .option("--block-size <size>", "of file data: a power of two, 4K to 1M", sizeArgument)
       .option("--redundancy <k+m>", REDUNDANCY_HELP, redundancyArgument)
       .option("--label <text>", "a name for the key slot")

@@ -87,7 +87,8 @@ export function addMountVerbs(program: Command, parts: ProgramParts): void {
     .option("-n").option("-s").option("-v").option("-f").option("-t <type>").option(
       "-N <namespace>",
     )
-    .action(async (medium: string, mountpoint: string, { o }: { o: string[] }) => {
+    .action(async (medium: string, mountpoint: string, { o, f }: { o: string[]; f?: true }) => {
+      if (f) return; // mount(8) wants all but the mount itself
       const flags: MountFlags = { background: true, cryptoLane: "wasm", option: o };
       await mount(parts, { medium, mountpoint, flags });
     });

@@ -50,7 +50,7 @@ function addMaintenance(program: Command, host: Host): void {
   });
   examples(
     printing(opening(program.command("resize <medium>")))
-      .description("a dense vault to exactly this size, a sparse one to at most")
+      .description("a dense vault to this size, a sparse one to at most; in whole 4M")
       .addOption(
         new Option("--size <size>", "the new size").argParser(sizeArgument).makeOptionMandatory(),
       )

@@ -83,7 +83,9 @@ export async function secretFor(
   }
   const source = passphraseFile ?? passphraseFd;
   if (source !== undefined) return { passphrase: await readSecret(host, source) };
-  return { passphrase: await askSecret(host, `Passphrase of "${medium}": `) };
+  const passphrase = await askSecret(host, `Passphrase of "${medium}": `);
+  if (passphrase.length > 0) return { passphrase };
+  throw new VaultError("denied", `Cannot open "${medium}": no passphrase was typed`);
 }
 
 /** A passphrase for something new: from a file or descriptor, else typed twice. */

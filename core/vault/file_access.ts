@@ -1,3 +1,4 @@
+import { VaultError } from "../errors.ts";
 import { compare, concat } from "../bytes.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import { ERRNO, fail } from "../fs/errno.ts";
@@ -244,7 +245,10 @@ export class FileAccess {
 
 /** The bytes of a path, a name or a text. */
 export function bytesOf(text: string | Uint8Array): Uint8Array {
-  return typeof text === "string" ? new TextEncoder().encode(text) : text;
+  if (typeof text === "string") return new TextEncoder().encode(text);
+  // Whoever calls without types: of an ArrayBuffer, nothing would be stored.
+  if (text instanceof Uint8Array) return text;
+  throw new VaultError("invalid", "Cannot use such data: want text or a Uint8Array");
 }
 
 /** A path below another. */

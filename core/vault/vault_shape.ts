@@ -62,6 +62,10 @@ export async function sizeOf(
     throw new VaultError("invalid", "Cannot create a dense vault: say its size with --size");
   }
   if (wanted !== undefined) requirePossible(wanted);
+  if (wanted !== undefined && fixedBytes !== undefined && wanted > fixedBytes) {
+    const has = `it has ${Math.floor(fixedBytes / MIB)} MiB`;
+    throw new VaultError("invalid", `Cannot create so large a vault on "${medium.name}": ${has}`);
+  }
   const segmentsMax = Math.floor((wanted ?? SPARSE_BYTES_MAX) / SEGMENT_BYTES);
   const segmentsLeast = SEGMENTS_MIN + headerSegments(dense);
   if (segmentsMax < segmentsLeast) {

@@ -79,7 +79,12 @@ function mayKeepSecrets(): boolean {
 
 function pathOf(medium: string): string | null {
   if (!isUrl(medium)) return resolve(medium);
-  return medium.startsWith("file:") ? fileURLToPath(medium) : null;
+  if (!medium.startsWith("file:")) return null;
+  try {
+    return fileURLToPath(medium);
+  } catch (cause) {
+    throw new VaultError("invalid", `Cannot open "${medium}": want file:///path`, { cause });
+  }
 }
 
 /** One letter before the colon is a Windows drive. */

@@ -1,6 +1,7 @@
 import type { Pipes } from "../../core/command/host.ts";
 import { VaultError } from "../../core/errors.ts";
 import { KIB } from "../../core/limits.ts";
+import { hostError } from "./system_error.ts";
 
 const READ_BYTES = 256 * KIB;
 
@@ -17,7 +18,7 @@ async function write(bytes: Uint8Array): Promise<void> {
   try {
     for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw hostError("Cannot write output", error);
     throw new VaultError("unavailable", "Cannot go on sending: whoever read it has gone", {
       cause: error,
     });

@@ -41,6 +41,12 @@ export function hostError(action: string, error: unknown): unknown {
   if (error instanceof Deno.errors.NotCapable) {
     return new VaultError("denied", `${action}: ${error.message}`, { cause: error });
   }
+  if (error instanceof Deno.errors.InvalidData) {
+    return new VaultError("invalid", `${action}: it is not UTF-8, which needs --allow-ffi`, {
+      cause: error,
+      errno: "EILSEQ",
+    });
+  }
   const code = (error as { code?: unknown }).code;
   if (typeof code !== "string") return error;
   const kind = KINDS[code] ?? "unavailable";

@@ -1,6 +1,7 @@
 import type { Keyboard, Output } from "../../core/command/host.ts";
 import { Interrupted } from "../../core/command/terminal/prompt.ts";
 import { onSignal } from "./signals.ts";
+import { hostError } from "./system_error.ts";
 
 /** Width where nothing else is known. */
 const COLUMNS = 80;
@@ -27,7 +28,9 @@ export function outputOf(stream: Stream, colours: boolean): Output {
         for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
       } catch (error) {
         // Whoever read us has gone: `sigmavault ls | head` is no failure.
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+        if (!(error instanceof Deno.errors.BrokenPipe)) {
+          throw hostError("Cannot write output", error);
+        }
       }
     },
   };

@@ -211,6 +211,36 @@ libcTest("without libc, what cannot be had is left out and said", async (world, 
   );
   const { size, blocks } = calls.stat(c(copy, "/sparse"));
   assert.ok(size === SPARSE_BYTES && blocks < 100, `${blocks} blocks`);
+
+  const here = world.path("");
+  const scoped = [`--allow-read=${here}`, `--allow-write=${here}`];
+  await Deno.mkdir(world.path("narrow"));
+  await Deno.mkdir(world.path("linked"));
+  await Deno.symlink("/somewhere", world.path("linked/plain"));
+  await world.ok("put", medium, world.path("linked"), "/tree/", ...opens);
+  const got = await world.runWith(scoped, ["get", medium, "/tree", world.path("narrow"), ...opens]);
+  assert.equal(got.code, 0, got.stderr);
+  assert.match(got.stderr, /a symlink, which needs --allow-ffi/);
+  assert.equal(await Deno.readTextFile(world.path("narrow/tree/file")), "content");
+  const put = await world.runWith(scoped, [
+    "put",
+    medium,
+    world.path("tree/deep"),
+    "/again/",
+    ...opens,
+  ]);
+  assert.equal(put.code, 4, put.stderr); // there is no such directory
+  await world.ok("mkdir", medium, "/again", ...opens);
+  const puts = await world.runWith(scoped, [
+    "put",
+    medium,
+    world.path("tree/deep"),
+    "/again/",
+    ...opens,
+  ]);
+  assert.equal(puts.code, 0, puts.stderr);
+  assert.match(puts.stderr, /it is gone, or its name cannot be read here/);
+  assert.equal(await world.ok("cat", medium, "/again/deep/same", ...opens), "content");
 });
 
 mountedTest("put into a mount keeps everything of a tree", async (world, mnt) => {
