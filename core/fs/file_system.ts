@@ -32,6 +32,8 @@ export interface FileSystem {
   unlink(parent: number, name: Uint8Array): void;
   rmdir(parent: number, name: Uint8Array): void;
   rename(from: Place, to: Place, flags: RenameFlags): void;
+  /** Makes a regular file without a name, open: it goes with its `release`, or with a crash, unless it was linked. */
+  makeUnnamed?(caller: Caller, parent: number, mode: number, out: Attributes): void;
 
   /** Pins an inode that a driver refers to: an unlinked one lives until its last `forget` and `release`. */
   open(ino: number, flags: number): void;
@@ -147,10 +149,14 @@ export interface CopyPoint {
   readonly offset: number;
 }
 
-/** `noReplace`: EEXIST where the target exists; `exchange`: swap the two. */
+/**
+ * `noReplace`: EEXIST where the target exists; `exchange`: swap the two; `whiteout`: who leaves a character device 0:0 with the old
+ * name, by which overlayfs knows what was removed.
+ */
 export interface RenameFlags {
   readonly noReplace: boolean;
   readonly exchange: boolean;
+  readonly whiteout?: Caller;
 }
 
 /** The result of a read; `count` entries of both arrays are valid. */

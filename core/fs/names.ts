@@ -71,7 +71,14 @@ export class Names {
     }
     this.#parts.privileges.inherit(caller, parent, node);
     this.#inheritSecrecy(parent, node);
-    return this.#enter(parent, name, node);
+    return this.enter(parent, name, node);
+  }
+
+  /** A node that stands for something removed, not entered yet. */
+  whiteout(caller: Caller, parent: Node): Node {
+    const node = this.#newNode(S_IFCHR);
+    this.#parts.privileges.inherit(caller, parent, node);
+    return node;
   }
 
   /** Makes a regular file that has no name yet, open; returns its number. */
@@ -101,7 +108,7 @@ export class Names {
     if ((parent.inode.mode & 0o2000) !== 0) node.inode.gid = parent.inode.gid;
     node.inode.size = target.length;
     this.#parts.store.tree.put(encodeNodeKey(this.#key, KEY_TYPE.target, node.ino), target);
-    return this.#enter(parent, name, node);
+    return this.enter(parent, name, node);
   }
 
   /** The target of a symlink. */
@@ -119,8 +126,10 @@ export class Names {
     const node = nodes.get(ino);
     if (isDirectory(node.inode.mode)) fail("EPERM");
     const parent = this.#place(parentIno, name);
-    if (node.inode.nlink === 0) fail("ENOENT");
+    // What was unlinked stays so; what never had a name (O_TMPFILE) has no parent either.
+    if (node.inode.nlink === 0 && node.inode.parent !== 0) fail("ENOENT");
     if (node.inode.nlink >= LINKS_MAX) fail("EMLINK");
+    if (node.inode.nlink === 0) this.#parts.removal.named(node);
     directories.insert(parent.ino, name, { ino, type: directoryType(node.inode.mode) });
     parent.inode.size++;
     clock.modified(parent.inode);
@@ -212,7 +221,8 @@ export class Names {
     else if (isRegular(inode.mode)) inode.secret = this.#parts.store.makeSecret?.(ino) ?? 0;
   }
 
-  #enter(parent: Node, name: Uint8Array, node: Node): number {
+  /** Gives a new node its first name, which is free; returns its number. */
+  enter(parent: Node, name: Uint8Array, node: Node): number {
     const { nodes, clock, directories } = this.#parts;
     const { ino, inode } = node;
     directories.insert(parent.ino, name, { ino, type: directoryType(inode.mode) });

@@ -13,7 +13,8 @@ import { checkConsistency } from "../../tests/support/consistency.ts";
 import { ERRNO, type ErrnoName } from "./errno.ts";
 import { PosixError } from "./file_system.ts";
 import { VaultError } from "../errors.ts";
-import { S_IFDIR, S_IFIFO, S_IFREG } from "./mode.ts";
+import type { PosixFileSystem } from "./posix_file_system.ts";
+import { S_IFCHR, S_IFDIR, S_IFIFO, S_IFREG } from "./mode.ts";
 
 const KERNEL_BYTES = 16 * 1024 * 1024;
 
@@ -327,4 +328,52 @@ Deno.test("filesystem: a crash frees what was held", async () => {
   const crashed = open({ image });
   failsWith("ESTALE", () => crashed.fs.getattr(out.ino, out));
   assert.deepEqual(checkConsistency(crashed.store), { problems: [], files: 0, directories: 2 });
+});
+
+function inoOf(fs: PosixFileSystem, name: string): number {
+  const out = emptyAttributes();
+  fs.lookup(1, named(name), out);
+  return out.ino;
+}
+
+Deno.test("filesystem: a rename leaves a whiteout with the old name, or changes nothing", () => {
+  const { fs, files, store } = open();
+  files.write(files.create("a"), 0, named("content"));
+  const place = (name: string) => ({ parent: 1, name: named(name) });
+  const flags = { noReplace: false, exchange: false, whiteout: ROOT };
+  fs.rename(place("a"), place("b"), flags);
+  const out = emptyAttributes();
+  fs.lookup(1, named("a"), out);
+  assert.deepEqual([out.mode, out.rdev, out.nlink], [S_IFCHR, 0, 1]);
+  assert.deepEqual(files.read(inoOf(fs, "b"), 0, 7), named("content"));
+  failsWith("EINVAL", () => fs.rename(place("b"), place("a"), { ...flags, exchange: true }));
+  failsWith("EEXIST", () => fs.rename(place("b"), place("a"), { ...flags, noReplace: true }));
+  const nextObjectId = store.nextObjectId.bind(store);
+  store.nextObjectId = () => {
+    throw new VaultError("unavailable", "Cannot make a file", { errno: "EDQUOT" });
+  };
+  failsWith("EDQUOT", () => fs.rename(place("b"), place("c"), flags));
+  store.nextObjectId = nextObjectId;
+  fs.rename(place("b"), place("a"), flags);
+  assert.deepEqual(files.read(inoOf(fs, "a"), 0, 7), named("content"));
+  assert.deepEqual(checkConsistency(store).problems, []);
+});
+
+Deno.test("filesystem: a file without a name can be given one, what was unlinked can not", () => {
+  const { fs, files, store } = open();
+  const out = emptyAttributes();
+  fs.makeUnnamed(ROOT, 1, 0o640, out);
+  const { ino } = out;
+  files.write(ino, 0, named("hidden"));
+  fs.link(ino, 1, named("shown"), out);
+  assert.deepEqual([out.nlink, out.mode], [1, S_IFREG | 0o640]);
+  fs.release(ino);
+  assert.deepEqual(files.read(inoOf(fs, "shown"), 0, 6), named("hidden"));
+  assert.deepEqual(checkConsistency(store).problems, []);
+  fs.open(ino, 0);
+  fs.unlink(1, named("shown"));
+  failsWith("ENOENT", () => fs.link(ino, 1, named("again"), out));
+  fs.release(ino);
+  failsWith("ESTALE", () => fs.getattr(ino, out));
+  assert.deepEqual(checkConsistency(store).problems, []);
 });

@@ -30,9 +30,9 @@ export class Renamer {
     this.#beforeReplace = beforeReplace;
   }
 
-  /** POSIX rename, and Linux's RENAME_NOREPLACE and RENAME_EXCHANGE. */
+  /** POSIX rename, and Linux's RENAME_NOREPLACE, RENAME_EXCHANGE and RENAME_WHITEOUT. */
   rename(from: Place, to: Place, flags: RenameFlags): void {
-    if (flags.noReplace && flags.exchange) fail("EINVAL");
+    if (flags.exchange && (flags.noReplace || flags.whiteout)) fail("EINVAL");
     const parents = [this.#names.directory(from.parent), this.#names.directory(to.parent)];
     checkName(to.name);
     const source = this.#side(parents[0], from.name);
@@ -52,7 +52,10 @@ export class Renamer {
       this.#checkOutside(target.node, source.parent, "ENOTEMPTY");
       this.#checkReplaceable(source.node, target.node);
     }
+    // First: it may be one file more than the quota allows.
+    const left = flags.whiteout && this.#names.whiteout(flags.whiteout, source.parent);
     this.#move(source, source.node, target);
+    if (left) this.#names.enter(source.parent, source.name, left);
   }
 
   #side(parent: Node, name: Uint8Array): Side {

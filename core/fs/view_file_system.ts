@@ -145,6 +145,14 @@ export class ViewFileSystem implements FileSystem {
     this.#show(view, out);
   }
 
+  makeUnnamed(caller: Caller, parent: number, mode: number, out: Attributes): void {
+    const view = this.#ids.viewOf(parent);
+    if (view.fileSystem.makeUnnamed === undefined) fail("EOPNOTSUPP");
+    view.fileSystem.makeUnnamed(caller, this.#ids.inoOf(parent), mode, out);
+    this.#show(view, out);
+    view.pin();
+  }
+
   symlink(caller: Caller, place: Place, target: Uint8Array, out: Attributes): void {
     const view = this.#changed(place);
     view.fileSystem.symlink(caller, this.#within(place), target, out);

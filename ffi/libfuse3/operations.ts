@@ -4,7 +4,7 @@ import * as control from "./operations/control.ts";
 import * as data from "./operations/data.ts";
 import { readdir, readdirplus } from "./operations/directories.ts";
 import * as names from "./operations/names.ts";
-import { create, open, opendir, release } from "./operations/opening.ts";
+import { create, createUnnamed, open, opendir, release } from "./operations/opening.ts";
 import { getxattr, listxattr, removexattr, setxattr } from "./operations/xattrs.ts";
 import * as protocol from "./protocol.ts";
 import { OPCODE } from "./protocol.ts";
@@ -54,7 +54,7 @@ const TABLE: readonly (readonly [number, Operation, number])[] = [
   [OPCODE.FLUSH, control.decline, 0],
   [OPCODE.POLL, control.decline, 0],
   [OPCODE.BMAP, control.decline, 0],
-  [OPCODE.TMPFILE, control.decline, 0],
+  [OPCODE.TMPFILE, createUnnamed, protocol.CREATE_IN.bytes],
   [OPCODE.STATX, control.decline, 0],
   [OPCODE.GETLK, control.decline, 0],
   [OPCODE.SETLK, control.decline, 0],

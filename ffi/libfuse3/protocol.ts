@@ -268,6 +268,7 @@ export const SETXATTR_ACL_KILL_SGID = 1 << 0;
 
 export const RENAME_NOREPLACE = 1 << 0;
 export const RENAME_EXCHANGE = 1 << 1;
+export const RENAME_WHITEOUT = 1 << 2;
 
 /** open(2) flags as the kernel sends them (asm-generic; O_TRUNC, O_CREAT and O_EXCL are the same on arm64). */
 export const O_CREAT = 0o100;

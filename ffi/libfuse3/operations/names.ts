@@ -10,6 +10,7 @@ import {
   RENAME_EXCHANGE,
   RENAME_IN,
   RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
   S_IFDIR,
 } from "../protocol.ts";
 import { NO_TIMEOUTS } from "../reply.ts";
@@ -110,7 +111,8 @@ export const rmdir: Operation = ({ fileSystem, request }) => {
 
 /** Moves the first name after the fixed part `namesAt` to the second one. */
 function move({ fileSystem, request }: Exchange, namesAt: number, flags: number): number {
-  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) !== 0) throw invalidRename;
+  const known = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
+  if ((flags & ~known) !== 0) throw invalidRename;
   const name = request.name(namesAt);
   const newName = request.name(namesAt + name.length + 1);
   fileSystem.rename(
@@ -119,6 +121,7 @@ function move({ fileSystem, request }: Exchange, namesAt: number, flags: number)
     {
       noReplace: (flags & RENAME_NOREPLACE) !== 0,
       exchange: (flags & RENAME_EXCHANGE) !== 0,
+      whiteout: (flags & RENAME_WHITEOUT) !== 0 ? request.caller : undefined,
     },
   );
   return 0;

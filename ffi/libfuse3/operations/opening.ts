@@ -13,6 +13,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../protocol.ts";
+import { decline } from "./control.ts";
 import { makeNode } from "./names.ts";
 
 /** What the driver does itself; the filesystem never sees these flags. */
@@ -90,5 +91,16 @@ export const create: Operation = (exchange) => {
     openFlags: request.u32(CREATE_IN.openFlags),
   });
   const end = reply.entry(0, attributes, settings.timeouts);
+  return reply.open(end, handles.opened(attributes.ino, flags), FOPEN_KEEP_CACHE);
+};
+
+/** O_TMPFILE: a name may be given to it by linkat; without one it goes when it is closed. */
+export const createUnnamed: Operation = (exchange) => {
+  const { fileSystem, request, reply, attributes, settings, handles } = exchange;
+  if (fileSystem.makeUnnamed === undefined) return decline(exchange);
+  request.caller.umask = request.u32(CREATE_IN.umask) & 0o777;
+  fileSystem.makeUnnamed(request.caller, request.nodeId, request.u32(CREATE_IN.mode), attributes);
+  const end = reply.entry(0, attributes, settings.timeouts);
+  const flags = request.u32(CREATE_IN.flags);
   return reply.open(end, handles.opened(attributes.ino, flags), FOPEN_KEEP_CACHE);
 };
