@@ -49,6 +49,8 @@ export interface CopyOptions {
   readonly runtime: Pick<Runtime, "random">;
   /** A target that is a symlink stands for what it leads to. */
   readonly follows?: boolean;
+  /** Where the target has locked files: they are not replaced. */
+  isLocked?(path: string, stat: NodeStat): Promise<boolean>;
   /** Aborted with what is thrown then: what was copied before stays, and nothing is half there. */
   readonly signal?: AbortSignal;
   /** Identity of a file that is left out: the medium, which grows by what is copied from it into it. */
@@ -144,7 +146,7 @@ class Copy {
 
   /** One more name of what was copied. */
   async #again(first: string, to: string, { kind }: NodeStat): Promise<void> {
-    const there = await statOrNull(this.#to, to);
+    const there = await this.#unlocked(to);
     const { identity } = await this.#to.stat(first);
     // Moving one name of a thing over another does nothing at all.
     if (there === null || identity === "" || there.identity !== identity) {
@@ -160,7 +162,7 @@ class Copy {
     const { kind } = stat;
     const { details } = this.#to;
     const put = async (make: (beside: string) => Promise<void>) =>
-      await this.#replacement.put(to, await statOrNull(this.#to, to), async (beside) => {
+      await this.#replacement.put(to, await this.#unlocked(to), async (beside) => {
         await make(beside);
         await this.#attributes(beside, stat);
       });
@@ -184,6 +186,15 @@ class Copy {
       this.report.fifos++;
     } else return this.#skip(from, `a ${kind.replace("-", " ")}`);
     return true;
+  }
+
+  /** What has the name now. Whoever locked a file wants its name to stand for it. */
+  async #unlocked(path: string): Promise<NodeStat | null> {
+    const there = await statOrNull(this.#to, path);
+    if (there?.kind !== "file" || await this.#options.isLocked?.(path, there) !== true) {
+      return there;
+    }
+    throw new VaultError("denied", `Cannot copy to "${path}": it is locked; unlock it first`);
   }
 
   /** Null where it has bytes that this program cannot be told. */

@@ -144,7 +144,11 @@ export async function put(
       ends.push({ from: { tree: host.local, path: from }, to: { tree: open.tree, path } });
     }
     const own = await ownMedium(target, open);
-    const report = await transfer(host, ends, { keepOwners: true, leaveOut: own });
+    const report = await transfer(host, ends, {
+      keepOwners: true,
+      leaveOut: own,
+      isLocked: open.isLocked,
+    });
     await open.tree.sync();
     return report;
   });
@@ -214,7 +218,7 @@ interface Ends {
 async function transfer(
   host: Host,
   ends: readonly Ends[],
-  options: Pick<CopyOptions, "keepOwners" | "leaveOut" | "follows">,
+  options: Pick<CopyOptions, "keepOwners" | "leaveOut" | "follows" | "isLocked">,
 ): Promise<TransferReport> {
   const bar = progressOn(host.err, host.runtime);
   const started = host.runtime.now();

@@ -21,6 +21,10 @@ Deno.test("cli: lock, unlock and shred on a medium", async () => {
   assert.equal(await world.ok("lock", medium, "/diary", ...opens, ...extra), "locked /diary\n");
   assert.match(await world.ok("ls", "-l", medium, ...opens), /diary \(locked\)/);
   assert.match(await world.ok("info", medium, ...opens), /locked files +1\n/);
+  const over = await world.run("put", medium, diary, "/diary", ...opens);
+  assert.equal(over.code, WRONG);
+  assert.match(over.stderr, /it is locked; unlock it first/);
+  assert.match(await world.ok("ls", "-l", medium, ...opens), /diary \(locked\)/);
   const reading = await world.run("cat", medium, "/diary", ...opens);
   assert.equal(reading.code, WRONG);
   assert.match(reading.stderr, /locked or shredded; unlock the file first/);
