@@ -24,11 +24,6 @@ const SHAPE = {
   dense: false,
 };
 const BLOCK_MEMORY_BYTES = 4 * MIB;
-/**
- * Of a rehearsal, what is played while the key is derived: 14 rounds. The first take 20, 5 and 4 ms, from the fourteenth on one takes
- * 1.5; more of them would take as much from the thread that derives as they give.
- */
-const STEPS_AHEAD = 14 * 24;
 
 /**
  * Makes this thread's code fast; see `libfuse3/rehearsal.ts`. One that fails (memory is short, say) is none: a vault may be opened or
@@ -37,16 +32,15 @@ const STEPS_AHEAD = 14 * 24;
 export class Practice {
   #rehearsal: Rehearsal | null = null;
   #isBegun = false;
-  #steps = 0;
   #isQuiet = false;
   #served = -1;
 
-  /** Plays until `end`, though no longer than pays while somebody waits for the key. */
+  /** Plays until `end`: whoever waits for the key needs a processor less. */
   async until(end: Promise<unknown>): Promise<void> {
     let isEnded = false;
     void end.then(() => isEnded = true);
     await this.#begin();
-    while (!isEnded && this.#steps < STEPS_AHEAD && this.#step()) await turn();
+    while (!isEnded && this.#step()) await turn();
   }
 
   /** Looks, at least once a second, whether there were requests since the last time. */
@@ -73,7 +67,6 @@ export class Practice {
 
   #step(): boolean {
     if (this.#rehearsal === null) return false;
-    this.#steps++;
     try {
       if (this.#rehearsal.step()) return true;
     } catch (error) {

@@ -54,7 +54,7 @@ Deno.test("rehearsal: whoever serves goes on with it in a second without request
   assert.equal(practice.idle(8), false); // somebody has come
   let steps = 0;
   while (practice.idle(7)) steps++;
-  assert.ok(steps > 1000, `${steps} steps`);
+  assert.ok(steps > 200, `${steps} steps`);
   await practice.tick(7);
   assert.equal(practice.idle(7), false); // there is nothing more to learn
 });
