@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
-import { type FileDetails, type FileTree, joinPath, nameOf, parentOf } from "./file_tree.ts";
+import { statOrNull } from "./copy_tree.ts";
+import { type FileDetails, type FileTree, joinPath, parentOf } from "./file_tree.ts";
 
 /**
  * The part of a tree below a directory. A symlink that leads out of it is not followed: on a mount it would lead to files of this
@@ -10,7 +11,7 @@ export function confinedTree(
   root: string,
   canonical: (path: string) => Promise<string>,
 ): FileTree {
-  const bounds = new Bounds(root, canonical);
+  const bounds = new Bounds(tree, root, canonical);
   const follows = <T>(path: string, act: () => Promise<T>) => bounds.target(path).then(act);
   const within = <T>(path: string, act: () => Promise<T>) => bounds.place(path).then(act);
   return {
@@ -47,15 +48,20 @@ function confinedDetails(details: FileDetails, within: Within): FileDetails {
   };
 }
 
+/** Links on the way of one path; more are a loop. */
+const LINKS_MAX = 40;
+
 /** Knows where paths really lead. */
 class Bounds {
+  readonly #tree: FileTree;
   readonly #root: string;
   readonly #canonical: (path: string) => Promise<string>;
   #real: string | null = null;
   /** The directory that was looked at last: a walk goes through one after the other. */
   #known = "";
 
-  constructor(root: string, canonical: (path: string) => Promise<string>) {
+  constructor(tree: FileTree, root: string, canonical: (path: string) => Promise<string>) {
+    this.#tree = tree;
     this.#root = root;
     this.#canonical = canonical;
   }
@@ -64,22 +70,46 @@ class Bounds {
   async place(path: string): Promise<void> {
     const parent = parentOf(path);
     if (path === this.#root || parent === this.#known) return;
-    await this.#require(joinPath(await this.#canonical(parent), nameOf(path)), path);
+    await this.target(parent);
     this.#known = parent;
   }
 
-  /** Throws where what a path leads to lies elsewhere. */
+  /** Throws where what a path leads to lies elsewhere. What is not there leads nowhere. */
   async target(path: string): Promise<void> {
-    await this.#require(await this.#canonical(path), path);
+    const real = this.#real ??= await this.#canonical(this.#root);
+    let names = namesOf(path.slice(this.#root.length));
+    let at = real;
+    for (let links = 0; names.length > 0;) {
+      const [name, ...rest] = names;
+      names = rest;
+      const next = name === ".." ? parentOf(at) : joinPath(at, name);
+      if (!isWithin(next, real)) throw this.#leads(path);
+      const stat = name === ".." ? null : await statOrNull(this.#tree, next);
+      if (stat === null && name !== "..") return;
+      at = next;
+      if (stat?.kind !== "symlink") continue;
+      const target = await this.#tree.readLink(next);
+      if (++links > LINKS_MAX) throw this.#leads(path);
+      const isAbsolute = target.startsWith("/");
+      if (isAbsolute && !isWithin(target, real)) throw this.#leads(path);
+      at = isAbsolute ? real : parentOf(next);
+      names = [...namesOf(isAbsolute ? target.slice(real.length) : target), ...rest];
+    }
   }
 
-  async #require(real: string, path: string): Promise<void> {
-    this.#real ??= await this.#canonical(this.#root);
-    if (real === this.#real || real.startsWith(`${this.#real}/`)) return;
+  #leads(path: string): VaultError {
     const shown = path.slice(this.#root.length);
-    throw new VaultError(
+    return new VaultError(
       "denied",
       `Cannot follow "${shown}": a symlink leads out of the mount; name what it leads to`,
     );
   }
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+function isWithin(path: string, root: string): boolean {
+  return path === root || path.startsWith(`${root}/`);
 }

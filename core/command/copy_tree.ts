@@ -140,7 +140,16 @@ class Copy {
 
   /** Into a pipe or a device, which stays what it is. */
   async #pour(from: string, to: string): Promise<void> {
-    await this.#to.write(to, this.#counted(from));
+    const { signal } = this.#options;
+    const stopped = Promise.withResolvers<never>();
+    const stop = () => stopped.reject(signal?.reason);
+    signal?.addEventListener("abort", stop);
+    try {
+      // Whoever reads it may have stopped reading.
+      await Promise.race([this.#to.write(to, this.#counted(from)), stopped.promise]);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
     this.report.files++;
   }
 

@@ -229,7 +229,11 @@ async function transfer(
   const all = emptyReport();
   const links = new CopiedLinks();
   const stopping = new AbortController();
-  const ignore = host.onSignal(() => stopping.abort(new Interrupted("interrupted")));
+  // A second signal ends the process: something may hang that nobody can stop.
+  const ignore = host.onSignal(() => {
+    stopping.abort(new Interrupted("interrupted"));
+    ignore();
+  });
   try {
     for (const { from, to } of ends) {
       const progress = (done: number, path: string) => bar.show(done, total, path);

@@ -1,7 +1,7 @@
 import { getU64, setU64, viewOf } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { NONCE_BYTES, TAG_BYTES } from "../limits.ts";
-import { type Compression, COMPRESSIONS, GUID_BYTES, nameBytes } from "./catalog_record.ts";
+import { type Compression, COMPRESSIONS, GUID_BYTES, nameAt, nameBytes } from "./catalog_record.ts";
 import { BLOCK_BYTES_MAX, CODEC, savesCells } from "./map_entry.ts";
 import { KIND } from "./seal_aad.ts";
 import { KEY_TYPE, nodeKey } from "./volume_key.ts";
@@ -112,7 +112,7 @@ export function decodeAbout(bytes: Uint8Array): ForeignAbout {
   const view = viewOf(bytes);
   const [root, time, referencedBytes] = [8, 16, 24].map((at) => getU64(view, at));
   const blockBytes = view.getUint32(4, true);
-  const name = new TextDecoder().decode(bytes.subarray(ABOUT_BYTES));
+  const name = nameAt(bytes, ABOUT_BYTES);
   const compression = COMPRESSIONS[bytes[32]];
   const isKnown = view.getUint32(0, true) === ABOUT_LAYOUT && compression !== undefined;
   if (!isKnown || Number.isNaN(root + time + referencedBytes)) throw badForeign("bad number");

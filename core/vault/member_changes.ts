@@ -18,8 +18,8 @@ import type { Engine } from "../volume/engine.ts";
 import { alignSlots } from "../volume/header_slots.ts";
 import { addHeader, type HeaderSecret, scrapHeader } from "../volume/member_headers.ts";
 import { memberStates, requireDirect } from "../volume/member_set.ts";
-import { isQuiet } from "../volume/passes.ts";
-import { longTurn, nextTurn } from "../turn.ts";
+import { isQuiet, pause } from "../volume/passes.ts";
+import { nextTurn } from "../turn.ts";
 import { BLOCKS_PER_ROOT, moveBlocks } from "../volume/relocation.ts";
 import { type NodeStep, type NodeTree, scrubTree } from "../volume/node_scrub.ts";
 import { scrubBlocks, type ScrubStep } from "../volume/scrub.ts";
@@ -66,7 +66,7 @@ export async function addMember(vault: Vault, added: NewMember): Promise<number>
   await addHeader(vault.header, medium, added);
   medium.unlock?.(objectSeal(vault), "create");
   await vault.commit();
-  while (engine.inTransaction) await longTurn();
+  while (engine.inTransaction) await pause(engine);
   engine.settle();
   media.join(number, medium);
   try {
@@ -141,7 +141,7 @@ export async function removeMember(
   try {
     await emptyMember(vault, member, progress);
     // What is read or undone meanwhile keeps cells of it; from here on nobody comes in between.
-    while (!isQuiet(engine)) await longTurn();
+    while (!isQuiet(engine)) await pause(engine);
     for (let i = 0; i < ROOTS_TO_RELEASE; i++) {
       if (space.isEmptyFrom(member, headerSegments(dense))) break;
       commitRoot(engine);
@@ -186,7 +186,7 @@ async function emptyMember(
     ({ entry }) => entry.places.some(({ cell }) => isOn(cell)),
     progress,
   );
-  while (engine.inTransaction) await longTurn();
+  while (engine.inTransaction) await pause(engine);
   rewriteNodes(engine.store.physical, (cells) => cells.some(isOn));
   commitRoot(engine);
   if (found.lost === 0) return;
@@ -253,7 +253,7 @@ export async function resilver(
   try {
     const report = await fillMember(vault, progress);
     await alignSlots(vault.header, medium);
-    while (engine.inTransaction) await longTurn();
+    while (engine.inTransaction) await pause(engine);
     // It has to know the root before the one that counts on it: behind by more, it would be away again after a crash.
     store.introduce(number);
     medium.direct.sync();
@@ -279,7 +279,7 @@ async function fillMember(
 ): Promise<ResilverReport> {
   let lost = 0;
   for (let from: number | null = 0, seen = 0; from !== null; await nextTurn()) {
-    while (engine.inTransaction) await longTurn();
+    while (engine.inTransaction) await pause(engine);
     const step: ScrubStep = scrubBlocks(engine, from, { blocks: BLOCKS_PER_ROOT });
     from = step.next;
     lost += step.lost.length;
@@ -300,7 +300,7 @@ async function spreadOver(
   const isCrowded = ({ entry: { m, places } }: LocatedBlock) =>
     !isSpread(places.map(({ cell }) => cell), m, members);
   const { moved } = await moveBlocks(engine, isCrowded, progress);
-  while (engine.inTransaction) await longTurn();
+  while (engine.inTransaction) await pause(engine);
   rewriteNodes(store.physical, (cells) => !isSpread(cells, store.redundancy.m, members));
   commitRoot(engine);
   return { moved };
@@ -319,7 +319,7 @@ export async function spreadBlocks(vault: Vault, progress?: MemberProgress): Pro
 async function scrubWholeTree(engine: Engine, tree: NodeTree): Promise<void> {
   let from: Uint8Array | null = new Uint8Array(0);
   for (; from !== null; await nextTurn()) {
-    while (engine.inTransaction) await longTurn();
+    while (engine.inTransaction) await pause(engine);
     const step: NodeStep = scrubTree(engine, tree, from, NODES_PER_STEP);
     from = step.next;
   }

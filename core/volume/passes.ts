@@ -119,6 +119,12 @@ export function isQuiet({ inTransaction, store: { space } }: Engine): boolean {
   return !inTransaction && space.holds === 0;
 }
 
+/** Waits for others; throws where the vault has been given up meanwhile. */
+export async function pause(engine: Engine): Promise<void> {
+  engine.checkWritable();
+  await longTurn();
+}
+
 /** Ends the rest of everything that has been given up by now. False where nothing would come free: roots would only fill the vault. */
 export function releaseResting(engine: Engine): boolean {
   if (!isQuiet(engine)) return false;
@@ -129,6 +135,6 @@ export function releaseResting(engine: Engine): boolean {
 /** The same; false after a pause in which those who hold it could go on. */
 export async function releaseOrWait(engine: Engine): Promise<boolean> {
   const isReleased = releaseResting(engine);
-  if (!isReleased) await longTurn();
+  if (!isReleased) await pause(engine);
   return isReleased;
 }

@@ -1,6 +1,7 @@
 import { isUnreadable, type LocatedBlock } from "../block/block_reader.ts";
 import type { Engine } from "./engine.ts";
-import { longTurn, nextTurn } from "../turn.ts";
+import { nextTurn } from "../turn.ts";
+import { pause } from "./passes.ts";
 
 /** Blocks looked at before a root makes durable what was moved, and lets its old cells rest. */
 export const BLOCKS_PER_ROOT = 512;
@@ -20,7 +21,7 @@ export async function moveBlocks(
 ): Promise<Relocation> {
   let [seen, moved, lost] = [0, 0, 0];
   for (let from = 0;; await nextTurn()) {
-    while (engine.inTransaction) await longTurn();
+    while (engine.inTransaction) await pause(engine);
     const blocks = engine.store.blocks.entriesFrom(from, BLOCKS_PER_ROOT);
     for (const { id } of blocks.filter(matches)) {
       if (engine.store.blocks.entry(id) === null) continue; // freed by a root that made room

@@ -11,7 +11,14 @@ mountedTest("a symlink leads no verb out of the vault", async (world, mnt) => {
   await Deno.symlink(`${outside}/private`, `${mnt}/file`);
   await Deno.mkdir(`${mnt}/in`);
   await Deno.symlink("in", `${mnt}/near`);
+  await Deno.symlink("../../..", `${mnt}/in/up`);
+  await Deno.symlink(`${mnt}/../outside`, `${mnt}/around`);
+  await Deno.symlink("turn", `${mnt}/turn`);
   const left = [
+    ["cat", mnt, "/in/up/private"],
+    ["cat", mnt, "/around/private"],
+    ["cat", mnt, "/turn/private"],
+    ["put", mnt, world.path("own"), "/around/"],
     ["put", mnt, world.path("own"), "/out/"],
     ["put", mnt, world.path("own"), "/out/new"],
     ["get", mnt, "/out/private", world.path("got")],
@@ -31,6 +38,10 @@ mountedTest("a symlink leads no verb out of the vault", async (world, mnt) => {
   assert.deepEqual([...Deno.readDirSync(outside)].map(({ name }) => name), ["private"]);
   await world.ok("put", mnt, world.path("own"), "/near/");
   assert.equal(await world.ok("cat", mnt, "/near/own"), "own");
+  await Deno.symlink("../near/../in", `${mnt}/in/back`);
+  await Deno.symlink(`${mnt}/in`, `${mnt}/whole`);
+  assert.equal(await world.ok("cat", mnt, "/in/back/own"), "own");
+  assert.equal(await world.ok("cat", mnt, "/whole/own"), "own");
   await world.ok("put", mnt, world.path("own"), "/file");
   assert.equal(await Deno.readTextFile(`${mnt}/file`), "own");
   assert.equal(await Deno.readTextFile(`${outside}/private`), "not the vault's");

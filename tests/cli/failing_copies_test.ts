@@ -139,3 +139,23 @@ Deno.test("copies: a second name of what is there already stays one", async () =
     assert.deepEqual(names(), ["copy", "new", "old", "tree"]);
   });
 });
+
+Deno.test("copies: one into a pipe that nobody reads can be stopped", async () => {
+  await withFiles(async ({ path, names }) => {
+    const stopping = new AbortController();
+    const hanging: FileTree = {
+      ...LOCAL_FILES,
+      stat: async (at) => ({ ...await LOCAL_FILES.stat(at), kind: "fifo" }),
+      isStream: () => Promise.resolve(true),
+      write: () => {
+        stopping.abort(new Error("stopped"));
+        return new Promise(() => {});
+      },
+    };
+    const to = { tree: hanging, path: path("old") };
+    const { signal } = stopping;
+    const copied = copyTree({ tree: LOCAL_FILES, path: path("new") }, to, { ...OPTIONS, signal });
+    await assert.rejects(copied, { message: "stopped" });
+    assert.deepEqual(names(), ["new", "old"]);
+  });
+});

@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { VaultError } from "../../core/errors.ts";
 import * as catalog from "../../core/format/catalog_record.ts";
+import { decodeAbout, encodeAbout } from "../../core/format/foreign_block.ts";
 import * as freeing from "../../core/format/freeing_record.ts";
 import * as logRecord from "../../core/format/log_record.ts";
 import * as mapEntry from "../../core/format/map_entry.ts";
@@ -29,6 +30,14 @@ import {
   seal,
 } from "../support/record_decoders.ts";
 
+const foreignAbout = {
+  guid: new Uint8Array(16).fill(1),
+  root: 77,
+  blockBytes: 16384,
+  compression: "zstd" as const,
+  time: 1_700_000_000_000,
+  referencedBytes: 4096,
+};
 const RUNS = Number(Deno.env.get("SIGMAVAULT_FUZZ_RUNS") ?? 400);
 
 function decodeSafely(decode: Decoder["decode"], bytes: Uint8Array): void {
@@ -108,6 +117,8 @@ Deno.test("codecs: what is encoded is decoded", () => {
   assert.deepEqual(logRecord.readLogHead(logHead())?.nextChunk, { cells: 16, firsts: [900] });
   assert.deepEqual(catalog.decodeVolume(catalog.encodeVolume(volume)), volume);
   assert.deepEqual(catalog.decodeBranch(catalog.encodeBranch(branch)), branch);
+  const about = { ...foreignAbout, name: "\uFEFFmonday" };
+  assert.deepEqual(decodeAbout(encodeAbout(about)), about);
   assert.deepEqual(catalog.decodeSnapshot(catalog.encodeSnapshot(snapshot)), snapshot);
   const run = freeing.decodeDeadRun(freeing.deadRunKey(deadRun), freeing.encodeDeadRun(deadRun));
   assert.deepEqual(run, deadRun);
