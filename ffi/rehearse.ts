@@ -35,12 +35,13 @@ export class Practice {
   #isQuiet = false;
   #served = -1;
 
-  /** Plays until `end`: whoever waits for the key needs a processor less. */
+  /** Plays until `end`: whoever waits for the key needs a processor less. What was not reached then is left: an idle mount is idle. */
   async until(end: Promise<unknown>): Promise<void> {
     let isEnded = false;
     void end.then(() => isEnded = true);
     await this.#begin();
     while (!isEnded && this.#step()) await turn();
+    this.#end();
   }
 
   /** Looks, at least once a second, whether there were requests since the last time. */
@@ -72,9 +73,13 @@ export class Practice {
     } catch (error) {
       if (error instanceof AssertionError) throw error;
     }
-    this.#rehearsal.close();
-    this.#rehearsal = null;
+    this.#end();
     return false;
+  }
+
+  #end(): void {
+    this.#rehearsal?.close();
+    this.#rehearsal = null;
   }
 }
 
