@@ -1,5 +1,5 @@
-import { fileURLToPath } from "node:url";
 import { VaultError } from "../core/errors.ts";
+import { pathOfUrl } from "../core/storage/medium_url.ts";
 import type { StorageBackend } from "../core/storage/storage_backend.ts";
 import { openDirectoryStorage } from "./directory/store.ts";
 import type { FileStorageOptions } from "./file/config.ts";
@@ -32,9 +32,9 @@ export async function openMedium(
     case "":
       return await openFileStorage({ ...options, path: name });
     case "file:":
-      return await openFileStorage({ ...options, path: pathOf(name) });
+      return await openFileStorage({ ...options, path: pathOfUrl(name) });
     case "directory:":
-      return await openDirectoryStorage({ ...options, path: pathOf(name) });
+      return await openDirectoryStorage({ ...options, path: pathOfUrl(name) });
     case "memory:": {
       const { sizeMax, readOnly } = options;
       return new MemoryStorage({ name, sizeMax, readOnly });
@@ -53,15 +53,4 @@ export async function openMedium(
 /** The scheme with its colon, or `""` for a path; one letter is a Windows drive. */
 function schemeOf(name: string): string {
   return /^[A-Za-z][A-Za-z0-9+.-]+:/.exec(name)?.[0].toLowerCase() ?? "";
-}
-
-function pathOf(url: string): string {
-  try {
-    return fileURLToPath(url.replace(/^[a-z]+:/i, "file:"));
-  } catch (cause) {
-    throw new VaultError("invalid", `Cannot open "${url}": want ${schemeOf(url)}///path`, {
-      operation: "open",
-      cause,
-    });
-  }
 }

@@ -70,29 +70,42 @@ class Bounds {
   async place(path: string): Promise<void> {
     const parent = parentOf(path);
     if (path === this.#root || parent === this.#known) return;
-    await this.target(parent);
+    await this.#resolve(parent);
     this.#known = parent;
   }
 
-  /** Throws where what a path leads to lies elsewhere. What is not there leads nowhere. */
+  /** Throws where what a path leads to lies elsewhere. */
   async target(path: string): Promise<void> {
+    await this.place(path);
+    const stat = await statOrNull(this.#tree, path);
+    if (stat?.kind === "symlink") await this.#resolve(path);
+  }
+
+  /** Goes a path name by name. What is not there leads nowhere. */
+  async #resolve(path: string): Promise<void> {
     const real = this.#real ??= await this.#canonical(this.#root);
     let names = namesOf(path.slice(this.#root.length));
     let at = real;
     for (let links = 0; names.length > 0;) {
       const [name, ...rest] = names;
       names = rest;
-      const next = name === ".." ? parentOf(at) : joinPath(at, name);
-      if (!isWithin(next, real)) throw this.#leads(path);
-      const stat = name === ".." ? null : await statOrNull(this.#tree, next);
-      if (stat === null && name !== "..") return;
-      at = next;
-      if (stat?.kind !== "symlink") continue;
+      if (name === "..") {
+        if (at === real) throw this.#leads(path);
+        at = parentOf(at);
+        continue;
+      }
+      const next = joinPath(at, name);
+      const stat = await statOrNull(this.#tree, next);
+      if (stat === null) return;
+      if (stat.kind !== "symlink") {
+        at = next;
+        continue;
+      }
       const target = await this.#tree.readLink(next);
-      if (++links > LINKS_MAX) throw this.#leads(path);
       const isAbsolute = target.startsWith("/");
-      if (isAbsolute && !isWithin(target, real)) throw this.#leads(path);
-      at = isAbsolute ? real : parentOf(next);
+      const leaves = isAbsolute && !isWithin(target, real);
+      if (leaves || ++links > LINKS_MAX) throw this.#leads(path);
+      if (isAbsolute) at = real;
       names = [...namesOf(isAbsolute ? target.slice(real.length) : target), ...rest];
     }
   }

@@ -1,10 +1,11 @@
 import { VaultError } from "../errors.ts";
 import { CopiedLinks } from "./copied_links.ts";
 import { type FilePart, lengthOf } from "./file_parts.ts";
-import { type FileTree, joinPath, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
+import { type FileTree, joinPath, kindText, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
 import { isPlain } from "./path_text.ts";
 import { Replacement } from "./replacement.ts";
 import type { Runtime } from "../runtime.ts";
+import { unlessMissing } from "../storage/store_failures.ts";
 import { plural } from "./sizes.ts";
 
 /** The setuid and setgid bits. */
@@ -92,6 +93,12 @@ function afterSome(error: unknown, files: number): unknown {
   return new VaultError(kind, text, { errno, cause: error });
 }
 
+/** Where something is copied to, and what has that name now. */
+interface Goal {
+  readonly path: string;
+  readonly there: NodeStat | null;
+}
+
 class Copy {
   readonly report: CopyReport;
   readonly #from: FileTree;
@@ -122,17 +129,17 @@ class Copy {
       return void this.#skip(from, "the vault itself");
     }
     this.#links.replacing(to);
+    const there = await statOrNull(this.#to, to);
     const first = this.#links.find(stat);
-    if (first !== undefined) await this.#again(first, to, stat);
-    else if (stat.kind === "file" && await this.#isStream(to, isTop)) {
+    if (first !== undefined) await this.#again(first, { path: to, there }, stat);
+    else if (stat.kind === "file" && await this.#isStream({ path: to, there }, isTop)) {
       return await this.#pour(from, to);
-    } else if (!await this.#single(from, to, stat)) return;
+    } else if (!await this.#single(from, { path: to, there }, stat)) return;
     this.#links.note(stat, to);
   }
 
   /** Only where somebody named the target, it may be a symlink to a pipe, such as /dev/stdout. */
-  async #isStream(path: string, isTop: boolean): Promise<boolean> {
-    const there = await statOrNull(this.#to, path);
+  async #isStream({ path, there }: Goal, isTop: boolean): Promise<boolean> {
     if (there === null || there.kind === "file") return false;
     const follows = isTop && this.#options.follows === true;
     return (there.kind !== "symlink" || follows) && await this.#to.isStream(path);
@@ -154,12 +161,13 @@ class Copy {
   }
 
   /** One more name of what was copied. */
-  async #again(first: string, to: string, { kind }: NodeStat): Promise<void> {
-    const there = await this.#unlocked(to);
+  async #again(first: string, to: Goal, { kind }: NodeStat): Promise<void> {
+    const { there } = to;
+    await this.#requireUnlocked(to);
     const { identity } = await this.#to.stat(first);
     // Moving one name of a thing over another does nothing at all.
     if (there === null || identity === "" || there.identity !== identity) {
-      await this.#replacement.put(to, there, (beside) => this.#to.link(first, beside));
+      await this.#replacement.put(to.path, there, (beside) => this.#to.link(first, beside));
     }
     if (kind === "file") this.report.files++;
     else if (kind === "symlink") this.report.symlinks++;
@@ -167,14 +175,16 @@ class Copy {
   }
 
   /** What is no directory; false where it is not copied. */
-  async #single(from: string, to: string, stat: NodeStat): Promise<boolean> {
+  async #single(from: string, to: Goal, stat: NodeStat): Promise<boolean> {
     const { kind } = stat;
     const { details } = this.#to;
-    const put = async (make: (beside: string) => Promise<void>) =>
-      await this.#replacement.put(to, await this.#unlocked(to), async (beside) => {
+    const put = async (make: (beside: string) => Promise<void>) => {
+      await this.#requireUnlocked(to);
+      await this.#replacement.put(to.path, to.there, async (beside) => {
         await make(beside);
         await this.#attributes(beside, stat);
       });
+    };
     if (kind === "file") {
       await put((beside) => this.#file(from, beside));
       this.report.files++;
@@ -193,16 +203,13 @@ class Copy {
     } else if (kind === "fifo" && details !== null) {
       await put((beside) => details.makeFifo(beside));
       this.report.fifos++;
-    } else return this.#skip(from, `a ${kind.replace("-", " ")}`);
+    } else return this.#skip(from, kindText(kind));
     return true;
   }
 
-  /** What has the name now. Whoever locked a file wants its name to stand for it. */
-  async #unlocked(path: string): Promise<NodeStat | null> {
-    const there = await statOrNull(this.#to, path);
-    if (there?.kind !== "file" || await this.#options.isLocked?.(path, there) !== true) {
-      return there;
-    }
+  /** Whoever locked a file wants its name to stand for it. */
+  async #requireUnlocked({ path, there }: Goal): Promise<void> {
+    if (there?.kind !== "file" || await this.#options.isLocked?.(path, there) !== true) return;
     throw new VaultError("denied", `Cannot copy to "${path}": it is locked; unlock it first`);
   }
 
@@ -280,13 +287,8 @@ function isNotPermitted(error: unknown): boolean {
 }
 
 /** What is there, or null. */
-export async function statOrNull(tree: FileTree, path: string): Promise<NodeStat | null> {
-  try {
-    return await tree.stat(path);
-  } catch (error) {
-    if (error instanceof VaultError && error.kind === "missing") return null;
-    throw error;
-  }
+export function statOrNull(tree: FileTree, path: string): Promise<NodeStat | null> {
+  return unlessMissing(() => tree.stat(path));
 }
 
 /**

@@ -83,6 +83,11 @@ export interface FileTree {
   sync(): Promise<void>;
 }
 
+/** What it is, for people: "a block device". */
+export function kindText(kind: NodeKind): string {
+  return `a ${kind.replace("-", " ")}`;
+}
+
 /** The parent of an absolute path. */
 export function parentOf(path: string): string {
   const cut = path.lastIndexOf("/");

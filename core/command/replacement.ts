@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
-import { type FileTree, joinPath, type NodeStat, parentOf } from "./file_tree.ts";
+import { type FileTree, joinPath, kindText, type NodeStat, parentOf } from "./file_tree.ts";
 
 const RANDOM_BYTES = 8;
 
@@ -49,8 +49,8 @@ export class Replacement {
 
 function requireReplaceable(path: string, there: NodeStat | null): void {
   if (there === null || ["file", "symlink", "fifo"].includes(there.kind)) return;
-  const what = `a ${there.kind.replace("-", " ")}`;
-  throw new VaultError("conflict", `Cannot copy to "${path}": it exists and is ${what}`);
+  const text = `Cannot copy to "${path}": it exists and is ${kindText(there.kind)}`;
+  throw new VaultError("conflict", text);
 }
 
 /** The same error, about the path that somebody named. */

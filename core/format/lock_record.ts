@@ -34,8 +34,6 @@ const MEMORY_KIB_MAX = 2 ** 20;
 const PASSES_MAX = 16;
 const LANES_MAX = 4;
 
-const NO_SECRET = new Uint8Array(0);
-
 /** What is under way with a file that is locked or shredded, or done. */
 export type LockState =
   | "locking"
@@ -154,7 +152,7 @@ export function decodeLock(bytes: Uint8Array): LockRecord {
     secret,
   };
   return exactly(record, bytes, encodeLock, () => {
-    wipe(secret ?? NO_SECRET);
+    if (secret !== null) wipe(secret);
     return badRecord("form");
   });
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { longTurn } from "../turn.ts";
-import { VaultError } from "../errors.ts";
+import { isFull } from "../errors.ts";
 import { contentCells, type MapEntry, placeCells } from "../format/map_entry.ts";
 import { CELL_BYTES } from "../limits.ts";
 import { rewriteLeaves } from "../tree/physical_trees.ts";
@@ -79,7 +79,7 @@ function moveOne(engine: Engine, id: number): void {
   try {
     engine.move(id);
   } catch (error) {
-    if (!(error instanceof VaultError) || error.errno !== "ENOSPC") throw error;
+    if (!isFull(error)) throw error;
     releaseResting(engine);
     engine.move(id);
   }
@@ -119,7 +119,7 @@ export function isQuiet({ inTransaction, store: { space } }: Engine): boolean {
   return !inTransaction && space.holds === 0;
 }
 
-/** Waits for others; throws where the vault has been given up meanwhile. */
+/** Waits for others, who may be followed by others still: whoever waited looks again. Throws where the vault has been given up meanwhile. */
 export async function pause(engine: Engine): Promise<void> {
   engine.checkWritable();
   await longTurn();

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { VaultError } from "../errors.ts";
+import { isFull } from "../errors.ts";
 import { placeCells } from "../format/map_entry.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { Engine } from "./engine.ts";
@@ -82,7 +82,7 @@ function resealOne(engine: Engine, id: number, { secretId, blank }: ResealOrder)
   try {
     move();
   } catch (error) {
-    if (!(error instanceof VaultError) || error.errno !== "ENOSPC") throw error;
+    if (!isFull(error)) throw error;
     releaseResting(engine);
     move();
   }

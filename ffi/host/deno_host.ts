@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { FileTree } from "../../core/command/file_tree.ts";
 import type {
   Host,
@@ -11,6 +10,7 @@ import type {
 } from "../../core/command/host.ts";
 import { KDF_ORDER } from "../../core/crypto/argon2.ts";
 import { VaultError } from "../../core/errors.ts";
+import { pathOfUrl } from "../../core/storage/medium_url.ts";
 import { MIB, VIEW_BYTES_MAX } from "../../core/limits.ts";
 import { systemRuntime } from "../../core/runtime.ts";
 import { stretchAhead } from "./stretch_ahead.ts";
@@ -79,12 +79,7 @@ function mayKeepSecrets(): boolean {
 
 function pathOf(medium: string): string | null {
   if (!isUrl(medium)) return resolve(medium);
-  if (!medium.startsWith("file:")) return null;
-  try {
-    return fileURLToPath(medium);
-  } catch (cause) {
-    throw new VaultError("invalid", `Cannot open "${medium}": want file:///path`, { cause });
-  }
+  return medium.startsWith("file:") ? pathOfUrl(medium) : null;
 }
 
 /** One letter before the colon is a Windows drive. */

@@ -9,10 +9,11 @@ import type {
   NodeStat,
 } from "../../core/command/file_tree.ts";
 import { pathBytes, pathText } from "../../core/command/path_text.ts";
+import { unlessMissing } from "../../core/storage/store_failures.ts";
 import { PERMISSIONS } from "../../core/fs/mode.ts";
 import type { CallError } from "../libc/call_error.ts";
 import { type CPath, type FileCalls, openFileCalls, type StatResult } from "../libc/file_calls.ts";
-import { directoryMode, fileMode, isStream, LOCAL_FILES, whereFound } from "./local_files.ts";
+import { directoryMode, fileMode, isStream, LOCAL_FILES } from "./local_files.ts";
 import { hostError } from "./system_error.ts";
 
 const TYPE_SHIFT = 12;
@@ -52,10 +53,10 @@ function treeOver(calls: FileCalls): FileTree {
     namesAreUnique: false,
     details: detailsOver(calls),
     stat: (path) => doing(`look at "${path}"`, () => statOf(calls.stat(cPath(path)))),
-    isStream: (path) =>
-      whereFound(() =>
+    isStream: async (path) =>
+      await unlessMissing(() =>
         doing(`look at "${path}"`, () => isStream(statOf(calls.stat(cPath(path), "follow")).kind))
-      ),
+      ) ?? false,
     list: (path) => doing(`list "${path}"`, () => calls.list(cPath(path)).map(pathText)),
     read: (path) => readParts(calls, path),
     write: (path, parts, access) => write(calls, { path, mode: fileMode(access) }, parts),

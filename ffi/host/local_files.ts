@@ -1,12 +1,19 @@
 import { dirname } from "node:path";
 import { replaceFile } from "../linux/replace_file.ts";
-import type { FileTree, NodeAttributes, NodeKind, NodeStat } from "../../core/command/file_tree.ts";
+import {
+  type FileTree,
+  kindText,
+  type NodeAttributes,
+  type NodeKind,
+  type NodeStat,
+} from "../../core/command/file_tree.ts";
 import { statOrNull } from "../../core/command/copy_tree.ts";
 import { bytesOf, type FilePart, writeParts } from "../../core/command/file_parts.ts";
 import { dateOf } from "../../core/dates.ts";
 import { millisecondsOf } from "../../core/command/times.ts";
 import { MIB } from "../../core/limits.ts";
 import { VaultError } from "../../core/errors.ts";
+import { unlessMissing } from "../../core/storage/store_failures.ts";
 import type { Time } from "../../core/fs/file_system.ts";
 import { doing, hostError } from "./system_error.ts";
 
@@ -20,16 +27,6 @@ function kindOf(info: Deno.FileInfo): NodeKind {
   if (info.isFifo === true) return "fifo";
   if (info.isSocket === true) return "socket";
   return info.isBlockDevice === true ? "block-device" : "character-device";
-}
-
-/** False where nothing is there. */
-export async function whereFound(look: () => Promise<boolean>): Promise<boolean> {
-  try {
-    return await look();
-  } catch (error) {
-    if (error instanceof VaultError && error.kind === "missing") return false;
-    throw error;
-  }
 }
 
 /** What takes bytes and keeps none of them as a file. */
@@ -139,10 +136,10 @@ export const LOCAL_FILES: FileTree = {
   namesAreUnique: false,
   details: null,
   stat: (path) => doing(`look at "${path}"`, async () => statOf(await Deno.lstat(path))),
-  isStream: (path) =>
-    whereFound(() =>
+  isStream: async (path) =>
+    await unlessMissing(() =>
       doing(`look at "${path}"`, async () => isStream(kindOf(await Deno.stat(path))))
-    ),
+    ) ?? false,
   list: (path) =>
     doing(`list "${path}"`, async () => {
       const names: string[] = [];
@@ -222,8 +219,8 @@ export async function writePrivate(path: string, bytes: Uint8Array, force: boole
 async function requireFile(path: string): Promise<void> {
   const there = await statOrNull(LOCAL_FILES, path);
   if (there === null || there.kind === "file" || there.kind === "symlink") return;
-  const what = there.kind.replace("-", " ");
-  throw new VaultError("conflict", `Cannot write "${path}": it is a ${what}; name a file`);
+  const what = kindText(there.kind);
+  throw new VaultError("conflict", `Cannot write "${path}": it is ${what}; name a file`);
 }
 
 async function makePrivate(path: string, bytes: Uint8Array): Promise<void> {

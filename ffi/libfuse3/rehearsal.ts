@@ -1,7 +1,7 @@
 /**
  * A fresh mount is slow at first: until V8 has seen a function run some hundred times, it interprets it. So the serving thread rehearses
- * while it waits for the key, and then while nobody asks for anything: it answers requests that nobody made, over a filesystem that
- * nobody sees, by the same code that serves the real one. Their replies go to /dev/null.
+ * while it waits for the key, or, where it could not, in its first second without requests: it answers requests that nobody made, over
+ * a filesystem that nobody sees, by the same code that serves the real one. Their replies go to /dev/null.
  *
  * @module
  */

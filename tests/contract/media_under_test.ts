@@ -185,30 +185,31 @@ export function blockDeviceSkipped(): string | undefined {
 }
 
 async function blockDevice(io: PositionedIo): Promise<MediumUnderTest> {
-  const image = await Deno.makeTempFile();
-  await Deno.truncate(image, 8 * 1024 * 1024);
-  const device = await run("losetup", "--find", "--show", image);
-  return atPath(device, { io, create: false }, async () => {
-    await run("losetup", "--detach", device);
-    await Deno.remove(image);
-  });
+  const { device, remove } = await loopDevice();
+  return atPath(device, { io, create: false }, remove);
 }
 
-/** Runs `test` with a loop device over a file of 8 MiB. */
+/** A loop device over a file of 8 MiB. */
+async function loopDevice(...options: string[]) {
+  const image = await Deno.makeTempFile();
+  await Deno.truncate(image, 8 * 1024 * 1024);
+  const device = await run("losetup", "--find", "--show", ...options, image);
+  const remove = async () => {
+    await run("losetup", "--detach", device);
+    await Deno.remove(image);
+  };
+  return { device, remove };
+}
+
+/** Runs `test` with such a device. */
 export async function withLoopDevice(
   options: readonly string[],
   test: (path: string) => Promise<void>,
 ): Promise<void> {
-  const image = await Deno.makeTempFile();
+  const { device, remove } = await loopDevice(...options);
   try {
-    await Deno.truncate(image, 8 * 1024 * 1024);
-    const device = await run("losetup", "--find", "--show", ...options, image);
-    try {
-      await test(device);
-    } finally {
-      await run("losetup", "--detach", device);
-    }
+    await test(device);
   } finally {
-    await Deno.remove(image);
+    await remove();
   }
 }

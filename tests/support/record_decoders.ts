@@ -158,6 +158,15 @@ export const pendingRuns: freeing.PendingRuns = {
   bornUntil: 88,
 };
 
+/** Of a decoder that fills what it is given. */
+function filling<T>(decode: (bytes: Uint8Array, into: T) => void, empty: () => T) {
+  return (bytes: Uint8Array): T => {
+    const into = empty();
+    decode(bytes, into);
+    return into;
+  };
+}
+
 /** By the name under which `core/format` exports it. */
 export const decoders: Record<string, Decoder> = {
   decodeHiddenPlace: {
@@ -171,19 +180,11 @@ export const decoders: Record<string, Decoder> = {
   },
   checkDirent: { decode: dirent.checkDirent, valid: direntBytes },
   decodeExtent: {
-    decode: (bytes) => {
-      const into = extent.emptyExtent();
-      extent.decodeExtent(bytes, into);
-      return into;
-    },
+    decode: filling(extent.decodeExtent, extent.emptyExtent),
     valid: extentBytes,
   },
   decodeInode: {
-    decode: (bytes) => {
-      const into = inode.emptyInode();
-      inode.decodeInode(bytes, into);
-      return into;
-    },
+    decode: filling(inode.decodeInode, inode.emptyInode),
     valid: inodeBytes,
   },
   decodeSlotPayload: {

@@ -1,5 +1,5 @@
 import { assert } from "../../assert.ts";
-import { VaultError } from "../../errors.ts";
+import { isFull, VaultError } from "../../errors.ts";
 import {
   type CellRun,
   encodeFooter,
@@ -305,8 +305,4 @@ export class ObjectLog {
   footerOf({ name, cells }: { name: string; cells: number }): readonly CellRun[] {
     return readFooter(this.#context, name, cells * CELL_BYTES).held;
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof VaultError && error.errno === "ENOSPC";
 }
