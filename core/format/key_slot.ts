@@ -234,5 +234,10 @@ function putText(bytes: Uint8Array, at: number, text: string): number {
 function getText(bytes: Uint8Array, at: number, length: number): string {
   if (length > LABEL_BYTES_MAX) throw badRecord("key slot", "its label");
   // A byte order mark is a character like any other here.
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(at, at + length));
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(bytes.subarray(at, at + length));
+  } catch {
+    throw badRecord("key slot", "its label");
+  }
 }

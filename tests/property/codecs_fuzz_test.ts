@@ -100,6 +100,13 @@ for (const [name, { decode, valid }] of Object.entries(decoders)) {
   });
 }
 
+Deno.test("codecs: a label that is no UTF-8 is refused", () => {
+  const bytes = decoders.decodeDescription.valid();
+  bytes.fill(128, 16, 80);
+  bytes[1] = 64;
+  assert.throws(() => decoders.decodeDescription.decode(bytes), { kind: "corrupt" });
+});
+
 Deno.test("codecs: what is encoded is decoded", () => {
   for (const each of [entry, packedEntry]) {
     assert.deepEqual(mapEntry.decodeMapEntry(mapEntry.encodeMapEntry(each)), each);
