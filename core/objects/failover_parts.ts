@@ -1,3 +1,4 @@
+import { unlessAway } from "../storage/store_failures.ts";
 import type { ObjectStore } from "../storage/object_store.ts";
 import type { PathNote, PathNotes } from "./path_notes.ts";
 import type { PromptCall } from "./prompt_calls.ts";
@@ -34,4 +35,28 @@ export interface Change<T> extends PromptCall {
   /** Its body is a stream. */
   readonly isOnce: boolean;
   at(store: ObjectStore, signal?: AbortSignal): Promise<T>;
+}
+
+/** What can be seen of notes on a path, newest first. */
+export async function notesOn(path: string, fallbacks: readonly Fallback[]): Promise<Stray[]> {
+  const strays: Stray[] = [];
+  for (const fallback of fallbacks) {
+    const note = (await unlessAway(() => fallback.notes.all()))?.get(path);
+    if (note !== undefined) strays.push({ fallback, note });
+  }
+  return strays.sort((a, b) => b.note.since - a.note.since);
+}
+
+/** There are notes on a path beside these; `unavailable` where that cannot be said. */
+export async function hasUnseen(
+  path: string,
+  fallbacks: readonly Fallback[],
+  seen: readonly Stray[],
+): Promise<boolean> {
+  for (const { notes } of fallbacks) {
+    const etag = (await notes.all()).get(path)?.etag;
+    const isIt = ({ fallback, note }: Stray) => fallback.notes === notes && note.etag === etag;
+    if (etag !== undefined && !seen.some(isIt)) return true;
+  }
+  return false;
 }

@@ -30,7 +30,14 @@ import {
   unlessChanged,
 } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
-import type { Change, FailoverOptions, Fallback, Stray } from "./failover_parts.ts";
+import {
+  type Change,
+  type FailoverOptions,
+  type Fallback,
+  hasUnseen,
+  notesOn,
+  type Stray,
+} from "./failover_parts.ts";
 import { PromptCalls } from "./prompt_calls.ts";
 import { PathNotes } from "./path_notes.ts";
 import type { ReconcileReport, Reconciling } from "./reconciling.ts";
@@ -43,9 +50,9 @@ const TIME_LIMIT_MS = 5000;
 const LOOK_MS = 10_000;
 
 /**
- * A primary store with others that step in while it is `unavailable`. What one of these took is noted there, read from there,
- * and moved home by {@linkcode reconcile} when the primary is back. Conditions (`create`, `match`) only the primary can
- * check: without it they are `unavailable`. Processes learn of each other's displaced paths within ten seconds.
+ * A primary store with others that step in while it is `unavailable`. What one of these took is noted there, read there, and
+ * moved home by {@linkcode reconcile} later. Conditions (`create`, `match`) only the primary can check: without it they are
+ * `unavailable`. Processes learn of each other's displaced paths within ten seconds.
  */
 export class FailoverStore implements ObjectStore, Reconciling {
   readonly name: string;
@@ -81,19 +88,16 @@ export class FailoverStore implements ObjectStore, Reconciling {
     this.#now = now;
     this.name = primary.name;
     this.provider = primary.provider;
-    const all = [primary, ...fallbacks].map(({ capabilities }) => capabilities);
-    this.capabilities = narrowest(all);
+    this.capabilities = narrowest([primary, ...fallbacks].map((store) => store.capabilities));
   }
 
-  /** The store that took a path in place of the primary, and what it noted; null where the path is at home. */
+  /** Who took a path in place of the primary, and what it noted; null where it is at home. */
   async #displaced(path: string): Promise<Stray | null> {
     await this.#lookIfDue();
-    const strays: Stray[] = [];
-    for (const fallback of this.#fallbacks) {
-      const note = (await unlessAway(() => fallback.notes.all()))?.get(path);
-      if (note !== undefined) strays.push({ fallback, note });
-    }
-    strays.sort((a, b) => b.note.since - a.note.since);
+    return await this.#newest(path, await notesOn(path, this.#fallbacks));
+  }
+
+  async #newest(path: string, strays: readonly Stray[]): Promise<Stray | null> {
     for (const stray of strays) {
       // A note without an object: the change that it announced never came.
       if (stray.note.removed || await stray.fallback.store.head(path) !== null) {
@@ -185,9 +189,6 @@ export class FailoverStore implements ObjectStore, Reconciling {
       if (!change.isConditional) await notes.note(path, change);
       return await change.at(store);
     }
-    if (change.removed && this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
-      throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
-    }
     if (change.removed) await this.#dropOutdated(path);
     if (change.isConditional) return await change.at(this.#primary);
     try {
@@ -206,10 +207,13 @@ export class FailoverStore implements ObjectStore, Reconciling {
 
   /** Notes that the state at home has outlived would speak for the path when that is gone. */
   async #dropOutdated(path: string): Promise<void> {
+    if (this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
+      throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
+    }
     for (const { notes } of this.#fallbacks) {
       const note = (await notes.all()).get(path);
-      if (note === undefined || await notes.drop(path, note)) continue;
-      throw this.#refusal(path, "somebody else is changing it");
+      const isDropped = note === undefined || await notes.drop(path, note);
+      if (!isDropped) throw this.#refusal(path, "somebody else is changing it");
     }
   }
 
@@ -243,15 +247,15 @@ export class FailoverStore implements ObjectStore, Reconciling {
   }
 
   put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    const change: Change<ObjectInfo> = {
-      removed: false,
-      isConditional: hasCondition(options),
-      isOnce: !(body instanceof Uint8Array),
-      bytes: body instanceof Uint8Array ? body.length : 0,
-      signal: options.signal,
-      at: (store, signal = options.signal) => store.put(path, body, { ...options, signal }),
-    };
-    return takingBody(body, () => this.#change(path, change));
+    return takingBody(body, () =>
+      this.#change(path, {
+        removed: false,
+        isConditional: hasCondition(options),
+        isOnce: !(body instanceof Uint8Array),
+        bytes: body instanceof Uint8Array ? body.length : 0,
+        signal: options.signal,
+        at: (store, signal = options.signal) => store.put(path, body, { ...options, signal }),
+      }));
   }
 
   async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
@@ -331,12 +335,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   /** Moves home what is displaced, as far as the stores are there. */
   async reconcile(): Promise<ReconcileReport> {
     await this.#reconciling?.catch(() => {}); // its caller hears of it
-    this.#reconciling = this.#reconcileNow();
-    try {
-      return await this.#reconciling;
-    } finally {
-      this.#reconciling = null;
-    }
+    return await (this.#reconciling = this.#reconcileNow().finally(() => this.#reconciling = null));
   }
 
   async #reconcileNow(): Promise<ReconcileReport> {
@@ -355,13 +354,13 @@ export class FailoverStore implements ObjectStore, Reconciling {
 
   /** True when a path is at home. What somebody changes meanwhile stays where it is until the next time. */
   async #bringHome(path: string): Promise<boolean> {
-    const stray = await this.#displaced(path);
-    if (stray !== null && !await unlessChanged(() => this.#carryHome(path, stray))) return false;
+    const noted = await notesOn(path, this.#fallbacks);
+    const newest = await this.#newest(path, noted);
+    if (newest !== null && !await unlessChanged(() => this.#carryHome(path, newest))) return false;
+    // What came into sight meanwhile may be newer than what is at home now: its turn comes next time.
+    if (await hasUnseen(path, this.#fallbacks, noted)) return false;
     // The newest note goes last: until then an older one must not speak for the path.
-    const rest = this.#fallbacks.filter((fallback) => fallback !== stray?.fallback);
-    for (const { store, notes } of stray === null ? rest : [...rest, stray.fallback]) {
-      const note = store === stray?.fallback.store ? stray.note : (await notes.all()).get(path);
-      if (note === undefined) continue;
+    for (const { fallback: { store, notes }, note } of noted.toReversed()) {
       const etag = (await store.head(path))?.etag;
       if (!await notes.drop(path, note)) return false;
       if (etag !== undefined) await unlessChanged(() => store.delete(path, { match: etag }));

@@ -120,6 +120,27 @@ for (const moment of ["before", "after"] as const) {
   });
 }
 
+Deno.test("failover: a newer state that comes into sight while an older one is put home is not lost", async () => {
+  const { primary, others: [first, second], open } = world(2);
+  primary.faulty.isAway = first.faulty.isAway = true;
+  await open().put("a", text("older"));
+  first.faulty.isAway = false;
+  second.faulty.isAway = true;
+  await open().put("a", text("newer"));
+  primary.faulty.isAway = second.faulty.isAway = false;
+  first.faulty.isAway = true;
+  const put = primary.memory.put.bind(primary.memory);
+  primary.memory.put = (...args) => {
+    first.faulty.isAway = false;
+    return put(...args);
+  };
+  const store = open();
+  assert.deepEqual((await store.reconcile()).left, ["a"]);
+  assert.equal(await read(store, "a"), "newer");
+  assert.deepEqual((await store.reconcile()).left, []);
+  assert.equal(await read(primary.memory, "a"), "newer");
+});
+
 Deno.test("failover: what is said of an object while it is put home is not lost", async () => {
   const { primary, store } = world();
   primary.faulty.isAway = true;
