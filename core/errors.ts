@@ -58,6 +58,11 @@ export class VaultError extends Error {
   }
 }
 
+/** True for the error of who has as much as he may: nothing was changed. */
+export function isOverQuota(error: unknown): boolean {
+  return error instanceof VaultError && error.errno === "EDQUOT";
+}
+
 /** True for the error of who finds no room: nothing was changed. */
 export function isFull(error: unknown): boolean {
   return error instanceof VaultError && error.errno === "ENOSPC";

@@ -1,4 +1,4 @@
-import { isFull } from "../errors.ts";
+import { isFull, isOverQuota } from "../errors.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { FREE_BLOCKS_PER_GROUP, type Removal } from "./removal.ts";
 
@@ -30,7 +30,7 @@ export class Admission {
     try {
       if (known < cells) this.#admit(cells - known, "write");
     } catch (error) {
-      if (!isFull(error)) throw error;
+      if (!isFull(error) && !isOverQuota(error)) throw error;
       // What gave way may have had the blocks that this replaces.
       known = kept();
       if (known === 0) throw error;

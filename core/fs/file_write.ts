@@ -3,7 +3,7 @@ import type { DirtyData } from "./dirty_data.ts";
 import type { RequestBuffer, WriteRequest } from "./file_system.ts";
 import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
-import { secretOf, type StoredData } from "./stored_data.ts";
+import { INLINE_BYTES_MAX, secretOf, type StoredData } from "./stored_data.ts";
 
 /** What `BlockRun.address` must be a multiple of. */
 const RUN_ALIGNMENT = 64;
@@ -33,11 +33,14 @@ export class FileWriter {
 
   /**
    * Those of them that were set aside for it, or that come free by it: of blocks that no snapshot has and that may not have been
-   * compressed.
+   * compressed, and of a small file that stays one.
    */
   keptCells(node: Node, offset: number, length: number): number {
     const { store, extents, blockBytes, blockCells } = this.#stored;
     const { ownFrom = Infinity } = store;
+    if (offset + length <= INLINE_BYTES_MAX && this.#stored.inline(node) !== null) {
+      return this.#dirty.missing(node, 0, 1) * blockCells;
+    }
     const end = Math.ceil((offset + length) / blockBytes);
     let blocks = 0;
     for (let block = Math.floor(offset / blockBytes); block < end;) {

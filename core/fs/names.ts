@@ -177,12 +177,12 @@ export class Names {
     this.#parts.clock.modified(parent.inode);
   }
 
-  /** A name of this node is gone; with the last one the node goes. */
-  unlinkNode(node: Node): void {
+  /** A name of this node is gone, or leads to another one; with the last one the node goes. */
+  unlinkNode(node: Node, isReplaced = false): void {
     const { nodes, clock, removal } = this.#parts;
     node.inode.nlink = isDirectory(node.inode.mode) ? 0 : node.inode.nlink - 1;
     clock.changed(node.inode);
-    if (node.inode.nlink === 0) removal.unlinked(node);
+    if (node.inode.nlink === 0) removal.unlinked(node, isReplaced);
     else nodes.save(node);
   }
 

@@ -37,6 +37,8 @@ export class NodeTable {
   readonly #view = viewOf(this.#record);
   readonly #shown = emptyInode();
   readonly #blockCells: number;
+  /** Calls of `trim` until it is worth another look at all that is busy. */
+  #untilTrim = 0;
 
   constructor(store: VolumeStore) {
     this.#store = store;
@@ -143,7 +145,7 @@ export class NodeTable {
    */
   trim(): void {
     if (this.#stale.size > STALE_NODES_MAX) this.saveStale();
-    if (this.#nodes.size <= IDLE_NODES_MAX) return;
+    if (this.#nodes.size <= IDLE_NODES_MAX || this.#untilTrim-- > 0) return;
     let excess = this.#nodes.size - IDLE_NODES_MAX / 2;
     for (const node of this.#nodes.values()) {
       if (excess-- <= 0) break;
@@ -151,6 +153,8 @@ export class NodeTable {
       // A busy one goes to the end, so that the next trim does not meet it first.
       if (isBusy(node)) this.#nodes.set(node.ino, node);
     }
+    // Many may be busy, and met in vain: as many calls share the price of the next look.
+    this.#untilTrim = this.#nodes.size - IDLE_NODES_MAX / 2;
   }
 
   /**

@@ -330,6 +330,36 @@ Deno.test("filesystem: a crash frees what was held", async () => {
   assert.deepEqual(checkConsistency(crashed.store), { problems: [], files: 0, directories: 2 });
 });
 
+Deno.test("filesystem: who walked to a file that is replaced meanwhile gets the old one", () => {
+  const { fs, files, store } = open();
+  fs.holdRemoved();
+  const [old, replacing] = ["name", "new"].map((name) => files.create(name));
+  for (const ino of [old, replacing]) files.write(ino, 0, named(`${ino}`));
+  const [from, to] = ["new", "name"].map((name) => ({ parent: 1, name: named(name) }));
+  fs.rename(from, to, { noReplace: false, exchange: false });
+  const out = emptyAttributes();
+  fs.setattr(ROOT, old, { mode: 0o640 }, out);
+  assert.deepEqual([out.ino, out.mode, out.nlink], [old, S_IFREG | 0o640, 0]);
+  fs.open(old, 0);
+  assert.deepEqual(files.read(old, 0, 9), named(`${old}`));
+  fs.forget(old);
+  fs.release(old);
+  failsWith("ESTALE", () => fs.getattr(old, out));
+  assert.equal(inoOf(fs, "name"), replacing);
+  assert.deepEqual(checkConsistency(store), { problems: [], files: 1, directories: 1 });
+});
+
+Deno.test("filesystem: however many files are open, few stay in memory when they are closed", () => {
+  const { fs, files } = open();
+  const opened = Array.from({ length: 3000 }, (_, i) => files.create(`${i}`));
+  for (const ino of opened) fs.open(ino, 0);
+  for (const ino of opened.slice(0, 100)) files.write(ino, 0, named("x"));
+  assert.ok(fs.nodesInMemory >= 3000);
+  for (const ino of opened) fs.release(ino);
+  for (let i = 0; i < 3000; i++) files.truncate(opened[0], i);
+  assert.ok(fs.nodesInMemory <= 1024, `${fs.nodesInMemory} nodes`);
+});
+
 function inoOf(fs: PosixFileSystem, name: string): number {
   const out = emptyAttributes();
   fs.lookup(1, named(name), out);

@@ -44,15 +44,16 @@ export class Removal {
     this.#owned = owned;
   }
 
-  /** From now on, removed nodes that are no regular files stay until they are forgotten. */
+  /** From now on, removed nodes stay until they are forgotten, but for regular files that were unlinked by name. */
   hold(): void {
     this.#holds = true;
   }
 
-  /** The last name is gone: frees the node, or makes it an orphan while it is open or held. */
-  unlinked(node: Node): void {
-    // Of a regular file, only an O_PATH descriptor would notice; and it would make each removal dearer.
-    if (this.#holds && !isRegular(node.inode.mode)) this.#held.add(node.ino);
+  /** The last name is gone, or went to another node: frees the node, or makes it an orphan while it is open or held. */
+  unlinked(node: Node, isReplaced = false): void {
+    // Who walked to a file that is replaced meanwhile gets the old one. Of one that is unlinked only an O_PATH descriptor would
+    // notice, as the kernel looks the name up again; and it would make each removal dearer.
+    if (this.#holds && (isReplaced || !isRegular(node.inode.mode))) this.#held.add(node.ino);
     else if (node.opens === 0) return this.#owned.left.do(() => this.#destroy(node));
     this.#put(KEY_TYPE.orphan, node.ino, 0);
     this.#owned.nodes.save(node);

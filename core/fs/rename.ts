@@ -105,7 +105,7 @@ export class Renamer {
     nodes.save(node);
     nodes.save(source.parent);
     if (target.parent !== source.parent) nodes.save(target.parent);
-    if (target.node !== null) this.#names.unlinkNode(target.node);
+    if (target.node !== null) this.#names.unlinkNode(target.node, true);
   }
 
   #exchange(a: Side, nodeA: Node, b: Side, nodeB: Node): void {

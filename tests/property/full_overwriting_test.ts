@@ -1,0 +1,82 @@
+/** Where nothing more fits, what is there can be replaced: as large as it was, in requests of any size. */
+import assert from "node:assert/strict";
+import { MemoryStorage } from "../../backends/memory/store.ts";
+import { PosixError } from "../../core/fs/file_system.ts";
+import type { Redundancy } from "../../core/format/redundancy.ts";
+import { KIB, MIB } from "../../core/limits.ts";
+import { checkVault } from "../../core/vault/check.ts";
+import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
+import { ArenaKernel } from "../support/arena_kernel.ts";
+import { FaultyMedium } from "../support/faulty_medium.ts";
+import { FileActions } from "../support/file_actions.ts";
+import { createKeyedVault } from "../support/keyed_vault.ts";
+
+const ENOSPC = 28;
+const EDQUOT = 122;
+const LARGE_BYTES = 2 * MIB;
+const SMALL_BYTES = 1500;
+const arena = new ArenaKernel(24 * MIB);
+
+/** Writes until that is refused, in ever smaller pieces; returns how. */
+function fill(files: FileActions): number {
+  const ino = files.create("filling");
+  let [at, errno] = [0, 0];
+  for (const step of [256 * KIB, 16 * KIB, 4 * KIB, 100]) {
+    for (const piece = new Uint8Array(step).fill(1);; at += step) {
+      try {
+        files.write(ino, at, piece);
+      } catch (error) {
+        if (!(error instanceof PosixError)) throw error;
+        errno = error.errno;
+        break;
+      }
+    }
+  }
+  return errno;
+}
+
+interface Case {
+  readonly name: string;
+  readonly redundancy: Redundancy;
+  readonly quotaBytes: number;
+}
+
+const cases: readonly Case[] = [
+  { name: "full", redundancy: { k: 1, m: 0 }, quotaBytes: 0 },
+  { name: "full, 1 + 1", redundancy: { k: 1, m: 1 }, quotaBytes: 0 },
+  { name: "full, 2 + 1", redundancy: { k: 2, m: 1 }, quotaBytes: 0 },
+  { name: "quota used up", redundancy: { k: 1, m: 0 }, quotaBytes: 6 * MIB },
+];
+
+for (const { name, redundancy, quotaBytes } of cases) {
+  Deno.test(`overwriting, ${name}: files keep their size and get other bytes, in pieces of any size`, async () => {
+    arena.reset();
+    const medium = new FaultyMedium(new MemoryStorage({}));
+    const vault = await createKeyedVault({ medium, kernel: arena }, { segments: 8, redundancy });
+    vault.opened.volumes.setProperties(MAIN_VOLUME, { quotaBytes });
+    const { fileSystem } = vault;
+    const files = new FileActions(fileSystem, arena);
+    const [large, small] = ["large", "small"].map((each) => files.create(each));
+    files.write(large, 0, new Uint8Array(LARGE_BYTES).fill(1));
+    files.write(small, 0, new Uint8Array(SMALL_BYTES).fill(1));
+    await fileSystem.fsync(1);
+    assert.equal(fill(files), quotaBytes > 0 ? EDQUOT : ENOSPC);
+    await fileSystem.fsync(1);
+    let value = 1;
+    for (const piece of [4 * KIB, MIB, 16 * KIB, 300 * KIB, LARGE_BYTES]) {
+      const bytes = new Uint8Array(piece).fill(++value);
+      for (let at = 0; at < LARGE_BYTES; at += piece) {
+        files.write(large, at, bytes.subarray(0, LARGE_BYTES - at));
+      }
+      files.write(small, 0, new Uint8Array(SMALL_BYTES).fill(value));
+      await fileSystem.fsync(large);
+      for (const [ino, length] of [[large, LARGE_BYTES], [small, SMALL_BYTES]]) {
+        assert.equal(files.size(ino), length);
+        assert.ok(files.read(ino, 0, length).every((byte) => byte === value), `${piece}: ${ino}`);
+      }
+    }
+    const report = await checkVault(vault);
+    assert.deepEqual(report.problems, []);
+    await vault.close();
+  });
+}
