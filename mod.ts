@@ -19,7 +19,7 @@
  */
 import { openMedium } from "./backends/open_medium.ts";
 import { DimensionalScatterEngine } from "./core/block/dimensional_scatter_engine.ts";
-import { wipe } from "./core/bytes.ts";
+import { requireKey, wipe } from "./core/bytes.ts";
 import { importKeys } from "./core/crypto/key_export.ts";
 import { expandKey } from "./core/crypto/hkdf.ts";
 import type { Secret } from "./core/crypto/key_encryption.ts";
@@ -28,7 +28,7 @@ import { vaultKeys } from "./core/crypto/vault_keys.ts";
 import { VaultError } from "./core/errors.ts";
 import { MIB, SEGMENT_BYTES, VIEW_BYTES_MAX } from "./core/limits.ts";
 import { systemRuntime } from "./core/runtime.ts";
-import type { StorageBackend } from "./core/storage/storage_backend.ts";
+import { requireBackend, type StorageBackend } from "./core/storage/storage_backend.ts";
 import {
   createHiddenVault as createHiddenVaultOn,
   type CreateHiddenVaultOptions,
@@ -306,9 +306,7 @@ export async function openScatterEngine(
   options: ScatterEngineOptions,
 ): Promise<DimensionalScatterEngine> {
   const { key, create = false } = options;
-  if (key.length !== 32) {
-    throw new VaultError("invalid", `Cannot use a key of ${key.length} bytes: want 32`);
-  }
+  requireKey(key);
   const medium = await mediumOf(options.medium, { create });
   const keys = vaultKeys({
     vaultId: expandKey(key, "engine id", undefined, 16),
@@ -356,7 +354,7 @@ async function mediumOf(
   medium: string | StorageBackend,
   options: Parameters<typeof openMedium>[1],
 ): Promise<StorageBackend> {
-  if (typeof medium !== "string") return medium;
+  if (typeof medium !== "string") return requireBackend(medium);
   if (medium.startsWith("memory:")) return await openMedium(medium, options);
   fileIo ??= { calls: libcFileIo() };
   return await openMedium(medium, { ...options, io: fileIo.calls });

@@ -1,6 +1,8 @@
 /** Byte helpers that several layers share. Multi-byte integers are little-endian unless said. */
 
 import { assert } from "./assert.ts";
+import { VaultError } from "./errors.ts";
+import { KEY_BYTES } from "./limits.ts";
 
 const TWO_32 = 4294967296;
 
@@ -8,6 +10,26 @@ const TWO_32 = 4294967296;
 export interface BytesPart {
   readonly from: number;
   readonly length: number;
+}
+
+/**
+ * Throws `invalid` for what is no `Uint8Array`: text, numbers and arrays of wider elements would be taken for other bytes, or for
+ * none. The error names what it is for, and never what it holds.
+ */
+export function requireBytes(value: unknown, what: string): asserts value is Uint8Array {
+  if (value instanceof Uint8Array) return;
+  const given = value === null ? "null" : (value as object | undefined)?.constructor?.name;
+  throw new VaultError(
+    "invalid",
+    `Cannot take ${what} of type ${given ?? typeof value}: give its bytes, a Uint8Array`,
+  );
+}
+
+/** Throws `invalid` for what is no key of 32 bytes. */
+export function requireKey(value: unknown): asserts value is Uint8Array {
+  requireBytes(value, "a key");
+  if (value.length === KEY_BYTES) return;
+  throw new VaultError("invalid", `Cannot use a key of ${value.length} bytes: want ${KEY_BYTES}`);
 }
 
 /** Joins parts into one new array. */

@@ -27,7 +27,7 @@ export function checkInteger(name: string, value: number, bounds: [number, numbe
   if (!Number.isSafeInteger(value) || value < min || value > max) {
     throw new VaultError(
       "invalid",
-      `Cannot use ${name} ${JSON.stringify(value)}: want ${min} to ${max}`,
+      `Cannot use ${name} ${String(value)}: want ${min} to ${max}`,
     );
   }
 }

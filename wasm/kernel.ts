@@ -5,6 +5,7 @@
  * @module
  */
 import { assert } from "../core/assert.ts";
+import { checkInteger } from "../core/runtime.ts";
 import type { Kernel, ReedSolomonCode } from "../core/crypto/kernel.ts";
 import { KERNEL_BASE64 } from "./kernel_bytes.ts";
 import {
@@ -243,10 +244,7 @@ export interface KernelOptions {
  */
 export function createKernel(options: KernelOptions): WasmKernel {
   const { memoryBytes } = options;
-  assert(
-    memoryBytes >= MEMORY_BYTES_MIN && memoryBytes <= MEMORY_BYTES_MAX,
-    "kernel memory has 384 KiB to 4 GiB",
-  );
+  checkInteger("memoryBytes", memoryBytes, [MEMORY_BYTES_MIN, MEMORY_BYTES_MAX]);
   const pages = Math.ceil(memoryBytes / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return new WasmKernel({ module: kernelModule(), memory, thread: 0 });

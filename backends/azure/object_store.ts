@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError, rangeOf } from "../../core/storage/object_body.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
-import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription } from "../../core/storage/object_path.ts";
 import { saidAfter } from "../../core/storage/object_said.ts";
 import {
   type Abortable,
@@ -24,8 +24,9 @@ import {
 import { deleteAll } from "../../core/storage/parallel.ts";
 import { StoreCalls } from "../../core/storage/store_calls.ts";
 import { isMissing, unlessMissing } from "../../core/storage/store_failures.ts";
-import { arrivingBody, sizeInRange } from "../remote/body.ts";
+import { arrivingBody, partAnswered } from "../remote/body.ts";
 import { failure } from "../remote/failure.ts";
+import { checkedPage } from "../remote/listing.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import { type AzureObjectsConfig, checkAzureConfig } from "./config.ts";
 import {
@@ -110,11 +111,9 @@ class AzureObjectStore implements ObjectStore {
     const stream = answer.readableStreamBody as Readable;
     const stop = () => void stream.destroy();
     try {
-      const length = answer.contentLength!;
+      const headers = { contentRange: answer.contentRange, length: answer.contentLength };
+      const { size, offset, length } = partAnswered(call, options, headers);
       const info = await this.#infoOf(call, answer, { signal });
-      const size = sizeInRange(answer.contentRange) ?? length;
-      // Not every server refuses to begin at the end.
-      rangeOf(size, options, call);
       const fail = (error: unknown) => failure(error, call, azureFailures, { signal });
       const arriving = { call, chunks: stream, length, stop, failure: fail, milliseconds, signal };
       return {
@@ -212,9 +211,8 @@ class AzureObjectStore implements ObjectStore {
     const { segment, continuationToken } = value;
     const items: BlobItem[] = segment.blobItems;
     const prefixes: BlobPrefix[] = segment.blobPrefixes ?? [];
-    return {
-      // No call could name others.
-      objects: items.filter(({ name }) => isObjectPath(name)).map(({ name, properties }) => ({
+    const page = {
+      objects: items.map(({ name, properties }) => ({
         path: name,
         size: properties.contentLength ?? 0,
         etag: etagOf(properties.etag),
@@ -223,6 +221,7 @@ class AzureObjectStore implements ObjectStore {
       prefixes: prefixes.map(({ name }) => name),
       cursor: continuationToken || null,
     };
+    return checkedPage(page, options, call);
   }
 
   async copy(

@@ -1,5 +1,5 @@
 import type { ObjectCall } from "../../core/storage/object_body.ts";
-import { arrivingBody } from "../remote/body.ts";
+import { arrivingBody, partAnswered } from "../remote/body.ts";
 import { failure } from "../remote/failure.ts";
 import { ask, type GcsBucket } from "./bucket.ts";
 import { googleFailures } from "./failure.ts";
@@ -41,6 +41,16 @@ export async function openRange(
   });
   if (answer.status === 200 || answer.status === 206) {
     const { milliseconds } = bucket;
+    try {
+      const said = answer.headers.get("content-length");
+      partAnswered(call, { offset, length }, {
+        contentRange: answer.headers.get("content-range") ?? undefined,
+        length: said === null ? length : Number(said),
+      });
+    } catch (error) {
+      stop();
+      throw error;
+    }
     const limits = { call, length, milliseconds, signal };
     return arrivingBody({ ...limits, chunks: answer.body!, stop, failure: fail });
   }

@@ -1,7 +1,7 @@
 import type { File, FileMetadata } from "@google-cloud/storage";
 import { type ObjectCall, objectError, rangeOf, streamOf } from "../../core/storage/object_body.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
-import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription } from "../../core/storage/object_path.ts";
 import type {
   Abortable,
   GetOptions,
@@ -20,6 +20,7 @@ import type {
 import { deleteAll } from "../../core/storage/parallel.ts";
 import { requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
 import { unlessMissing } from "../../core/storage/store_failures.ts";
+import { checkedPage } from "../remote/listing.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import {
   ask,
@@ -170,15 +171,15 @@ class GcsObjectStore implements ObjectStore {
       () => this.#bucket.client.getFiles(query),
     );
     const { prefixes = [] } = answer as { prefixes?: string[] };
-    return {
-      // No call could name others.
-      objects: files.filter(({ name }) => isObjectPath(name)).map(({ name, metadata }) => {
+    const page = {
+      objects: files.map(({ name, metadata }) => {
         const { path, size, etag, lastModified } = infoOf(name, metadata);
         return { path, size, etag, lastModified };
       }),
       prefixes,
       cursor: (next as { pageToken?: string } | null)?.pageToken ?? null,
     };
+    return checkedPage(page, options, call);
   }
 
   async copy(

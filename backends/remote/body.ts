@@ -59,8 +59,30 @@ export function rangeHeader(options: GetOptions, call: ObjectCall): string | und
   return `bytes=${offset}-${options.length === undefined ? "" : offset + length - 1}`;
 }
 
-/** Bytes of the whole object, from HTTP's `Content-Range`. */
-export function sizeInRange(contentRange: string | undefined): number | undefined {
-  const match = /^bytes \d+-\d+\/(\d+)$/.exec(contentRange ?? "");
-  return match === null ? undefined : Number(match[1]);
+/** Which bytes an answer says to bring, by its headers. */
+export interface AnswerHeaders {
+  readonly contentRange: string | undefined;
+  /** `Content-Length`. */
+  readonly length: number | undefined;
+}
+
+/**
+ * The part of an object that was asked for, and the size of the whole. A server may ignore a range (RFC 9110, section 14.2), or answer
+ * with another one: then other bytes would be taken for these, so that it counts as `unavailable`.
+ */
+export function partAnswered(
+  call: ObjectCall,
+  asked: GetOptions,
+  { contentRange, length }: AnswerHeaders,
+): { size: number; offset: number; length: number } {
+  const said = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? "");
+  const isSaid = contentRange === undefined || said !== null;
+  if (!isSaid || length === undefined || !Number.isSafeInteger(length)) {
+    throw objectError("unavailable", call, "the answer does not say which bytes come");
+  }
+  const [first, last, size] = said?.slice(1).map(Number) ?? [0, length - 1, length];
+  const part = rangeOf(size, asked, call);
+  const isIt = first === part.offset && length === part.length && last - first + 1 === length;
+  if (!isIt) throw objectError("unavailable", call, "other bytes came than were asked for");
+  return { size, ...part };
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { VaultError } from "../../core/errors.ts";
 import { objectError } from "../../core/storage/object_body.ts";
-import { arrivingBody, rangeHeader, sizeInRange } from "./body.ts";
+import type { GetOptions } from "../../core/storage/object_store.ts";
+import { arrivingBody, partAnswered, rangeHeader } from "./body.ts";
 
 const CALL = { provider: "s3", operation: "get", path: "x" };
 
@@ -81,8 +82,41 @@ Deno.test("ranges as HTTP has them", () => {
   assert.equal(rangeHeader({ offset: 5, length: 3 }, CALL), "bytes=5-7");
   assert.equal(rangeHeader({ length: 1 }, CALL), "bytes=0-0");
   assert.throws(() => rangeHeader({ offset: -1 }, CALL), { kind: "invalid" });
-  assert.equal(sizeInRange("bytes 5-7/100"), 100);
-  for (const none of [undefined, "bytes */100", "bytes 5-7/*"]) {
-    assert.equal(sizeInRange(none), undefined);
+});
+
+Deno.test("an answer has the bytes that were asked for, or it counts as none", () => {
+  const answered = (asked: GetOptions, contentRange: string | undefined, length?: number) =>
+    partAnswered(CALL, asked, { contentRange, length });
+  const good: [GetOptions, string | undefined, number][] = [
+    [{}, undefined, 100],
+    [{}, undefined, 0],
+    [{ offset: 5, length: 3 }, "bytes 5-7/100", 3],
+    [{ offset: 98, length: 3 }, "bytes 98-99/100", 2],
+    [{ offset: 98 }, "bytes 98-99/100", 2],
+    [{ length: 200 }, undefined, 100],
+    [{ length: 200 }, "bytes 0-99/100", 100],
+  ];
+  for (const [asked, said, length] of good) {
+    const { offset = 0 } = asked;
+    assert.deepEqual(answered(asked, said, length), {
+      size: said === undefined ? length : 100,
+      offset,
+      length,
+    });
+  }
+  const bad: [GetOptions, string | undefined, number | undefined][] = [
+    [{ offset: 5, length: 3 }, undefined, 100],
+    [{ offset: 5, length: 3 }, "bytes 6-8/100", 3],
+    [{ offset: 5, length: 3 }, "bytes 5-8/100", 4],
+    [{ offset: 5, length: 3 }, "bytes 5-7/100", 4],
+    [{ offset: 5, length: 3 }, "bytes 5-9/100", 3],
+    [{ offset: 5, length: 3 }, "bytes 5-7/*", 3],
+    [{ length: 3 }, undefined, 100],
+    [{}, "bytes 5-7/100", 3],
+    [{}, undefined, undefined],
+    [{}, undefined, NaN],
+  ];
+  for (const each of bad) {
+    assert.throws(() => answered(...each), { kind: "unavailable" }, Deno.inspect(each));
   }
 });

@@ -83,9 +83,13 @@ function whyOf(kind: VaultErrorKind, { status, code, message }: Answer): string 
   }
 }
 
+/** Characters of a provider's words that are told. */
+const WORDS_MAX = 500;
+
 /** Providers end messages with times and ids on further lines; URLs may be signed. */
 function oneLine(message: string): string {
-  return message.split("\n")[0].replace(/https?:\/\/[^\s)]*/g, "URL").trim().replace(/\.$/, "");
+  return message.slice(0, WORDS_MAX).split("\n")[0].replace(/https?:\/\/[^\s)]*/g, "URL").trim()
+    .replace(/\.$/, "");
 }
 
 /** Where credentials are refused, the message quotes what was signed. */

@@ -1,4 +1,6 @@
 import type * as Sdk from "@aws-sdk/client-s3";
+import { Readable } from "node:stream";
+import { MIB } from "../../core/limits.ts";
 import type { ObjectCall } from "../../core/storage/object_body.ts";
 import {
   type Abortable,
@@ -26,6 +28,8 @@ export interface S3Bucket {
   readonly answered: WeakMap<object, Date>;
 }
 
+/** A page of a listing has 1,000 names of 1,024 bytes, each of which may be escaped. */
+const ANSWER_BYTES_MAX = 16 * MIB;
 /** Sockets at once; further requests wait for one. */
 const SOCKETS_MAX = 256;
 
@@ -65,6 +69,19 @@ export async function connectBucket(
     },
     { step: "deserialize", name: "dateOfAnswer", priority: "high" },
   );
+  // Behind the client's own step of this kind, which would read an answer without end into memory.
+  client.middlewareStack.add(
+    (next, { commandName }) => async (args) => {
+      const result = await next(args);
+      const response = result.response as { statusCode?: number; body?: unknown };
+      const isContent = commandName === "GetObjectCommand" && (response.statusCode ?? 0) < 300;
+      if (!isContent && response.body instanceof Readable) {
+        response.body = Readable.from(limited(response.body));
+      }
+      return result;
+    },
+    { step: "deserialize", name: "limitOfAnswer", priority: "low" },
+  );
   return {
     sdk,
     client,
@@ -74,6 +91,18 @@ export async function connectBucket(
     conditions: config.conditions ?? (isAmazon ? "everywhere" : "put"),
     milliseconds: (config.timeLimitSeconds ?? TIME_LIMIT_SECONDS) * 1000,
   };
+}
+
+/** The chunks of an answer about objects; their content is another matter. */
+async function* limited(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let seen = 0;
+  for await (const chunk of chunks) {
+    seen += chunk.length;
+    if (seen > ANSWER_BYTES_MAX) {
+      throw new Error(`the answer has more than ${ANSWER_BYTES_MAX} bytes`);
+    }
+    yield chunk;
+  }
 }
 
 /** One request to the bucket. */

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { VaultError } from "../../core/errors.ts";
 import { type ObjectCall, objectError } from "../../core/storage/object_body.ts";
 import { PathTurns } from "../../core/storage/path_turns.ts";
-import { checkDescription, isObjectPath } from "../../core/storage/object_path.ts";
+import { checkDescription } from "../../core/storage/object_path.ts";
 import { listLimit } from "../../core/storage/object_page.ts";
 import { saidAfter } from "../../core/storage/object_said.ts";
 import { hasCondition, requireCondition, StoreCalls } from "../../core/storage/store_calls.ts";
@@ -24,8 +24,9 @@ import {
   type StoreCapabilities,
   type WriteCondition,
 } from "../../core/storage/object_store.ts";
-import { arrivingBody, rangeHeader, sizeInRange } from "../remote/body.ts";
+import { arrivingBody, partAnswered, rangeHeader } from "../remote/body.ts";
 import { failure } from "../remote/failure.ts";
+import { checkedPage } from "../remote/listing.ts";
 import { checkExpiry } from "../remote/signed_url.ts";
 import { ask, conditionInput, connectBucket, etagOf, type S3Bucket } from "./bucket.ts";
 import { checkS3Config, type S3ObjectsConfig } from "./config.ts";
@@ -104,17 +105,22 @@ class S3ObjectStore implements ObjectStore {
     const limits = { call, signal, condition: { match } as WriteCondition };
     const answer = await ask(this.#bucket, limits, (it) => client.send(command, it))
       // An empty object has no first byte.
-      .catch((error) => this.#isEmpty(error, options) ? null : Promise.reject(error));
+      .catch((error) => {
+        if (range !== undefined && this.#isEmpty(error, options)) return null;
+        throw error;
+      });
     if (answer === null) return await this.get(path, { match, signal });
     const body = answer.Body as Readable;
     const fail = (error: unknown) => failure(error, call, s3Failures, { signal });
     const stop = () => void body.destroy();
-    const length = answer.ContentLength!;
     try {
+      const { ContentRange: contentRange, ContentLength } = answer;
+      const headers = { contentRange, length: ContentLength };
+      const { size, offset, length } = partAnswered(call, options, headers);
       const info = await this.#infoOf(call, answer, { signal });
       return {
-        info: { ...info, size: sizeInRange(answer.ContentRange) ?? length },
-        offset: options.offset ?? 0,
+        info: { ...info, size },
+        offset,
         length,
         body: arrivingBody({
           call,
@@ -231,18 +237,26 @@ class S3ObjectStore implements ObjectStore {
       EncodingType: "url",
     });
     const answer = await ask(this.#bucket, { call, signal }, (it) => client.send(command, it));
-    const objects = (answer.Contents ?? []).map((it) => ({
-      path: decoded(it.Key),
-      size: it.Size ?? 0,
-      etag: etagOf(it.ETag),
-      lastModified: it.LastModified!,
-    }));
-    return {
-      // No call could name others: marks of folders, which some programs make.
-      objects: objects.filter(({ path }) => isObjectPath(path)),
-      prefixes: (answer.CommonPrefixes ?? []).map(({ Prefix }) => decoded(Prefix)),
-      cursor: answer.IsTruncated ? answer.NextContinuationToken ?? null : null,
+    const { IsTruncated, NextContinuationToken: next = null } = answer;
+    // What is no listing has nothing of one: a page of a proxy, say, would be taken for an empty one.
+    if (IsTruncated === undefined && answer.Name === undefined) {
+      throw objectError("unavailable", call, "the answer is no listing");
+    }
+    if (IsTruncated && next === null) {
+      throw objectError("unavailable", call, "its listing does not say where it goes on");
+    }
+    const text = (said = "") => answer.EncodingType === "url" ? decoded(said, call) : said;
+    const page = {
+      objects: (answer.Contents ?? []).map((it) => ({
+        path: text(it.Key),
+        size: it.Size ?? 0,
+        etag: etagOf(it.ETag),
+        lastModified: it.LastModified!,
+      })),
+      prefixes: (answer.CommonPrefixes ?? []).map(({ Prefix }) => text(Prefix)),
+      cursor: IsTruncated ? next : null,
     };
+    return checkedPage(page, options, call);
   }
 
   async copy(
@@ -367,6 +381,10 @@ class S3ObjectStore implements ObjectStore {
   }
 }
 
-function decoded(encoded: string | undefined): string {
-  return decodeURIComponent((encoded ?? "").replaceAll("+", "%20"));
+function decoded(encoded: string, call: ObjectCall): string {
+  try {
+    return decodeURIComponent(encoded.replaceAll("+", "%20"));
+  } catch (cause) {
+    throw objectError("unavailable", call, "its listing has a name that is no UTF-8", cause);
+  }
 }

@@ -1,3 +1,4 @@
+import { requireKey } from "../bytes.ts";
 import { DESCRIPTOR, DESCRIPTOR_BYTES, type Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
@@ -56,9 +57,7 @@ export class EntropicMixer {
   /** Sets 1 MiB of kernel memory aside. */
   constructor(parts: EntropicMixerParts) {
     const { kernel, runtime, key } = parts;
-    if (key.length !== KEY_BYTES) {
-      throw new VaultError("invalid", `Cannot use a key of ${key.length} bytes: want 32`);
-    }
+    requireKey(key);
     this.#kernel = kernel;
     this.#runtime = runtime;
     this.#key = kernel.reserve(KEY_BYTES);

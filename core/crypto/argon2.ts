@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { wipe } from "../bytes.ts";
+import { requireBytes, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, KIB } from "../limits.ts";
 
@@ -61,11 +61,15 @@ export type Stretch = (input: KdfInput, choice: KdfChoice) => Promise<Uint8Array
 
 /** The costs behind a choice. */
 export function kdfParameters(choice: KdfChoice): KdfParameters {
-  return typeof choice === "string" ? KDF_PROFILES[choice] : choice;
+  if (typeof choice !== "string") return choice;
+  if (Object.hasOwn(KDF_PROFILES, choice)) return KDF_PROFILES[choice];
+  const known = Object.keys(KDF_PROFILES).join(", ");
+  throw new VaultError("invalid", `Cannot derive a key by "${choice}": choose one of ${known}`);
 }
 
 /** Stretches a passphrase to 32 bytes. */
 export const stretchPassphrase: Stretch = async (input, choice) => {
+  requireBytes(input.passphrase, "a passphrase");
   const cost = kdfParameters(choice);
   try {
     return await argon2idByWebCrypto(input, cost);

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "../assert.ts";
-import { concat, wipe } from "../bytes.ts";
+import { concat, requireBytes, wipe } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import type { SlotMode } from "../format/key_slot.ts";
 import { type KdfChoice, type Stretch, stretchPassphrase } from "./argon2.ts";
@@ -49,6 +49,7 @@ export async function deriveKek(mode: SlotMode, inputs: KekInputs): Promise<Uint
     return kekFromCode(secret.recoveryCode, salt);
   }
   if (!("passphrase" in secret)) throw wrongSecret(mode, "a passphrase");
+  requireBytes(secret.passphrase, "a passphrase");
   if (secret.passphrase.length === 0) {
     throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
   }
@@ -73,6 +74,7 @@ export async function candidateKeks(inputs: KekInputs): Promise<Uint8Array[]> {
     return deviceSecret === null ? [] : [kekFrom("device", salt, deviceSecret)];
   }
   const { passphrase } = secret;
+  requireBytes(passphrase, "a passphrase");
   const stretched = await stretch({ passphrase, salt }, inputs.kdf);
   try {
     const keks = [kekFrom("user", salt, stretched)];
@@ -84,6 +86,7 @@ export async function candidateKeks(inputs: KekInputs): Promise<Uint8Array[]> {
 }
 
 function kekFromCode(typed: Uint8Array, salt: Uint8Array): Uint8Array {
+  requireBytes(typed, "a recovery code");
   const code = parseRecoveryCode(typed);
   const kek = kekFrom("recovery", salt, code);
   wipe(code);

@@ -42,6 +42,19 @@ export const bodyContract: Readonly<Record<string, StoreProperty>> = {
     assert.deepEqual((await store.list()).objects, []);
   },
 
+  "a body that is no bytes stores nothing": async (store) => {
+    await store.put("kept", text("older"));
+    const invalid = { name: "VaultError", kind: "invalid" };
+    for (const chunk of [new ArrayBuffer(5), new Uint16Array([1000]), "hello", 5, null]) {
+      const body = ReadableStream.from([text("x"), chunk as unknown as Uint8Array]);
+      await assert.rejects(store.put("kept", body), invalid);
+    }
+    for (const size of [NaN, -1, 0.5]) {
+      await assert.rejects(store.put("kept", text("x"), { size }), invalid);
+    }
+    assert.equal(await read(store, "kept"), "older");
+  },
+
   "a long stream obeys create and match": async (store) => {
     const older = await store.put("x", text("older"));
     const { etag } = await store.put("x", text("old"));

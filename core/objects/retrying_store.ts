@@ -170,7 +170,10 @@ export class RetryingStore implements ObjectStore {
         if (!isUnavailable(error) || done === length || failures >= this.#attempts) throw error;
         const rest = { offset: offset + done, length: length - done, match: info.etag, signal };
         const reopen = () => this.#store.get(path, rest);
-        return (await this.#call(this.#again, { signal }, reopen)).body;
+        const again = await this.#call(this.#again, { signal }, reopen);
+        if (again.offset === rest.offset && again.length === rest.length) return again.body;
+        await again.body.cancel();
+        throw error;
       },
     });
   }

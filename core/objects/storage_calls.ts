@@ -1,3 +1,4 @@
+import { requireBytes } from "../bytes.ts";
 import type {
   Abortable,
   GetOptions,
@@ -85,5 +86,6 @@ export interface ProviderHealth {
 export function bodyOf(data: UploadData): { body: ObjectBody; size?: number } {
   if (typeof data === "string") return { body: new TextEncoder().encode(data) };
   if (data instanceof Blob) return { body: data.stream(), size: data.size };
+  if (!(data instanceof ReadableStream)) requireBytes(data, "a file's content");
   return { body: data };
 }

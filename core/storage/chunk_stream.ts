@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { requireBytes } from "../bytes.ts";
+import { VaultError } from "../errors.ts";
 
 /** A chunk, or that there are no more. */
 export type ChunkRead = ReadableStreamReadResult<Uint8Array>;
@@ -41,16 +43,34 @@ export function chunkStream(source: ChunkSource): ReadableStream<Uint8Array> {
   return stream;
 }
 
-/** A reader of a stream, which it locks. */
+/**
+ * A reader of a stream, which it locks. Throws `invalid` where there is no stream, or somebody else reads it; chunks that are no
+ * bytes fail as such, too: types alone do not keep them out, and they would be stored as others or as none.
+ */
 export function readerOf(stream: ReadableStream<Uint8Array>): BodyReader {
+  if (!(stream instanceof ReadableStream) || stream.locked) {
+    const why = stream instanceof ReadableStream ? "somebody else reads it" : "it is none";
+    throw new VaultError("invalid", `Cannot read a stream: ${why}`);
+  }
   const lock = stream.getReader();
   const reading = sources.get(stream);
-  if (reading === undefined) return lock;
+  if (reading === undefined) {
+    return {
+      read: () => lock.read().then(checked),
+      cancel: (reason) => lock.cancel(reason),
+      releaseLock: () => lock.releaseLock(),
+    };
+  }
   return {
     read: () => reading.read(),
     cancel: (reason) => reading.cancel(reason),
     releaseLock: () => lock.releaseLock(),
   };
+}
+
+function checked(read: ChunkRead): ChunkRead {
+  if (!read.done) requireBytes(read.value, "a chunk of a stream");
+  return read;
 }
 
 /** A source as a stream's reader sees it: after its end there is only that, and cancelling answers who waits. */

@@ -82,7 +82,7 @@ Deno.test("cancelling answers who waits for a chunk, whatever the source does", 
 Deno.test("a stream is locked while it is read, and goes on with another reader", async () => {
   const { stream } = streamWith({ chunks: 3, breaks: false, cancelFails: false });
   const first = readerOf(stream);
-  assert.throws(() => readerOf(stream), TypeError);
+  assert.throws(() => readerOf(stream), { kind: "invalid" });
   assert.equal((await first.read()).value!.length, 1);
   first.releaseLock();
   const second = stream.getReader();

@@ -8,7 +8,13 @@ const SEPARATOR = "/";
 export type PathPage = Omit<ListPage, "objects"> & { readonly objects: readonly string[] };
 
 /** Checks what was asked for; returns the limit. */
-export function listLimit({ limit = LIST_LIMIT_MAX }: ListOptions, provider: string): number {
+export function listLimit(
+  { limit = LIST_LIMIT_MAX, prefix = "" }: ListOptions,
+  provider: string,
+): number {
+  if (typeof prefix !== "string") {
+    throw new VaultError("invalid", "Cannot list by a prefix that is no text", { provider });
+  }
   if (Number.isInteger(limit) && limit >= 1 && limit <= LIST_LIMIT_MAX) return limit;
   throw new VaultError("invalid", `Cannot list ${limit} objects: want 1 to ${LIST_LIMIT_MAX}`, {
     provider,

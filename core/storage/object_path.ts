@@ -40,6 +40,7 @@ export function isObjectPath(path: string): boolean {
 }
 
 function whyNoPath(path: string): string | undefined {
+  if (typeof path !== "string") return "it is no text";
   if (path === "") return "it is empty";
   if (encoder.encode(path).length > PATH_BYTES_MAX) return `more than ${PATH_BYTES_MAX} bytes`;
   if (!path.isWellFormed()) return "it is not Unicode text";
@@ -65,6 +66,11 @@ function whyNotThere(
   }
 }
 
+/** Of what has no such type a pattern would test the text that it turns into, which is not what would be stored. */
+function isText(pattern: RegExp, value: unknown): boolean {
+  return typeof value === "string" && pattern.test(value);
+}
+
 /** Throws `invalid` where a description is not one that every provider keeps as it is. */
 export function checkDescription(
   { contentType, metadata = {}, tags = {} }: ObjectDescription,
@@ -73,7 +79,7 @@ export function checkDescription(
   const refuse = (what: string, why: string) => {
     throw new VaultError("invalid", `Cannot use ${what}: ${why}`, { provider });
   };
-  if (contentType !== undefined && (contentType === "" || !METADATA_VALUE.test(contentType))) {
+  if (contentType !== undefined && (contentType === "" || !isText(METADATA_VALUE, contentType))) {
     refuse(`content type ${JSON.stringify(contentType)}`, "want printable ASCII");
   }
   let bytes = 0;
@@ -82,7 +88,7 @@ export function checkDescription(
     if (!METADATA_NAME.test(name)) {
       refuse(`metadata name ${JSON.stringify(name)}`, "want a-z, 0-9 and -, a letter first");
     }
-    if (!METADATA_VALUE.test(value)) {
+    if (!isText(METADATA_VALUE, value)) {
       refuse(`metadata "${name}"`, "want printable ASCII without spaces at its ends");
     }
   }
@@ -90,7 +96,7 @@ export function checkDescription(
   const given = Object.entries(tags);
   if (given.length > TAGS_MAX) refuse("tags", `more than ${TAGS_MAX}`);
   for (const [key, value] of given) {
-    if (!TAG_KEY.test(key) || !TAG_VALUE.test(value)) {
+    if (!isText(TAG_KEY, key) || !isText(TAG_VALUE, value)) {
       refuse(`tag ${JSON.stringify(key)}`, "want letters, digits, spaces and + - . / : = _");
     }
   }

@@ -1,3 +1,4 @@
+import { VaultError } from "../errors.ts";
 import type { MediumSeal } from "./medium_seal.ts";
 
 /**
@@ -128,4 +129,13 @@ export interface MediumRoom {
   readonly totalBytes: number;
   /** The medium has no holes: what is overwritten takes nothing of that. */
   readonly isWhole?: () => boolean;
+}
+
+/** Throws `invalid` for what is none, in code without types. */
+export function requireBackend(medium: StorageBackend): StorageBackend {
+  if (typeof medium?.read === "function" && typeof medium.close === "function") return medium;
+  throw new VaultError(
+    "invalid",
+    "Cannot use such a medium: give a path, a URL or a StorageBackend",
+  );
 }

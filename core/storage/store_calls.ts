@@ -50,6 +50,10 @@ export class StoreCalls {
     return await takingBody(body, async () => {
       const call = this.of("put", path);
       checkDescription(options, this.#store);
+      const { size = 0 } = options;
+      if (!Number.isSafeInteger(size) || size < 0) {
+        throw objectError("invalid", call, `${size} is no number of bytes`);
+      }
       return await put(call);
     });
   }

@@ -1,6 +1,7 @@
 import { VaultError } from "../errors.ts";
-import { compare, concat } from "../bytes.ts";
+import { compare, concat, requireBytes } from "../bytes.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
+import { isDots } from "../fs/directory.ts";
 import { ERRNO, fail } from "../fs/errno.ts";
 import {
   type Attributes,
@@ -95,6 +96,7 @@ export class FileAccess {
 
   /** Runs one step when it is let in. */
   async step<T>(verb: string, path: FilePath, action: () => T | Promise<T>): Promise<T> {
+    if (typeof path !== "string") requireBytes(path, "a path");
     for (let wait = this.#enter(); wait !== null; wait = this.#enter()) await wait;
     try {
       return await action();
@@ -134,6 +136,14 @@ export class FileAccess {
     const out = emptyAttributes();
     this.paths.lstat(path, out);
     return out.ino;
+  }
+
+  /** What a path names that is to be removed: refused before anything is gone where it ends with no name. */
+  removable(path: FilePath): LastName {
+    const name = namesOf(bytesOf(path)).at(-1);
+    if (name !== undefined && !isDots(name, 1) && !isDots(name, 2)) return this.paths.last(path);
+    const why = "it does not end with a name; the root stays, and . and .. are no names to remove";
+    throw new VaultError("invalid", `Cannot remove "${shownPath(path)}": ${why}`);
   }
 
   /** Makes a directory, fifo or file without data; `mode` has the type, too. */
@@ -246,9 +256,8 @@ export class FileAccess {
 /** The bytes of a path, a name or a text. */
 export function bytesOf(text: string | Uint8Array): Uint8Array {
   if (typeof text === "string") return new TextEncoder().encode(text);
-  // Whoever calls without types: of an ArrayBuffer, nothing would be stored.
-  if (text instanceof Uint8Array) return text;
-  throw new VaultError("invalid", "Cannot use such data: want text or a Uint8Array");
+  requireBytes(text, "data");
+  return text;
 }
 
 /** A path below another. */

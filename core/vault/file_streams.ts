@@ -1,3 +1,4 @@
+import { requireBytes } from "../bytes.ts";
 import type { OpenFile } from "./open_file.ts";
 
 /** Bytes of one chunk of a stream. */
@@ -41,6 +42,7 @@ export function writableOf(sink: Sink): WritableStream<Uint8Array> {
   return new WritableStream({
     async write(data) {
       try {
+        requireBytes(data, "a chunk of a stream");
         for (let at = 0; at < data.length;) at += await sink.append(data.subarray(at));
       } catch (error) {
         sink.giveUp();

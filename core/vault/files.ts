@@ -179,7 +179,7 @@ export class VaultFiles {
   /** Removes a file, a symlink or an empty directory; with `recursive`, a directory with all that is in it. */
   async remove(path: FilePath, options: { readonly recursive?: boolean } = {}): Promise<void> {
     await this.#access.step("remove", path, () => {
-      const last = this.#access.paths.last(path);
+      const last = this.#access.removable(path);
       if (options.recursive === true) return this.#access.paths.removeTree(last);
       const out = emptyAttributes();
       this.#access.fs.lookup(last.parent, last.name, out);

@@ -1,3 +1,4 @@
+import { requireBytes } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
 import { ERRNO } from "../fs/errno.ts";
 import { emptyAttributes, type FileSystem, PosixError } from "../fs/file_system.ts";
@@ -91,6 +92,7 @@ export class OpenFile implements AsyncDisposable {
 
   /** Writes all of `data` at `offset`. Up to 1 MiB is one atomic step. */
   async write(offset: number, data: Uint8Array): Promise<void> {
+    requireBytes(data, "data");
     checkInteger("offset", offset, [0, FILE_BYTES_MAX]);
     for (let done = 0; done < data.length;) {
       const part = data.subarray(done);

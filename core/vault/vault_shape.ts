@@ -79,7 +79,7 @@ export async function sizeOf(
 
 /** Refuses a size that no vault can have. */
 export function requirePossible(sizeBytes: number): void {
-  if (sizeBytes <= MEDIUM_BYTES_MAX) return;
+  if (typeof sizeBytes === "number" && sizeBytes <= MEDIUM_BYTES_MAX) return;
   const most = MEDIUM_BYTES_MAX / (1024 * 1024 * MIB);
   throw new VaultError("invalid", `Cannot use so large a vault: want ${most} TiB or less`);
 }

@@ -23,6 +23,7 @@ import {
   cutLabel,
   fitsLabel,
   ID_BYTES,
+  isSlotMode,
   LABEL_BYTES_MAX,
   SLOT_IMAGE_BYTES,
   type SlotDescription,
@@ -190,6 +191,12 @@ async function describe(
   { runtime, platform, medium }: HeaderContext,
   { mode, label = "" }: SlotOrder,
 ): Promise<SlotDescription> {
+  if (!isSlotMode(mode)) {
+    throw new VaultError(
+      "invalid",
+      `Cannot make a key slot of mode "${mode}": choose user, device, hybrid or recovery`,
+    );
+  }
   if (!fitsLabel(label)) {
     throw new VaultError(
       "invalid",
