@@ -45,7 +45,8 @@ export class MappedMedium implements StorageBackend {
   readonly supportsSparse = false;
   readonly capabilities: StorageCapabilities;
   readonly direct?: DirectAccess;
-  private readonly base: StorageBackend;
+  /** The medium that it is made of. */
+  readonly base: StorageBackend;
   private readonly map: SegmentMap;
 
   /** Segment i of it is segment `map[i]` of `base`. Closing it closes `base`. */

@@ -5,12 +5,14 @@
  */
 import { DENSE_HEADER_SEGMENTS } from "../block/kept_segments.ts";
 import { wipe } from "../bytes.ts";
-import { KDF_ORDER, type KdfChoice } from "../crypto/argon2.ts";
+import type { KdfChoice } from "../crypto/argon2.ts";
 import type { Secret } from "../crypto/key_encryption.ts";
 import { VaultError } from "../errors.ts";
 import type { HiddenPlace } from "../format/hidden_place.ts";
 import { MIB, SEGMENT_BYTES } from "../limits.ts";
-import { createHeader, openHeader, opensOwnHeader } from "../volume/header_area.ts";
+import { createHeader, openHeader } from "../volume/header_area.ts";
+import { readHeaderBytes } from "../volume/header_cells.ts";
+import { opensArea } from "../volume/shared_secret.ts";
 import { chooseHiddenPlace, ownParts } from "../volume/hidden_place.ts";
 import { createVolume, openVolume } from "../volume/open_volume.ts";
 import { Vault, type VaultParts } from "./vault.ts";
@@ -88,14 +90,13 @@ async function choosePlace(
   }
 }
 
-/** The outer header is tried first, so a secret that opens it would never open the hidden vault. */
+/** Of a secret that opens both, the cheaper derivation wins: one of the two vaults could not be opened any more. */
 async function refuseSecretOfOuter(
   parts: VaultParts,
   { secret, kdf = "interactive" }: CreateHiddenVaultOptions,
 ): Promise<void> {
-  const named = KDF_ORDER.findIndex((name) => name === kdf);
-  const profiles = named < 0 ? [kdf] : KDF_ORDER.slice(0, named + 1);
-  if (!await opensOwnHeader({ ...parts, secret, profiles })) return;
+  const own = await readHeaderBytes(parts.medium);
+  if (!await opensArea(parts, secret, own, kdf)) return;
   const { name } = parts.medium;
   throw impossible(name, "its passphrase opens the outer vault; choose another");
 }

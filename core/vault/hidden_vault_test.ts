@@ -19,7 +19,7 @@ import { RandomStream } from "../../tests/support/random_stream.ts";
 import { VaultError } from "../errors.ts";
 import { LOG_CHUNK_CELLS } from "../format/log_record.ts";
 import { MIB, SEGMENT_BYTES } from "../limits.ts";
-import { addSlot } from "../volume/header_slots.ts";
+import { addSlot, changeSlot } from "../volume/header_slots.ts";
 import { checkVault } from "./check.ts";
 import { createHiddenVault } from "./hidden_vault.ts";
 import { resizeVault } from "./resize.ts";
@@ -248,4 +248,32 @@ Deno.test("hidden: resizing the outer vault is refused while protecting, and pro
     kind: "conflict",
     message: /has been resized since/,
   });
+});
+
+Deno.test("hidden: no passphrase leads to both vaults, whichever of them gets it later", async () => {
+  const image = await world();
+  const refused = { kind: "invalid", message: /opens another vault/ };
+  for (const [own, other] of [[HIDDEN, OUTER], [OUTER, HIDDEN]]) {
+    await using vault = await openWith(over(image), own);
+    const slot = { mode: "user", secret: other, kdf: FAST_KDF } as const;
+    const before = image.fork();
+    await assert.rejects(addSlot(vault.header, slot), refused);
+    await assert.rejects(changeSlot(vault.header, { slotIndex: 0, slot }), refused);
+    assert.deepEqual(differingSegments(before, image), []);
+  }
+  await using vault = await openWith(over(image), HIDDEN);
+  assert.deepEqual(await vault.files.readFile("/0"), content(0));
+});
+
+Deno.test("hidden: the outer vault's passphrase is refused, whatever it costs there", async () => {
+  const medium = new MemoryStorage();
+  const sizeBytes = OUTER_SEGMENTS * SEGMENT_BYTES;
+  const outer = { secret: OUTER, kdf: "moderate", dense: true, sizeBytes } as const;
+  await (await createVault(partsOver(medium), outer)).close();
+  const inner = { outer: OUTER, secret: OUTER, kdf: "interactive" } as const;
+  const hiding = createHiddenVault(partsOver(over(medium.content)), {
+    ...inner,
+    sizeBytes: HIDDEN_SEGMENTS * SEGMENT_BYTES,
+  });
+  await assert.rejects(hiding, { message: /its passphrase opens the outer vault/ });
 });

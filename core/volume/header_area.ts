@@ -45,7 +45,6 @@ import {
 import { ownParts, requireWhole } from "./hidden_place.ts";
 import {
   findInAreas,
-  findSlot,
   type FoundSlot,
   type OpenHeaderOptions,
   readAreas,
@@ -265,13 +264,6 @@ export async function openHeader(options: OpenHeaderOptions): Promise<OpenedHead
     keys.wipe();
     throw error;
   }
-}
-
-/** Whether a secret opens the vault's own header: a hidden vault could then never be opened with it. */
-export async function opensOwnHeader(options: OpenHeaderOptions): Promise<boolean> {
-  const found = await findSlot(options, [await readHeaderBytes(options.medium)]);
-  if (found !== null) vaultKeys(found.payload).wipe();
-  return found !== null;
 }
 
 function checkFeatures({ medium }: HeaderContext, keys: VaultKeys): void {

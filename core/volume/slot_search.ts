@@ -100,7 +100,8 @@ export async function findInAreas(
   return await findSlot(search, [NO_HEADER, second]);
 }
 
-async function looksSparse(medium: StorageBackend): Promise<boolean> {
+/** True for a vault that cannot have another one in it. */
+export async function looksSparse(medium: StorageBackend): Promise<boolean> {
   const size = await medium.size();
   for (const copy of HEADER_COPIES) {
     const at = headerOffset(copy) + SPARSE_SAMPLE.offset;
