@@ -223,7 +223,8 @@ const PROPERTIES_TEXT = `
 Properties:
   quota=10G           bytes that it may take; quota=none for no limit
   quota-files=50000   inodes that it may have; quota-files=none
-  readonly=on         nothing in it can be changed; readonly=off
+  readonly=on         no file in it can be changed, from when it is opened next;
+                      undo, rollback and receive still replace all of it; readonly=off
   access-times=${ACCESS_TIMES.join(" or ")}
   compression=${COMPRESSIONS.join(" or ")}
                       of what is written from now on

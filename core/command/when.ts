@@ -15,7 +15,7 @@ const UNITS: Readonly<Record<string, string>> = {
   day: "d",
 };
 
-/** Reads `10 minutes ago`, `5m`, `14:30`, `2026-05-01T14:30`, `@1234`; `now` in milliseconds since 1970. */
+/** Reads `10 minutes ago`, `5m`, `14:30`, `2026-05-01`, `2026-05-01T14:30`, `@1234`; `now` in milliseconds since 1970. */
 export function parseWhen(text: string, now: number): When {
   const wanted = text.trim();
   const number = /^@(\d{1,15})$/.exec(wanted);
@@ -54,6 +54,7 @@ function clockTime(text: string, now: number): number | null {
 /** ISO 8601; without a zone it is the time here. */
 function dateTime(text: string): number | null {
   if (!/^\d{4}-\d\d-\d\d/.test(text)) return null;
-  const time = Date.parse(text.replace(" ", "T"));
+  // A date alone would be read as UTC's.
+  const time = Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(" ", "T"));
   return Number.isNaN(time) ? null : time;
 }

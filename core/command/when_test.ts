@@ -16,6 +16,7 @@ Deno.test("when: how long ago, a time of the day, a date, a number", () => {
   assert.deepEqual(parseWhen("12:00:01", NOW), { time: NOW - 86_400_000 + 1000 });
   assert.deepEqual(parseWhen("2026-05-10T11:59", NOW), minutes(1));
   assert.deepEqual(parseWhen("2026-05-10 11:59", NOW), minutes(1));
+  assert.deepEqual(parseWhen("2026-05-10", NOW), { time: new Date(2026, 4, 10).getTime() });
   assert.deepEqual(parseWhen("1970-01-01T00:00:01Z", NOW), { time: 1000 });
   assert.deepEqual(parseWhen("@77", NOW), { sequence: 77 });
 });

@@ -117,6 +117,11 @@ export class StreamTarget {
     if (change.kind === "delete" || (change.kind === "put" && change.key[0] === KEY_TYPE.inode)) {
       return;
     }
+    this.#requireFile(ino);
+  }
+
+  /** An inode counts the cells of its blocks: without it, nobody would know later that there are some. */
+  #requireFile(ino: number): void {
     if (this.#fileOf(ino) === null) throw badRecord("it is of an inode that is not there");
   }
 
@@ -171,12 +176,19 @@ export class StreamTarget {
 
   /** The record of an inode, which comes without the cells that its blocks take, as its blocks here take them. */
   #inodeOf(ino: number, value: Uint8Array): Uint8Array {
-    const { cells, secret: known } = this.#fileOf(ino)?.inode ?? { cells: 0, secret: 0 };
+    const { cells, secret: known } = (this.#fileOf(ino) ?? this.#fresh(ino)).inode;
     this.#node = nodeOf(0, emptyInode());
     decodeInode(value, this.#inode);
     const wants = this.#inode.secret !== 0 && isRegular(this.#inode.mode);
     const secret = wants && known === 0 ? this.#volume.makeSecret(ino) : known;
     return this.#encoded({ ...this.#inode, cells, secret });
+  }
+
+  /** A file that is new; what is left of an older one of its number has been freed by then. */
+  #fresh(ino: number): Node {
+    const isFree = this.#extents.end(remains(ino)) === 0;
+    if (!isFree) throw badRecord("it is of an inode that is gone, but for its blocks");
+    return nodeOf(ino, emptyInode());
   }
 
   #encoded(inode: Inode): Uint8Array {
@@ -196,6 +208,7 @@ export class StreamTarget {
   #data(run: Extract<StreamChange, { kind: "data" }>): void {
     const volume = this.#volume;
     const { ino, first, count, lastLength, content } = run;
+    this.#requireFile(ino);
     this.#locked.checkContent(ino);
     this.#write({ ino, first, count, lastLength, content, packed: volume.compresses }, (node) => {
       if (volume.compresses) node.compressibility ??= new Compressibility();
@@ -205,6 +218,7 @@ export class StreamTarget {
 
   #lockedBlock(block: Extract<StreamChange, { kind: "lockedBlock" }>): void {
     const { codec, length, nonce, tag, content } = block;
+    this.#requireFile(block.ino);
     const { secretId } = this.#locked.secret(block.ino);
     const form = { codec, length, stored: content.length };
     const run = { ...block, count: 1, lastLength: length, packed: codec !== CODEC.raw };
@@ -236,6 +250,7 @@ export class StreamTarget {
 
   /** Nothing is set aside for what is on its way, so that all of it is asked for with each: when it has arrived, it counts. */
   #reserve({ ino, first, count }: FileBlocks): void {
+    this.#requireFile(ino);
     const blocks = this.#volume.setAside + count;
     this.#admit(blocks * this.#blockCells + RECORD_CELLS);
     this.#changeFile(ino, (node) => {
@@ -252,8 +267,7 @@ export class StreamTarget {
   /** Changes blocks of a file, and its record with them. */
   #changeFile(ino: number, change: (node: Node) => void): void {
     const node = this.#fileOf(ino);
-    // What is left of a file that has no record any more.
-    if (node === null) return change(nodeOf(ino, { ...emptyInode(), cells: 1 }));
+    if (node === null) return change(remains(ino));
     const { cells } = node.inode;
     change(node);
     if (node.inode.cells === cells) return;
@@ -284,6 +298,11 @@ export class StreamTarget {
     this.#volume.settle();
     for (const buffer of this.#buffers) buffer.ticket = null;
   }
+}
+
+/** What is left of a file that has no record any more. */
+function remains(ino: number): Node {
+  return nodeOf(ino, { ...emptyInode(), cells: 1 });
 }
 
 /** For attributes: its record may say already that there are none. */

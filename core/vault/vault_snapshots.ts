@@ -122,10 +122,10 @@ export class VaultSnapshots {
       : states.findLast(({ time }) => time <= to.time);
     if (found !== undefined) return found;
     const oldest = states.length === 0 ? "" : `; the oldest is of ${isoTime(states[0].time)}`;
-    throw new VaultError(
-      "missing",
-      `Cannot take volume "${volume}" back so far: there is no such state${oldest}`,
-    );
+    const [where, which] = "sequence" in to
+      ? [`to @${to.sequence}`, "there is no state of that number"]
+      : ["so far", `there is no such state${oldest}`];
+    throw new VaultError("missing", `Cannot take volume "${volume}" back ${where}: ${which}`);
   }
 
   #list(volume: string): SnapshotStatus[] {

@@ -8,7 +8,7 @@ import { MemoryStorage } from "../../backends/memory/store.ts";
 import { concat, setU64, viewOf } from "../../core/bytes.ts";
 import { openStreamKey, StreamSeal, vaultStreamKey } from "../../core/crypto/stream_seal.ts";
 import { VaultError } from "../../core/errors.ts";
-import { INODE_BYTES } from "../../core/format/inode.ts";
+import { emptyInode, encodeInode, INODE_BYTES } from "../../core/format/inode.ts";
 import { encodeBegin, encodeEnd } from "../../core/format/stream_head.ts";
 import {
   encodeDataHead,
@@ -16,7 +16,8 @@ import {
   encodeStreamRecord,
   type StreamRecord,
 } from "../../core/format/stream_record.ts";
-import { KEY_TYPE } from "../../core/format/volume_key.ts";
+import { encodeNodeKey, KEY_TYPE, NODE_KEY_BYTES } from "../../core/format/volume_key.ts";
+import { S_IFREG } from "../../core/fs/mode.ts";
 import { MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { sealFrames } from "../../core/vault/stream_frames.ts";
@@ -136,6 +137,35 @@ function sealed(
   seal.useKey(raw ? openStreamKey(salt) : vaultStreamKey(fixedKeys().epochs[0].masterKey, salt));
   return concat(salt, ...sealFrames(seal, [begin, ...records, end]));
 }
+
+Deno.test("streams: blocks of a file that is not there are refused, and none is left behind", async () => {
+  const ino = 5;
+  const inode = new Uint8Array(INODE_BYTES);
+  encodeInode({ ...emptyInode(), mode: S_IFREG | 0o600, nlink: 1, parent: 1 }, viewOf(inode));
+  const key = encodeNodeKey(new Uint8Array(NODE_KEY_BYTES), KEY_TYPE.inode, ino);
+  const put = encodeStreamRecord({ kind: "put", key, value: inode });
+  const remove = encodeStreamRecord({ kind: "delete", key });
+  const blocks = { ino, first: 0, count: 3 };
+  const data = concat(
+    encodeDataHead(blocks, { blockBytes: BLOCK_BYTES, lastLength: BLOCK_BYTES }),
+    new Uint8Array(3 * BLOCK_BYTES).fill(7),
+  );
+  const contentBytes = 3 * BLOCK_BYTES;
+  for (const records of [[data, put, data], [put, data, remove, put, data], [put, remove, data]]) {
+    kernel.reset();
+    const medium = new MemoryStorage({});
+    const shape = { segments: 4, blockBytes: BLOCK_BYTES };
+    const vault = await createKeyedVault({ medium, kernel }, shape);
+    const dataRecords = records.filter((each) => each === data).length;
+    const bytes = sealed(records, { contentBytes: dataRecords * contentBytes, raw: false });
+    const receiving = vault.streams.receive("forged", new Blob([bytes]).stream());
+    await assert.rejects(receiving, { kind: "corrupt", message: /of an inode that is/ });
+    await vault.streams.abandon("forged");
+    await vault.volumes.free();
+    assert.deepEqual((await checkVault(vault)).problems, []);
+    await vault.close();
+  }
+});
 
 Deno.test("streams: whoever has the key cannot harm more of a vault than what is received", async () => {
   let received = 0;
