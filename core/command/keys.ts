@@ -13,6 +13,7 @@ import { newPassphrase, type NewSecretOptions } from "./secrets.ts";
 import { type MadeSlot, SLOT_VERBS, type SlotVerbName } from "./slot_verbs.ts";
 import { isoTime } from "../dates.ts";
 import { columns, printable } from "./terminal/colours.ts";
+import { showWaiting } from "./terminal/waiting.ts";
 
 /** A key slot as it is listed. */
 export interface SlotRow {
@@ -115,6 +116,9 @@ export async function exportKey(
   return { file, bytes: exported.length };
 }
 
+/** Why changing a key slot of a dense vault takes long. */
+const CHECKING = "looking whether the new passphrase opens something else, at any cost";
+
 /**
  * Runs a verb on key slots where the vault is: on the header that is opened here, or in the process that mounted it. Both
  * want a secret that opens the vault; `ask` gives the other options, whose bytes are wiped.
@@ -136,7 +140,8 @@ async function onSlots<T extends object>(
   return await withHeader(target, access, async (opened) => {
     const options = await ask();
     try {
-      return await SLOT_VERBS[verb](opened, options) as T;
+      const change = () => SLOT_VERBS[verb](opened, options);
+      return await showWaiting(target.host.err, () => CHECKING, change) as T;
     } finally {
       wipeMessage(options);
     }
