@@ -100,7 +100,14 @@ Deno.test("odd arguments: what does not end with a name is not removed", async (
       await assert.rejects(files.remove(path, { recursive }), refused, path);
     }
   }
-  assert.ok(await files.exists("/d/kept"));
-  await files.remove("/d/", { recursive: true });
+  for (const recursive of [true, false]) {
+    await assert.rejects(files.remove("/d/kept/", { recursive }), { errno: "ENOTDIR" });
+  }
+  await assert.rejects(files.rename("/d/kept/", "/other"), { errno: "ENOTDIR" });
+  await assert.rejects(files.writeFile("/d/kept/", "x"), { errno: "ENOTDIR" });
+  await assert.rejects(files.writeFile("/new/", "x"), { errno: "EISDIR" });
+  assert.equal(await files.readText("/d/kept"), "x");
+  await files.rename("/d/", "/e/");
+  await files.remove("/e/", { recursive: true });
   assert.deepEqual(await files.list("/"), []);
 });

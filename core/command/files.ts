@@ -329,6 +329,9 @@ export async function remove(
       requireNotRoot(open, "remove", path);
       const stat = await statOrNull(open.tree, path);
       if (stat === null && options.force) continue;
+      if (typed.endsWith("/") && stat !== null && stat.kind !== "directory") {
+        throw new VaultError("invalid", `Cannot remove "${typed}": not a directory`);
+      }
       if (stat?.kind === "directory" && !options.recursive) {
         throw new VaultError("invalid", `Cannot remove "${typed}": a directory; use --recursive`);
       }

@@ -47,14 +47,30 @@ export class Paths {
     this.#walkNames(ROOT_INO, bytes, out, { follow, links: 0 });
   }
 
-  /** The directory and the name that a path ends with; the directory must exist, the name need not. */
+  /**
+   * The directory and the name that a path ends with; the directory must exist, the name need not. With a slash behind it, it is no
+   * name of anything but a directory.
+   */
   last(path: Path): LastName {
-    const names = namesOf(bytesOf(path));
+    const bytes = bytesOf(path);
+    const names = namesOf(bytes);
     const name = names.pop() ?? fail("EEXIST");
     const parent = joined(names);
     this.#walkNames(ROOT_INO, parent, this.#out, { follow: true, links: 0 });
     if (!isDirectory(this.#out.mode)) fail("ENOTDIR");
-    return { parent: this.#out.ino, name };
+    const last = { parent: this.#out.ino, name };
+    if (bytes[bytes.length - 1] === SLASH) this.#requireNoFile(last);
+    return last;
+  }
+
+  #requireNoFile({ parent, name }: LastName): void {
+    try {
+      this.#fs.lookup(parent, name, this.#out);
+    } catch (error) {
+      if (isErrno(error, ERRNO.ENOENT)) return;
+      throw error;
+    }
+    if (!isDirectory(this.#out.mode)) fail("ENOTDIR");
   }
 
   /** Makes a directory and those above it that are missing; returns its inode number. */

@@ -66,6 +66,8 @@ Deno.test("paths: a file is no directory", () => {
   failsWith("ENOTDIR", () => paths.stat("file/x", out));
   failsWith("ENOTDIR", () => paths.stat("file/", out));
   failsWith("ENOTDIR", () => paths.last("file/x"));
+  failsWith("ENOTDIR", () => paths.last("file/"));
+  assert.deepEqual(paths.last("new/").name, named("new"));
   failsWith("ENOTDIR", () => paths.makeDirectories(ROOT, "file/x"));
   failsWith("ENOENT", () => paths.stat("nothing", out));
 });

@@ -233,6 +233,7 @@ export class FileAccess {
       if (isRootPath(at)) fail("EISDIR");
       const last = this.paths.last(at);
       const found = this.#lookup(last);
+      if (found === null && at[at.length - 1] === SLASH[0]) fail("EISDIR");
       if (found === null) return { last, ino: 0, mode: 0 };
       if (!isSymlink(found.mode)) return { last, ino: found.ino, mode: found.mode };
       const target = this.fs.readlink(found.ino);
