@@ -48,6 +48,7 @@ export interface CheckOptions {
  * reported, not thrown; the vault may be used meanwhile, but no cells come free.
  */
 export async function checkVault(vault: Vault, options: CheckOptions = {}): Promise<CheckReport> {
+  vault.transactions.requireOpen();
   const problems = new Problems();
   const { space } = vault.opened.volume.store;
   if (!vault.readOnly) await commitFirst(vault, problems);

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
 import { fresh, made } from "../../tests/support/member_world.ts";
+import { exportKeys } from "./key_export.ts";
+import { checkVault } from "./check.ts";
+import { rescatterVault } from "./rescatter.ts";
+import { compactVault, resizeVault } from "./resize.ts";
+import { rotateKeys } from "./rotation.ts";
+import { scrubVault } from "./scrub.ts";
 
 Deno.test("a vault that is closed, or was given up, answers nobody and takes nothing", async () => {
   for (const end of ["close", "abandon"] as const) {
@@ -19,6 +25,13 @@ Deno.test("a vault that is closed, or was given up, answers nobody and takes not
       commit: () => vault.commit(),
       snapshots: () => vault.snapshots.list("main"),
       volumes: () => vault.volumes.list(),
+      check: () => checkVault(vault),
+      scrub: () => scrubVault(vault),
+      resize: () => resizeVault(vault, 2 ** 30),
+      export: () => exportKeys(vault, { passphrase: new Uint8Array([1]) }),
+      compact: () => compactVault(vault),
+      rotate: () => rotateKeys(vault, { keep: [] }),
+      rescatter: () => rescatterVault(vault),
       view: () => view.files.list("/"),
       open: () => open.read(0, 5),
       lock: () => files.lock("/a", { passphrase: "secret" }),

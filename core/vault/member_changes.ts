@@ -90,6 +90,7 @@ function objectSeal({ header: { kernel, runtime, keys } }: Vault): ObjectSeal {
 function checkChangeable(vault: Vault, what: string): void {
   const { engine: { store, readOnly }, engine } = vault.opened.volume;
   const { name } = vault.medium;
+  vault.transactions.requireOpen();
   engine.checkNoTransaction();
   if (readOnly) {
     throw new VaultError("denied", `Cannot ${what} "${name}": it is open read-only`, {

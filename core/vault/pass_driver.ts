@@ -26,6 +26,7 @@ export async function drivePass<Step extends { readonly writtenBytes: number }>(
   steps: PassSteps<Step>,
   options: DriveOptions & { readonly told?: (step: Step) => void } = {},
 ): Promise<void> {
+  vault.transactions.requireOpen();
   const { signal, isBusy = () => false, rateBytes = Infinity } = options;
   const pace = new Pace(vault.header.runtime, rateBytes);
   const { volume } = vault.opened;

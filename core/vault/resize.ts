@@ -39,6 +39,7 @@ export async function resizeVault(
   sizeBytes: number,
   progress?: MoveProgress,
 ): Promise<ResizeReport> {
+  vault.transactions.requireOpen();
   const { volume } = vault.opened;
   requirePossible(sizeBytes);
   const segments = Math.floor(sizeBytes / SEGMENT_BYTES);
@@ -202,6 +203,7 @@ function usedCells(space: Space): number {
 export async function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
   const { volume } = vault.opened;
   const { space } = volume.store;
+  vault.transactions.requireOpen();
   requireWritable(vault, "compact");
   checkAlone(vault, "compact");
   if (volume.store.dense || !vault.medium.capabilities.resize) {

@@ -196,6 +196,7 @@ export interface RotateKeysOptions {
  * when it began.
  */
 export async function rotateKeys(vault: Vault, options: RotateKeysOptions): Promise<void> {
+  vault.transactions.requireOpen();
   if (!isRotating(vault)) {
     const kept: ProvenSlot[] = [];
     for (const secret of options.keep) {

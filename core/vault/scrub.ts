@@ -70,6 +70,7 @@ export interface ScrubReport extends LostReport {
  * and can be read all the same. The vault may be used meanwhile. What is lost is named: file by file, in every volume and snapshot.
  */
 export async function scrubVault(vault: Vault, options: ScrubOptions = {}): Promise<ScrubReport> {
+  vault.transactions.requireOpen();
   return await new Scrub(vault, options).run();
 }
 

@@ -77,9 +77,15 @@ export class Transactions {
 
   /** For calls from outside. */
   readonly enter: Enter = () => {
-    if (!this.#isClosed) return this.enterToClose();
-    throw new VaultError("invalid", "Cannot use a vault that is closed: open it again");
+    this.requireOpen();
+    return this.enterToClose();
   };
+
+  /** Throws `invalid` where the vault is closed. */
+  requireOpen(): void {
+    if (!this.#isClosed) return;
+    throw new VaultError("invalid", "Cannot use a vault that is closed: open it again");
+  }
 
   /** For what ends with the vault, too. */
   readonly enterToClose: Enter = () => {
