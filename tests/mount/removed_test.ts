@@ -21,6 +21,12 @@ os.close(os.open(".", os.O_RDONLY)); os.chdir(".."); show(sorted(os.listdir(".")
 os.mkdir("old"); os.mkdir("new"); os.chdir("old"); os.rename("../new", "../old")
 f = os.open(".", os.O_RDONLY); show(os.fstat(f).st_nlink, answer(lambda: os.listdir(f)))
 os.fchmod(f, 0o700); show(oct(os.stat("../old").st_mode), oct(os.fstat(f).st_mode), answer(lambda: os.mkdir("x")))`,
+  "a file that a rename replaced, found before and opened after": `
+open("old", "w").write("older"); open("new", "w").write("newer"); p = os.open("old", os.O_PATH); os.rename("new", "old")
+f = os.open(f"/proc/self/fd/{p}", os.O_RDWR); os.pwrite(f, b"!", 5); s = os.fstat(f)
+show(os.pread(f, 9, 0), s.st_nlink, s.st_size, open("old").read()); os.truncate(f"/proc/self/fd/{p}", 2); show(os.pread(f, 9, 0))
+os.chmod(f"/proc/self/fd/{p}", 0o640); show(oct(os.fstat(f).st_mode)); os.close(f)
+g = os.open(f"/proc/self/fd/{p}", os.O_RDONLY); show(os.read(g, 9))`,
   "a directory whose parents are removed too": `
 here = os.open(".", os.O_RDONLY); os.makedirs("a/b/c"); os.chdir("a/b/c")
 for path in "a/b/c", "a/b", "a": os.rmdir(path, dir_fd=here)
