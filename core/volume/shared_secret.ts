@@ -44,7 +44,8 @@ export async function opensArea(
   const profiles = typeof kdf === "object" ? [kdf] : KDF_ORDER;
   try {
     const search = { ...context, secret, profiles };
-    const found = await findSlot(search, [[first ?? second, null]]);
+    // The copies agree: one of them is enough, where it can be read.
+    const found = await findSlot(search, [[first, first === null ? second : null]]);
     if (found !== null) vaultKeys(found.payload).wipe();
     return found !== null;
   } catch (error) {
