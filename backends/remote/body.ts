@@ -73,14 +73,16 @@ export interface AnswerHeaders {
 export function partAnswered(
   call: ObjectCall,
   asked: GetOptions,
-  { contentRange, length }: AnswerHeaders,
+  headers: AnswerHeaders,
 ): { size: number; offset: number; length: number } {
-  const said = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? "");
-  const isSaid = contentRange === undefined || said !== null;
+  const { contentRange } = headers;
+  const said = /^bytes (\d+)-(\d+)\/(\d+)$/i.exec(contentRange ?? "")?.slice(1).map(Number);
+  const length = headers.length ?? (said && said[1] - said[0] + 1);
+  const isSaid = contentRange === undefined || said !== undefined;
   if (!isSaid || length === undefined || !Number.isSafeInteger(length)) {
-    throw objectError("unavailable", call, "the answer does not say which bytes come");
+    throw objectError("unavailable", call, "the answer does not say which bytes come, or how many");
   }
-  const [first, last, size] = said?.slice(1).map(Number) ?? [0, length - 1, length];
+  const [first, last, size] = said ?? [0, length - 1, length];
   const part = rangeOf(size, asked, call);
   const isIt = first === part.offset && length === part.length && last - first + 1 === length;
   if (!isIt) throw objectError("unavailable", call, "other bytes came than were asked for");

@@ -96,6 +96,8 @@ Deno.test("an answer has the bytes that were asked for, or it counts as none", (
     [{ length: 200 }, undefined, 100],
     [{ length: 200 }, "bytes 0-99/100", 100],
   ];
+  const unsaid = answered({ offset: 5, length: 3 }, "Bytes 5-7/100");
+  assert.deepEqual(unsaid, { size: 100, offset: 5, length: 3 });
   for (const [asked, said, length] of good) {
     const { offset = 0 } = asked;
     assert.deepEqual(answered(asked, said, length), {

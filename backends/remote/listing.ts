@@ -14,14 +14,15 @@ export function checkedPage(
 ): ListPage {
   const refusal = (why: string) => objectError("unavailable", call, `its listing ${why}`);
   if (cursor !== null && cursor === asked.cursor) throw refusal("does not go on");
-  for (const { size, lastModified } of objects) {
+  const { prefix = "" } = asked;
+  const wanted = objects.filter(({ path }) => isObjectPath(path) && path.startsWith(prefix));
+  for (const { size, lastModified } of wanted) {
     if (!Number.isSafeInteger(size) || size < 0) throw refusal(`has an object of ${size} bytes`);
     const isDate = lastModified instanceof Date && !Number.isNaN(lastModified.getTime());
     if (!isDate) throw refusal("does not say how old an object is");
   }
-  const { prefix = "" } = asked;
   return {
-    objects: objects.filter(({ path }) => isObjectPath(path) && path.startsWith(prefix)),
+    objects: wanted,
     prefixes: prefixes.filter((path) => path.startsWith(prefix)),
     cursor,
   };

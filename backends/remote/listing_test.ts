@@ -11,7 +11,8 @@ function pageOf(objects: Partial<ListedObject>[], rest: Partial<ListPage> = {}):
 }
 
 Deno.test("a listing tells what was asked for, whatever came", () => {
-  const came = pageOf(["a/b", "b", "a/", "a//b", "../a/b"].map((path) => ({ path })), {
+  const marks = ["b", "a/", "a//b", "../a/b"].map((path) => ({ path, lastModified: undefined }));
+  const came = pageOf([{}, ...marks], {
     prefixes: ["a/c/", "c/"],
     cursor: "2",
   });

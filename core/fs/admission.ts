@@ -22,17 +22,20 @@ export class Admission {
     this.#admit(cells, "write");
   }
 
-  /** The same for data of which some have their space already: `kept` says how many, if anybody has to know. */
-  writeOver(cells: number, kept: () => number): void {
+  /**
+   * The same for data of which some have their space already: `kept` says how many, if anybody has to know. A quota wants that
+   * exactly; what a full vault has left over for growth is bounded anyway.
+   */
+  writeOver(cells: number, kept: (exactly: boolean) => number): void {
     // All of it is dirty already, and its cells are promised.
     if (cells === 0) return this.#admit(0, "kept");
-    let known = (this.#store.setAside ?? 0) > 0 ? kept() : 0;
+    let known = (this.#store.setAside ?? 0) > 0 ? kept(true) : 0;
     try {
       if (known < cells) this.#admit(cells - known, "write");
     } catch (error) {
       if (!isFull(error) && !isOverQuota(error)) throw error;
       // What gave way may have had the blocks that this replaces.
-      known = kept();
+      known = kept(isOverQuota(error));
       if (known === 0) throw error;
       if (known < cells) this.#admit(cells - known, "write");
     }

@@ -282,5 +282,6 @@ function setExtent(range: BlockRange, extent: PlacedExtent): BlockRange {
   range.end = extent.first + extent.count;
   range.firstId = extent.firstId;
   range.packed = extent.packed;
+  range.fullEnd = range.end - (extent.tailCells > 0 ? 1 : 0);
   return range;
 }

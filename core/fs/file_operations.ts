@@ -1,6 +1,3 @@
-import { assert } from "../assert.ts";
-import { isFull } from "../errors.ts";
-import { KIB } from "../limits.ts";
 import { FILE_BYTES_MAX } from "./attribute_change.ts";
 import { fail } from "./errno.ts";
 import { FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE } from "./file_space.ts";
@@ -17,9 +14,6 @@ const O_TRUNC = 0o1000;
 /** SEEK_DATA and SEEK_HOLE. */
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
-
-/** Bytes that a full vault takes at once of what replaces as much. */
-const PIECE_BYTES = 64 * KIB;
 
 /** Cells of tree pages that storing one access time may change: a leaf and what is above it. */
 const CELLS_PER_TIME = 8;
@@ -55,42 +49,15 @@ export class FileOperations {
 
   /** Writes; the clock has been read. What goes wrong with what was left is told by fsync. */
   write(node: Node, request: WriteRequest): void {
-    const { stored, dirty, left } = this.#parts;
+    const { admission, writer, stored, dirty, left } = this.#parts;
     stored.requireWritable(node);
     const { offset, length } = request;
     if (offset < 0 || length < 0) fail("EINVAL");
     if (offset + length > FILE_BYTES_MAX) fail("EFBIG");
     if (length === 0) return;
-    if (!this.#admit(node, request)) return this.#replace(node, request);
+    const kept = (exactly: boolean) => writer.keptCells(node, request, exactly);
+    admission.writeOver(writer.cells(node, offset, length), kept);
     left.do(() => this.#writeNow(node, request), (error) => dirty.lost(node, error));
-  }
-
-  /** Asks for space; false where there is enough only for a piece of what replaces as much. */
-  #admit(node: Node, { offset, length }: WriteRequest): boolean {
-    const { admission, writer } = this.#parts;
-    const cells = writer.cells(node, offset, length);
-    const kept = () => writer.keptCells(node, offset, length);
-    try {
-      admission.writeOver(cells, kept);
-      return true;
-    } catch (error) {
-      if (!isFull(error) || length <= PIECE_BYTES || kept() < cells) throw error;
-      return false;
-    }
-  }
-
-  /** Writes piece by piece: what one has replaced comes free for the next. */
-  #replace(node: Node, request: WriteRequest): void {
-    const { offset, length, address } = request;
-    for (let at = offset; at < offset + length;) {
-      const next = Math.min(offset + length, (Math.floor(at / PIECE_BYTES) + 1) * PIECE_BYTES);
-      const of = { offset: at, length: next - at, address: address + at - offset };
-      const piece = { ...request, ...of, buffer: null };
-      if (!this.#admit(node, piece)) assert(false, "a piece is admitted or refused");
-      this.#writeNow(node, piece);
-      this.#parts.store.endGroup();
-      at = next;
-    }
   }
 
   #writeNow(node: Node, request: WriteRequest): void {

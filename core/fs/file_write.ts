@@ -5,6 +5,9 @@ import type { Node } from "./node.ts";
 import type { NodeTable } from "./node_table.ts";
 import { INLINE_BYTES_MAX, secretOf, type StoredData } from "./stored_data.ts";
 
+/** A stretch of a file. */
+type BytesAt = Pick<WriteRequest, "offset" | "length">;
+
 /** What `BlockRun.address` must be a multiple of. */
 const RUN_ALIGNMENT = 64;
 
@@ -33,23 +36,26 @@ export class FileWriter {
 
   /**
    * Those of them that were set aside for it, or that come free by it: of blocks that no snapshot has and that may not have been
-   * compressed, and of a small file that stays one.
+   * compressed. Of blocks that are full, where `exactly`; else of a file's last one, too, and of a small file that stays one, which
+   * may grow.
    */
-  keptCells(node: Node, offset: number, length: number): number {
+  keptCells(node: Node, { offset, length }: BytesAt, exactly: boolean): number {
     const { store, extents, blockBytes, blockCells } = this.#stored;
     const { ownFrom = Infinity } = store;
-    if (offset + length <= INLINE_BYTES_MAX && this.#stored.inline(node) !== null) {
+    if (!exactly && offset + length <= INLINE_BYTES_MAX && this.#stored.inline(node) !== null) {
       return this.#dirty.missing(node, 0, 1) * blockCells;
     }
     const end = Math.ceil((offset + length) / blockBytes);
     let blocks = 0;
     for (let block = Math.floor(offset / blockBytes); block < end;) {
-      const { state, firstId, first, end: rangeEnd, packed } = extents.find(node, block);
-      const stop = Math.min(rangeEnd, end);
+      const range = extents.find(node, block);
+      const { state, firstId, first, packed, fullEnd } = range;
+      const stop = Math.min(range.end, end);
       const isOwn = state === "written" && !packed;
       const own = isOwn ? Math.max(block, first + ownFrom - firstId) : stop;
       const from = state === "unwritten" ? block : own;
-      if (from < stop) blocks += this.#dirty.missing(node, from, stop);
+      const to = exactly && isOwn ? Math.min(stop, fullEnd) : stop;
+      if (from < to) blocks += this.#dirty.missing(node, from, to);
       block = stop;
     }
     return blocks * blockCells;

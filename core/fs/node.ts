@@ -19,6 +19,8 @@ export interface BlockRange {
   state: RangeState;
   /** Its blocks may be compressed. */
   packed: boolean;
+  /** The block after its last full one: a file's last block may take fewer cells. */
+  fullEnd: number;
 }
 
 /** An inode in memory: open, changed, or used a moment ago. */
@@ -57,7 +59,7 @@ export function nodeOf(ino: number, inode: Inode): Node {
     opens: 0,
     stale: false,
     dirty: null,
-    range: { first: 0, end: 0, firstId: 0, state: "hole", packed: false },
+    range: { first: 0, end: 0, firstId: 0, state: "hole", packed: false, fullEnd: 0 },
     extentsBound: Infinity,
     compressibility: null,
     partReads: 0,

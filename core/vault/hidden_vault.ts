@@ -96,7 +96,7 @@ async function refuseSecretOfOuter(
   { secret, kdf = "interactive" }: CreateHiddenVaultOptions,
 ): Promise<void> {
   const own = await readHeaderBytes(parts.medium);
-  if (!await opensArea(parts, secret, own, kdf)) return;
+  if (!await opensArea({ context: parts, secret, kdf }, own)) return;
   const { name } = parts.medium;
   throw impossible(name, "its passphrase opens the outer vault; choose another");
 }

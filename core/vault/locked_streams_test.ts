@@ -5,13 +5,11 @@ import { cutAfter } from "../../tests/support/cut_stream.ts";
 import { FAST_KDF, text } from "../../tests/support/header_world.ts";
 import { fixedKeys } from "../../tests/support/keyed_vault.ts";
 import { StreamWorld } from "../../tests/support/stream_world.ts";
-import { concat, viewOf } from "../bytes.ts";
+import { concat } from "../bytes.ts";
 import { StreamSeal, vaultStreamKey } from "../crypto/stream_seal.ts";
-import { emptyInode, encodeInode, INODE_BYTES } from "../format/inode.ts";
 import { encodeBegin, encodeEnd } from "../format/stream_head.ts";
 import { encodeDataHead, encodeStreamRecord, type StreamRecord } from "../format/stream_record.ts";
 import { KEY_TYPE, nodeKey } from "../format/volume_key.ts";
-import { S_IFREG } from "../fs/mode.ts";
 import { MIB } from "../limits.ts";
 import { checkVault } from "./check.ts";
 import { sealFrames } from "./stream_frames.ts";
@@ -209,10 +207,7 @@ Deno.test("receive: what stands for locked content never becomes content, whoeve
     const other = { ino: ino + 1, first: 0, count: 20 };
     const filler = new Uint8Array(20 * BLOCK_BYTES);
     const lastLength = BLOCK_BYTES;
-    const inode = new Uint8Array(INODE_BYTES);
-    encodeInode({ ...emptyInode(), mode: S_IFREG }, viewOf(inode));
     const forgery = forged(to, [
-      change({ kind: "put", key: nodeKey(KEY_TYPE.inode, other.ino), value: inode }),
       change({ kind: "lock", ino, record }),
       change({ kind: "lockedInline", ino, length: 8, index: 0, content }),
       concat(encodeDataHead(other, { blockBytes: BLOCK_BYTES, lastLength }), filler),

@@ -117,11 +117,6 @@ export class StreamTarget {
     if (change.kind === "delete" || (change.kind === "put" && change.key[0] === KEY_TYPE.inode)) {
       return;
     }
-    this.#requireFile(ino);
-  }
-
-  /** An inode counts the cells of its blocks: without it, nobody would know later that there are some. */
-  #requireFile(ino: number): void {
     if (this.#fileOf(ino) === null) throw badRecord("it is of an inode that is not there");
   }
 
@@ -184,11 +179,13 @@ export class StreamTarget {
     return this.#encoded({ ...this.#inode, cells, secret });
   }
 
-  /** A file that is new; what is left of an older one of its number has been freed by then. */
+  /**
+   * A file that is new, and has no blocks: an inode counts theirs, so that nobody would know of others. In the sender's tree it comes
+   * before them; blocks without one are those of a file that is being removed.
+   */
   #fresh(ino: number): Node {
-    const isFree = this.#extents.end(remains(ino)) === 0;
-    if (!isFree) throw badRecord("it is of an inode that is gone, but for its blocks");
-    return nodeOf(ino, emptyInode());
+    if (this.#extents.end(remains(ino)) === 0) return nodeOf(ino, emptyInode());
+    throw badRecord("it is an inode that comes behind its blocks");
   }
 
   #encoded(inode: Inode): Uint8Array {
@@ -208,7 +205,6 @@ export class StreamTarget {
   #data(run: Extract<StreamChange, { kind: "data" }>): void {
     const volume = this.#volume;
     const { ino, first, count, lastLength, content } = run;
-    this.#requireFile(ino);
     this.#locked.checkContent(ino);
     this.#write({ ino, first, count, lastLength, content, packed: volume.compresses }, (node) => {
       if (volume.compresses) node.compressibility ??= new Compressibility();
@@ -218,7 +214,6 @@ export class StreamTarget {
 
   #lockedBlock(block: Extract<StreamChange, { kind: "lockedBlock" }>): void {
     const { codec, length, nonce, tag, content } = block;
-    this.#requireFile(block.ino);
     const { secretId } = this.#locked.secret(block.ino);
     const form = { codec, length, stored: content.length };
     const run = { ...block, count: 1, lastLength: length, packed: codec !== CODEC.raw };
@@ -250,7 +245,6 @@ export class StreamTarget {
 
   /** Nothing is set aside for what is on its way, so that all of it is asked for with each: when it has arrived, it counts. */
   #reserve({ ino, first, count }: FileBlocks): void {
-    this.#requireFile(ino);
     const blocks = this.#volume.setAside + count;
     this.#admit(blocks * this.#blockCells + RECORD_CELLS);
     this.#changeFile(ino, (node) => {

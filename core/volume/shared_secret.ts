@@ -10,7 +10,7 @@ import { findSlot, looksSparse, readAreas } from "./slot_search.ts";
 /**
  * Throws `invalid` for a new passphrase that opens the other vault of a dense medium, the outer or the hidden one: it would lead to
  * one of them only, and whoever meant the other would write over it. Every dense vault is looked at with the same work, whatever it
- * hides.
+ * hides; the costliest derivation is left out unless the new slot takes it, too: it may be a mount's process that would need 1 GiB.
  */
 export async function refuseSharedSecret(
   context: HeaderContext,
@@ -23,7 +23,11 @@ export async function refuseSharedSecret(
   const whole = isHidden ? medium.base : medium;
   if (!isHidden && await looksSparse(whole)) return;
   const [own, second] = await readAreas(whole);
-  if (!await opensArea(context, secret, isHidden ? own : second, kdf)) return;
+  const profiles = kdf === "sensitive"
+    ? KDF_ORDER
+    : KDF_ORDER.filter((name) => name !== "sensitive");
+  const area = isHidden ? own : second;
+  if (!await opensArea({ context, secret, kdf, profiles }, area)) return;
   throw new VaultError(
     "invalid",
     `Cannot use this passphrase for "${medium.name}": it opens another vault there; choose another`,
@@ -31,19 +35,23 @@ export async function refuseSharedSecret(
   );
 }
 
-/**
- * Whether a passphrase opens a header, at any cost that this machine can pay. Explicit costs have no names: whoever has them uses
- * no others.
- */
+/** What is tried on a header. */
+export interface AreaSearch {
+  readonly context: HeaderContext;
+  readonly secret: Secret;
+  /** Of the slot that is to be made. Explicit costs have no names: whoever has them uses no others. */
+  readonly kdf?: KdfChoice;
+  /** Else; all unless given. */
+  readonly profiles?: readonly KdfChoice[];
+}
+
+/** Whether a secret opens a header, as far as this machine can pay what that costs. */
 export async function opensArea(
-  context: HeaderContext,
-  secret: Secret,
+  { context, secret, kdf, profiles = KDF_ORDER }: AreaSearch,
   [first, second]: HeaderBytes,
-  kdf?: KdfChoice,
 ): Promise<boolean> {
-  const profiles = typeof kdf === "object" ? [kdf] : KDF_ORDER;
   try {
-    const search = { ...context, secret, profiles };
+    const search = { ...context, secret, profiles: typeof kdf === "object" ? [kdf] : profiles };
     // The copies agree: one of them is enough, where it can be read.
     const found = await findSlot(search, [[first, first === null ? second : null]]);
     if (found !== null) vaultKeys(found.payload).wipe();

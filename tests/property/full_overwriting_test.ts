@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { MemoryStorage } from "../../backends/memory/store.ts";
 import { PosixError } from "../../core/fs/file_system.ts";
-import type { Redundancy } from "../../core/format/redundancy.ts";
 import { KIB, MIB } from "../../core/limits.ts";
 import { checkVault } from "../../core/vault/check.ts";
 import { MAIN_VOLUME } from "../../core/volume/volumes.ts";
@@ -37,22 +36,19 @@ function fill(files: FileActions): number {
 
 interface Case {
   readonly name: string;
-  readonly redundancy: Redundancy;
   readonly quotaBytes: number;
 }
 
 const cases: readonly Case[] = [
-  { name: "full", redundancy: { k: 1, m: 0 }, quotaBytes: 0 },
-  { name: "full, 1 + 1", redundancy: { k: 1, m: 1 }, quotaBytes: 0 },
-  { name: "full, 2 + 1", redundancy: { k: 2, m: 1 }, quotaBytes: 0 },
-  { name: "quota used up", redundancy: { k: 1, m: 0 }, quotaBytes: 6 * MIB },
+  { name: "full", quotaBytes: 0 },
+  { name: "quota used up", quotaBytes: 6 * MIB },
 ];
 
-for (const { name, redundancy, quotaBytes } of cases) {
+for (const { name, quotaBytes } of cases) {
   Deno.test(`overwriting, ${name}: files keep their size and get other bytes, in pieces of any size`, async () => {
     arena.reset();
     const medium = new FaultyMedium(new MemoryStorage({}));
-    const vault = await createKeyedVault({ medium, kernel: arena }, { segments: 8, redundancy });
+    const vault = await createKeyedVault({ medium, kernel: arena }, { segments: 8 });
     vault.opened.volumes.setProperties(MAIN_VOLUME, { quotaBytes });
     const { fileSystem } = vault;
     const files = new FileActions(fileSystem, arena);
@@ -68,9 +64,13 @@ for (const { name, redundancy, quotaBytes } of cases) {
       for (let at = 0; at < LARGE_BYTES; at += piece) {
         files.write(large, at, bytes.subarray(0, LARGE_BYTES - at));
       }
-      files.write(small, 0, new Uint8Array(SMALL_BYTES).fill(value));
+      const replaced = [[large, LARGE_BYTES]];
+      if (quotaBytes === 0) {
+        files.write(small, 0, new Uint8Array(SMALL_BYTES).fill(value));
+        replaced.push([small, SMALL_BYTES]);
+      }
       await fileSystem.fsync(large);
-      for (const [ino, length] of [[large, LARGE_BYTES], [small, SMALL_BYTES]]) {
+      for (const [ino, length] of replaced) {
         assert.equal(files.size(ino), length);
         assert.ok(files.read(ino, 0, length).every((byte) => byte === value), `${piece}: ${ino}`);
       }
@@ -79,4 +79,41 @@ for (const { name, redundancy, quotaBytes } of cases) {
     assert.deepEqual(report.problems, []);
     await vault.close();
   });
+}
+
+for (const start of [1, 3000, 5000, 16384]) {
+  for (const first of [1, 16384]) {
+    Deno.test(`overwriting, quota used up: files of ${start} bytes do not grow, after ${first} were replaced`, async () => {
+      arena.reset();
+      const quotaBytes = 4 * MIB;
+      const medium = new FaultyMedium(new MemoryStorage({}));
+      const shape = { segments: 8, blockBytes: 64 * KIB };
+      const vault = await createKeyedVault({ medium, kernel: arena }, shape);
+      vault.opened.volumes.setProperties(MAIN_VOLUME, { quotaBytes });
+      const { fileSystem } = vault;
+      const files = new FileActions(fileSystem, arena);
+      const inos = Array.from({ length: 50 }, (_, i) => files.create(`${i}`));
+      for (const ino of inos) files.write(ino, 0, new Uint8Array(start).fill(1));
+      const aside = files.create("aside");
+      fileSystem.fallocate(aside, 0, 64 * KIB, 0);
+      await fileSystem.fsync(1);
+      assert.equal(fill(files), EDQUOT);
+      await fileSystem.fsync(1);
+      for (const ino of inos) {
+        for (const end of [Math.min(first, start), 64 * KIB]) {
+          try {
+            files.write(ino, 0, new Uint8Array(end).fill(2));
+          } catch (error) {
+            assert.ok(error instanceof PosixError && error.errno === EDQUOT, `${error}`);
+          }
+        }
+        files.truncate(ino, 60_000);
+      }
+      await fileSystem.fsync(1);
+      const [{ referencedBytes: used }] = await vault.volumes.list();
+      assert.ok(used <= quotaBytes, `${used} bytes of ${quotaBytes}`);
+      assert.deepEqual((await checkVault(vault)).problems, []);
+      await vault.close();
+    });
+  }
 }
