@@ -326,3 +326,32 @@ Deno.test("streams: a large file that is gone goes at the receiver too, piece by
   await receive(to.vault, "copy", bytes);
   await assertSame(from, to, "tuesday");
 });
+
+Deno.test("streams: files that are being removed do not keep a snapshot from being received", async () => {
+  const large = new Uint8Array(9 * MIB).fill(7);
+  const from = await StreamWorld.make(senders, 0);
+  const to = await StreamWorld.make(receivers, 0);
+  const { files, snapshots, streams } = from.vault;
+  let base: string | undefined;
+  for (const name of ["removed", "replaced", "made and removed"]) {
+    await files.writeFile("/large", large);
+    if (name === "replaced") {
+      await files.writeFile("/small", "x");
+      await files.rename("/small", "/large");
+    } else {
+      await files.remove("/large");
+    }
+    await snapshots.create("main", name);
+    await receive(to.vault, "copy", await bytesOf(streams.send("main", name, { from: base })));
+    base = name;
+    assert.deepEqual((await checkVault(to.vault)).problems, []);
+    assert.deepEqual(
+      (await to.vault.snapshots.list("copy")).map((each) => each.name).at(-1),
+      name,
+    );
+    await from.vault.volumes.free();
+  }
+  await to.vault.volumes.delete("copy");
+  await to.vault.volumes.free();
+  assert.deepEqual((await checkVault(to.vault)).problems, []);
+});
