@@ -66,6 +66,7 @@ Deno.test("odd arguments: sizes, costs, modes and media that are none are refuse
     { medium: "memory:", kdf: "weak" },
     { medium: "memory:", kdf: "constructor" },
     { medium: "memory:", mode: "none" },
+    { medium: "memory:", mode: "export" },
     { medium: "memory:", sizeBytes: 10n },
   ];
   for (const each of odd) {

@@ -34,10 +34,11 @@ export type SlotMode = "user" | "device" | "hybrid" | "recovery" | "export";
 
 const MODES: readonly SlotMode[] = ["user", "device", "hybrid", "recovery", "export"];
 
-/** True for what a slot's record can say; types alone do not keep a vault from being made that nobody opens again. */
-export function isSlotMode(mode: unknown): mode is SlotMode {
-  return MODES.some((known) => known === mode);
+/** True for what a slot of a header can be; types alone do not keep a vault from being made that nobody opens again. */
+export function isHeaderMode(mode: unknown): mode is Exclude<SlotMode, "export"> {
+  return mode !== "export" && MODES.some((known) => known === mode);
 }
+
 const LAYOUT = 1;
 const LABEL_AT = 72;
 const DEVICE_NAME_AT = 136;

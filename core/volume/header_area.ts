@@ -23,7 +23,7 @@ import {
   cutLabel,
   fitsLabel,
   ID_BYTES,
-  isSlotMode,
+  isHeaderMode,
   LABEL_BYTES_MAX,
   SLOT_IMAGE_BYTES,
   type SlotDescription,
@@ -190,7 +190,7 @@ async function describe(
   { runtime, platform, medium }: HeaderContext,
   { mode, label = "" }: SlotOrder,
 ): Promise<SlotDescription> {
-  if (!isSlotMode(mode)) {
+  if (!isHeaderMode(mode)) {
     throw new VaultError(
       "invalid",
       `Cannot make a key slot of mode "${mode}": choose user, device, hybrid or recovery`,
