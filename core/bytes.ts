@@ -27,6 +27,13 @@ export function requireBytes(value: unknown, what: string): asserts value is Uin
   );
 }
 
+/** The bytes of text, or the bytes that were given; throws `invalid` for what is neither. */
+export function encoded(value: string | Uint8Array, what: string): Uint8Array {
+  if (typeof value === "string") return new TextEncoder().encode(value);
+  requireBytes(value, what);
+  return value;
+}
+
 /** Throws `invalid` for what is no key of 32 bytes. */
 export function requireKey(value: unknown): asserts value is Uint8Array {
   requireBytes(value, "a key");

@@ -116,8 +116,8 @@ export async function exportKey(
   return { file, bytes: exported.length };
 }
 
-/** Why changing a key slot of a dense vault takes long. */
-const CHECKING = "looking whether the new passphrase opens something else, at any cost";
+/** Why changing a key slot takes long, most of all of a dense vault. */
+const CHECKING = "deriving keys; in a dense vault, a new passphrase is tried on the other one too";
 
 /**
  * Runs a verb on key slots where the vault is: on the header that is opened here, or in the process that mounted it. Both

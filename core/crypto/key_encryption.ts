@@ -74,7 +74,6 @@ export async function candidateKeks(inputs: KekInputs): Promise<Uint8Array[]> {
     return deviceSecret === null ? [] : [kekFrom("device", salt, deviceSecret)];
   }
   const { passphrase } = secret;
-  requireBytes(passphrase, "a passphrase");
   const stretched = await stretch({ passphrase, salt }, inputs.kdf);
   try {
     const keks = [kekFrom("user", salt, stretched)];

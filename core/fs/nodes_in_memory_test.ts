@@ -1,30 +1,9 @@
 import assert from "node:assert/strict";
 import { checkConsistency } from "../../tests/support/consistency.ts";
-import { FileActions } from "../../tests/support/file_actions.ts";
-import {
-  emptyAttributes,
-  type MemoryVolume,
-  named,
-  openMemoryVolume,
-  type OpenOptions,
-  ROOT,
-} from "../../tests/support/open_memory_volume.ts";
-import { createKernel } from "../../wasm/kernel.ts";
-import { ERRNO, type ErrnoName } from "./errno.ts";
-import { PosixError } from "./file_system.ts";
+import { openFiles as open } from "../../tests/support/files_in_memory.ts";
+import { emptyAttributes, named, ROOT } from "../../tests/support/open_memory_volume.ts";
+import { failsWith } from "../../tests/support/posix_failure.ts";
 import { S_IFDIR, S_IFIFO, S_IFREG } from "./mode.ts";
-
-const KERNEL_BYTES = 16 * 1024 * 1024;
-
-function open(options: OpenOptions = {}): MemoryVolume & { files: FileActions } {
-  const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
-  const volume = openMemoryVolume({ ...options, volume: { kernel, ...options.volume } });
-  return { ...volume, files: new FileActions(volume.fs, kernel) };
-}
-
-function failsWith(name: ErrnoName, act: () => unknown): void {
-  assert.throws(act, (error) => error instanceof PosixError && error.errno === ERRNO[name]);
-}
 
 Deno.test("nodes in memory: what is removed and held lives until it is forgotten and closed, in either order", () => {
   const { fs, store } = open();

@@ -59,18 +59,20 @@ export class Paths {
     this.#walkNames(ROOT_INO, parent, this.#out, { follow: true, links: 0 });
     if (!isDirectory(this.#out.mode)) fail("ENOTDIR");
     const last = { parent: this.#out.ino, name };
-    if (bytes[bytes.length - 1] === SLASH) this.#requireNoFile(last);
+    const endsInSlash = bytes[bytes.length - 1] === SLASH;
+    if (endsInSlash && this.find(last, this.#out) && !isDirectory(this.#out.mode)) fail("ENOTDIR");
     return last;
   }
 
-  #requireNoFile({ parent, name }: LastName): void {
+  /** Fills `out` with what a name names itself; false where that is nothing. */
+  find({ parent, name }: LastName, out: Attributes): boolean {
     try {
-      this.#fs.lookup(parent, name, this.#out);
+      this.#fs.lookup(parent, name, out);
+      return true;
     } catch (error) {
-      if (isErrno(error, ERRNO.ENOENT)) return;
+      if (isErrno(error, ERRNO.ENOENT)) return false;
       throw error;
     }
-    if (!isDirectory(this.#out.mode)) fail("ENOTDIR");
   }
 
   /** Makes a directory and those above it that are missing; returns its inode number. */

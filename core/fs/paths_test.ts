@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { failsWith } from "../../tests/support/posix_failure.ts";
 import {
   emptyAttributes,
   type MemoryVolume,
@@ -6,10 +7,8 @@ import {
   openMemoryVolume,
   ROOT,
 } from "../../tests/support/open_memory_volume.ts";
-import { PosixError } from "./file_system.ts";
 import { S_IFREG } from "./mode.ts";
 import { Paths } from "./paths.ts";
-import { ERRNO, type ErrnoName } from "./errno.ts";
 
 function open(): MemoryVolume & { paths: Paths } {
   const volume = openMemoryVolume();
@@ -20,10 +19,6 @@ function inoOf(paths: Paths, path: string): number {
   const out = emptyAttributes();
   paths.stat(path, out);
   return out.ino;
-}
-
-function failsWith(name: ErrnoName, act: () => void): void {
-  assert.throws(act, (error) => error instanceof PosixError && error.errno === ERRNO[name]);
 }
 
 Deno.test("paths: directories are made with those above them, once", () => {

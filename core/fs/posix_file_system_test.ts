@@ -1,32 +1,11 @@
 import assert from "node:assert/strict";
-import { FileActions } from "../../tests/support/file_actions.ts";
-import {
-  emptyAttributes,
-  type MemoryVolume,
-  named,
-  openMemoryVolume,
-  type OpenOptions,
-  ROOT,
-} from "../../tests/support/open_memory_volume.ts";
-import { createKernel } from "../../wasm/kernel.ts";
+import { openFiles as open } from "../../tests/support/files_in_memory.ts";
+import { emptyAttributes, named, ROOT } from "../../tests/support/open_memory_volume.ts";
+import { failsWith } from "../../tests/support/posix_failure.ts";
 import { checkConsistency } from "../../tests/support/consistency.ts";
-import { ERRNO, type ErrnoName } from "./errno.ts";
-import { PosixError } from "./file_system.ts";
 import { VaultError } from "../errors.ts";
 import type { PosixFileSystem } from "./posix_file_system.ts";
 import { S_IFCHR, S_IFREG } from "./mode.ts";
-
-const KERNEL_BYTES = 16 * 1024 * 1024;
-
-function open(options: OpenOptions = {}): MemoryVolume & { files: FileActions } {
-  const kernel = createKernel({ memoryBytes: KERNEL_BYTES });
-  const volume = openMemoryVolume({ ...options, volume: { kernel, ...options.volume } });
-  return { ...volume, files: new FileActions(volume.fs, kernel) };
-}
-
-function failsWith(name: ErrnoName, act: () => unknown): void {
-  assert.throws(act, (error) => error instanceof PosixError && error.errno === ERRNO[name]);
-}
 
 function pattern(length: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (seed + i * 7) & 0xff);

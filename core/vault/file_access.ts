@@ -1,14 +1,13 @@
 import { VaultError } from "../errors.ts";
-import { compare, concat, requireBytes } from "../bytes.ts";
+import { compare, concat, encoded, requireBytes } from "../bytes.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import { isDots } from "../fs/directory.ts";
-import { ERRNO, fail } from "../fs/errno.ts";
+import { fail } from "../fs/errno.ts";
 import {
   type Attributes,
   type Caller,
   emptyAttributes,
   type FileSystem,
-  PosixError,
 } from "../fs/file_system.ts";
 import { isDirectory, isRegular, isSymlink, PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import { type LastName, namesOf, Paths } from "../fs/paths.ts";
@@ -242,23 +241,15 @@ export class FileAccess {
     return fail("ELOOP");
   }
 
-  #lookup({ parent, name }: LastName): Attributes | null {
+  #lookup(last: LastName): Attributes | null {
     const out = emptyAttributes();
-    try {
-      this.fs.lookup(parent, name, out);
-      return out;
-    } catch (error) {
-      if (error instanceof PosixError && error.errno === ERRNO.ENOENT) return null;
-      throw error;
-    }
+    return this.paths.find(last, out) ? out : null;
   }
 }
 
 /** The bytes of a path, a name or a text. */
 export function bytesOf(text: string | Uint8Array): Uint8Array {
-  if (typeof text === "string") return new TextEncoder().encode(text);
-  requireBytes(text, "data");
-  return text;
+  return encoded(text, "data");
 }
 
 /** A path below another. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { wipe } from "../bytes.ts";
+import { encoded, wipe } from "../bytes.ts";
 import type { KdfChoice } from "../crypto/argon2.ts";
 import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts";
 import { VaultError } from "../errors.ts";
@@ -23,7 +23,7 @@ import type {
   UnlockOptions,
 } from "./file_lock_options.ts";
 import { forgetSecrets, inodeKey, secretsOf } from "./file_forgetting.ts";
-import { arriving, bytesOf, checkKdf, lockedAlready, shredded } from "./lock_refusals.ts";
+import { arriving, checkKdf, lockedAlready, shredded } from "./lock_refusals.ts";
 import { drivePass } from "./pass_driver.ts";
 import { whenFree } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
@@ -76,7 +76,7 @@ export class FileLocks {
   async #lockedRecord(file: LockableFile, options: LockOptions): Promise<LockRecord> {
     const { kdf = DEFAULT_KDF } = options;
     checkKdf(kdf);
-    const passphrase = bytesOf(options.passphrase);
+    const passphrase = encoded(options.passphrase, "a passphrase");
     if (passphrase.length === 0) {
       throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
     }
@@ -139,7 +139,7 @@ export class FileLocks {
     const { record, waitMs } = countAttempt(found, this.#vault.header.runtime.now());
     if (!this.#engine.readOnly && record !== found) await this.#note(file, record);
     if (waitMs > 0) throw tooEarly(file.path, record, waitMs);
-    const passphrase = bytesOf(given);
+    const passphrase = encoded(given, "a passphrase");
     const secret = await unwrapSecret(this.#secretParts, { file, record }, passphrase)
       .finally(() => {
         if (passphrase !== given) wipe(passphrase);

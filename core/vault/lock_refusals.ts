@@ -1,15 +1,7 @@
-import { requireBytes } from "../bytes.ts";
 import { type KdfChoice, kdfParameters } from "../crypto/argon2.ts";
 import { VaultError } from "../errors.ts";
 import { isLockCost, type LockRecord } from "../format/lock_record.ts";
 import type { LockableFile } from "./file_lock_options.ts";
-
-/** What was given as a passphrase. */
-export function bytesOf(passphrase: string | Uint8Array): Uint8Array {
-  if (typeof passphrase === "string") return new TextEncoder().encode(passphrase);
-  requireBytes(passphrase, "a passphrase");
-  return passphrase;
-}
 
 /** A cost that no record can hold would be refused by whoever reads it. */
 export function checkKdf(kdf: KdfChoice): void {

@@ -17,8 +17,8 @@ import type { CopyImage, SlotDirectory } from "../format/key_slot_directory.ts";
 import { KEY_SLOTS } from "../limits.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
 import { type SlotOrder, withSlot } from "./header_area.ts";
-import { refuseSharedSecret } from "./shared_secret.ts";
 import { applyDirectory, type HeaderContext, requireDirectory, slotWrite } from "./header_cells.ts";
+import { refuseSharedSecret } from "./shared_secret.ts";
 
 /** One slot always stays free: a change writes the new slot before the old one goes. */
 const USED_SLOTS_MAX = KEY_SLOTS - 1;
@@ -87,7 +87,6 @@ export async function addSlot(context: OpenHeaderContext, slot: NewSlot): Promis
       { operation: "add key slot", errno: "ENOSPC" },
     );
   }
-  if ("secret" in slot) await refuseSharedSecret(context, slot.secret, slot.kdf);
   return (await putSlot(headers, slot)).added;
 }
 
@@ -118,7 +117,6 @@ export async function changeSlot(
 ): Promise<AddedSlot> {
   const headers = await headersOf(context);
   const old = requireEntry(headers[0], slotIndex);
-  if ("secret" in slot) await refuseSharedSecret(context, slot.secret, slot.kdf);
   const kept = { ...slot, label: slot.label ?? old.label };
   const { added, headers: both } = await putSlot(headers, kept);
   await dropSlot(both, slotIndex);
@@ -142,6 +140,7 @@ async function putSlot(
   headers: readonly Header[],
   slot: NewSlot,
 ): Promise<{ added: AddedSlot; headers: Header[] }> {
+  if ("secret" in slot) await refuseSharedSecret(headers[0].context, slot.secret, slot.kdf);
   const [slotIndex] = freeSlots(headers);
   const { order, recoveryCode } = orderOf(headers[0].context, slot);
   const done: Header[] = [];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { failsWith } from "../../tests/support/posix_failure.ts";
 import { checkConsistency } from "../../tests/support/consistency.ts";
 import { FileActions } from "../../tests/support/file_actions.ts";
 import { noiseByte } from "../../tests/support/noise_byte.ts";
@@ -8,17 +9,13 @@ import {
   type RealVolume,
   reopenRealVolume,
 } from "../../tests/support/open_real_volume.ts";
-import { ERRNO, type ErrnoName } from "../fs/errno.ts";
+import { ERRNO } from "../fs/errno.ts";
 import { PosixError } from "../fs/file_system.ts";
 import { MIB } from "../limits.ts";
 
 const PUNCH = 3;
 const BLOCK_BYTES = 16384;
 const KEPT_BYTES = 20 * MIB;
-
-function failsWith(name: ErrnoName, act: () => unknown): void {
-  assert.throws(act, (error) => error instanceof PosixError && error.errno === ERRNO[name]);
-}
 
 function bytesAt(offset: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => noiseByte(offset, i));
