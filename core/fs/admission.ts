@@ -1,4 +1,5 @@
 import { isFull, isOverQuota } from "../errors.ts";
+import { CELL_BYTES } from "../limits.ts";
 import type { VolumeStore } from "../volume/volume_store.ts";
 import { FREE_BLOCKS_PER_GROUP, type Removal } from "./removal.ts";
 
@@ -42,18 +43,30 @@ export class Admission {
     if (known > 0) this.#admit(cells, "kept");
   }
 
-  #admit(cells: number, purpose: "write" | "kept"): void {
+  #admit(cells: number, purpose: "write" | "kept" | "cut", blockBytes?: number): void {
     try {
-      this.#store.admit(cells + RECORD_CELLS, purpose);
+      this.#store.admit(cells + RECORD_CELLS, purpose, blockBytes);
     } catch (error) {
       if (!isFull(error)) throw error;
       this.#removal.reclaim(RECLAIM_GROUPS * FREE_BLOCKS_PER_GROUP);
-      this.#store.admit(cells + RECORD_CELLS, purpose);
+      this.#store.admit(cells + RECORD_CELLS, purpose, blockBytes);
     }
   }
 
   /** Space for something that gives space back. */
-  remove(cells: number): void {
-    this.#store.admit(cells + RECORD_CELLS, "delete");
+  remove(): void {
+    this.#store.admit(RECORD_CELLS, "delete");
+  }
+
+  /** The same, where full blocks of so many cells are sealed again for it. */
+  replace(cells: number): void {
+    if (cells === 0) this.remove();
+    else this.#admit(cells, "kept");
+  }
+
+  /** The same, where one block is sealed again at once, and has so many cells left. */
+  cut(cells: number): void {
+    if (cells === 0) this.remove();
+    else this.#admit(cells, "cut", cells * CELL_BYTES);
   }
 }

@@ -36,7 +36,7 @@ export function changeAttributes(parts: ChangeParts, node: Node, change: Attribu
   const { space, admission } = parts;
   const { size } = change;
   if (size === undefined) admission.write(0);
-  else if (size < node.size) admission.remove(space.truncateCells(node, size));
+  else if (size < node.size) admission.cut(space.truncateCells(node, size));
   else admission.write(0);
   HalfChanges.ofFile(parts, node, () => make(parts, node, change));
 }

@@ -120,17 +120,16 @@ export class FileOperations {
   }
 
   #changeSpace(node: Node, offset: number, end: number, mode: number): void {
-    const { admission, space, stored } = this.#parts;
+    const { admission, space } = this.#parts;
     const keepsSize = (mode & FALLOC_KEEP_SIZE) !== 0;
     const action = mode & ~FALLOC_KEEP_SIZE;
-    const edges = 2 * stored.blockCells;
     if (action === FALLOC_PUNCH_HOLE && keepsSize) {
-      admission.remove(edges);
+      admission.replace(space.punchCells(node, offset, end));
       space.punch(node, offset, end);
     } else if (action === 0 || action === FALLOC_ZERO_RANGE) {
       const punches = action === FALLOC_ZERO_RANGE;
       const cells = space.allocateCells(node, { offset, end }, punches);
-      admission.write(cells + (punches ? edges : 0));
+      admission.write(cells + (punches ? space.punchCells(node, offset, end) : 0));
       if (punches) space.punch(node, offset, end);
       space.allocate(node, offset, end);
       if (!keepsSize && end > node.size) space.truncate(node, end);

@@ -6,6 +6,7 @@ import type { NodeTable } from "./node_table.ts";
 import { FREE_BLOCKS_PER_GROUP, type Removal } from "./removal.ts";
 import type { StoredData } from "./stored_data.ts";
 import { INODE_FLAG } from "../format/inode.ts";
+import { CELL_BYTES } from "../limits.ts";
 
 /** Bits of fallocate's mode. */
 export const FALLOC_KEEP_SIZE = 1;
@@ -31,10 +32,12 @@ export class FileSpace {
     this.#blockBytes = parts.stored.blockBytes;
   }
 
-  /** Cells that `truncate` to this size may take: the new last block is sealed again without what was cut off. */
+  /** Cells of the new last block, where `truncate` to this size has to seal it again without what was cut off; else none. */
   truncateCells(node: Node, size: number): number {
-    const isCut = size < node.size && size % this.#blockBytes !== 0;
-    return isCut ? this.#parts.stored.blockCells : 0;
+    const kept = size % this.#blockBytes;
+    if (size >= node.size || kept === 0) return 0;
+    const isStored = this.#isStored(node, Math.floor(size / this.#blockBytes));
+    return isStored ? Math.ceil(kept / CELL_BYTES) : 0;
   }
 
   /** Sets the size. The caller sets times and saves the node. */
@@ -61,20 +64,17 @@ export class FileSpace {
     this.#parts.stored.extents.reserve(node, from, to);
   }
 
+  /** Cells that `punch` may take: a block of which a part stays is sealed again. */
+  punchCells(node: Node, offset: number, end: number): number {
+    return this.#edges(node, offset, end).length * this.#parts.stored.blockCells;
+  }
+
   /** Makes a range read as zeros and gives its whole blocks back. */
   punch(node: Node, offset: number, end: number): void {
-    const { stored, dirty } = this.#parts;
-    const size = this.#blockBytes;
-    const first = Math.ceil(offset / size);
-    // A last block that ends with the file counts as whole.
-    const stop = Math.max(
-      Math.floor(end / size),
-      end >= node.size ? Math.ceil(node.size / size) : 0,
-    );
-    this.#zero(node, offset, Math.min(end, first * size));
-    if (stop < first) return;
-    this.#zero(node, stop * size, end);
-    if (stop === first) return;
+    const { stored, dirty, writer } = this.#parts;
+    for (const [from, to] of this.#edges(node, offset, end)) writer.zero(node, from, to);
+    const [first, stop] = this.#inner(node, offset, end);
+    if (stop <= first) return;
     dirty.discard(node, first, stop);
     if (first === 0) stored.removeInline(node);
     this.#removeBlocks(node, first, stop);
@@ -144,13 +144,25 @@ export class FileSpace {
     dirty.flushBlock(node, buffer);
   }
 
-  /** Zeros a part of one block, unless it is zeros already. */
-  #zero(node: Node, from: number, end: number): void {
-    const to = Math.min(end, node.size);
-    if (from >= to) return;
-    const block = Math.floor(from / this.#blockBytes);
-    const { stored, writer } = this.#parts;
-    if (node.dirty?.has(block) || stored.has(node, block)) writer.zero(node, from, to);
+  /** What a range has of blocks that it does not cover, unless it is zeros already. */
+  #edges(node: Node, offset: number, end: number): [number, number][] {
+    const [first, stop] = this.#inner(node, offset, end);
+    const parts: [number, number][] = [[offset, Math.min(end, first * this.#blockBytes)]];
+    if (stop >= first) parts.push([stop * this.#blockBytes, end]);
+    const cut = parts.map(([from, to]): [number, number] => [from, Math.min(to, node.size)]);
+    return cut.filter(([from, to]) => from < to && this.#hasData(node, from));
+  }
+
+  #hasData(node: Node, offset: number): boolean {
+    const block = Math.floor(offset / this.#blockBytes);
+    return node.dirty?.has(block) === true || this.#parts.stored.has(node, block);
+  }
+
+  /** The blocks that a range covers: a last one that ends with the file counts as whole. */
+  #inner(node: Node, offset: number, end: number): [number, number] {
+    const size = this.#blockBytes;
+    const last = end >= node.size ? Math.ceil(node.size / size) : 0;
+    return [Math.ceil(offset / size), Math.max(Math.floor(end / size), last)];
   }
 
   #removeBlocks(node: Node, first: number, stop: number): void {

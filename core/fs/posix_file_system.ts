@@ -124,14 +124,14 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
 
   unlink(parent: number, name: Uint8Array): void {
     this.#change(() => {
-      this.#parts.admission.remove(0);
+      this.#parts.admission.remove();
       this.#parts.names.unlink(parent, name);
     });
   }
 
   rmdir(parent: number, name: Uint8Array): void {
     this.#change(() => {
-      this.#parts.admission.remove(0);
+      this.#parts.admission.remove();
       this.#parts.names.rmdir(parent, name);
     });
   }
@@ -282,7 +282,7 @@ export class PosixFileSystem implements FileSystem, UnnamedFileSystem {
   removexattr(ino: number, name: Uint8Array): void {
     this.#change(() => {
       const node = this.#parts.nodes.get(ino);
-      this.#parts.admission.remove(0);
+      this.#parts.admission.remove();
       this.#parts.xattrs.remove(node, name);
       this.#parts.clock.changed(node.inode);
       this.#parts.nodes.save(node);

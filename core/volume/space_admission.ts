@@ -21,9 +21,9 @@ const RECORD_BYTES_PER_BLOCK = 256;
 
 /**
  * What cells are taken for: "write" leaves alone what is set aside and what keeps deleting possible; "kept" is data that space was set
- * aside for, or that replaces as much.
+ * aside for, or that replaces as much; "cut" is one block that is put at once, in place of a longer one.
  */
-export type SpacePurpose = "write" | "kept" | "delete";
+export type SpacePurpose = "write" | "kept" | "cut" | "delete";
 
 /** What admission asks, and what it can do about a full vault. */
 export interface SpaceAdmissionOptions {
@@ -116,11 +116,19 @@ export class SpaceAdmission {
     this.room.askAgain();
     while (!this.makeRoom({ cells, blockBytes }, purpose)) {
       if (this.freeDeleted(cells) || this.giveWay()) continue;
-      const least = this.promised + this.reserveCells("root");
-      const isLast = purpose === "delete" && this.room.has(least, purpose);
-      if (isLast && this.backs(least, purpose)) return;
+      if (this.holdsLast({ cells, blockBytes }, purpose)) return;
       throw full(this.room.isFullBelow);
     }
+  }
+
+  /** True where a root can still be written, and the block that is cut, which was refused by a margin for others. */
+  private holdsLast({ cells, blockBytes }: Wanted, purpose: SpacePurpose): boolean {
+    if (purpose !== "delete" && purpose !== "cut") return false;
+    const isCut = purpose === "cut";
+    if (isCut && this.waits && this.options.mayCommit()) this.options.commit();
+    if (isCut && (this.waits || !this.hasRun(blockBytes))) return false;
+    const least = (isCut ? cells : 0) + this.promised + this.reserveCells("root");
+    return this.room.has(least, "delete") && this.backs(least, "delete");
   }
 
   /** Lets resting cells go, by commits, as far as that helps. */
@@ -205,14 +213,14 @@ export class SpaceAdmission {
   }
 
   /** Asked with every write, so that it collects nothing: each size is looked at where it is met first. */
-  private hasAllRuns(wanted: Wanted, purpose: "write" | "kept"): boolean {
+  private hasAllRuns(wanted: Wanted, purpose: SpacePurpose): boolean {
     const { promises, options: { store: { setAside } } } = this;
     if (!this.hasPromisedRuns(wanted, purpose)) return false;
     for (const blockBytes of promises.keys()) {
       if (blockBytes === wanted.blockBytes) continue;
       if (!this.hasPromisedRuns({ cells: 0, blockBytes }, purpose)) return false;
     }
-    if (purpose === "kept") return true;
+    if (purpose !== "write") return true;
     for (const blockBytes of setAside.blocks.keys()) {
       if (blockBytes === wanted.blockBytes || promises.has(blockBytes)) continue;
       if (!this.hasPromisedRuns({ cells: 0, blockBytes }, purpose)) return false;
@@ -221,7 +229,7 @@ export class SpaceAdmission {
   }
 
   /** True where cells for blocks of one size lie side by side: of so many more, of what is promised, and of what is set aside. */
-  private hasPromisedRuns({ cells, blockBytes }: Wanted, purpose: "write" | "kept"): boolean {
+  private hasPromisedRuns({ cells, blockBytes }: Wanted, purpose: SpacePurpose): boolean {
     const promised = (this.promises.get(blockBytes) ?? 0) + cells;
     const setAside = purpose === "write" ? this.setAsideOf(blockBytes) : 0;
     return this.hasRuns({ cells: promised, blockBytes }, setAside);
@@ -233,7 +241,15 @@ export class SpaceAdmission {
    */
   private hasRuns({ cells, blockBytes }: Wanted, setAside = 0): boolean {
     const wanted = (cells * CELL_BYTES < blockBytes ? 0 : 2 * cells) + setAside;
-    if (wanted === 0) return true;
+    return wanted === 0 || this.findsRuns(wanted, blockBytes);
+  }
+
+  private hasRun(blockBytes: number): boolean {
+    const cells = blockBytes / CELL_BYTES * this.options.store.storageRate(blockBytes);
+    return this.findsRuns(Math.ceil(cells), blockBytes);
+  }
+
+  private findsRuns(wanted: number, blockBytes: number): boolean {
     const { space, redundancy } = this.options.store;
     const run = largestRun(redundancy, blockBytes / CELL_BYTES);
     return space.cellsInRuns(run, wanted) >= wanted;

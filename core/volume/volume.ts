@@ -127,7 +127,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
   }
 
   /** Throws `unavailable` too where the quota is used up (EDQUOT): data and nodes count, once, whatever redundancy adds. */
-  admit(cells: number, purpose: SpacePurpose): void {
+  admit(cells: number, purpose: SpacePurpose, blockBytes: number = this.blockBytes): void {
     // What is promised may take less when it is put: compressed.
     if (purpose === "write" && cells > this.quotaLeft() && this.promised > 0) this.flush();
     if (purpose === "write" && cells > this.quotaLeft()) {
@@ -135,7 +135,7 @@ export class Volume implements VolumeStore, DataBlocks, OpenTree {
         errno: "EDQUOT",
       });
     }
-    this.engine.admit(cells, purpose, this.blockBytes);
+    this.engine.admit(cells, purpose, blockBytes);
   }
 
   private quotaLeft(): number {

@@ -45,9 +45,10 @@ export interface VolumeStore {
 
   /**
    * Throws `unavailable` (ENOSPC) unless `cells` more cells can be taken. `purpose` "delete" may use the reserve
-   * that keeps deleting possible on a full medium, and so may "kept", which takes what was set aside, or gives as much back.
+   * that keeps deleting possible on a full medium, and so may "kept" and "cut", which take what was set aside, or give as much back.
+   * They are taken by blocks of `blockBytes`: full ones, unless it is said.
    */
-  admit(cells: number, purpose: SpacePurpose): void;
+  admit(cells: number, purpose: SpacePurpose, blockBytes?: number): void;
   /** Blocks with this id and later ones come free when they are replaced; undefined: of none it is known. */
   readonly ownFrom?: number;
   /** Blocks in unwritten extents: their space is kept for them. Undefined: nothing is. */

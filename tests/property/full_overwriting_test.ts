@@ -9,6 +9,7 @@ import { ArenaKernel } from "../support/arena_kernel.ts";
 import { FaultyMedium } from "../support/faulty_medium.ts";
 import { FileActions } from "../support/file_actions.ts";
 import { createKeyedVault } from "../support/keyed_vault.ts";
+import { named } from "../support/open_memory_volume.ts";
 
 const ENOSPC = 28;
 const EDQUOT = 122;
@@ -16,19 +17,25 @@ const LARGE_BYTES = 2 * MIB;
 const SMALL_BYTES = 1500;
 const arena = new ArenaKernel(24 * MIB);
 
+/** The number of the error that it fails with; 0 where it does not. */
+function errnoOf(action: () => void): number {
+  try {
+    action();
+    return 0;
+  } catch (error) {
+    if (error instanceof PosixError) return error.errno;
+    throw error;
+  }
+}
+
 /** Writes until that is refused, in ever smaller pieces; returns how. */
 function fill(files: FileActions): number {
   const ino = files.create("filling");
   let [at, errno] = [0, 0];
   for (const step of [256 * KIB, 16 * KIB, 4 * KIB, 100]) {
     for (const piece = new Uint8Array(step).fill(1);; at += step) {
-      try {
-        files.write(ino, at, piece);
-      } catch (error) {
-        if (!(error instanceof PosixError)) throw error;
-        errno = error.errno;
-        break;
-      }
+      errno = errnoOf(() => files.write(ino, at, piece));
+      if (errno !== 0) break;
     }
   }
   return errno;
@@ -117,3 +124,43 @@ for (const start of [1, 3000, 5000, 16384]) {
     });
   }
 }
+
+Deno.test("shortening, full: a file is cut inside a large block, or stays as it was, and the vault goes on", async () => {
+  arena.reset();
+  const medium = new FaultyMedium(new MemoryStorage({}));
+  const shape = { segments: 8, blockBytes: 256 * KIB };
+  const vault = await createKeyedVault({ medium, kernel: arena }, shape);
+  const { fileSystem } = vault;
+  const files = new FileActions(fileSystem, arena);
+  const block = new Uint8Array(256 * KIB).fill(1);
+  const inos = Array.from({ length: 10 }, (_, i) => files.create(`${i}`));
+  for (const ino of inos) files.write(ino, 0, block);
+  // The snapshot keeps what is cut from coming free; what stays free are single cells, without room for a block.
+  vault.opened.volumes.snapshot(MAIN_VOLUME, "kept");
+  const fillWith = (name: string, length: number) => {
+    for (let i = 0;; i++) {
+      if (errnoOf(() => files.write(files.create(name + i), 0, block.subarray(0, length)))) {
+        return i;
+      }
+    }
+  };
+  const count = fillWith("small", 4 * KIB);
+  for (let i = 0; i < count; i += 2) fileSystem.unlink(1, named(`small${i}`));
+  fillWith("larger", 100 * KIB);
+  await fileSystem.fsync(1);
+  let refused = 0;
+  for (const [i, ino] of inos.entries()) {
+    const size = (250 - i) * KIB;
+    const errno = errnoOf(() => files.truncate(ino, size));
+    if (errno !== 0) refused++;
+    assert.ok(errno === 0 || errno === ENOSPC, `${errno}`);
+    assert.equal(files.size(ino), errno === 0 ? size : block.length);
+    assert.ok(files.read(ino, 0, files.size(ino)).every((byte) => byte === 1));
+  }
+  assert.ok(refused > 0, "there was room for a block");
+  await fileSystem.fsync(1);
+  fileSystem.unlink(1, named("0"));
+  await fileSystem.fsync(1);
+  assert.deepEqual((await checkVault(vault)).problems, []);
+  await vault.close();
+});
