@@ -116,8 +116,11 @@ export class MediumInspector {
     return page;
   }
 
-  /** Opens every place of data blocks: how many do not open, of each block that has such. */
-  badPlaces(blocks: readonly PlacedBlock[]): Map<number, number> {
+  /** Opens every place of data blocks, or those in certain cells: how many do not open, of each block that has such. */
+  badPlaces(
+    blocks: readonly PlacedBlock[],
+    isAsked: (cell: number) => boolean = () => true,
+  ): Map<number, number> {
     const found = new Map<number, number>();
     this.makeRoom(blocks);
     let waiting: Place[] = [];
@@ -129,6 +132,7 @@ export class MediumInspector {
     };
     // Places of successive blocks lie side by side: in this order they are read as one.
     const places = blocks.flatMap((block) => this.knownPlaces(block, found))
+      .filter(({ entry, index }) => isAsked(entry.places[index].cell))
       .sort((a, b) => a.entry.places[a.index].cell - b.entry.places[b.index].cell);
     for (const place of places) {
       const bytes = placeCells(place.entry) * CELL_BYTES;

@@ -19,7 +19,7 @@ import {
   type RootRecord,
   rootRecordBytes,
 } from "../format/root_record.ts";
-import type { SealedPlace } from "../format/place.ts";
+import { memberOf, type SealedPlace } from "../format/place.ts";
 import { KIND } from "../format/seal_aad.ts";
 import { packRun } from "../format/space_record.ts";
 import {
@@ -54,8 +54,10 @@ export interface OpenedRoot {
   readonly behind: readonly number[];
 }
 
-/** A root record that was read. */
-type ReadRoot = Pick<OpenedRoot, "record" | "hash" | "runs" | "badCopies">;
+/** A root record that was read, and on which members a copy of it does not open. */
+interface ReadRoot extends Pick<OpenedRoot, "record" | "hash" | "runs"> {
+  readonly badOn: readonly number[];
+}
 
 /** Superblocks and root records (FORMAT.md §9, §10). */
 export class RootStore {
@@ -92,10 +94,16 @@ export class RootStore {
         for (const each of rings.flatMap(({ superblocks }) => superblocks)) {
           if (each !== root) wipe(each.secretsKey);
         }
+        const { badOn, ...known } = read;
+        const { holders, behind } = standing(rings, root, before);
+        // A crash may keep a member from knowing a root, not from having it: that is written, and synced, first.
+        const without = badOn.filter((each) => !holders.includes(each) && !behind.includes(each));
         return {
           superblock: root,
-          ...read,
-          ...standing(rings, root, before),
+          ...known,
+          badCopies: badOn.length,
+          holders,
+          behind: [...behind, ...without],
           nextSequence,
           skipped,
         };
@@ -219,7 +227,8 @@ export class RootStore {
     }
     const hash = this.hash(plaintext.subarray(0, rootBytes), pointer.epoch);
     const runs = pointer.copies.map(({ cell }) => packRun(cell, stored / CELL_BYTES));
-    return { record, hash, runs, badCopies: opened.filter((copy) => copy === null).length };
+    const badOn = there.filter((_, i) => opened[i] === null).map(({ cell }) => memberOf(cell));
+    return { record, hash, runs, badOn };
   }
 
   private readCopy(

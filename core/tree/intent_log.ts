@@ -13,6 +13,7 @@ import {
   readLogHead,
   writeLogHead,
 } from "../format/log_record.ts";
+import { memberOf } from "../format/place.ts";
 import { packRun } from "../format/space_record.ts";
 import { CELL_BYTES } from "../limits.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
@@ -31,8 +32,8 @@ export interface ReadLog {
   readonly transactions: readonly Uint8Array[];
   /** All chunks that were named. */
   readonly chunks: readonly LogChunk[];
-  /** Copies of records that do not open, where another copy does. */
-  readonly badCopies: number;
+  /** Members that lack a copy of the newest record that was surely acknowledged, because a later transaction follows it. */
+  readonly lackedBy: readonly number[];
 }
 
 /** The intent log (FORMAT.md §11): what `fsync` promises between two roots. */
@@ -154,7 +155,9 @@ export class IntentLog {
     const chunks = [this.start.chunk];
     const seen = new Set(chunks.map(({ firsts }) => firsts[0]));
     let parts: Uint8Array[] = [];
-    let badCopies = 0;
+    // Where the last transaction ends, and the one before it.
+    const ends: (Cursor | null)[] = [null, null];
+    const found = () => ({ transactions, chunks, lackedBy: this.lackedBy(ends[0]) });
     const cursor: Cursor = { chunk: this.start.chunk, at: 0, sequence: 0, before: null };
     for (;;) {
       if (cursor.at === cursor.chunk.cells) {
@@ -162,26 +165,39 @@ export class IntentLog {
       }
       // A second time before it counts as the end: a bit may be wrong on the way.
       const record = this.readRecord(cursor) ?? this.readRecord(cursor);
-      if (record === null) return { transactions, chunks, badCopies };
+      if (record === null) return found();
       const { head, mutations } = record;
       if (!seen.has(head.nextChunk.firsts[0])) {
         const { cells, firsts } = head.nextChunk;
-        if (!firsts.every((first) => isPlace(first, cells))) {
-          return { transactions, chunks, badCopies };
-        }
+        if (!firsts.every((first) => isPlace(first, cells))) return found();
         seen.add(firsts[0]);
         chunks.push(head.nextChunk);
       }
-      badCopies += record.badCopies;
       parts.push(mutations);
       if (head.ends) {
         transactions.push(join(parts));
         parts = [];
+        ends.push({ ...cursor });
+        ends.shift();
       }
       cursor.at += head.cells;
       cursor.sequence++;
       cursor.before = record;
     }
+  }
+
+  private lackedBy(cursor: Cursor | null): number[] {
+    if (cursor === null) return [];
+    const isLacking = (copy: number) => {
+      if (this.isAway(cursor.chunk.firsts[copy])) return false;
+      try {
+        return (this.readCopy(cursor, copy) ?? this.readCopy(cursor, copy)) === null;
+      } catch (error) {
+        if (error instanceof VaultError) return false; // what cannot be read may be there
+        throw error;
+      }
+    };
+    return cursor.chunk.firsts.filter((_, copy) => isLacking(copy)).map(memberOf);
   }
 
   /** The record at the cursor, from the first copy that opens, or null at the log's end. */
@@ -191,7 +207,7 @@ export class IntentLog {
     for (let copy = 0; copy < this.copies; copy++) {
       try {
         const record = this.readCopy(cursor, copy);
-        if (record !== null) return { ...record, copy, badCopies: copy };
+        if (record !== null) return { ...record, copy };
       } catch (error) {
         if (!(error instanceof VaultError)) throw error;
         failure ??= error;
@@ -206,7 +222,7 @@ export class IntentLog {
   private readCopy(
     cursor: Cursor,
     copy: number,
-  ): Omit<ReadRecord, "copy" | "badCopies"> | null {
+  ): Omit<ReadRecord, "copy"> | null {
     const headBytes = logHeadBytes(this.copies);
     for (let cells = 1; cells <= cursor.chunk.cells - cursor.at; cells++) {
       const { sequence, chunk, at, before } = cursor;
@@ -241,7 +257,6 @@ interface ReadRecord {
   /** Which copy was read, and its tag: the next record names it. */
   readonly copy: number;
   readonly tag: Uint8Array;
-  readonly badCopies: number;
 }
 
 interface Cursor {

@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import { NOBODY } from "../block/block_owner.ts";
 import { BlockStore } from "../block/block_store.ts";
 import { Damage, type DamagedNode } from "../block/damage.ts";
-import { MediumInspector, type PlacedBlock } from "../block/medium_inspector.ts";
+import { MediumInspector } from "../block/medium_inspector.ts";
 import { NodeIo } from "../block/node_io.ts";
 import { PhysicalPages } from "../block/physical_pages.ts";
 import { type OpenedRoot, rootCells } from "../block/root_store.ts";
@@ -363,8 +363,8 @@ export class TreeStore {
   }
 
   /** Which blocks have places that do not open, and how many; a block in none of its places is not on the medium. */
-  badPlaces(blocks: readonly PlacedBlock[]): Map<number, number> {
-    return this.inspector().badPlaces(blocks);
+  badPlaces(...asked: Parameters<MediumInspector["badPlaces"]>): Map<number, number> {
+    return this.inspector().badPlaces(...asked);
   }
 
   /** How many places of a block lie on members that are missing. */

@@ -167,3 +167,32 @@ Deno.test("members: a dense vault fills all of them", async () => {
   assert.deepEqual((await checkVault(again)).problems, []);
   await again.close();
 });
+
+for (const end of ["close", "abandon"] as const) {
+  Deno.test(`members: one that was put back as it was before the last session is stale (${end})`, async () => {
+    for (const redundancy of [{ k: 1, m: 1 }, { k: 2, m: 1 }]) {
+      const before = fresh(redundancy.k + 1);
+      const vault = await made(before, redundancy);
+      await vault.files.writeFile("/old", fill(1, 100_000));
+      await vault.close();
+      const media = copies(before);
+      const session = await opened(media);
+      for (let i = 0; i < 5; i++) {
+        await session.files.writeFile(`/${i}`, fill(i, 100_000));
+        await session.files.sync();
+      }
+      await session[end]();
+      for (const number of media.keys()) {
+        const mixed = copies(media).with(number, copies(before)[number]);
+        const again = await opened(mixed);
+        const states = media.map((_, i) => i === number ? "stale" : "current");
+        assert.deepEqual(statesOf(again), states);
+        assert.deepEqual(await again.files.readFile("/4"), fill(4, 100_000));
+        await again.abandon();
+      }
+      const whole = await opened(copies(media));
+      assert.deepEqual(new Set(statesOf(whole)), new Set(["current"]));
+      await whole.abandon();
+    }
+  });
+}

@@ -67,7 +67,7 @@ function noMember({ name }: StorageBackend, given: number): VaultError {
 
 /** The members that a root names, as they are now, and what follows from that. */
 export class Standing {
-  readonly states: ReadonlyMap<number, MemberState>;
+  readonly states: Map<number, MemberState>;
   private readonly members: readonly RootMember[];
 
   constructor(media: JoinedMedia, { record: { members }, behind }: OpenedRoot) {
@@ -81,6 +81,11 @@ export class Standing {
     }));
     this.refuseStrangers(media);
     this.refuseShort(media);
+  }
+
+  /** These turned out to lack what they should have. */
+  leaveOut(members: readonly number[]): void {
+    for (const number of members) this.states.set(number, "stale");
   }
 
   private refuseStrangers(media: JoinedMedia): void {

@@ -21,6 +21,7 @@ import type { TreeStoreParts, TreeStoreShape } from "../tree/tree_store_parts.ts
 import type { DeviceMemory } from "./device_memory.ts";
 import { Engine } from "./engine.ts";
 import { identify, requireDirect, Standing } from "./member_set.ts";
+import { membersSetBack } from "./set_back.ts";
 import type { Volume } from "./volume.ts";
 import { MAIN_VOLUME, Volumes } from "./volumes.ts";
 import { protectHidden } from "./hidden_place.ts";
@@ -107,15 +108,16 @@ export function openVolume(options: VolumeOptions, mode: "write" | "read"): Open
   identify(parts, given, epochs);
   const opened = parts.roots.newest(epochs);
   if (opened === null) throw new VaultError("corrupt", "Cannot open vault: no root was found");
-  const standing = new Standing(media, opened);
-  const isWritable = given.every(({ capabilities }) => capabilities.writable);
-  const mayWrite = standing.mayWrite || options.acceptMissing === true;
-  const readOnly = mode === "read" || !isWritable || !mayWrite;
   const { epoch } = opened.record;
   if (!keyRing.has(epoch)) throw new VaultError("corrupt", "Cannot open vault: bad key epoch");
   // A rotation that has given the slots another epoch goes on under the root's until it writes a root itself.
   parts.context.epoch = epoch;
+  const standing = new Standing(media, opened);
   const store = TreeStore.open(parts, opened);
+  standing.leaveOut(membersSetBack({ store, media }, opened));
+  const isWritable = given.every(({ capabilities }) => capabilities.writable);
+  const mayWrite = standing.mayWrite || options.acceptMissing === true;
+  const readOnly = mode === "read" || !isWritable || !mayWrite;
   goOnWithout(store, standing);
   store.damage.observer = options.onDamage ?? null;
   const { memory } = options;
