@@ -1,5 +1,6 @@
+import { systemRuntime } from "../runtime.ts";
 import { unlessAway } from "../storage/store_failures.ts";
-import type { ObjectStore } from "../storage/object_store.ts";
+import type { Abortable, ObjectStore } from "../storage/object_store.ts";
 import type { PathNote, PathNotes } from "./path_notes.ts";
 import type { PromptCall } from "./prompt_calls.ts";
 
@@ -34,7 +35,21 @@ export interface Change<T> extends PromptCall {
   readonly isConditional: boolean;
   /** Its body is a stream. */
   readonly isOnce: boolean;
-  at(store: ObjectStore, signal?: AbortSignal): Promise<T>;
+  /** Makes it; `id` marks what is put. */
+  at(store: ObjectStore, options?: Abortable & { readonly id?: string }): Promise<T>;
+}
+
+/** One that a fallback takes. */
+export interface Noted<T> extends Change<T> {
+  /** Marks of what was tried at the primary, and may come there late. */
+  readonly late: readonly string[];
+}
+
+/** Marks a change, so that it is known wherever it comes to light. */
+export function changeId(): string {
+  const bytes = new Uint8Array(8);
+  systemRuntime.random(bytes);
+  return bytes.toHex();
 }
 
 /** What can be seen of notes on a path, newest first. */

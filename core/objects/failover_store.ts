@@ -17,25 +17,20 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
-import { CARRIED, timeOf, unmarked } from "./carried.ts";
+import { CARRIED, CHANGE, MARKS_BYTES, unmarked } from "./carried.ts";
+import { FailoverStrays } from "./failover_strays.ts";
 import { pageOfStrays } from "./stray_listing.ts";
 import { PathTurns } from "../storage/path_turns.ts";
 import { hasCondition } from "../storage/store_calls.ts";
 import { narrowest } from "./capabilities.ts";
-import {
-  isMissing,
-  isUnavailable,
-  tryEach,
-  unlessAway,
-  unlessChanged,
-} from "../storage/store_failures.ts";
+import { isMissing, isUnavailable, tryEach, unlessAway } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
 import {
   type Change,
+  changeId,
   type FailoverOptions,
   type Fallback,
-  hasUnseen,
-  notesOn,
+  type Noted,
   type Stray,
 } from "./failover_parts.ts";
 import { PromptCalls } from "./prompt_calls.ts";
@@ -46,6 +41,8 @@ import type { ReconcileReport, Reconciling } from "./reconciling.ts";
 const NOTES_PREFIX = ".sigmavault-displaced/";
 /** Milliseconds that a change waits for the primary, beside the time that its bytes take. */
 const TIME_LIMIT_MS = 5000;
+/** Times that others may note a path while a fallback is about to step in. */
+const TRIES_MAX = 5;
 /** Milliseconds after which notes of other processes are looked for. */
 const LOOK_MS = 10_000;
 
@@ -69,6 +66,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   readonly #turns = new PathTurns();
   /** Changes of the primary, and what decides where a path is. */
   readonly #soon: PromptCalls;
+  readonly #strays: FailoverStrays;
 
   /** Around stores, which it closes. A fallback steps in where the primary has not answered a change in time. */
   constructor(
@@ -84,34 +82,24 @@ export class FailoverStore implements ObjectStore, Reconciling {
       busy: 0,
       askedAt: 0,
     }));
+    this.#strays = new FailoverStrays({
+      primary,
+      fallbacks: this.#fallbacks,
+      soon: this.#soon,
+    });
     this.#isBalanced = choose === "balanced";
     this.#now = now;
     this.name = primary.name;
     this.provider = primary.provider;
-    this.capabilities = narrowest([primary, ...fallbacks].map((store) => store.capabilities));
+    const least = narrowest([primary, ...fallbacks].map((store) => store.capabilities));
+    const metadataBytesMax = Math.max(0, least.metadataBytesMax - MARKS_BYTES);
+    this.capabilities = { ...least, metadataBytesMax };
   }
 
   /** Who took a path in place of the primary, and what it noted; null where it is at home. */
   async #displaced(path: string): Promise<Stray | null> {
     await this.#lookIfDue();
-    return await this.#newest(path, await notesOn(path, this.#fallbacks));
-  }
-
-  async #newest(path: string, strays: readonly Stray[]): Promise<Stray | null> {
-    for (const stray of strays) {
-      // A note without an object: the change that it announced never came.
-      if (stray.note.removed || await stray.fallback.store.head(path) !== null) {
-        return await this.#isNewerAtHome(path, stray) ? null : stray;
-      }
-    }
-    return null;
-  }
-
-  /** Somebody may have put it at home who could not see the note. */
-  async #isNewerAtHome(path: string, { note }: Stray): Promise<boolean> {
-    const head = (signal: AbortSignal) => this.#primary.head(path, { signal });
-    const home = await unlessAway(() => this.#soon.ask({}, head));
-    return home !== null && timeOf(home) > note.since;
+    return await this.#strays.find(path);
   }
 
   async #lookIfDue(): Promise<void> {
@@ -168,8 +156,12 @@ export class FailoverStore implements ObjectStore, Reconciling {
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    // In turn: what is carried home meanwhile would not have it.
-    const describe = () => this.#ask(path, (store) => store.describe(path, change));
+    // In turn: what is carried home meanwhile would not have it. Nor if others carry it: they see by the note that it changes.
+    const describe = async () => {
+      const stray = await this.#displaced(path);
+      if (stray?.note.removed === false) await stray.fallback.notes.note(path, stray.note);
+      return await this.#ask(path, (store) => store.describe(path, change));
+    };
     return unmarked(await this.#turns.take([path], describe) ?? this.#missing(path));
   }
 
@@ -180,29 +172,53 @@ export class FailoverStore implements ObjectStore, Reconciling {
   }
 
   async #changeNow<T>(path: string, change: Change<T>): Promise<T> {
-    const stray = await this.#displaced(path);
-    if (stray !== null) {
-      const { fallback: { store, notes }, note } = stray;
-      if (change.isConditional && (note.removed || change.removed)) {
-        throw this.#refusal(path, "its condition can only be checked where it belongs");
+    const late: string[] = [];
+    for (let tries = 1;; tries++) {
+      const stray = await this.#displaced(path);
+      if (stray !== null) return await this.#changeStray(path, stray, { ...change, late });
+      if (change.removed) await this.#dropOutdated(path);
+      if (change.isConditional) return await change.at(this.#primary);
+      const id = changeId();
+      try {
+        // A stream can be given to one store only: who takes it is found out first.
+        if (!change.isOnce) {
+          return await this.#soon.ask(change, (signal) => change.at(this.#primary, { signal, id }));
+        }
+        const { signal } = change;
+        await this.#soon.ask({ signal }, (signal) => this.#primary.head(path, { signal }));
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        late.push(id);
+        const stepped = await this.#stepIn(path, { ...change, late }, error);
+        if (stepped !== null) return stepped.done;
+        if (tries === TRIES_MAX) throw this.#refusal(path, "somebody else is changing it");
+        // What was noted there is newer than what is at home, or has to go.
+        await unlessAway(() => this.#strays.bringHome(path));
+        continue;
       }
-      if (!change.isConditional) await notes.note(path, change);
-      return await change.at(store);
+      return await change.at(this.#primary);
     }
-    if (change.removed) await this.#dropOutdated(path);
-    if (change.isConditional) return await change.at(this.#primary);
-    try {
-      // A stream can be given to one store only: who takes it is found out first.
-      if (!change.isOnce) {
-        return await this.#soon.ask(change, (signal) => change.at(this.#primary, signal));
-      }
-      const { signal } = change;
-      await this.#soon.ask({ signal }, (signal) => this.#primary.head(path, { signal }));
-    } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      return await this.#stepIn(path, change, error);
+  }
+
+  async #changeStray<T>(path: string, stray: Stray, change: Noted<T>): Promise<T> {
+    const { fallback, note } = stray;
+    if (change.isConditional && (note.removed || change.removed)) {
+      throw this.#refusal(path, "its condition can only be checked where it belongs");
     }
-    return await change.at(this.#primary);
+    const late = [...note.late ?? [], ...change.late];
+    // It stays removed until there is something: a note without an object would say that nothing has happened.
+    const isNotedFirst = !note.removed || change.removed;
+    if (isNotedFirst) await fallback.notes.note(path, { removed: change.removed, late });
+    return await this.#changeAt(path, fallback, { ...change, late });
+  }
+
+  /** Changes a path at a fallback; what is there afterwards is noted, whoever carried home what was noted before. */
+  async #changeAt<T>(path: string, { store, notes }: Fallback, change: Noted<T>): Promise<T> {
+    const done = await change.at(store);
+    if (change.removed) return done;
+    const note = await notes.lookAt(path);
+    if (note === null || note.removed) await notes.note(path, change);
+    return done;
   }
 
   /** Notes that the state at home has outlived would speak for the path when that is gone. */
@@ -217,16 +233,22 @@ export class FailoverStore implements ObjectStore, Reconciling {
     }
   }
 
-  async #stepIn<T>(path: string, change: Change<T>, failure: unknown): Promise<T> {
+  /** Null where a fallback has noted the path already. */
+  async #stepIn<T>(
+    path: string,
+    change: Noted<T>,
+    failure: unknown,
+  ): Promise<{ readonly done: T } | null> {
     let last = failure;
     for (const fallback of this.#inOrder()) {
       fallback.askedAt = ++this.#asked;
       fallback.busy++;
       let isNoted = false;
       try {
+        if (!await this.#strays.clear(path, fallback)) return null;
         await fallback.notes.note(path, change);
         isNoted = true;
-        return await change.at(fallback.store);
+        return { done: await this.#changeAt(path, fallback, change) };
       } catch (error) {
         if (!isUnavailable(error) || (isNoted && change.isOnce)) throw error;
         last = error;
@@ -246,16 +268,21 @@ export class FailoverStore implements ObjectStore, Reconciling {
     return objectError("unavailable", { provider: this.provider, operation: "change", path }, why);
   }
 
-  put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
-    return takingBody(body, () =>
+  async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
+    const put = () =>
       this.#change(path, {
         removed: false,
         isConditional: hasCondition(options),
         isOnce: !(body instanceof Uint8Array),
         bytes: body instanceof Uint8Array ? body.length : 0,
         signal: options.signal,
-        at: (store, signal = options.signal) => store.put(path, body, { ...options, signal }),
-      }));
+        at: (store, { signal = options.signal, id } = {}) => {
+          if (id === undefined) return store.put(path, body, { ...options, signal });
+          const metadata = { ...options.metadata, [CHANGE]: id };
+          return store.put(path, body, { ...options, metadata, signal });
+        },
+      });
+    return unmarked(await takingBody(body, put));
   }
 
   async delete(path: string, options: Abortable & { readonly match?: string } = {}): Promise<void> {
@@ -264,7 +291,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
       isConditional: options.match !== undefined,
       isOnce: false,
       signal: options.signal,
-      at: (store, signal = options.signal) => store.delete(path, { ...options, signal }),
+      at: (store, { signal = options.signal } = {}) => store.delete(path, { ...options, signal }),
     });
   }
 
@@ -279,7 +306,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   ): Promise<ObjectInfo> {
     const copy = () => this.#turns.take([to], () => this.#copyAtHome(from, to, options));
     const done = await unlessAway(copy);
-    if (done !== null) return done;
+    if (done !== null) return unmarked(done);
     const content = await this.get(from, { signal: options.signal });
     return await putContent(this, to, content, options);
   }
@@ -300,7 +327,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   async list(options: ListOptions = {}): Promise<ListPage> {
     listLimit(options, this.provider);
     await this.#lookIfDue();
-    const strays = await this.#strays(options);
+    const strays = await this.#listed(options);
     const home = { name: "home", list: (wanted: ListOptions) => this.#primary.list(wanted) };
     const away = { name: "strays", list: (wanted: ListOptions) => pageOfStrays(strays, wanted) };
     const views: ListedProvider[] = strays.size > 0 ? [home, away] : [home];
@@ -312,7 +339,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   }
 
   /** What is displaced, by path; null where it is gone. */
-  async #strays({ prefix = "", signal }: ListOptions): Promise<Map<string, ListedObject | null>> {
+  async #listed({ prefix = "", signal }: ListOptions): Promise<Map<string, ListedObject | null>> {
     const found = new Map<string, ListedObject | null>();
     for (const { notes } of this.#fallbacks) {
       for (const path of (await unlessAway(() => notes.all()))?.keys() ?? []) {
@@ -345,41 +372,11 @@ export class FailoverStore implements ObjectStore, Reconciling {
       for (const path of (await unlessAway(() => notes.look()))?.keys() ?? []) paths.add(path);
     }
     for (const path of [...paths].sort(comparePaths)) {
-      const bring = () => this.#turns.take([path], () => this.#bringHome(path));
+      const bring = () => this.#turns.take([path], () => this.#strays.bringHome(path));
       const isHome = await unlessAway(bring) === true;
       (isHome ? settled : left).push(path);
     }
     return { settled, left };
-  }
-
-  /** True when a path is at home. What somebody changes meanwhile stays where it is until the next time. */
-  async #bringHome(path: string): Promise<boolean> {
-    const noted = await notesOn(path, this.#fallbacks);
-    const newest = await this.#newest(path, noted);
-    if (newest !== null && !await unlessChanged(() => this.#carryHome(path, newest))) return false;
-    // What came into sight meanwhile may be newer than what is at home now: its turn comes next time.
-    if (await hasUnseen(path, this.#fallbacks, noted)) return false;
-    // The newest note goes last: until then an older one must not speak for the path.
-    for (const { fallback: { store, notes }, note } of noted.toReversed()) {
-      const etag = (await store.head(path))?.etag;
-      if (!await notes.drop(path, note)) return false;
-      if (etag !== undefined) await unlessChanged(() => store.delete(path, { match: etag }));
-    }
-    return true;
-  }
-
-  /** Throws `conflict` where the primary is changed meanwhile. */
-  async #carryHome(path: string, { fallback: { store }, note }: Stray): Promise<void> {
-    const home = await this.#primary.head(path);
-    if (home !== null && timeOf(home) > note.since) return;
-    if (note.removed) {
-      if (home !== null) await this.#primary.delete(path, { match: home.etag });
-      return;
-    }
-    const { info, body } = await store.get(path);
-    const metadata = { ...info.metadata, [CARRIED]: `${note.since}` };
-    const condition = home === null ? { create: true as const } : { match: home.etag };
-    await putContent(this.#primary, path, { info: { ...info, metadata }, body }, condition);
   }
 
   /** Resolves when nothing is being carried home in the background. */

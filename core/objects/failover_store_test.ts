@@ -1,27 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MemoryObjectStore } from "../../backends/memory/object_store.ts";
 import { bytesOf, everyPage, piecesOf, read, text } from "./store_samples.ts";
 import { storeContract } from "./store_contract.ts";
-import { FaultyStore } from "../../tests/support/faulty_store.ts";
-import { FailoverStore } from "./failover_store.ts";
-
-function world(fallbacks = 1, choose: "first" | "balanced" = "first") {
-  let now = Date.now();
-  const clock = () => now++;
-  const stores = Array.from({ length: fallbacks + 1 }, () => {
-    const memory = new MemoryObjectStore({ now: clock });
-    return { memory, faulty: new FaultyStore(memory) };
-  });
-  const [primary, ...others] = stores;
-  const open = (timeLimitMs?: number) =>
-    new FailoverStore(primary.faulty, others.map(({ faulty }) => faulty), {
-      now: clock,
-      timeLimitMs,
-      choose,
-    });
-  return { primary, others, open, store: open(), pass: (ms: number) => now += ms };
-}
+import { failoverWorld as world } from "../../tests/support/failover_world.ts";
+import type { FailoverStore } from "./failover_store.ts";
 
 for (const [property, holds] of Object.entries(storeContract)) {
   Deno.test(`failover: ${property}`, async () => await holds(world().store));

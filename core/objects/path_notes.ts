@@ -10,16 +10,26 @@ const NOTE_BYTES_MAX = 8192;
 /** Notes that are read at once. */
 const READ_AT_ONCE = 8;
 
+/** Changes that a note remembers: of more, the last ones. */
+const LATE_MAX = 8;
+const LATE_FORM = /^[0-9a-f]{1,32}$/;
+/** What providers tell a time by that have no milliseconds. */
+const SECOND_MS = 1000;
+
 /** What is said of a path. */
 export interface PathRemark {
   /** The path is gone; else there is something. */
   readonly removed: boolean;
+  /** Changes that were tried where the path belongs, and may still come there: what this note stands for is newer. */
+  readonly late?: readonly string[];
 }
 
 /** A note on a path, as it lies in a store. */
 export interface PathNote extends PathRemark {
   /** When it was noted, in milliseconds since 1970. */
   readonly since: number;
+  /** The last moment at which that may have been: some providers tell whole seconds. */
+  readonly until: number;
   /** Of the note. */
   readonly etag: string;
 }
@@ -40,6 +50,8 @@ export class PathNotes {
   /** As the last look has found them, by the names of their objects: what has not changed is not read again. */
   #seen: ReadonlyMap<string, NotedPath> = new Map();
   #isFresh = false;
+  /** Until a time was seen that says otherwise. */
+  #tellsSeconds = true;
   #looking: Promise<ReadonlyMap<string, PathNote>> | null = null;
   /** Since the last look began. */
   readonly #changed = new Map<string, PathNote | null>();
@@ -109,8 +121,22 @@ export class PathNotes {
       const { path, ...remark } = said;
       // It would be a note on a note.
       if (path.startsWith(this.#prefix)) return null;
-      return { path, note: { ...remark, since: lastModified.getTime(), etag } };
+      return { path, note: { ...remark, ...this.#timeOf(lastModified), etag } };
     });
+  }
+
+  #timeOf(lastModified: Date): Pick<PathNote, "since" | "until"> {
+    const since = lastModified.getTime();
+    if (since % SECOND_MS !== 0) this.#tellsSeconds = false;
+    return { since, until: this.#tellsSeconds ? since + SECOND_MS - 1 : since };
+  }
+
+  /** What is noted of one path now, whatever was known; null where nothing is. */
+  async lookAt(path: string): Promise<PathNote | null> {
+    const noted = await this.#read(await this.#nameOf(path));
+    const note = noted?.path === path ? noted.note : null;
+    this.#change(path, note);
+    return note;
   }
 
   async #nameOf(path: string): Promise<string> {
@@ -119,16 +145,17 @@ export class PathNotes {
   }
 
   /** Notes a path, before anything is changed there. */
-  async note(path: string, { removed }: PathRemark): Promise<void> {
+  async note(path: string, { removed, late: all = [] }: PathRemark): Promise<void> {
     const chance = new Uint8Array(8);
     systemRuntime.random(chance);
     // No two are equal: some providers make etags of bytes alone, and a note that replaced another one must not pass for it.
     const id = chance.toHex();
-    const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, id }));
+    const late = all.slice(-LATE_MAX);
+    const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, late, id }));
     const contentType = "application/json";
     const put = await this.#store.put(await this.#nameOf(path), bytes, { contentType });
     const { lastModified, etag } = put;
-    this.#change(path, { removed, since: lastModified.getTime(), etag });
+    this.#change(path, { removed, late, ...this.#timeOf(lastModified), etag });
   }
 
   /** Forgets a path; false where it was noted again meanwhile. */
@@ -145,9 +172,11 @@ export class PathNotes {
 /** What a note says; null where it is none. */
 function decodeNote(bytes: Uint8Array): PathRemark & { readonly path: string } | null {
   try {
-    const { path, removed } = JSON.parse(new TextDecoder().decode(bytes));
+    const { path, removed, late = [] } = JSON.parse(new TextDecoder().decode(bytes));
     const isNote = typeof path === "string" && isObjectPath(path) && typeof removed === "boolean";
-    return isNote ? { path, removed } : null;
+    const isKnown = (id: unknown) => typeof id === "string" && LATE_FORM.test(id);
+    const areKnown = Array.isArray(late) && late.length <= LATE_MAX && late.every(isKnown);
+    return isNote && areKnown ? { path, removed, late } : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;
