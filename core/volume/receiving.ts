@@ -20,7 +20,8 @@ import { everyTree } from "./every_tree.ts";
 import { hasContent } from "./file_blocks.ts";
 import { Volume } from "./volume.ts";
 import { DEFAULT_PROPERTIES } from "./volume_properties.ts";
-import { branchFrom, type Volumes } from "./volumes.ts";
+import { branchFrom, isSnapshot } from "./snapshot_place.ts";
+import type { Volumes } from "./volumes.ts";
 
 /** Of a branch that is being received: no volume has this number. */
 const NO_VOLUME = 0;
@@ -97,7 +98,7 @@ export class Receiving {
     this.volumes.commit("write", () => {
       branch = this.addBranch(base);
       this.catalog.putReceive({ ...record, branch });
-    });
+    }, { needs: base === null ? undefined : isSnapshot(base) });
     return { ...record, branch };
   }
 
@@ -210,10 +211,17 @@ export class Receiving {
         : this.goOn(name, receive, runs);
       this.keep(branch, sequence, snapshot);
       this.catalog.deleteReceive(receive.branch);
-    }, Math.ceil(moved / RUNS_PER_CELL));
+    }, { moreCells: Math.ceil(moved / RUNS_PER_CELL), needs: this.isOf(name, base) });
     // What transactions hold in memory for these files may not come into trees any more.
     for (const ino of locked) this.engine.announce(inodeKey(ino));
     if (base !== null) this.volumes.reopenHead(this.volumes.recordOf(name).id);
+  }
+
+  /** No state of a volume that goes on with what has arrived may give way for that: what is moved was found with all of them. */
+  private isOf(name: string, base: PlacedSnapshot | null) {
+    if (base === null) return () => false;
+    const { id } = this.volumes.recordOf(name);
+    return ({ branch }: PlacedSnapshot) => this.catalog.branch(branch).volume === id;
   }
 
   /** The files that a difference brings locks of. What they are of has neither lock nor content here, but for what has arrived. */

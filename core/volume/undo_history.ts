@@ -69,13 +69,15 @@ export class UndoHistory {
   }
 
   #letGo({ name, historySeconds, historyPercent }: NumberedVolume, horizonMs: number): void {
-    const states = this.#states();
-    for (let left = DROPS_MAX; left > 0 && states.length > 0; left--) {
+    for (let left = DROPS_MAX; left > 0; left--) {
+      // Looked for each time: others may have given way to the one that went.
+      const states = this.#states();
+      if (states.length === 0) return;
       // The state that was there at the horizon is the newest one from before it.
       const isOutdated = historySeconds === 0 ||
         (states.length > 1 && states[1].time <= horizonMs);
       if (!isOutdated && !this.#isTooLarge(states, historyPercent)) return;
-      this.#volumes.deleteSnapshot(name, states.shift()!.sequence);
+      this.#volumes.deleteSnapshot(name, states[0].sequence);
     }
   }
 

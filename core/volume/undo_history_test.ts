@@ -166,3 +166,32 @@ Deno.test("undo history: a long one takes longer steps; a clock that was set bac
   await minute(all, "after");
   assert.equal(statesOf(all), 3);
 });
+
+for (const verb of ["undo", "rollback", "clone", "delete", "delete volume"] as const) {
+  Deno.test(`undo history: what is needed does not give way for its own ${verb}`, async () => {
+    const all = await world();
+    const { vault, vault: { snapshots, volumes, opened: { volume: { engine } } } } = all;
+    for (const text of ["1", "2", "3"]) await minute(all, text);
+    const [, { sequence }] = await snapshots.list(MAIN_VOLUME);
+    if (verb === "delete volume") await snapshots.clone(MAIN_VOLUME, sequence, "other");
+    // As in a full vault: every state that may gives way before anything changes.
+    const admit = engine.admit.bind(engine);
+    engine.admit = (...wanted) => {
+      engine.admit = admit;
+      while (engine.giveWay());
+      admit(...wanted);
+    };
+    if (verb === "undo") await snapshots.undo(MAIN_VOLUME, { sequence });
+    if (verb === "rollback") await snapshots.rollback(MAIN_VOLUME, sequence);
+    if (verb === "clone") await snapshots.clone(MAIN_VOLUME, sequence, "clone");
+    if (verb === "delete") await snapshots.delete(MAIN_VOLUME, sequence);
+    if (verb === "delete volume") await volumes.delete("other");
+    const left = (await snapshots.list(MAIN_VOLUME)).map((each) => each.sequence);
+    assert.equal(left.includes(sequence), !verb.startsWith("delete"));
+    if (verb === "undo" || verb === "rollback") {
+      const content = await vault.files.readFile("/file");
+      assert.equal(new TextDecoder().decode(content), "2");
+    }
+    await requireClean(vault);
+  });
+}

@@ -9,6 +9,7 @@ import { Lineage } from "../tree/lineage.ts";
 import type { Engine } from "./engine.ts";
 import { blockBytesOf, checkRedundancy } from "./block_size.ts";
 import { checkName } from "./dataset_name.ts";
+import { branchFrom, type CommitOptions, isSnapshot, snapshotStatus } from "./snapshot_place.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 import { Volume } from "./volume.ts";
 import {
@@ -32,6 +33,8 @@ export class Volumes {
   private readonly open = new Map<number, Volume>();
   /** With how to take them away from whoever reads them; null: their readers must close them. */
   private readonly openSnapshots = new Map<SnapshotStore, (() => void) | null>();
+  /** Undo states that the change needs which asks for room now. */
+  private isNeeded: (state: PlacedSnapshot) => boolean = () => false;
 
   /** Over the engine of a vault. */
   constructor(engine: Engine) {
@@ -100,7 +103,7 @@ export class Volumes {
   private giveWay(): boolean {
     const states = this.catalog.volumes().flatMap(({ id }) => this.historyOf(id));
     states.sort((a, b) => a.sequence - b.sequence);
-    const oldest = states.find((state) => !this.isOpen(state));
+    const oldest = states.find((state) => !this.isNeeded(state) && !this.isOpen(state));
     if (oldest === undefined) return false;
     this.commit("delete", (sequence) => {
       new DatasetRemoval(this.catalog, sequence).removeSnapshot(oldest);
@@ -115,9 +118,22 @@ export class Volumes {
     throw new VaultError("conflict", `Cannot name a volume "${name}": there is one already`);
   }
 
-  /** Writes a root with a change of the catalog. Whatever may refuse it has been asked. */
-  commit(purpose: "write" | "delete", change: (sequence: number) => void, moreCells = 0): void {
-    this.engine.admit(CATALOG_CELLS + moreCells, purpose);
+  /**
+   * Writes a root with a change of the catalog. Whatever may refuse it has been asked. In a full vault undo states give way for it:
+   * the change uses none that it was not told before as needed.
+   */
+  commit(
+    purpose: "write" | "delete",
+    change: (sequence: number) => void,
+    { moreCells = 0, needs = () => false }: CommitOptions = {},
+  ): void {
+    const { isNeeded } = this;
+    this.isNeeded = needs;
+    try {
+      this.engine.admit(CATALOG_CELLS + moreCells, purpose);
+    } finally {
+      this.isNeeded = isNeeded; // of the change that this one makes room for
+    }
     this.engine.commitNow(change);
   }
 
@@ -216,16 +232,15 @@ export class Volumes {
   deleteVolume(name: string): void {
     this.checkChangeable();
     const volume = this.recordOf(name);
-    const snapshots = this.snapshotsOf(volume.id);
     const isOpen = this.open.has(volume.id) ||
       this.catalog.receives().some((receive) => receive.volume === volume.id);
-    if (isOpen || snapshots.some((snapshot) => this.isOpen(snapshot))) {
+    if (isOpen || this.snapshotsOf(volume.id).some((snapshot) => this.isOpen(snapshot))) {
       throw new VaultError("conflict", `Cannot delete volume "${name}": it is in use; close it`);
     }
     this.commit("delete", (sequence) => {
       const removal = new DatasetRemoval(this.catalog, sequence);
       removal.removeHead(volume.branch);
-      for (const snapshot of snapshots.reverse()) {
+      for (const snapshot of this.snapshotsOf(volume.id).reverse()) {
         if (!snapshot.hidden) removal.removeSnapshot(snapshot);
       }
       this.catalog.deleteVolume(volume.id);
@@ -277,19 +292,7 @@ export class Volumes {
     const lineage = new Lineage(this.catalog);
     this.engine.store.settleDeaths();
     const visible = this.snapshotsOf(this.recordOf(volumeName).id).filter(({ hidden }) => !hidden);
-    return visible.map((snapshot) => {
-      const { name, sequence, time, history, cells } = snapshot;
-      const own = lineage.ownCells(snapshot);
-      return {
-        name,
-        sequence,
-        time,
-        history,
-        referencedBytes: cells * CELL_BYTES,
-        ownBytes: own * CELL_BYTES,
-        sharedBytes: (cells - own) * CELL_BYTES,
-      };
-    });
+    return visible.map((snapshot) => snapshotStatus(snapshot, lineage.ownCells(snapshot)));
   }
 
   /** Opens a snapshot for reading. Close it: it cannot be deleted meanwhile. */
@@ -330,7 +333,7 @@ export class Volumes {
     }
     this.commit("delete", (sequence) => {
       new DatasetRemoval(this.catalog, sequence).removeSnapshot(snapshot);
-    });
+    }, { needs: isSnapshot(snapshot) });
   }
 
   /** Makes a volume that holds what a snapshot holds. */
@@ -341,7 +344,7 @@ export class Volumes {
     this.checkFree(newVolume);
     this.commit("write", () => {
       this.addVolume({ ...volume, name: newVolume }, branchFrom(snapshot));
-    });
+    }, { needs: isSnapshot(snapshot) });
   }
 
   /**
@@ -357,7 +360,7 @@ export class Volumes {
       this.catalog.putVolume(id, { ...volume, branch: head });
       if (oldHead === "keep") this.keepHead(volume.branch, sequence, null);
       this.retireHead(volume.branch, sequence, oldHead);
-    });
+    }, { needs: isSnapshot(snapshot) });
     this.reopenHead(id);
   }
 
@@ -391,10 +394,4 @@ export class Volumes {
     }
     return freeing.waits;
   }
-}
-
-/** What a branch begins with that is made from a snapshot. */
-export function branchFrom(snapshot: PlacedSnapshot) {
-  const { branch, sequence } = snapshot;
-  return { originBranch: branch, originSequence: sequence, ...treeState(snapshot) };
 }
