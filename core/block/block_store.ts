@@ -64,8 +64,6 @@ export class BlockStore {
   /** Sequence of the root under construction: the birth of new blocks. */
   birth = 0;
   observer: MapObserver | null = null;
-  /** Blocks that were begun to be written to other places. */
-  rewrites = 0;
   /** Seals of content under the secrets of files. */
   readonly inner: InnerSeals;
   private readonly context: SealContext;
@@ -96,6 +94,11 @@ export class BlockStore {
     this.reader = new BlockReader({ context, k: redundancy.k, damage });
     this.inner = this.reader.inner;
     this.writer = new BlockWriter({ context, space, redundancy });
+  }
+
+  /** Writes that were begun, of blocks and nodes: where one throws and this is as before, nothing has changed. */
+  get begunWrites(): number {
+    return this.writer.begun + this.nodes.begun;
   }
 
   /** Sets memory aside for putting blocks of this size. */
@@ -336,7 +339,6 @@ export class BlockStore {
     const area = this.areaFor(entry);
     this.absorb();
     const inner = fill(area);
-    this.rewrites++;
     const bytes = { id, form: { codec, length, stored }, address: area.address, inner };
     this.writer.putStored(bytes, (block) => this.enter(block, { birth, owner: null }));
     this.freePlaces(entry);
@@ -356,7 +358,6 @@ export class BlockStore {
   }
 
   private rewriteNode(id: number, entry: MapEntry, bytes: Uint8Array): void {
-    this.rewrites++;
     this.writeNode(id, { level: entry.level, bytes, birth: () => entry.birth });
     this.nodes.flush();
     this.freePlaces(entry);

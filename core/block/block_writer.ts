@@ -124,6 +124,8 @@ export class BlockWriter {
   /** No id below this one is pending. */
   private pendingFrom = 0;
   private jobs = 0;
+  /** Blocks that have cells, and are on their way. */
+  begun = 0;
   /** Cells of what is pending: it may not be on the medium yet. */
   queuedCells = 0;
   private open: OpenJob | null = null;
@@ -198,6 +200,7 @@ export class BlockWriter {
     const { staging, mark } = this.stage(shape, blockCells);
     const cut = this.cutter.cut(shape, blockCells, { address, staging });
     const cells = space.allocateApart(cut.bytes / CELL_BYTES, k + m);
+    this.begun++;
     const firstJob = this.openJob();
     const descriptors: number[] = [];
     for (let i = 0; i < cells.length; i++) {

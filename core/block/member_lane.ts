@@ -12,6 +12,8 @@ export class MemberLane implements Lane {
   private readonly inline: InlineLane;
   /** Over the only medium of a vault, whose offsets are those of member 0. */
   private readonly given: Lane | undefined;
+  /** Of a write. What it should have stored is not there, whoever asks next. */
+  private failure: unknown;
 
   constructor(kernel: Kernel, media: JoinedMedia, given: Lane | undefined) {
     this.media = media;
@@ -35,8 +37,15 @@ export class MemberLane implements Lane {
     return this.lane.settled(ticket);
   }
 
+  /** What failed once is told to everybody from then on: a lane forgets it, and the next to ask may have other blocks in it. */
   settle(ticket?: number): void {
-    this.lane.settle(ticket);
+    if (this.failure !== undefined) throw this.failure;
+    try {
+      this.lane.settle(ticket);
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
   }
 
   /** Only a background lane reads later, so that the ticket is of the one that was given. */

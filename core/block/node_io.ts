@@ -49,6 +49,8 @@ export class NodeIo {
   private readonly readDescriptor: number;
   private readonly readBuffer: number;
   private waiting: NodeWrite[] = [];
+  /** Nodes that were given to it. */
+  begun = 0;
   /** Copies of what waits: each has a place in the staging area. */
   private staged = 0;
 
@@ -62,6 +64,7 @@ export class NodeIo {
 
   /** Queues a node. Its `done` is called by a later `write` or by `flush`. */
   write(node: NodeWrite): void {
+    this.begun++;
     if (this.staged + node.cells.length > STAGING_NODES) this.flush();
     for (const cell of node.cells) this.writeCopy(node, cell);
     this.waiting.push(node);

@@ -25,13 +25,14 @@ export function repairFound(store: TreeStore, hasRoom: (blockBytes: number) => b
   }
 }
 
-/** Moves a block; false where it can be read no more, or there is no room. */
+/** Moves a block; false where it can be read no more, or there is no room: nothing has changed then. */
 function rewrite({ blocks }: TreeStore, id: number): boolean {
+  const { begunWrites } = blocks;
   try {
     blocks.move(id);
     return true;
   } catch (error) {
-    if (!leftAlone(error)) throw error;
+    if (blocks.begunWrites !== begunWrites || !leftAlone(error)) throw error;
     return false;
   }
 }

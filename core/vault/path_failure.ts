@@ -60,6 +60,11 @@ export function asPathError(error: unknown, verb: string, path: FilePath): unkno
   return new VaultError(kind, `${what}: ${text}`, options);
 }
 
+/** What made a filesystem fail as a whole; other errors stay as they are. */
+export function belowPath(error: unknown): unknown {
+  return error instanceof PosixError && error.cause instanceof VaultError ? error.cause : error;
+}
+
 /** True for the error of a path that leads nowhere. */
 export function isMissing(error: unknown): boolean {
   return error instanceof VaultError && (error.kind === "missing" || error.errno === "ENOTDIR");

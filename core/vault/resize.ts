@@ -166,13 +166,13 @@ function moveOut(
   cells: { from: number; end: number },
   progress?: MoveProgress,
 ): number {
-  const { blocks } = volume.store;
+  const { engine, store: { blocks } } = volume;
   const isWithin = (places: readonly number[]) =>
     places.some((cell) => cell >= cells.from && cell < cells.end);
   let moved = 0;
   for (let from = 0;;) {
     const ids = blocks.idsWithin(cells, MOVES_PER_ROOT, from);
-    for (const id of ids) blocks.move(id);
+    for (const id of ids) engine.rewriting(() => blocks.move(id));
     moved += ids.length;
     progress?.(moved);
     if (ids.length < MOVES_PER_ROOT) rewriteNodes(volume.store.physical, isWithin);
@@ -233,7 +233,7 @@ function shrinkTowards(vault: Vault, wanted: number, progress?: MoveProgress): n
     try {
       return shrink(vault, segments, progress);
     } catch (error) {
-      if (!isFull(error)) throw error;
+      if (!isFull(error) || volume.engine.durability.hasFailed) throw error;
     }
     for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
     segments = Math.ceil((segments + space.segments) / 2);

@@ -18,7 +18,7 @@ import { type Enter, type TransactionOptions, Transactions } from "./transaction
 import { FileLocks } from "./file_locks.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { OpenViews } from "./open_views.ts";
-import { asPathError } from "./path_failure.ts";
+import { asPathError, belowPath } from "./path_failure.ts";
 import type { CreateVaultOptions, OpenVaultOptions } from "./vault_options.ts";
 import { makeRoom, shapeOf } from "./vault_shape.ts";
 import { VaultSnapshots } from "./vault_snapshots.ts";
@@ -222,6 +222,8 @@ export class Vault implements AsyncDisposable {
         this.opened.volume.engine.discardReleased();
         await this.opened.memory?.settle();
       }
+    } catch (error) {
+      throw belowPath(error);
     } finally {
       await this.release();
     }

@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import type { BlockOwner } from "../block/block_owner.ts";
-import { type BlockStore, leftAlone } from "../block/block_store.ts";
+import type { BlockStore } from "../block/block_store.ts";
 import type { PutRun, WriteRun } from "../block/block_writer.ts";
 import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
@@ -180,10 +180,7 @@ export class Engine {
     return this.store.nextObjectId++;
   }
 
-  /**
-   * Throws `unavailable` (ENOSPC) unless so many cells can be taken, by blocks of `blockBytes`; commits where that lets enough
-   * go.
-   */
+  /** Throws `unavailable` (ENOSPC) unless so many cells can be taken by blocks of `blockBytes`; commits where that helps. */
   admit(
     cells: number,
     purpose: SpacePurpose,
@@ -332,10 +329,7 @@ export class Engine {
     this.endGroup();
   }
 
-  /**
-   * Undoes the transaction: every tree is as it was, and the blocks that it put are dropped. `undone` is told what was taken
-   * back in the tree `told`.
-   */
+  /** Undoes the transaction, and drops the blocks that it put. `undone` is told what was taken back in the tree `told`. */
   rollbackTransaction(told?: LoggedTree, undone?: UndoneVisitor): void {
     const { puts } = this.endTransaction();
     // What is half undone, or half forgotten, must not become durable.
@@ -381,12 +375,17 @@ export class Engine {
   moving(id: number, write: (blocks: BlockStore) => void): void {
     const cells = this.store.blocks.cells(id, 1);
     this.admit(cells, "write", cells * CELL_BYTES);
+    this.rewriting(write);
+  }
+
+  /** Writes that move blocks: nothing has changed where they throw before the first was begun, else the vault takes no more changes. */
+  rewriting(write: (blocks: BlockStore) => void): void {
     this.checkWritable();
-    const { blocks, blocks: { rewrites } } = this.store;
+    const { blocks, blocks: { begunWrites } } = this.store;
     try {
       write(blocks);
     } catch (error) {
-      if (blocks.rewrites !== rewrites && !leftAlone(error)) this.durability.fail(error);
+      if (blocks.begunWrites !== begunWrites) this.durability.fail(error);
       throw error;
     }
   }

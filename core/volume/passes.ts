@@ -79,7 +79,7 @@ function moveOne(engine: Engine, id: number): void {
   try {
     engine.move(id);
   } catch (error) {
-    if (!isFull(error)) throw error;
+    if (!isFull(error) || engine.durability.hasFailed) throw error;
     releaseResting(engine);
     engine.move(id);
   }
