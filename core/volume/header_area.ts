@@ -298,8 +298,8 @@ async function healHeader(
   await applyDirectory(context, keys, { ...newest, counter: newest.counter + 1 }, writes);
 }
 
-/** Sets right the header of a further medium: the secret in hand has opened another one. */
-export async function healFurther(context: HeaderContext, keys: VaultKeys): Promise<void> {
+/** Sets right the header of a medium of an open vault: its keys are in hand, whichever slot gave them. */
+export async function healOpened(context: HeaderContext, keys: VaultKeys): Promise<void> {
   if (!context.medium.capabilities.writable) return;
   await healHeader(context, keys, await readHeaderBytes(context.medium));
 }

@@ -16,9 +16,15 @@ import { SLOT_IMAGE_BYTES, type SlotDescription } from "../format/key_slot.ts";
 import type { CopyImage, SlotDirectory } from "../format/key_slot_directory.ts";
 import { KEY_SLOTS } from "../limits.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
-import { type SlotOrder, withSlot } from "./header_area.ts";
-import { applyDirectory, type HeaderContext, requireDirectory, slotWrite } from "./header_cells.ts";
-import { refuseSharedSecret } from "./shared_secret.ts";
+import { healOpened, type SlotOrder, withSlot } from "./header_area.ts";
+import {
+  applyDirectory,
+  type HeaderContext,
+  readHeaderBytes,
+  requireDirectory,
+  slotWrite,
+} from "./header_cells.ts";
+import { refuseSharedSecret, slotInArea } from "./shared_secret.ts";
 
 /** One slot always stays free: a change writes the new slot before the old one goes. */
 const USED_SLOTS_MAX = KEY_SLOTS - 1;
@@ -42,13 +48,18 @@ interface Header {
 /** All headers of the vault, that of the first medium first. */
 async function headersOf(context: OpenHeaderContext): Promise<[Header, ...Header[]]> {
   context.complete?.();
-  const first = { context, directory: await requireDirectory(context, context.keys) };
+  const first = await headerOf(context);
   const further: Header[] = [];
   for (const medium of context.others?.() ?? []) {
-    const own = { ...context, medium };
-    further.push({ context: own, directory: await requireDirectory(own, own.keys) });
+    further.push(await headerOf({ ...context, medium }));
   }
   return [first, ...further];
+}
+
+/** A change that failed half-way is finished first: what it took away may still lie on the medium, and open. */
+async function headerOf(context: OpenHeaderContext): Promise<Header> {
+  await healOpened(context, context.keys);
+  return { context, directory: await requireDirectory(context, context.keys) };
 }
 
 /** A slot as it is listed. */
@@ -87,6 +98,8 @@ export async function addSlot(context: OpenHeaderContext, slot: NewSlot): Promis
       { operation: "add key slot", errno: "ENOSPC" },
     );
   }
+  const twin = await slotOpenedBy(context, slot);
+  if (twin !== null) throw opensAlready(context, twin);
   return (await putSlot(headers, slot)).added;
 }
 
@@ -118,9 +131,35 @@ export async function changeSlot(
   const headers = await headersOf(context);
   const old = requireEntry(headers[0], slotIndex);
   const kept = { ...slot, label: slot.label ?? old.label };
+  const twin = await slotOpenedBy(context, kept);
+  if (twin !== null && twin !== slotIndex) {
+    // The same change, cut short between its two steps; or else the slot of somebody else.
+    const known = headers[0].directory.entries[twin];
+    if (known?.mode !== kept.mode || known.label !== kept.label) throw opensAlready(context, twin);
+    await dropSlot(headers, slotIndex);
+    return { slotIndex: twin };
+  }
   const { added, headers: both } = await putSlot(headers, kept);
   await dropSlot(both, slotIndex);
   return added;
+}
+
+/** The slot that a new one's secret opens already, at its cost; null where it opens none. */
+async function slotOpenedBy(context: OpenHeaderContext, slot: NewSlot): Promise<number | null> {
+  if (!("secret" in slot)) return null;
+  const { secret, kdf = "interactive" } = slot;
+  return await slotInArea(
+    { context, secret, profiles: [kdf] },
+    await readHeaderBytes(context.medium),
+  );
+}
+
+function opensAlready({ medium }: HeaderContext, index: number): VaultError {
+  return new VaultError(
+    "conflict",
+    `Cannot use this passphrase for "${medium.name}": it opens key slot ${index} already; choose another`,
+    { operation: "change key slots" },
+  );
 }
 
 /** Indexes that are free in every header. */

@@ -153,3 +153,57 @@ Deno.test("slots: with every directory damaged the vault opens and says why slot
     message: /restore a header backup/,
   });
 });
+
+Deno.test("slots: a secret that opens a slot already is not given another one", async () => {
+  const world = await vault();
+  await assert.rejects(addSlot(world, user(FIRST, "bob")), {
+    kind: "conflict",
+    message: /it opens key slot 0 already/,
+  });
+  await addSlot(world, user(SECOND, "bob"));
+  await assert.rejects(changeSlot(world, { slotIndex: 0, slot: user(SECOND) }), /slot 1 already/);
+  assert.deepEqual((await listSlots(world)).map(({ index }) => index), [0, 1]);
+});
+
+Deno.test("slots: a change that was cut short at any write is finished when it is made again", async () => {
+  const count = async (fails: number) => {
+    const world = await vault();
+    const { medium } = world;
+    const write = medium.write.bind(medium);
+    let left = fails;
+    medium.write = (offset, data) => {
+      return left-- === 0 ? Promise.reject(new Error("cut short")) : write(offset, data);
+    };
+    const change = () => changeSlot(world, { slotIndex: 0, slot: user(SECOND) });
+    const isDone = await change().then(() => true, () => false);
+    medium.write = write;
+    if (!isDone) await change().catch(({ kind }) => assert.equal(kind, "missing"));
+    assert.equal((await listSlots(world)).length, 1, `write ${fails}`);
+    assert.deepEqual([await opens(world, FIRST), await opens(world, SECOND)], [false, true]);
+    return isDone;
+  };
+  let fails = 0;
+  while (!await count(fails)) fails++;
+  assert.ok(fails >= 12, `${fails}`);
+});
+
+Deno.test("slots: what a removal that failed has left is gone with the next order", async () => {
+  for (let fails = 0; fails < 6; fails++) {
+    const world = await vault();
+    await addSlot(world, user(SECOND));
+    const { medium } = world;
+    const write = medium.write.bind(medium);
+    let left = fails;
+    medium.write = (offset, data) => {
+      return left-- === 0 ? Promise.reject(new Error("cut short")) : write(offset, data);
+    };
+    await assert.rejects(removeSlot(world, { slotIndex: 0 }), /cut short/);
+    medium.write = write;
+    await removeSlot(world, { slotIndex: 0 })
+      .catch(({ kind }) => assert.equal(kind, "missing"));
+    // Nothing was opened for writing in between, which would have healed it.
+    const found = await openHeader({ ...world, secret: FIRST, profiles: [FAST_KDF] })
+      .then(() => true, () => false);
+    assert.equal(found, false, `write ${fails}`);
+  }
+});

@@ -17,7 +17,7 @@ import type { OpenHeaderContext } from "./header_slots.ts";
 import {
   createHeader,
   type CreateHeaderOptions,
-  healFurther,
+  healOpened,
   openHeader,
   writeHeader,
 } from "./header_area.ts";
@@ -74,7 +74,7 @@ async function healOthers(
         { operation: "open vault" },
       );
     }
-    for (const medium of others) await healFurther({ ...options, medium }, keys);
+    for (const medium of others) await healOpened({ ...options, medium }, keys);
     return keys;
   } catch (error) {
     keys.wipe();

@@ -46,19 +46,24 @@ export interface AreaSearch {
 }
 
 /** Whether a secret opens a header, as far as this machine can pay what that costs. */
-export async function opensArea(
+export async function opensArea(search: AreaSearch, area: HeaderBytes): Promise<boolean> {
+  return await slotInArea(search, area) !== null;
+}
+
+/** The key slot that a secret opens in a header, as far as this machine can pay what that costs; null where it opens none. */
+export async function slotInArea(
   { context, secret, kdf, profiles = KDF_ORDER }: AreaSearch,
   [first, second]: HeaderBytes,
-): Promise<boolean> {
+): Promise<number | null> {
   try {
     const search = { ...context, secret, profiles: typeof kdf === "object" ? [kdf] : profiles };
     // The copies agree: one of them is enough, where it can be read.
     const found = await findSlot(search, [[first, first === null ? second : null]]);
     if (found !== null) vaultKeys(found.payload).wipe();
-    return found !== null;
+    return found?.index ?? null;
   } catch (error) {
     // Too little memory for the costliest.
-    if (isUnavailable(error)) return false;
+    if (isUnavailable(error)) return null;
     throw error;
   }
 }
