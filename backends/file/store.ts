@@ -81,8 +81,18 @@ function openWritableOrNot(
   } catch (error) {
     const refused = ["EACCES", "EPERM", "EROFS"].includes(errorCode(error)) ||
       error instanceof Deno.errors.NotCapable;
+    if (errorCode(error) === "EISDIR") requireAlive(io, path);
     if (!refused || !fallbackReadOnly || !mode.writable) throw error;
     return { file: io.open(path, { writable: false, create: "never" }), writable: false };
+  }
+}
+
+/** Throws ENOTCONN where a mount has died: who opens it for writing is only told that it is a directory. */
+function requireAlive(io: PositionedIo, path: string): void {
+  try {
+    io.open(path, { writable: false, create: "never" }).close();
+  } catch (error) {
+    if (errorCode(error) === "ENOTCONN") throw error;
   }
 }
 

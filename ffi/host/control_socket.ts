@@ -13,6 +13,7 @@ import {
   splitMessage,
   wipeMessage,
 } from "../../core/vault/control.ts";
+import { unless } from "../../core/storage/store_failures.ts";
 import type { PostedError } from "../mount_messages.ts";
 import { fromPosted, toPosted } from "../posted_error.ts";
 import {
@@ -223,17 +224,17 @@ export async function connectControl(mountpoint: string): Promise<RunningMount |
   try {
     connection = await Deno.connect({ transport: "unix", path });
   } catch (error) {
-    const gone = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.ConnectionRefused;
-    if (gone) return null;
+    if (error instanceof Deno.errors.NotFound || isBroken(error)) return null;
     throw error;
   }
   return {
     mountpoint,
     call: async (verb, options = {}, progress = () => {}) => {
       const { json, bytes } = splitMessage(options);
-      await sendFrame(connection, { json: { verb, options: json }, bytes });
-      const reply = await receiveAnswer(connection, progress);
+      const reply = await unless(isBroken, async () => {
+        await sendFrame(connection, { json: { verb, options: json }, bytes });
+        return await receiveAnswer(connection, progress);
+      });
       if (reply === null) {
         throw new VaultError(
           "unavailable",
@@ -254,6 +255,13 @@ export async function connectControl(mountpoint: string): Promise<RunningMount |
     },
     close: () => connection.close(),
   };
+}
+
+/** True where whoever served a connection is not there any more. */
+function isBroken(error: unknown): boolean {
+  const { BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset } = Deno.errors;
+  const kinds = [BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset];
+  return kinds.some((kind) => error instanceof kind);
 }
 
 async function receiveAnswer(

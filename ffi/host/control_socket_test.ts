@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { VaultError } from "../../core/errors.ts";
-import { connectControl, serveControl } from "./control_socket.ts";
+import { connectControl, pathFor, serveControl } from "./control_socket.ts";
 
 /** A socket's name is made of the path only: nothing has to be mounted there. */
 async function connected(
@@ -82,4 +82,23 @@ Deno.test("control socket: whoever waits for the end of a mount finds no socket 
   assert.equal(await connectControl(mountpoint), null);
   await closed;
   mount.close();
+});
+
+Deno.test("control socket: that whoever serves was killed is told as such, however the connection breaks", async () => {
+  const mountpoint = `/nowhere/${crypto.randomUUID()}`;
+  using listener = Deno.listen({ transport: "unix", path: await pathFor(mountpoint, "sock") });
+  for (const reads of [true, false]) {
+    const mount = await connectControl(mountpoint);
+    assert.ok(mount !== null);
+    const connection = await listener.accept();
+    const failed = assert.rejects(mount.call("info"), {
+      kind: "unavailable",
+      message: /has ended/,
+    });
+    // What was sent and is not read makes it a reset, or a broken pipe.
+    if (reads) await connection.read(new Uint8Array(1024));
+    connection.close();
+    await failed;
+    mount.close();
+  }
 });

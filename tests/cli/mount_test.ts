@@ -79,6 +79,11 @@ mountTest("a killed mount is cleaned up by umount, and by the next mount", async
   await Deno.writeTextFile(`${mnt}/file`, "x");
   await world.ok("ls", mnt);
   Deno.kill((await serverOf(world)).pid, "SIGKILL");
+  for (const verb of [["info", mnt], ["snapshot", "create", mnt, "x"], ["compact", mnt]]) {
+    const { code, stderr } = await world.run(...verb, ...opens);
+    assert.equal(code, 6, verb[0]);
+    assert.match(stderr, /a mount has died there; run "sigmavault umount"/);
+  }
   assert.equal(await world.ok("umount", mnt), `cleaned up the dead mount on ${mnt}\n`);
   assert.deepEqual([...Deno.readDirSync(world.path("sigmavault"))], []);
   await mount();
