@@ -62,7 +62,9 @@ export class MirrorChanges {
     requireCondition(call, condition, known && { etag: known.version });
     const isWhole = before.length === this.#parts.members.all.length;
     // Who does not answer may have something that was never acknowledged.
-    if (removed && isWhole && before.every(({ info }) => info === null)) return null;
+    const isDoubted = this.#parts.healing.isDoubted(call.path);
+    const isNothing = isWhole && !isDoubted && before.every(({ info }) => info === null);
+    if (removed && isNothing) return null;
     const source = { runtime: this.#parts.runtime, isConditional };
     const state = { version: nextVersion(newest.state?.version ?? null, source), removed };
     const outcome = await writeState(before, {
@@ -73,11 +75,12 @@ export class MirrorChanges {
       least: this.#parts.members.writeMin,
       triesMax: TRIES_MAX,
     });
+    if (outcome.failures.length > 0) this.#parts.healing.doubt(call.path);
     await this.#settle(change, { before, outcome, version: state.version });
     const isSame = isWhole && before.every((each) => isSameState(each, newest));
     const has = (each: MemberState) => each.state?.version === state.version;
     if (removed && isSame && outcome.done.length === before.length && outcome.done.every(has)) {
-      const isGone = await this.#parts.healing.purge(outcome.done);
+      const isGone = !isDoubted && await this.#parts.healing.purge(outcome.done);
       if (!isGone) await this.#note(call, outcome.done);
     }
     return (outcome.done.find(has) ?? outcome.done[0]).info;

@@ -26,6 +26,8 @@ const AWAY_MS = 600_000;
  * nothing to tell him otherwise.
  */
 const REMOVAL_MS = 600_000;
+/** Paths of which is remembered that a change may come late. */
+const DOUBTED_MAX = 10_000;
 
 /** Paths that are healed at once. */
 const HEALED_AT_ONCE = 8;
@@ -46,6 +48,8 @@ export class MirrorHealing {
   readonly #parts: HealingParts;
   /** Paths that members differ in, as far as this process has seen; what others have seen is noted at the members. */
   readonly #unsettled = new Set<string>();
+  /** When a member did not say what became of a change: it may come to be for a while. The oldest first. */
+  readonly #doubted = new Map<string, number>();
   #lookedAt = -Infinity;
   /** When all that was noted was healed last, as far as that could be. */
   #healedAt = -Infinity;
@@ -62,6 +66,22 @@ export class MirrorHealing {
     const { members } = this.#parts;
     return this.#unsettled.has(path) ||
       members.all.some(({ notes }) => notes.known(path) !== undefined);
+  }
+
+  /** A member failed in a change of a path: it may have done it, or do it yet. */
+  doubt(path: string): void {
+    this.#doubted.delete(path);
+    this.#doubted.set(path, this.#parts.runtime.now());
+    const [oldest] = this.#doubted.keys();
+    if (this.#doubted.size > DOUBTED_MAX) this.#doubted.delete(oldest);
+  }
+
+  /** True where what stands for a removed object must stay a while: a change that was given up may come after it. */
+  isDoubted(path: string): boolean {
+    const age = this.#parts.runtime.now() - (this.#doubted.get(path) ?? -Infinity);
+    if (age < REMOVAL_MS) return true;
+    this.#doubted.delete(path);
+    return false;
   }
 
   /** Notes at members, as far as they are there, that not all have the newest state of a path. */

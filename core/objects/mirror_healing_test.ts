@@ -109,3 +109,29 @@ Deno.test("mirror: what is being removed while somebody brings it does not come 
   await open().reconcile("everything");
   for (const { memory } of members) assert.equal(await memory.head("x"), null);
 });
+
+for (const late of [0, 1]) {
+  Deno.test(`mirror: a change that a member makes late does not undo that it was removed (member ${late})`, async () => {
+    const { members, open, store, pass } = mirrorWorld(2, { write: "all" }, 1);
+    const { memory } = members[late];
+    const put = memory.put.bind(memory);
+    const landing: (() => Promise<unknown>)[] = [];
+    memory.put = (path, body, options) => {
+      if (path !== "x") return put(path, body, options);
+      memory.put = put;
+      landing.push(() => put(path, body, { ...options, signal: undefined }));
+      return new Promise(() => {});
+    };
+    await assert.rejects(store.put("x", text("old")), { kind: "unavailable" });
+    await store.reconcile();
+    await store.delete("x");
+    for (const land of landing) await land().catch(({ kind }) => assert.equal(kind, "conflict"));
+    assert.equal(landing.length, 1);
+    pass(20_000);
+    await open().reconcile("everything");
+    for (const each of [store, open()]) assert.equal(await each.head("x"), null);
+    pass(700_000);
+    await open().reconcile("everything");
+    for (const { memory } of members) assert.equal(await memory.head("x"), null);
+  });
+}

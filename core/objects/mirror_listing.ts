@@ -50,8 +50,8 @@ export class MirrorListing {
       try {
         return await listedByAny(members, options);
       } catch (error) {
-        // One that failed is left out the next time, if there are enough without it.
-        if (!isFailure(error) || tries === members.all.length) throw error;
+        // One that failed twice is left out the next time, if there are enough without it.
+        if (!isFailure(error) || tries === 2 * members.all.length) throw error;
       }
     }
   }
@@ -59,7 +59,7 @@ export class MirrorListing {
   /** False where all that is told below a prefix was removed. */
   async #hasObjects(prefix: string, { signal }: Abortable): Promise<boolean> {
     const { members, infoAt } = this.#parts;
-    for (const member of members.awake(members.readMin)) {
+    for (const member of members.present(members.readMin)) {
       let cursor: string | null | undefined;
       while (cursor !== null) {
         const wanted = { prefix, limit: FEW, cursor, signal };
@@ -75,9 +75,9 @@ export class MirrorListing {
   }
 }
 
-/** What any member lists that has not failed, or any at all where these are too few. */
+/** What any member lists that did not fail twice, or any at all where these are too few. */
 export async function listedByAny(members: MirrorMembers, options: ListOptions): Promise<FilePage> {
-  const providers = members.awake(members.readMin).map((member) => ({
+  const providers = members.present(members.readMin).map((member) => ({
     name: `${members.all.indexOf(member)}`,
     list: async (wanted: ListOptions) => withoutNotes(await member.list(wanted)),
   }));

@@ -60,8 +60,8 @@ export class MirrorMember implements ObjectStore {
   outstanding = 0;
   /** When it was chosen last, counted in questions to the mirror. */
   askedAt = 0;
-  /** It failed, and has not answered since. */
-  isResting = false;
+  /** Calls that failed since it answered last. */
+  #failures = 0;
   readonly #closing = new AbortController();
   /** Calls that the store has not ended, whether or not somebody still waits for them. */
   readonly #running = new Set<Promise<void>>();
@@ -77,6 +77,16 @@ export class MirrorMember implements ObjectStore {
     this.notes = new PathNotes(this, MIRROR_NOTES);
   }
 
+  /** It failed, and has not answered since. */
+  get isResting(): boolean {
+    return this.#failures > 0;
+  }
+
+  /** It failed more than once: whoever needs no answer of it does not wait for one. */
+  get isAway(): boolean {
+    return this.#failures > 1;
+  }
+
   async #call<T>(
     { signal }: Abortable,
     work: (signal: AbortSignal) => Promise<T>,
@@ -86,7 +96,7 @@ export class MirrorMember implements ObjectStore {
     try {
       const tracked = (signal: AbortSignal) => this.#tracked(work(signal));
       const value = await within({ milliseconds, signal: this.#until(signal) }, tracked);
-      this.isResting = false;
+      this.#failures = 0;
       return value;
     } catch (error) {
       throw this.failed(error);
@@ -115,7 +125,7 @@ export class MirrorMember implements ObjectStore {
         cause,
       })
       : cause;
-    if (isFailure(error)) this.isResting = true;
+    if (isFailure(error)) this.#failures++;
     return error;
   }
 

@@ -64,6 +64,12 @@ export class MirrorMembers {
     });
   }
 
+  /** Members that can be asked what nobody else may have: those that did not fail twice; all where these are too few. */
+  present(least: number): readonly MirrorMember[] {
+    const present = this.all.filter(({ isAway }) => !isAway);
+    return present.length >= least ? present : this.all;
+  }
+
   /** Members that have not failed; all where these are too few. */
   awake(least: number): readonly MirrorMember[] {
     const awake = this.all.filter(({ isResting }) => !isResting);

@@ -67,7 +67,7 @@ export class MirrorReading {
     ask: (member: MirrorMember, lane: number) => Promise<Answer>,
   ): Promise<Answer[]> {
     const others = this.#members.all.filter((member) => {
-      return !member.isResting && !answers.some((each) => each.member === member);
+      return !member.isAway && !answers.some((each) => each.member === member);
     });
     const more = await Promise.all(others.map((member) => {
       return unlessFailure(() => ask(member, answers.length));

@@ -126,3 +126,20 @@ Deno.test("mirror: with too few members nothing is read, and nothing is changed"
   ) await assert.rejects(call, { kind: "unavailable", provider: "mirror" });
   assert.equal(await read(members[1].memory, "x"), "there");
 });
+
+for (const [write, count] of [["all", 2], ["all", 3], ["quorum", 3]] as const) {
+  Deno.test(`mirror: one that failed once is asked for what an emptied one lacks (${write} of ${count})`, async () => {
+    const { members: [first, emptied, third], store } = mirrorWorld(count, { write });
+    if (write === "quorum") third.faulty.isAway = true;
+    for (const path of ["a", "b"]) await store.put(path, text(path));
+    if (write === "quorum") third.faulty.isAway = false;
+    await store.settled();
+    for (const path of ["a", "b"]) await emptied.memory.delete(path);
+    for (const use of ["get", "head", "list"] as const) {
+      first.faulty.failNext(1, "before");
+      if (use === "get") assert.equal(await read(store, "a"), "a");
+      if (use === "head") assert.notEqual(await store.head("b"), null);
+      assert.deepEqual((await everyPage(store, {})).objects, ["a", "b"], use);
+    }
+  });
+}
