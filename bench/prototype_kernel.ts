@@ -70,8 +70,9 @@ async function build(source: string): Promise<Record<string, Exported> & { bytes
   });
 }
 
-/** Builds all four parts from the generators in `directory`. */
-export async function buildPrototype(directory: string): Promise<Prototype> {
+/** Builds all four parts from the generators in a directory. */
+export async function buildPrototype(path: string): Promise<Prototype> {
+  const directory = await Deno.realPath(path); // generators run elsewhere
   const aead = await build(await generate(directory, "genk.mjs", "kernel_fine.ts"));
   const hash = await build(await generate(directory, "genb3.mjs", "kernel_blake3.ts"));
   const code = await build(await generate(directory, "genrs.mjs", "kernel_rs.ts"));
