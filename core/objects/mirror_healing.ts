@@ -4,7 +4,8 @@ import { LIST_LIMIT_MAX } from "../storage/object_store.ts";
 import { inParallel } from "../storage/parallel.ts";
 import type { PathTurns } from "../storage/path_turns.ts";
 import { isConflict, isMissing, unless } from "../storage/store_failures.ts";
-import { listedByAny } from "./mirror_listing.ts";
+import { listedBy } from "./mirror_listing.ts";
+import type { MirrorWholeness } from "./mirror_wholeness.ts";
 import { isFailure, type MirrorMember, unlessFailure } from "./mirror_member.ts";
 import {
   isSameState,
@@ -35,6 +36,7 @@ const HEALED_AT_ONCE = 8;
 /** What is healed. */
 export interface HealingParts {
   readonly members: MirrorMembers;
+  readonly wholeness: MirrorWholeness;
   /** Changes of a path wait for its healing, and the other way round. */
   readonly turns: PathTurns;
   readonly runtime: Runtime;
@@ -106,6 +108,7 @@ export class MirrorHealing {
     if (now >= this.#lookedAt && now < this.#lookedAt + LOOK_MS) return;
     this.#lookedAt = now;
     this.#later(async () => {
+      await this.#parts.wholeness.look();
       const paths = await this.#noted();
       const isWhole = this.#parts.members.all.every(({ isResting }) => !isResting);
       // There may be many, of which nothing can be done but what was done before.
@@ -138,17 +141,19 @@ export class MirrorHealing {
 
   /** Looks at every path of every member, and heals those that differ. */
   async healEverything(): Promise<ReconcileReport> {
+    const { members, wholeness } = this.#parts;
     const reports: ReconcileReport[] = [await this.healNoted()];
+    let asked = members.present(members.readMin);
     let cursor: string | null | undefined;
     while (cursor !== null) {
-      const page = await listedByAny(this.#parts.members, { cursor, limit: LIST_LIMIT_MAX });
+      asked = members.present(members.readMin).filter((member) => asked.includes(member));
+      const page = await listedBy(members, asked, { cursor, limit: LIST_LIMIT_MAX });
       reports.push(await this.#healAll(page.files.map(({ path }) => path)));
       cursor = page.cursor;
     }
-    return {
-      settled: reports.flatMap(({ settled }) => settled),
-      left: reports.flatMap(({ left }) => left),
-    };
+    const left = reports.flatMap((report) => report.left);
+    if (left.length === 0 && asked.length === members.all.length) await wholeness.filled();
+    return { settled: reports.flatMap(({ settled }) => settled), left };
   }
 
   async #noted(): Promise<string[]> {

@@ -7,7 +7,8 @@ import type {
 } from "../storage/object_store.ts";
 import { inParallel } from "../storage/parallel.ts";
 import { type FilePage, mergedPage } from "./merged_listing.ts";
-import { isFailure, MIRROR_NOTES, unlessFailure } from "./mirror_member.ts";
+import { isFailure, MIRROR_NOTES, type MirrorMember, unlessFailure } from "./mirror_member.ts";
+import type { MirrorWholeness } from "./mirror_wholeness.ts";
 import type { MirrorMembers } from "./mirror_members.ts";
 
 /** Paths that are asked about at once. */
@@ -18,6 +19,7 @@ const FEW = 4;
 /** What listings need. */
 export interface ListingParts {
   readonly members: MirrorMembers;
+  readonly wholeness: MirrorWholeness;
   /** What the mirror has at a path. */
   infoAt(path: string, options: Abortable): Promise<ObjectInfo | null>;
 }
@@ -45,10 +47,12 @@ export class MirrorListing {
   }
 
   async #pageOf(options: ListOptions): Promise<FilePage> {
-    const { members } = this.#parts;
+    const { members, wholeness } = this.#parts;
     for (let tries = 1;; tries++) {
       try {
-        return await listedByAny(members, options);
+        const present = members.present(members.readMin);
+        const isKnown = await wholeness.isKnownBy(present);
+        return await listedBy(members, isKnown ? present : members.all, options);
       } catch (error) {
         // One that failed twice is left out the next time, if there are enough without it.
         if (!isFailure(error) || tries === 2 * members.all.length) throw error;
@@ -75,10 +79,14 @@ export class MirrorListing {
   }
 }
 
-/** What any member lists that did not fail twice, or any at all where these are too few. */
-export async function listedByAny(members: MirrorMembers, options: ListOptions): Promise<FilePage> {
-  const providers = members.present(members.readMin).map((member) => ({
-    name: `${members.all.indexOf(member)}`,
+/** What any of these members lists. */
+export async function listedBy(
+  { all }: MirrorMembers,
+  asked: readonly MirrorMember[],
+  options: ListOptions,
+): Promise<FilePage> {
+  const providers = asked.map((member) => ({
+    name: `${all.indexOf(member)}`,
     list: async (wanted: ListOptions) => withoutNotes(await member.list(wanted)),
   }));
   return await mergedPage(providers, options, () => "");

@@ -12,6 +12,7 @@ import {
   stateAt,
 } from "./mirror_members.ts";
 import { shownInfo } from "./mirror_version.ts";
+import type { MirrorWholeness } from "./mirror_wholeness.ts";
 import { resumedBody } from "./resumed_body.ts";
 
 /** Times that others may change an object between finding it and opening it. */
@@ -30,10 +31,12 @@ type Answer = MemberState & { readonly content?: ObjectContent };
 export class MirrorReading {
   readonly #members: MirrorMembers;
   readonly #healing: MirrorHealing;
+  readonly #wholeness: MirrorWholeness;
 
   /** Tells `healing` where members differ. */
-  constructor(members: MirrorMembers, healing: MirrorHealing) {
+  constructor(members: MirrorMembers, healing: MirrorHealing, wholeness: MirrorWholeness) {
     this.#members = members;
+    this.#wholeness = wholeness;
     this.#healing = healing;
   }
 
@@ -55,11 +58,20 @@ export class MirrorReading {
     // One that is fresh, or was emptied, must not make the others' objects seem to be gone.
     if (newestOf(answers).state === null) answers.push(...await this.#askOthers(answers, ask));
     const newest: Answer = newestOf(answers);
+    if (newest.state === null) await this.#requireKnown(path, answers);
     if (!answers.every((each) => isSameState(each, newest))) this.#healing.found(path);
     for (const { content } of answers) {
       if (content !== newest.content) await content?.body.cancel().catch(() => {});
     }
     return { newest, content: newest.content ?? null };
+  }
+
+  /** Throws `unavailable` where those that have nothing may lack what others have that cannot be asked. */
+  async #requireKnown(path: string, answers: readonly Answer[]): Promise<void> {
+    if (await this.#wholeness.isKnownBy(answers.map(({ member }) => member))) return;
+    const what = `Cannot read ${JSON.stringify(path)}`;
+    const why = "the members that answer were not filled yet, and others do not answer";
+    throw new VaultError("unavailable", `${what}: ${why}; reconcile everything when they do`);
   }
 
   async #askOthers(

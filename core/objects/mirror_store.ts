@@ -26,6 +26,7 @@ import { MirrorHealing } from "./mirror_healing.ts";
 import { MirrorListing } from "./mirror_listing.ts";
 import { asMirrorError, MIRROR, MIRROR_NOTES, MirrorMember } from "./mirror_member.ts";
 import { MirrorMembers, type MirrorPolicy } from "./mirror_members.ts";
+import { MirrorWholeness } from "./mirror_wholeness.ts";
 import { MirrorReading } from "./mirror_reading.ts";
 import type { ReconcileReport, ReconcileScope, Reconciling } from "./reconciling.ts";
 import { MARK_BYTES, shownInfo } from "./mirror_version.ts";
@@ -59,7 +60,9 @@ export interface MirrorOptions extends MirrorPolicy {
  *
  * **Reading.** So many members are asked (n - W + 1: one where all must have a change, two of three) that one of them has
  * every acknowledged change; the newest state among their answers counts. What they all lack is looked for at the others, one of
- * which may be all that is left of it. This needs no note, so it holds when whoever wrote is gone. What was not acknowledged may be seen, and then not, until it is settled.
+ * which may be all that is left of it. Where these do not answer, and one of those that do was emptied, or is new and not filled
+ * yet (members have a mark that says so), it is `unavailable`, not missing. No note is needed, so this holds when whoever wrote is
+ * gone. What was not acknowledged may be seen, and then not, until it is settled.
  *
  * **Conditions** (`create`, `match`, and describing) the first member decides: it gets the change first, and the others only
  * when it took it. Without it they are `unavailable`. A change without a condition that comes at the same moment counts as the
@@ -90,11 +93,12 @@ export class MirrorStore implements ObjectStore, Reconciling {
     this.name = `mirror of ${stores.map(({ name }) => name).join(", ")}`;
     const members = new MirrorMembers(all, options);
     this.#members = members;
-    this.#healing = new MirrorHealing({ members, turns: this.#turns, runtime });
-    this.#reading = new MirrorReading(members, this.#healing);
+    const wholeness = new MirrorWholeness(members);
+    this.#healing = new MirrorHealing({ members, wholeness, turns: this.#turns, runtime });
+    this.#reading = new MirrorReading(members, this.#healing, wholeness);
     this.#changes = new MirrorChanges({ members, healing: this.#healing, runtime });
     const infoAt = (path: string, asked: Abortable) => this.#infoAt(path, asked);
-    this.#listing = new MirrorListing({ members, infoAt });
+    this.#listing = new MirrorListing({ members, wholeness, infoAt });
     const { atomicCreate, atomicMatch } = stores[0].capabilities;
     const least = narrowest(stores.map(({ capabilities }) => capabilities));
     const metadataBytesMax = least.metadataBytesMax - MARK_BYTES;

@@ -12,6 +12,7 @@ const READ_AT_ONCE = 8;
 
 /** Changes that a note remembers: of more, the last ones. */
 const LATE_MAX = 8;
+const NAME_FORM = /^[0-9a-f]{64}$/;
 const LATE_FORM = /^[0-9a-f]{1,32}$/;
 /** What providers tell a time by that have no milliseconds. */
 const SECOND_MS = 1000;
@@ -86,7 +87,7 @@ export class PathNotes {
     this.#isFresh = false;
     this.#changed.clear();
     const [found, seen] = [new Map<string, PathNote>(), new Map<string, NotedPath>()];
-    const listed = listObjects(this.#store, this.#prefix);
+    const listed = this.#listed();
     await inParallel(listed, { atOnce: () => READ_AT_ONCE }, async ({ path: name, etag }) => {
       const before = this.#seen.get(name);
       const noted = before?.note.etag === etag ? before : await this.#read(name);
@@ -102,6 +103,13 @@ export class PathNotes {
     }
     this.#isFresh = true;
     return this.#known = found;
+  }
+
+  /** Objects that may be notes: others are there that say something else. */
+  async *#listed() {
+    for await (const object of listObjects(this.#store, this.#prefix)) {
+      if (NAME_FORM.test(object.path.slice(this.#prefix.length))) yield object;
+    }
   }
 
   #change(path: string, note: PathNote | null): void {
