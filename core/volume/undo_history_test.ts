@@ -195,3 +195,22 @@ for (const verb of ["undo", "rollback", "clone", "delete", "delete volume"] as c
     await requireClean(vault);
   });
 }
+
+Deno.test("a full vault can be rolled back, and its volumes renamed and set otherwise", async () => {
+  const { vault } = await world();
+  await vault.files.writeFile("/kept", "kept");
+  await vault.snapshots.create(MAIN_VOLUME, "before");
+  for (const bytes of [64 * 1024, 3000, 0]) {
+    for (let n = 0, isFull = false; !isFull; n++) {
+      const write = vault.files.writeFile(`/${bytes}-${n}`, new Uint8Array(bytes));
+      isFull = await write.then(() => false, ({ errno }) => errno === "ENOSPC");
+    }
+  }
+  await assert.rejects(vault.snapshots.create(MAIN_VOLUME, "more"), { errno: "ENOSPC" });
+  await vault.volumes.set(MAIN_VOLUME, { historySeconds: 0 });
+  await vault.volumes.rename(MAIN_VOLUME, "other");
+  await vault.snapshots.rollback("other", "before");
+  assert.deepEqual((await vault.files.list("/")).map(({ name }) => name), ["kept"]);
+  await requireClean(vault);
+  await vault.files.writeFile("/again", new Uint8Array(MIB));
+});

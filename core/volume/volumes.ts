@@ -214,7 +214,7 @@ export class Volumes {
     this.checkChangeable();
     const { id, ...volume } = this.recordOf(name);
     this.checkFree(to);
-    this.commit("write", () => this.catalog.putVolume(id, { ...volume, name: to }));
+    this.commit("delete", () => this.catalog.putVolume(id, { ...volume, name: to }));
   }
 
   /** Changes what a volume was told; what is not given stays. */
@@ -224,7 +224,7 @@ export class Volumes {
     const given = checkedProperties(name, properties);
     checkBlocksStay(volume, properties);
     const changed = { ...volume, ...given };
-    this.commit("write", () => this.catalog.putVolume(id, changed));
+    this.commit("delete", () => this.catalog.putVolume(id, changed));
     this.open.get(id)?.tell(changed);
   }
 
@@ -355,7 +355,7 @@ export class Volumes {
     this.checkChangeable();
     const { id, ...volume } = this.recordOf(volumeName);
     const snapshot = this.findSnapshot({ id, ...volume }, name);
-    this.commit("write", (sequence) => {
+    this.commit(oldHead === "destroy" ? "delete" : "write", (sequence) => {
       const head = this.catalog.addBranch({ ...branchFrom(snapshot), volume: id });
       this.catalog.putVolume(id, { ...volume, branch: head });
       if (oldHead === "keep") this.keepHead(volume.branch, sequence, null);
