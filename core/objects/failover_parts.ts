@@ -39,12 +39,6 @@ export interface Change<T> extends PromptCall {
   at(store: ObjectStore, options?: Abortable & { readonly id?: string }): Promise<T>;
 }
 
-/** One that a fallback takes. */
-export interface Noted<T> extends Change<T> {
-  /** Marks of what was tried at the primary, and may come there late. */
-  readonly late: readonly string[];
-}
-
 /** Marks a change, so that it is known wherever it comes to light. */
 export function changeId(): string {
   const bytes = new Uint8Array(8);
@@ -62,13 +56,14 @@ export async function notesOn(path: string, fallbacks: readonly Fallback[]): Pro
   return strays.sort((a, b) => b.note.since - a.note.since);
 }
 
-/** There are notes on a path beside these; `unavailable` where that cannot be said. */
+/** There are notes on a path beside these, or that cannot be said. */
 export async function hasUnseen(
   path: string,
   fallbacks: readonly Fallback[],
   seen: readonly Stray[],
 ): Promise<boolean> {
   for (const { notes } of fallbacks) {
+    if (!notes.isFresh) return true;
     const etag = (await notes.all()).get(path)?.etag;
     const isIt = ({ fallback, note }: Stray) => fallback.notes === notes && note.etag === etag;
     if (etag !== undefined && !seen.some(isIt)) return true;

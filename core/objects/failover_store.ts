@@ -17,22 +17,16 @@ import type {
   StoreCapabilities,
   WriteCondition,
 } from "../storage/object_store.ts";
-import { CARRIED, CHANGE, MARKS_BYTES, unmarked } from "./carried.ts";
+import { CARRIED, unmarked, withMark } from "./carried.ts";
+import { FailoverChanges } from "./failover_changes.ts";
 import { FailoverStrays } from "./failover_strays.ts";
 import { pageOfStrays } from "./stray_listing.ts";
 import { PathTurns } from "../storage/path_turns.ts";
 import { hasCondition } from "../storage/store_calls.ts";
 import { narrowest } from "./capabilities.ts";
-import { isMissing, isUnavailable, tryEach, unlessAway } from "../storage/store_failures.ts";
+import { isMissing, tryEach, unlessAway } from "../storage/store_failures.ts";
 import { type ListedProvider, mergedPage } from "./merged_listing.ts";
-import {
-  type Change,
-  changeId,
-  type FailoverOptions,
-  type Fallback,
-  type Noted,
-  type Stray,
-} from "./failover_parts.ts";
+import type { Change, FailoverOptions, Fallback, Stray } from "./failover_parts.ts";
 import { PromptCalls } from "./prompt_calls.ts";
 import { PathNotes } from "./path_notes.ts";
 import type { ReconcileReport, Reconciling } from "./reconciling.ts";
@@ -41,8 +35,6 @@ import type { ReconcileReport, Reconciling } from "./reconciling.ts";
 const NOTES_PREFIX = ".sigmavault-displaced/";
 /** Milliseconds that a change waits for the primary, beside the time that its bytes take. */
 const TIME_LIMIT_MS = 5000;
-/** Times that others may note a path while a fallback is about to step in. */
-const TRIES_MAX = 5;
 /** Milliseconds after which notes of other processes are looked for. */
 const LOOK_MS = 10_000;
 
@@ -58,8 +50,6 @@ export class FailoverStore implements ObjectStore, Reconciling {
   readonly #primary: ObjectStore;
   readonly #fallbacks: readonly Fallback[];
   readonly #now: () => number;
-  readonly #isBalanced: boolean;
-  #asked = 0;
   #lookedAt = -Infinity;
   #reconciling: Promise<ReconcileReport> | null = null;
   #closed = false;
@@ -67,6 +57,7 @@ export class FailoverStore implements ObjectStore, Reconciling {
   /** Changes of the primary, and what decides where a path is. */
   readonly #soon: PromptCalls;
   readonly #strays: FailoverStrays;
+  readonly #changes: FailoverChanges;
 
   /** Around stores, which it closes. A fallback steps in where the primary has not answered a change in time. */
   constructor(
@@ -87,13 +78,18 @@ export class FailoverStore implements ObjectStore, Reconciling {
       fallbacks: this.#fallbacks,
       soon: this.#soon,
     });
-    this.#isBalanced = choose === "balanced";
+    this.#changes = new FailoverChanges({
+      primary,
+      fallbacks: this.#fallbacks,
+      soon: this.#soon,
+      strays: this.#strays,
+      choose,
+      displaced: (path) => this.#displaced(path),
+    });
     this.#now = now;
     this.name = primary.name;
     this.provider = primary.provider;
-    const least = narrowest([primary, ...fallbacks].map((store) => store.capabilities));
-    const metadataBytesMax = Math.max(0, least.metadataBytesMax - MARKS_BYTES);
-    this.capabilities = { ...least, metadataBytesMax };
+    this.capabilities = narrowest([primary, ...fallbacks].map((store) => store.capabilities));
   }
 
   /** Who took a path in place of the primary, and what it noted; null where it is at home. */
@@ -156,116 +152,15 @@ export class FailoverStore implements ObjectStore, Reconciling {
   }
 
   async describe(path: string, change: ObjectDescription & Abortable): Promise<ObjectInfo> {
-    // In turn: what is carried home meanwhile would not have it. Nor if others carry it: they see by the note that it changes.
-    const describe = async () => {
-      const stray = await this.#displaced(path);
-      if (stray?.note.removed === false) await stray.fallback.notes.note(path, stray.note);
-      return await this.#ask(path, (store) => store.describe(path, change));
-    };
+    // In turn: what is carried home meanwhile would not have it.
+    const describe = () => this.#changes.describe(path, change);
     return unmarked(await this.#turns.take([path], describe) ?? this.#missing(path));
   }
 
   /** Changes a path at its primary, unless its newest state is elsewhere or the primary is away. */
   async #change<T>(path: string, change: Change<T>): Promise<T> {
     change.signal?.throwIfAborted();
-    return await this.#turns.take([path], () => this.#changeNow(path, change));
-  }
-
-  async #changeNow<T>(path: string, change: Change<T>): Promise<T> {
-    const late: string[] = [];
-    for (let tries = 1;; tries++) {
-      const stray = await this.#displaced(path);
-      if (stray !== null) return await this.#changeStray(path, stray, { ...change, late });
-      if (change.removed) await this.#dropOutdated(path);
-      if (change.isConditional) return await change.at(this.#primary);
-      const id = changeId();
-      try {
-        // A stream can be given to one store only: who takes it is found out first.
-        if (!change.isOnce) {
-          return await this.#soon.ask(change, (signal) => change.at(this.#primary, { signal, id }));
-        }
-        const { signal } = change;
-        await this.#soon.ask({ signal }, (signal) => this.#primary.head(path, { signal }));
-      } catch (error) {
-        if (!isUnavailable(error)) throw error;
-        late.push(id);
-        const stepped = await this.#stepIn(path, { ...change, late }, error);
-        if (stepped !== null) return stepped.done;
-        if (tries === TRIES_MAX) throw this.#refusal(path, "somebody else is changing it");
-        // What was noted there is newer than what is at home, or has to go.
-        await unlessAway(() => this.#strays.bringHome(path));
-        continue;
-      }
-      return await change.at(this.#primary);
-    }
-  }
-
-  async #changeStray<T>(path: string, stray: Stray, change: Noted<T>): Promise<T> {
-    const { fallback, note } = stray;
-    if (change.isConditional && (note.removed || change.removed)) {
-      throw this.#refusal(path, "its condition can only be checked where it belongs");
-    }
-    const late = [...note.late ?? [], ...change.late];
-    // It stays removed until there is something: a note without an object would say that nothing has happened.
-    const isNotedFirst = !note.removed || change.removed;
-    if (isNotedFirst) await fallback.notes.note(path, { removed: change.removed, late });
-    return await this.#changeAt(path, fallback, { ...change, late });
-  }
-
-  /** Changes a path at a fallback; what is there afterwards is noted, whoever carried home what was noted before. */
-  async #changeAt<T>(path: string, { store, notes }: Fallback, change: Noted<T>): Promise<T> {
-    const done = await change.at(store);
-    if (change.removed) return done;
-    const note = await notes.lookAt(path);
-    if (note === null || note.removed) await notes.note(path, change);
-    return done;
-  }
-
-  /** Notes that the state at home has outlived would speak for the path when that is gone. */
-  async #dropOutdated(path: string): Promise<void> {
-    if (this.#fallbacks.some(({ notes }) => !notes.isFresh)) {
-      throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
-    }
-    for (const { notes } of this.#fallbacks) {
-      const note = (await notes.all()).get(path);
-      const isDropped = note === undefined || await notes.drop(path, note);
-      if (!isDropped) throw this.#refusal(path, "somebody else is changing it");
-    }
-  }
-
-  /** Null where a fallback has noted the path already. */
-  async #stepIn<T>(
-    path: string,
-    change: Noted<T>,
-    failure: unknown,
-  ): Promise<{ readonly done: T } | null> {
-    let last = failure;
-    for (const fallback of this.#inOrder()) {
-      fallback.askedAt = ++this.#asked;
-      fallback.busy++;
-      let isNoted = false;
-      try {
-        if (!await this.#strays.clear(path, fallback)) return null;
-        await fallback.notes.note(path, change);
-        isNoted = true;
-        return { done: await this.#changeAt(path, fallback, change) };
-      } catch (error) {
-        if (!isUnavailable(error) || (isNoted && change.isOnce)) throw error;
-        last = error;
-      } finally {
-        fallback.busy--;
-      }
-    }
-    throw last;
-  }
-
-  #inOrder(): readonly Fallback[] {
-    if (!this.#isBalanced) return this.#fallbacks;
-    return this.#fallbacks.toSorted((a, b) => a.busy - b.busy || a.askedAt - b.askedAt);
-  }
-
-  #refusal(path: string, why: string) {
-    return objectError("unavailable", { provider: this.provider, operation: "change", path }, why);
+    return await this.#turns.take([path], () => this.#changes.make(path, change));
   }
 
   async put(path: string, body: ObjectBody, options: PutOptions = {}): Promise<ObjectInfo> {
@@ -277,8 +172,8 @@ export class FailoverStore implements ObjectStore, Reconciling {
         bytes: body instanceof Uint8Array ? body.length : 0,
         signal: options.signal,
         at: (store, { signal = options.signal, id } = {}) => {
-          if (id === undefined) return store.put(path, body, { ...options, signal });
-          const metadata = { ...options.metadata, [CHANGE]: id };
+          const marked = id === undefined ? undefined : withMark(store, options.metadata, id);
+          const metadata = marked ?? options.metadata;
           return store.put(path, body, { ...options, metadata, signal });
         },
       });

@@ -1,6 +1,6 @@
-import { putContent } from "../storage/object_body.ts";
+import { objectError, putContent } from "../storage/object_body.ts";
 import type { ObjectInfo, ObjectStore } from "../storage/object_store.ts";
-import { unlessAway, unlessChanged } from "../storage/store_failures.ts";
+import { unlessAway, unlessChanged, unlessMissing } from "../storage/store_failures.ts";
 import { CARRIED, CHANGE, timeOf } from "./carried.ts";
 import { type Fallback, hasUnseen, notesOn, type Stray } from "./failover_parts.ts";
 import type { PathNote } from "./path_notes.ts";
@@ -48,11 +48,10 @@ export class FailoverStrays {
 
   /** Takes away what lies at a fallback without a note that speaks for it, before one is written; false where there is such a note. */
   async clear(path: string, { store, notes }: Fallback): Promise<boolean> {
-    const known = notes.known(path)?.etag;
-    const note = await notes.lookAt(path);
-    if (note !== null && note.etag !== known) return false;
     const left = await store.head(path);
-    if (left === null || note !== null) return left === null;
+    if (left === null) return true;
+    // Looked at after the object: whoever puts one has noted it before.
+    if (await notes.lookAt(path) !== null) return false;
     return await unlessChanged(() => store.delete(path, { match: left.etag }));
   }
 
@@ -60,15 +59,17 @@ export class FailoverStrays {
   async bringHome(path: string): Promise<boolean> {
     const { fallbacks } = this.#parts;
     const noted = await notesOn(path, fallbacks);
-    // As it is before anything is carried: what comes later is somebody's change, and stays.
+    // As it is before anything is carried: what comes later is somebody's change, and stays. So does what lies below a removal: it
+    // may be about to be noted.
     const etags = new Map<Stray, string | undefined>();
     for (const stray of noted) {
-      etags.set(stray, (await stray.fallback.store.head(path))?.etag);
+      const { fallback: { store }, note } = stray;
+      etags.set(stray, note.removed ? undefined : (await store.head(path))?.etag);
     }
     const newest = await this.#newest(path, noted);
     if (newest !== null) {
       const carry = () => this.#carryHome(path, newest, etags.get(newest));
-      if (!await unlessChanged(carry)) return false;
+      if (await unlessMissing(() => unlessChanged(carry)) !== true) return false;
     }
     // What came into sight meanwhile may be newer than what is at home now: its turn comes next time.
     if (await hasUnseen(path, fallbacks, noted)) return false;
@@ -76,9 +77,8 @@ export class FailoverStrays {
     for (const stray of noted.toReversed()) {
       const { fallback: { store, notes }, note } = stray;
       if (!await notes.drop(path, note)) return false;
-      if (await isGone(path, store, etags.get(stray))) continue;
-      await notes.note(path, { ...note, removed: false });
-      return false;
+      const etag = etags.get(stray);
+      if (etag !== undefined) await unlessChanged(() => store.delete(path, { match: etag }));
     }
     return true;
   }
@@ -96,22 +96,18 @@ export class FailoverStrays {
       if (home !== null) await primary.delete(path, { match: home.etag });
       return;
     }
+    if (etag === undefined) {
+      throw objectError(
+        "conflict",
+        { provider: store.provider, operation: "carry home", path },
+        "it was changed meanwhile",
+      );
+    }
     const { info, body } = await store.get(path, { match: etag });
     const metadata = { ...info.metadata, [CARRIED]: `${note.since}` };
     const condition = home === null ? { create: true as const } : { match: home.etag };
     await putContent(primary, path, { info: { ...info, metadata }, body }, condition);
   }
-}
-
-/** Takes away what lies at a path; false where that is another object than the one that is known. */
-async function isGone(
-  path: string,
-  store: ObjectStore,
-  etag: string | undefined,
-): Promise<boolean> {
-  const isTaken = etag !== undefined &&
-    await unlessChanged(() => store.delete(path, { match: etag }));
-  return isTaken || await store.head(path) === null;
 }
 
 /** True where what is at home came after what was noted, as far as clocks tell; what was given up before, and came late, did not. */

@@ -2,8 +2,8 @@ import { systemRuntime } from "../runtime.ts";
 import { collectBody } from "../storage/object_body.ts";
 import { isObjectPath } from "../storage/object_path.ts";
 import { inParallel } from "../storage/parallel.ts";
-import { listObjects, type ObjectStore } from "../storage/object_store.ts";
-import { unlessChanged, unlessMissing } from "../storage/store_failures.ts";
+import { listObjects, type ObjectStore, type WriteCondition } from "../storage/object_store.ts";
+import { isConflict, unless, unlessChanged, unlessMissing } from "../storage/store_failures.ts";
 
 /** A path of 1,024 bytes, each of them escaped, and the rest. */
 const NOTE_BYTES_MAX = 8192;
@@ -23,14 +23,20 @@ export interface PathRemark {
   readonly removed: boolean;
   /** Changes that were tried where the path belongs, and may still come there: what this note stands for is newer. */
   readonly late?: readonly string[];
+  /** Of a note that another one replaces, whose state this one still speaks for; else when it is noted. */
+  readonly time?: NoteTime;
 }
 
-/** A note on a path, as it lies in a store. */
-export interface PathNote extends PathRemark {
-  /** When it was noted, in milliseconds since 1970. */
+/** When something was noted. */
+export interface NoteTime {
+  /** In milliseconds since 1970. */
   readonly since: number;
   /** The last moment at which that may have been: some providers tell whole seconds. */
   readonly until: number;
+}
+
+/** A note on a path, as it lies in a store. */
+export interface PathNote extends PathRemark, NoteTime {
   /** Of the note. */
   readonly etag: string;
 }
@@ -129,14 +135,14 @@ export class PathNotes {
       const { path, ...remark } = said;
       // It would be a note on a note.
       if (path.startsWith(this.#prefix)) return null;
-      return { path, note: { ...remark, ...this.#timeOf(lastModified), etag } };
+      return { path, note: { ...remark, ...this.#timeOf(lastModified, remark.time), etag } };
     });
   }
 
-  #timeOf(lastModified: Date): Pick<PathNote, "since" | "until"> {
+  #timeOf(lastModified: Date, told: NoteTime | undefined): NoteTime {
     const since = lastModified.getTime();
     if (since % SECOND_MS !== 0) this.#tellsSeconds = false;
-    return { since, until: this.#tellsSeconds ? since + SECOND_MS - 1 : since };
+    return told ?? { since, until: this.#tellsSeconds ? since + SECOND_MS - 1 : since };
   }
 
   /** What is noted of one path now, whatever was known; null where nothing is. */
@@ -152,18 +158,43 @@ export class PathNotes {
     return this.#prefix + new Uint8Array(hash).toHex();
   }
 
-  /** Notes a path, before anything is changed there. */
-  async note(path: string, { removed, late: all = [] }: PathRemark): Promise<void> {
+  /** Notes a path, before anything is changed there, whatever was noted. */
+  async note(path: string, remark: PathRemark): Promise<void> {
+    await this.#put(path, remark, {});
+  }
+
+  /** The same, over just this note, or over none (null); null where another one is there, which is known then. */
+  async replace(
+    path: string,
+    known: PathNote | null,
+    remark: PathRemark,
+  ): Promise<PathNote | null> {
+    const condition = known === null ? { create: true as const } : { match: known.etag };
+    const note = await unless(isConflict, () => this.#put(path, remark, condition));
+    if (note === null) await this.lookAt(path);
+    return note;
+  }
+
+  async #put(
+    path: string,
+    { removed, late: all = [], time }: PathRemark,
+    condition: WriteCondition,
+  ): Promise<PathNote> {
     const chance = new Uint8Array(8);
     systemRuntime.random(chance);
     // No two are equal: some providers make etags of bytes alone, and a note that replaced another one must not pass for it.
     const id = chance.toHex();
     const late = all.slice(-LATE_MAX);
-    const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, late, id }));
+    const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, late, time, id }));
     const contentType = "application/json";
-    const put = await this.#store.put(await this.#nameOf(path), bytes, { contentType });
-    const { lastModified, etag } = put;
-    this.#change(path, { removed, late, ...this.#timeOf(lastModified), etag });
+    const name = await this.#nameOf(path);
+    const { lastModified, etag } = await this.#store.put(name, bytes, {
+      contentType,
+      ...condition,
+    });
+    const note = { removed, late, ...this.#timeOf(lastModified, time), etag };
+    this.#change(path, note);
+    return note;
   }
 
   /** Forgets a path; false where it was noted again meanwhile. */
@@ -180,11 +211,13 @@ export class PathNotes {
 /** What a note says; null where it is none. */
 function decodeNote(bytes: Uint8Array): PathRemark & { readonly path: string } | null {
   try {
-    const { path, removed, late = [] } = JSON.parse(new TextDecoder().decode(bytes));
+    const { path, removed, late = [], time } = JSON.parse(new TextDecoder().decode(bytes));
     const isNote = typeof path === "string" && isObjectPath(path) && typeof removed === "boolean";
     const isKnown = (id: unknown) => typeof id === "string" && LATE_FORM.test(id);
     const areKnown = Array.isArray(late) && late.length <= LATE_MAX && late.every(isKnown);
-    return isNote && areKnown ? { path, removed, late } : null;
+    const isTime = time === undefined ||
+      (Number.isSafeInteger(time.since) && Number.isSafeInteger(time.until));
+    return isNote && areKnown && isTime ? { path, removed, late, time } : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
     throw error;
