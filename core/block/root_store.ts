@@ -54,9 +54,9 @@ export interface OpenedRoot {
   readonly behind: readonly number[];
 }
 
-/** A root record that was read, and on which members a copy of it does not open. */
-interface ReadRoot extends Pick<OpenedRoot, "record" | "hash" | "runs"> {
-  readonly badOn: readonly number[];
+/** A root record that was read, and on which members something else lies in place of a copy of it. */
+interface ReadRoot extends Pick<OpenedRoot, "record" | "hash" | "runs" | "badCopies"> {
+  readonly lackedBy: readonly number[];
 }
 
 /** Superblocks and root records (FORMAT.md §9, §10). */
@@ -94,14 +94,13 @@ export class RootStore {
         for (const each of rings.flatMap(({ superblocks }) => superblocks)) {
           if (each !== root) wipe(each.secretsKey);
         }
-        const { badOn, ...known } = read;
+        const { lackedBy, ...known } = read;
         const { holders, behind } = standing(rings, root, before);
         // A crash may keep a member from knowing a root, not from having it: that is written, and synced, first.
-        const without = badOn.filter((each) => !holders.includes(each) && !behind.includes(each));
+        const without = lackedBy.filter((each) => ![...holders, ...behind].includes(each));
         return {
           superblock: root,
           ...known,
-          badCopies: badOn.length,
           holders,
           behind: [...behind, ...without],
           nextSequence,
@@ -227,8 +226,21 @@ export class RootStore {
     }
     const hash = this.hash(plaintext.subarray(0, rootBytes), pointer.epoch);
     const runs = pointer.copies.map(({ cell }) => packRun(cell, stored / CELL_BYTES));
-    const badOn = there.filter((_, i) => opened[i] === null).map(({ cell }) => memberOf(cell));
-    return { record, hash, runs, badOn };
+    const bad = there.filter((_, i) => opened[i] === null);
+    const lackedBy = bad.filter(({ cell }) => this.canRead(cell, stored))
+      .map(({ cell }) => memberOf(cell));
+    return { record, hash, runs, badCopies: bad.length, lackedBy };
+  }
+
+  private canRead(cell: number, stored: number): boolean {
+    if (!this.media.reaches(cell * CELL_BYTES, stored)) return true; // it was cut off
+    try {
+      this.media.read(cell * CELL_BYTES, new Uint8Array(stored));
+      return true;
+    } catch (error) {
+      if (error instanceof VaultError) return false;
+      throw error;
+    }
   }
 
   private readCopy(

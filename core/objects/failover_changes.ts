@@ -161,7 +161,13 @@ export class FailoverChanges {
     { announced, late }: { readonly announced: PathNote; readonly late: readonly string[] },
   ): Promise<void> {
     const remark = { removed: false, late };
-    if (await notes.replace(path, announced, remark) !== null) return;
+    const noted = await notes.replace(path, announced, remark);
+    if (noted !== null) {
+      // Who was removing it may have taken this away, too: then that came later.
+      const isGone = announced.removed && await store.head(path) === null;
+      if (isGone) await notes.replace(path, noted, { removed: true, late });
+      return;
+    }
     // Dropped by who saw nothing there yet, or carried home what was there before.
     if (notes.known(path) !== undefined) return;
     if (await notes.replace(path, null, remark) === null) return;

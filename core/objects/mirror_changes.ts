@@ -75,7 +75,9 @@ export class MirrorChanges {
       least: this.#parts.members.writeMin,
       triesMax: TRIES_MAX,
     });
-    if (outcome.failures.length > 0) this.#parts.healing.doubt(call.path);
+    // What failed, or was given up, may be done yet.
+    const isKnown = outcome.failures.length === 0 && signal?.aborted !== true;
+    if (!isKnown) this.#parts.healing.doubt(call.path);
     await this.#settle(change, { before, outcome, version: state.version });
     const isSame = isWhole && before.every((each) => isSameState(each, newest));
     const has = (each: MemberState) => each.state?.version === state.version;

@@ -63,19 +63,22 @@ export class MirrorListing {
   /** False where all that is told below a prefix was removed. */
   async #hasObjects(prefix: string, { signal }: Abortable): Promise<boolean> {
     const { members, infoAt } = this.#parts;
+    let answered = 0;
     for (const member of members.present(members.readMin)) {
       let cursor: string | null | undefined;
       while (cursor !== null) {
         const wanted = { prefix, limit: FEW, cursor, signal };
         const page = await unlessFailure(() => member.list(wanted));
         if (page === null) break;
+        if (cursor === undefined) answered++;
         for (const { path } of withoutNotes(page).objects) {
           if (await infoAt(path, { signal }) !== null) return true;
         }
         cursor = page.cursor;
       }
     }
-    return false;
+    if (answered >= members.readMin) return false;
+    throw members.tooFew(`list ${JSON.stringify(prefix)}`, answered, members.readMin, []);
   }
 }
 

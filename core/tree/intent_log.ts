@@ -32,9 +32,21 @@ export interface ReadLog {
   readonly transactions: readonly Uint8Array[];
   /** All chunks that were named. */
   readonly chunks: readonly LogChunk[];
-  /** Members that lack a copy of the newest record that was surely acknowledged, because a later transaction follows it. */
-  readonly lackedBy: readonly number[];
+  /**
+   * The last records that were surely acknowledged, because a later transaction follows them, two at most: for each, which members
+   * have a copy of it, and which lack theirs.
+   */
+  readonly acknowledged: readonly RecordCopies[];
 }
+
+/** Members that should have a copy of a record. */
+export interface RecordCopies {
+  readonly there: readonly number[];
+  readonly lacking: readonly number[];
+}
+
+/** Transactions of which the last ones are looked at. */
+const ENDS = 3;
 
 /** The intent log (FORMAT.md §11): what `fsync` promises between two roots. */
 export class IntentLog {
@@ -155,9 +167,12 @@ export class IntentLog {
     const chunks = [this.start.chunk];
     const seen = new Set(chunks.map(({ firsts }) => firsts[0]));
     let parts: Uint8Array[] = [];
-    // Where the last transaction ends, and the one before it.
-    const ends: (Cursor | null)[] = [null, null];
-    const found = () => ({ transactions, chunks, lackedBy: this.lackedBy(ends[0]) });
+    // Where the last transactions end.
+    const ends: Cursor[] = [];
+    const found = () => {
+      const acknowledged = ends.slice(0, -1).map((end) => this.copiesOf(end));
+      return { transactions, chunks, acknowledged };
+    };
     const cursor: Cursor = { chunk: this.start.chunk, at: 0, sequence: 0, before: null };
     for (;;) {
       if (cursor.at === cursor.chunk.cells) {
@@ -178,7 +193,7 @@ export class IntentLog {
         transactions.push(join(parts));
         parts = [];
         ends.push({ ...cursor });
-        ends.shift();
+        if (ends.length > ENDS) ends.shift();
       }
       cursor.at += head.cells;
       cursor.sequence++;
@@ -186,18 +201,18 @@ export class IntentLog {
     }
   }
 
-  private lackedBy(cursor: Cursor | null): number[] {
-    if (cursor === null) return [];
-    const isLacking = (copy: number) => {
-      if (this.isAway(cursor.chunk.firsts[copy])) return false;
+  private copiesOf(cursor: Cursor): RecordCopies {
+    const [there, lacking]: number[][] = [[], []];
+    cursor.chunk.firsts.forEach((first, copy) => {
+      if (this.isAway(first)) return;
       try {
-        return (this.readCopy(cursor, copy) ?? this.readCopy(cursor, copy)) === null;
+        const record = this.readCopy(cursor, copy) ?? this.readCopy(cursor, copy);
+        (record === null ? lacking : there).push(memberOf(first));
       } catch (error) {
-        if (error instanceof VaultError) return false; // what cannot be read may be there
-        throw error;
+        if (!(error instanceof VaultError)) throw error; // what cannot be read may be there
       }
-    };
-    return cursor.chunk.firsts.filter((_, copy) => isLacking(copy)).map(memberOf);
+    });
+    return { there, lacking };
   }
 
   /** The record at the cursor, from the first copy that opens, or null at the log's end. */

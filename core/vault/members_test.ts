@@ -9,7 +9,8 @@ import {
   opened,
   secret,
 } from "../../tests/support/member_world.ts";
-import { MIB } from "../limits.ts";
+import { memberOf } from "../format/place.ts";
+import { CELL_BYTES, MEMBER_CELLS, MIB } from "../limits.ts";
 import { addSlot, changeSlot, listSlots, removeSlot } from "../volume/header_slots.ts";
 import { checkVault } from "./check.ts";
 import { listMembers } from "./member_status.ts";
@@ -196,3 +197,74 @@ for (const end of ["close", "abandon"] as const) {
     }
   });
 }
+
+Deno.test("members: one bad block after a crash makes no member stale", async () => {
+  const media = fresh(2);
+  const vault = await made(media);
+  for (let i = 0; i < 4; i++) {
+    await vault.files.writeFile(`/${i}`, fill(i, 16_000));
+    await vault.files.sync();
+  }
+  const { blocks } = vault.opened.volume.store;
+  const places: number[][] = [];
+  blocks.entries((_, { length, places: at }) => {
+    if (length >= 16_000) places.push(at.map(({ cell }) => cell));
+  });
+  await vault.abandon();
+  assert.equal(places.length, 4);
+  for (const cells of places) {
+    for (const isBoth of [false, true]) {
+      const rotten = copies(media);
+      for (const cell of isBoth ? cells : cells.slice(1)) {
+        const at = (cell % MEMBER_CELLS) * CELL_BYTES + 100;
+        const byte = await rotten[memberOf(cell)].read(at, 1);
+        await rotten[memberOf(cell)].write(at, byte.map((value) => value ^ 1));
+      }
+      const again = await opened(rotten);
+      assert.deepEqual([statesOf(again), again.readOnly], [["current", "current"], false]);
+      await again.files.writeFile("/more", "x");
+      await again.close();
+    }
+  }
+});
+
+Deno.test("members: a change of passphrase that is cut short locks nobody out of any of them", async () => {
+  const base = fresh(2);
+  await (await made(base)).close();
+  const opens = async (media: readonly MemoryStorage[], given: typeof secret) => {
+    const tried: boolean[] = [];
+    for (const medium of media) {
+      const vault = await opened(copies([medium]), { secret: given }).catch(() => null);
+      await vault?.abandon();
+      tried.push(vault !== null);
+    }
+    return tried;
+  };
+  const slot = { mode: "user", secret: second, kdf } as const;
+  let isDone = false;
+  for (let fails = 0; !isDone; fails++) {
+    const media = copies(base);
+    const vault = await opened(media);
+    let left = fails;
+    for (const medium of media) {
+      const write = medium.write.bind(medium);
+      medium.write = (...args) => {
+        return left-- === 0 ? Promise.reject(new Error("cut short")) : write(...args);
+      };
+    }
+    const change = (of: Vault) => changeSlot(of.header, { slotIndex: 0, slot });
+    isDone = await change(vault).then(() => true, () => false);
+    left = Infinity;
+    await vault.abandon();
+    const kept = copies(media);
+    const again = await opened(kept).catch(() => null);
+    if (again !== null) {
+      await change(again).catch(({ kind }) => {
+        return kind === "missing" ? undefined : removeSlot(again.header, { slotIndex: 0 });
+      });
+      await again.abandon();
+    }
+    assert.deepEqual(await opens(kept, second), [true, true], `write ${fails}`);
+    assert.deepEqual(await opens(kept, secret), [false, false], `write ${fails}`);
+  }
+});

@@ -51,9 +51,21 @@ async function headersOf(context: OpenHeaderContext): Promise<[Header, ...Header
   const first = await headerOf(context);
   const further: Header[] = [];
   for (const medium of context.others?.() ?? []) {
-    further.push(await headerOf({ ...context, medium }));
+    further.push(await withoutLeft(await headerOf({ ...context, medium }), first));
   }
   return [first, ...further];
+}
+
+/** Slots come to the first header first, and go from there first: what another one has beside is left of a removal. */
+async function withoutLeft({ context, directory }: Header, first: Header): Promise<Header> {
+  let rest = directory;
+  for (let index = 0; index < KEY_SLOTS; index++) {
+    const isLeft = rest.entries[index] !== null && first.directory.entries[index] === null;
+    if (!isLeft || isOnly(rest, index)) continue;
+    await dropFrom(context, rest, index);
+    rest = await requireDirectory(context, context.keys);
+  }
+  return { context, directory: rest };
 }
 
 /** A change that failed half-way is finished first: what it took away may still lie on the medium, and open. */
@@ -98,8 +110,7 @@ export async function addSlot(context: OpenHeaderContext, slot: NewSlot): Promis
       { operation: "add key slot", errno: "ENOSPC" },
     );
   }
-  const twin = await slotOpenedBy(context, slot);
-  if (twin !== null) throw opensAlready(context, twin);
+  await refuseTwin(headers, slot);
   return (await putSlot(headers, slot)).added;
 }
 
@@ -131,33 +142,34 @@ export async function changeSlot(
   const headers = await headersOf(context);
   const old = requireEntry(headers[0], slotIndex);
   const kept = { ...slot, label: slot.label ?? old.label };
-  const twin = await slotOpenedBy(context, kept);
-  if (twin !== null && twin !== slotIndex) {
-    // The same change, cut short between its two steps; or else the slot of somebody else.
-    const known = headers[0].directory.entries[twin];
-    if (known?.mode !== kept.mode || known.label !== kept.label) throw opensAlready(context, twin);
-    await dropSlot(headers, slotIndex);
-    return { slotIndex: twin };
-  }
+  await refuseTwin(headers, kept, slotIndex);
   const { added, headers: both } = await putSlot(headers, kept);
   await dropSlot(both, slotIndex);
   return added;
 }
 
-/** The slot that a new one's secret opens already, at its cost; null where it opens none. */
-async function slotOpenedBy(context: OpenHeaderContext, slot: NewSlot): Promise<number | null> {
-  if (!("secret" in slot)) return null;
+/**
+ * Throws `conflict` where a new slot's secret opens another slot at the same cost, than the one that it replaces: who changes one of
+ * them later would take the other for gone. It may be what is left of the same change, cut short between its two steps, or the slot
+ * of somebody else, which nobody can tell. A slot that not every header has does not count: it was cut short earlier.
+ */
+async function refuseTwin(
+  headers: readonly Header[],
+  slot: NewSlot,
+  replaced?: number,
+): Promise<void> {
+  if (!("secret" in slot)) return;
+  const [{ context }] = headers;
   const { secret, kdf = "interactive" } = slot;
-  return await slotInArea(
-    { context, secret, profiles: [kdf] },
-    await readHeaderBytes(context.medium),
-  );
-}
-
-function opensAlready({ medium }: HeaderContext, index: number): VaultError {
-  return new VaultError(
+  const area = await readHeaderBytes(context.medium);
+  const twin = await slotInArea({ context, secret, profiles: [kdf] }, area);
+  if (twin === null || twin === replaced) return;
+  if (headers.some(({ directory }) => directory.entries[twin] === null)) return;
+  const instead = replaced === undefined ? "" : `, or remove key slot ${replaced} instead`;
+  throw new VaultError(
     "conflict",
-    `Cannot use this passphrase for "${medium.name}": it opens key slot ${index} already; choose another`,
+    `Cannot use this passphrase for "${context.medium.name}": it opens key slot ${twin} already; ` +
+      `choose another${instead}`,
     { operation: "change key slots" },
   );
 }

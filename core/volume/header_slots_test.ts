@@ -165,7 +165,7 @@ Deno.test("slots: a secret that opens a slot already is not given another one", 
   assert.deepEqual((await listSlots(world)).map(({ index }) => index), [0, 1]);
 });
 
-Deno.test("slots: a change that was cut short at any write is finished when it is made again", async () => {
+Deno.test("slots: a change that was cut short at any write can be finished, and leaves one slot", async () => {
   const count = async (fails: number) => {
     const world = await vault();
     const { medium } = world;
@@ -177,7 +177,13 @@ Deno.test("slots: a change that was cut short at any write is finished when it i
     const change = () => changeSlot(world, { slotIndex: 0, slot: user(SECOND) });
     const isDone = await change().then(() => true, () => false);
     medium.write = write;
-    if (!isDone) await change().catch(({ kind }) => assert.equal(kind, "missing"));
+    // Told which to remove, where both are there; gone already, where that was cut short.
+    const finish = async ({ kind, message }: { kind: string; message: string }) => {
+      if (kind === "missing") return;
+      assert.match(message, /opens key slot 1 already; choose another, or remove key slot 0/);
+      await removeSlot(world, { slotIndex: 0 });
+    };
+    if (!isDone) await change().catch(finish);
     assert.equal((await listSlots(world)).length, 1, `write ${fails}`);
     assert.deepEqual([await opens(world, FIRST), await opens(world, SECOND)], [false, true]);
     return isDone;

@@ -1,49 +1,104 @@
 import type { PlacedBlock } from "../block/medium_inspector.ts";
 import type { OpenedRoot } from "../block/root_store.ts";
-import { decodeMapEntry, readMapKey } from "../format/map_entry.ts";
+import { VaultError } from "../errors.ts";
+import { decodeMapEntry, placeCells, readMapKey } from "../format/map_entry.ts";
 import { decodeMutations, MUTATION } from "../format/log_record.ts";
 import { memberOf } from "../format/place.ts";
 import { KIND } from "../format/seal_aad.ts";
-import { MEMBER_CELLS } from "../limits.ts";
+import { CELL_BYTES, MEMBER_CELLS } from "../limits.ts";
 import type { JoinedMedia } from "../storage/joined_media.ts";
+import type { ReadLog } from "../tree/intent_log.ts";
 import type { TreeStore } from "../tree/tree_store.ts";
 
-/** Ids below the newest one, among which the newest block of a member is looked for. */
+/** Ids below the newest one, among which the newest blocks of a member are looked for. */
 const IDS_LOOKED_AT = 4096;
+/** Pieces of evidence that are wanted, with none against them: one alone may be damage. That a member lags behind is one. */
+const EVIDENCE_MIN = 2;
+
+/** An open vault, as far as it is known before its log is taken over. */
+interface Found {
+  readonly store: TreeStore;
+  readonly media: JoinedMedia;
+}
 
 /**
- * Members that name the newest root, or the one before it, as after a crash, and lack what was acknowledged: they were set back to
- * how they were a short while before, while others went on. Of the last transaction in the log nobody knows whether it was
- * acknowledged, so that it tells nothing.
+ * Members that name the newest root, or the one before it, as after a crash, and lack what was acknowledged last: they were set back
+ * to how they were a short while before, while others went on. Of the last transaction in the log nobody knows whether it was
+ * acknowledged, so that it tells nothing; nor does what cannot be read. What every member lacks is damage.
  */
-export function membersSetBack(
-  { store, media }: { readonly store: TreeStore; readonly media: JoinedMedia },
-  { holders, behind }: OpenedRoot,
-): number[] {
-  const { space: { members }, growth, log, blocks } = store;
+export function membersSetBack(found: Found, { holders, behind }: OpenedRoot): number[] {
+  const { store: { space: { members }, growth, log }, media } = found;
   if (members.length === 1) return [];
-  const { transactions, lackedBy } = log.read((cell, count) => growth.holds(cell, count));
-  const logged = transactions.slice(0, -1).flatMap(blocksOf);
+  const read = log.read((cell, count) => growth.holds(cell, count));
   const asked = members.filter(({ number, stale }) => {
     return !stale && !behind.includes(number) && media.medium(number) !== undefined;
   });
-  return asked.map(({ number }) => number).filter((number) => {
-    if (lackedBy.includes(number)) return true;
-    const isOnIt = (cell: number) => memberOf(cell) === number;
-    const rooted = holders.includes(number) ? [] : newestOn(blocks, number);
-    // Whoever was set back lacks the newest, whatever else he has.
-    const newest = [...rooted, ...logged]
-      .findLast(({ entry }) => entry.places.some(({ cell }) => isOnIt(cell)));
-    return newest !== undefined && store.badPlaces([newest], isOnIt).size > 0;
+  const setBack = asked.map(({ number }) => number).filter((number) => {
+    const isLagging = !holders.includes(number);
+    let wanted = EVIDENCE_MIN - (isLagging ? 1 : 0);
+    for (const isLacking of evidence(found, read, { number, isLagging })) {
+      if (isLacking === false) return false;
+      if (isLacking && --wanted === 0) return true;
+    }
+    return false;
   });
+  return setBack.length < asked.length ? setBack : [];
 }
 
-function newestOn(blocks: TreeStore["blocks"], member: number): PlacedBlock[] {
+/** Whether a member lacks what it should have, the newest first; null where that cannot be read. */
+function* evidence(
+  found: Found,
+  { transactions, acknowledged }: ReadLog,
+  { number, isLagging }: { readonly number: number; readonly isLagging: boolean },
+): Generator<boolean | null> {
+  const known = transactions.slice(0, -1);
+  for (const [i, { there, lacking }] of acknowledged.toReversed().entries()) {
+    if (there.includes(number)) yield false;
+    if (lacking.includes(number)) yield true;
+    for (const block of blocksOf(known[known.length - 1 - i]).toReversed()) {
+      if (isOn(block, number)) yield lacksBlock(found, block, number);
+    }
+  }
+  if (!isLagging) return;
+  for (const block of newestOn(found, number).toReversed()) {
+    yield lacksBlock(found, block, number);
+  }
+}
+
+function isOn({ entry }: PlacedBlock, member: number): boolean {
+  return entry.places.some(({ cell }) => memberOf(cell) === member);
+}
+
+/** True where another content lies where a member should have a block; null where that cannot be read. */
+function lacksBlock({ store, media }: Found, block: PlacedBlock, member: number): boolean | null {
+  const isOnIt = (cell: number) => memberOf(cell) === member;
+  // A second time where it does not open: a bit may be wrong on the way.
+  const opens = () => store.badPlaces([block], isOnIt).size === 0;
+  if (opens() || opens()) return false;
+  const bytes = new Uint8Array(placeCells(block.entry) * CELL_BYTES);
+  try {
+    for (const { cell } of block.entry.places) {
+      if (isOnIt(cell)) media.read(cell * CELL_BYTES, bytes);
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
+}
+
+/** Nothing where the map cannot be read there: damage is met, and told, by who needs it. */
+function newestOn({ store: { blocks } }: Found, member: number): PlacedBlock[] {
   const cells = { from: member * MEMBER_CELLS, end: (member + 1) * MEMBER_CELLS };
   const from = Math.max(0, blocks.nextId - IDS_LOOKED_AT);
-  return blocks.idsWithin(cells, IDS_LOOKED_AT, from)
-    .map((id) => ({ id, entry: blocks.entry(id)! }))
-    .filter(({ entry }) => entry.kind === KIND.data);
+  try {
+    return blocks.idsWithin(cells, IDS_LOOKED_AT, from)
+      .map((id) => ({ id, entry: blocks.entry(id)! }))
+      .filter(({ entry }) => entry.kind === KIND.data);
+  } catch (error) {
+    if (error instanceof VaultError) return [];
+    throw error;
+  }
 }
 
 function blocksOf(transaction: Uint8Array): PlacedBlock[] {
