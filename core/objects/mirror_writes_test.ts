@@ -66,6 +66,7 @@ Deno.test("mirror: bytes do not wait for ever either", async () => {
   await world.store.put("x", new Uint8Array());
   assert.deepEqual(await notesAt(world), [1, 1, 0]);
   assert.equal((await world.store.head("x"))!.size, 0);
+  await world.store.settled();
 });
 
 Deno.test("mirror: what the first member refuses nobody stores, streams too", async () => {

@@ -44,12 +44,12 @@ mountedTest(
   "a mount serves while a key is derived, and changes of slots queue",
   async (world, mnt) => {
     await Deno.writeTextFile(`${mnt}/file`, "x");
-    const secret = await world.secret("more", "one more");
-    const args = ["--new-passphrase-file", secret, "--new-kdf", "moderate", ...world.opens];
     let ended = 0, reads = 0;
-    const adding = ["a", "b"].map((label) =>
-      world.ok("key", "add", mnt, "--label", label, ...args).finally(() => ended++)
-    );
+    const adding = ["a", "b"].map(async (label) => {
+      const secret = await world.secret(label, `one more: ${label}`);
+      const args = ["--new-passphrase-file", secret, "--new-kdf", "moderate", ...world.opens];
+      await world.ok("key", "add", mnt, "--label", label, ...args).finally(() => ended++);
+    });
     while (ended < adding.length) {
       await Deno.readTextFile(`${mnt}/file`);
       reads++;
