@@ -227,20 +227,12 @@ export class RootStore {
     const hash = this.hash(plaintext.subarray(0, rootBytes), pointer.epoch);
     const runs = pointer.copies.map(({ cell }) => packRun(cell, stored / CELL_BYTES));
     const bad = there.filter((_, i) => opened[i] === null);
-    const lackedBy = bad.filter(({ cell }) => this.canRead(cell, stored))
-      .map(({ cell }) => memberOf(cell));
+    // What lies behind the end of its medium was cut off; what cannot be read may be there.
+    const isLacking = ({ cell }: SealedPlace) =>
+      !this.media.reaches(cell * CELL_BYTES, stored) ||
+      this.media.canRead(cell * CELL_BYTES, stored);
+    const lackedBy = bad.filter(isLacking).map(({ cell }) => memberOf(cell));
     return { record, hash, runs, badCopies: bad.length, lackedBy };
-  }
-
-  private canRead(cell: number, stored: number): boolean {
-    if (!this.media.reaches(cell * CELL_BYTES, stored)) return true; // it was cut off
-    try {
-      this.media.read(cell * CELL_BYTES, new Uint8Array(stored));
-      return true;
-    } catch (error) {
-      if (error instanceof VaultError) return false;
-      throw error;
-    }
   }
 
   private readCopy(

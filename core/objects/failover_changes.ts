@@ -6,16 +6,15 @@ import type {
   ObjectStore,
 } from "../storage/object_store.ts";
 import { isUnavailable, unlessAway, unlessMissing } from "../storage/store_failures.ts";
-import { type Change, changeId, type Fallback, type Stray } from "./failover_parts.ts";
+import type { Change, Fallback, Stray } from "./failover_parts.ts";
 import type { FailoverStrays } from "./failover_strays.ts";
-import type { PathNote } from "./path_notes.ts";
+import { chanceId, LATE_MAX, type PathNote } from "./path_notes.ts";
 import type { PromptCalls } from "./prompt_calls.ts";
 
 /** Times that others may note a path while it is changed. */
 const TRIES_MAX = 5;
-/** Paths of which is remembered what may come to the primary late, and marks for each. */
+/** Paths of which is remembered what may come to the primary late. */
 const LATE_PATHS_MAX = 1000;
-const LATE_MAX = 8;
 
 /** What changes are made with. */
 export interface FailoverChangeParts {
@@ -66,7 +65,7 @@ export class FailoverChanges {
       const stray = await displaced(path);
       if (stray === null) return { done: await primary.describe(path, change) };
       if (stray.note.removed) return { done: null };
-      return await this.#renewing(path, stray, [], () => {
+      return await this.#renewing(path, stray, () => {
         return stray.fallback.store.describe(path, change);
       });
     });
@@ -90,7 +89,7 @@ export class FailoverChanges {
     const { primary, soon } = this.#parts;
     if (change.removed) await this.#dropOutdated(path);
     if (change.isConditional) return { done: await change.at(primary) };
-    const id = changeId();
+    const id = chanceId();
     try {
       // A stream can be given to one store only: who takes it is found out first.
       if (!change.isOnce) {
@@ -124,12 +123,14 @@ export class FailoverChanges {
     if (change.isConditional && (note.removed || change.removed)) {
       throw this.#refusal(path, "its condition can only be checked where it belongs");
     }
+    if (!change.removed && !note.removed) {
+      return await this.#renewing(path, stray, () => change.at(store));
+    }
     const late = this.#lateAt(path, note.late);
     if (change.removed) {
       const isNoted = await notes.replace(path, note, { removed: true, late }) !== null;
       return isNoted ? { done: await change.at(store) } : null;
     }
-    if (!note.removed) return await this.#renewing(path, stray, late, () => change.at(store));
     // It stays removed until there is something: a note without an object would say that nothing has happened.
     const done = await change.at(store);
     await this.#confirm(path, stray.fallback, { announced: note, late });
@@ -140,17 +141,16 @@ export class FailoverChanges {
   async #renewing<T>(
     path: string,
     { fallback, note }: Stray,
-    late: readonly string[],
     change: () => Promise<T>,
   ): Promise<Tried<T>> {
     const { since, until } = note;
-    const all = this.#lateAt(path, [...note.late ?? [], ...late]);
-    const remark = { removed: false, late: all, time: { since, until } };
+    const late = this.#lateAt(path, note.late);
+    const remark = { removed: false, late, time: { since, until } };
     const announced = await fallback.notes.replace(path, note, remark);
     if (announced === null) return null;
     const done = await unlessMissing(change);
     if (done === null) return null; // it was carried home
-    await this.#confirm(path, fallback, { announced, late: all });
+    await this.#confirm(path, fallback, { announced, late });
     return { done };
   }
 

@@ -1,4 +1,3 @@
-import { systemRuntime } from "../runtime.ts";
 import { unlessAway } from "../storage/store_failures.ts";
 import type { Abortable, ObjectStore } from "../storage/object_store.ts";
 import type { PathNote, PathNotes } from "./path_notes.ts";
@@ -37,13 +36,6 @@ export interface Change<T> extends PromptCall {
   readonly isOnce: boolean;
   /** Makes it; `id` marks what is put. */
   at(store: ObjectStore, options?: Abortable & { readonly id?: string }): Promise<T>;
-}
-
-/** Marks a change, so that it is known wherever it comes to light. */
-export function changeId(): string {
-  const bytes = new Uint8Array(8);
-  systemRuntime.random(bytes);
-  return bytes.toHex();
 }
 
 /** What can be seen of notes on a path, newest first. */

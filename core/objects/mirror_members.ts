@@ -66,14 +66,17 @@ export class MirrorMembers {
 
   /** Members that can be asked what nobody else may have: those that did not fail twice; all where these are too few. */
   present(least: number): readonly MirrorMember[] {
-    const present = this.all.filter(({ isAway }) => !isAway);
-    return present.length >= least ? present : this.all;
+    return this.#these(({ isAway }) => !isAway, least);
   }
 
   /** Members that have not failed; all where these are too few. */
   awake(least: number): readonly MirrorMember[] {
-    const awake = this.all.filter(({ isResting }) => !isResting);
-    return awake.length >= least ? awake : this.all;
+    return this.#these(({ isResting }) => !isResting, least);
+  }
+
+  #these(isIt: (member: MirrorMember) => boolean, least: number): readonly MirrorMember[] {
+    const found = this.all.filter(isIt);
+    return found.length >= least ? found : this.all;
   }
 
   /** Asks members, in their order, until so many have answered. */

@@ -24,10 +24,15 @@ export class MirrorWholeness {
   /** Marks members that have no mark: all of a mirror that never had one, else those that came to it later. */
   async look(): Promise<void> {
     const { all } = this.#members;
-    const states = await Promise.all(all.map((member) => unlessFailure(() => this.#of(member))));
+    const states = await this.#statesOf(all);
     const unmarked = all.filter((_, i) => states[i] === "unmarked");
     if (states.includes("whole")) await mark(unmarked, LACKING);
     else if (unmarked.length === all.length) await mark(unmarked, WHOLE);
+  }
+
+  /** Null for those that fail. */
+  #statesOf(members: readonly MirrorMember[]): Promise<(Wholeness | null)[]> {
+    return Promise.all(members.map((member) => unlessFailure(() => this.#of(member))));
   }
 
   async #of(member: MirrorMember): Promise<Wholeness> {
@@ -41,9 +46,7 @@ export class MirrorWholeness {
   async isKnownBy(members: readonly MirrorMember[]): Promise<boolean> {
     const { all, readMin } = this.#members;
     if (members.length === all.length) return true;
-    const states = await Promise.all(
-      members.map((member) => unlessFailure(() => this.#of(member))),
-    );
+    const states = await this.#statesOf(members);
     const isWhole = (state: Wholeness | null) =>
       state === "whole" || (state === "unmarked" && !this.#isMarked);
     return states.filter(isWhole).length >= readMin;

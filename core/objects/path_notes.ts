@@ -11,7 +11,7 @@ const NOTE_BYTES_MAX = 8192;
 const READ_AT_ONCE = 8;
 
 /** Changes that a note remembers: of more, the last ones. */
-const LATE_MAX = 8;
+export const LATE_MAX = 8;
 const NAME_FORM = /^[0-9a-f]{64}$/;
 const LATE_FORM = /^[0-9a-f]{1,32}$/;
 /** What providers tell a time by that have no milliseconds. */
@@ -180,10 +180,8 @@ export class PathNotes {
     { removed, late: all = [], time }: PathRemark,
     condition: WriteCondition,
   ): Promise<PathNote> {
-    const chance = new Uint8Array(8);
-    systemRuntime.random(chance);
     // No two are equal: some providers make etags of bytes alone, and a note that replaced another one must not pass for it.
-    const id = chance.toHex();
+    const id = chanceId();
     const late = all.slice(-LATE_MAX);
     const bytes = new TextEncoder().encode(JSON.stringify({ path, removed, late, time, id }));
     const contentType = "application/json";
@@ -206,6 +204,13 @@ export class PathNotes {
     this.#change(path, null);
     return true;
   }
+}
+
+/** Tells a note, or a change, from all others. */
+export function chanceId(): string {
+  const chance = new Uint8Array(8);
+  systemRuntime.random(chance);
+  return chance.toHex();
 }
 
 /** What a note says; null where it is none. */

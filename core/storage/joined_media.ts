@@ -71,6 +71,17 @@ export class JoinedMedia {
     return access !== undefined && offset % MEMBER_BYTES + length <= access.size();
   }
 
+  /** False where these bytes cannot be read, whatever they say. */
+  canRead(offset: number, length: number): boolean {
+    try {
+      this.read(offset, new Uint8Array(length));
+      return true;
+    } catch (error) {
+      if (error instanceof VaultError) return false;
+      throw error;
+    }
+  }
+
   /** Bytes of a member; undefined where it is missing. */
   sizeOf(member: number): number | undefined {
     return this.accesses[member]?.size();

@@ -45,33 +45,24 @@ interface Header {
   readonly directory: SlotDirectory;
 }
 
-/** All headers of the vault, that of the first medium first. */
+/**
+ * All headers of the vault, that of the first medium first. A change that failed half-way is finished first: what it took away may
+ * still lie on a medium, and open. Slots come to the first header first, and go from there first: what another one has beside is
+ * left of a removal.
+ */
 async function headersOf(context: OpenHeaderContext): Promise<[Header, ...Header[]]> {
   context.complete?.();
-  const first = await headerOf(context);
+  await healOpened(context, context.keys);
+  const first = { context, directory: await requireDirectory(context, context.keys) };
+  const isLeft = (index: number, own: SlotDirectory) =>
+    first.directory.entries[index] === null && !isOnly(own, index);
   const further: Header[] = [];
   for (const medium of context.others?.() ?? []) {
-    further.push(await withoutLeft(await headerOf({ ...context, medium }), first));
+    const own = { ...context, medium };
+    await healOpened(own, own.keys);
+    further.push({ context: own, directory: await dropSlots(own, isLeft) });
   }
   return [first, ...further];
-}
-
-/** Slots come to the first header first, and go from there first: what another one has beside is left of a removal. */
-async function withoutLeft({ context, directory }: Header, first: Header): Promise<Header> {
-  let rest = directory;
-  for (let index = 0; index < KEY_SLOTS; index++) {
-    const isLeft = rest.entries[index] !== null && first.directory.entries[index] === null;
-    if (!isLeft || isOnly(rest, index)) continue;
-    await dropFrom(context, rest, index);
-    rest = await requireDirectory(context, context.keys);
-  }
-  return { context, directory: rest };
-}
-
-/** A change that failed half-way is finished first: what it took away may still lie on the medium, and open. */
-async function headerOf(context: OpenHeaderContext): Promise<Header> {
-  await healOpened(context, context.keys);
-  return { context, directory: await requireDirectory(context, context.keys) };
 }
 
 /** A slot as it is listed. */
@@ -230,12 +221,21 @@ export async function alignSlots(
 ): Promise<void> {
   const truth = await requireDirectory(context, context.keys);
   const own = { ...context, medium };
+  await dropSlots(own, (index, { entries }) => !isSameSlot(entries[index]!, truth.entries[index]));
+}
+
+/** Takes those of its slots from one header that `isGone` says; what it has then. */
+async function dropSlots(
+  context: OpenHeaderContext,
+  isGone: (index: number, directory: SlotDirectory) => boolean,
+): Promise<SlotDirectory> {
+  let directory = await requireDirectory(context, context.keys);
   for (let index = 0; index < KEY_SLOTS; index++) {
-    const directory = await requireDirectory(own, own.keys);
-    const entry = directory.entries[index];
-    if (entry === null || isSameSlot(entry, truth.entries[index])) continue;
-    await dropFrom(own, directory, index);
+    if (directory.entries[index] === null || !isGone(index, directory)) continue;
+    await dropFrom(context, directory, index);
+    directory = await requireDirectory(context, context.keys);
   }
+  return directory;
 }
 
 function isSameSlot(a: SlotDescription, b: SlotDescription | null): boolean {

@@ -75,16 +75,9 @@ function lacksBlock({ store, media }: Found, block: PlacedBlock, member: number)
   // A second time where it does not open: a bit may be wrong on the way.
   const opens = () => store.badPlaces([block], isOnIt).size === 0;
   if (opens() || opens()) return false;
-  const bytes = new Uint8Array(placeCells(block.entry) * CELL_BYTES);
-  try {
-    for (const { cell } of block.entry.places) {
-      if (isOnIt(cell)) media.read(cell * CELL_BYTES, bytes);
-    }
-    return true;
-  } catch (error) {
-    if (error instanceof VaultError) return null;
-    throw error;
-  }
+  const bytes = placeCells(block.entry) * CELL_BYTES;
+  const cells = block.entry.places.map(({ cell }) => cell).filter(isOnIt);
+  return cells.every((cell) => media.canRead(cell * CELL_BYTES, bytes)) || null;
 }
 
 /** Nothing where the map cannot be read there: damage is met, and told, by who needs it. */
