@@ -8,7 +8,7 @@ import type {
 import { isUnavailable, unlessAway, unlessMissing } from "../storage/store_failures.ts";
 import type { Change, Fallback, Stray } from "./failover_parts.ts";
 import type { FailoverStrays } from "./failover_strays.ts";
-import { chanceId, LATE_MAX, type PathNote } from "./path_notes.ts";
+import { chanceId, LATE_MAX, type NoteTime, type PathNote, type PathRemark } from "./path_notes.ts";
 import type { PromptCalls } from "./prompt_calls.ts";
 
 /** Times that others may note a path while it is changed. */
@@ -63,10 +63,17 @@ export class FailoverChanges {
     const { displaced, primary } = this.#parts;
     const { done } = await this.#untilDecided<ObjectInfo | null>(path, async () => {
       const stray = await displaced(path);
-      if (stray === null) return { done: await primary.describe(path, change) };
+      if (stray === null) {
+        // What is described counts as new: it must not be older than what a fallback has.
+        this.#refuseUnseen(path);
+        return { done: await primary.describe(path, change) };
+      }
       if (stray.note.removed) return { done: null };
-      return await this.#renewing(path, stray, () => {
-        return stray.fallback.store.describe(path, change);
+      // What is described stays as old as it is: there may be a newer state at home that cannot be seen now.
+      const { since, until } = stray.note;
+      return await this.#renewing(path, stray, {
+        time: { since, until },
+        make: () => stray.fallback.store.describe(path, change),
       });
     });
     return done;
@@ -124,13 +131,15 @@ export class FailoverChanges {
       throw this.#refusal(path, "its condition can only be checked where it belongs");
     }
     if (!change.removed && !note.removed) {
-      return await this.#renewing(path, stray, () => change.at(store));
+      return await this.#renewing(path, stray, { make: () => change.at(store) });
     }
     const late = this.#lateAt(path, note.late);
     if (change.removed) {
       const isNoted = await notes.replace(path, note, { removed: true, late }) !== null;
       return isNoted ? { done: await change.at(store) } : null;
     }
+    // Who has removed it since the last look would seem to come after this.
+    if ((await notes.lookAt(path))?.etag !== note.etag) return null;
     // It stays removed until there is something: a note without an object would say that nothing has happened.
     const done = await change.at(store);
     await this.#confirm(path, stray.fallback, { announced: note, late });
@@ -141,51 +150,60 @@ export class FailoverChanges {
   async #renewing<T>(
     path: string,
     { fallback, note }: Stray,
-    change: () => Promise<T>,
+    { make, time }: { readonly make: () => Promise<T>; readonly time?: NoteTime },
   ): Promise<Tried<T>> {
     const { since, until } = note;
     const late = this.#lateAt(path, note.late);
     const remark = { removed: false, late, time: { since, until } };
     const announced = await fallback.notes.replace(path, note, remark);
     if (announced === null) return null;
-    const done = await unlessMissing(change);
+    const done = await unlessMissing(make);
     if (done === null) return null; // it was carried home
-    await this.#confirm(path, fallback, { announced, late });
+    await this.#confirm(path, fallback, { announced, late, time });
     return { done };
   }
 
-  /** Notes that what was announced is there. Where somebody has noted something else meanwhile, that is newer. */
+  /** Notes that what was announced is there, unless somebody has noted something newer meanwhile. */
   async #confirm(
     path: string,
     { store, notes }: Fallback,
-    { announced, late }: { readonly announced: PathNote; readonly late: readonly string[] },
+    { announced, late, time }: Pick<PathRemark, "time" | "late"> & { readonly announced: PathNote },
   ): Promise<void> {
-    const remark = { removed: false, late };
-    const noted = await notes.replace(path, announced, remark);
-    if (noted !== null) {
-      // Who was removing it may have taken this away, too: then that came later.
-      const isGone = announced.removed && await store.head(path) === null;
-      if (isGone) await notes.replace(path, noted, { removed: true, late });
-      return;
+    let there: PathNote | null = announced;
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const remark = { removed: false, late, time };
+      const noted = await notes.replace(path, there, remark);
+      if (noted !== null) {
+        // Who was removing it may have taken this away, too: then that came later.
+        const isUnsure = there === null || there.removed;
+        if (!isUnsure || await store.head(path) !== null) return;
+        if (there === null) throw this.#refusal(path, "somebody else has taken it away");
+        await notes.replace(path, noted, { removed: true, late });
+        return;
+      }
+      // Dropped by who saw nothing there yet, or carried home what was there before.
+      there = notes.known(path) ?? null;
+      if (there === null) continue;
+      // Else it is somebody's who keeps the state before as old as it is.
+      const isNewer = there.removed || there.since > announced.since;
+      if (isNewer || time !== undefined) return;
     }
-    // Dropped by who saw nothing there yet, or carried home what was there before.
-    if (notes.known(path) !== undefined) return;
-    if (await notes.replace(path, null, remark) === null) return;
-    if (await store.head(path) !== null) return;
-    throw this.#refusal(path, "somebody else has taken it away");
+    throw this.#refusal(path, "somebody else is changing it");
   }
 
   /** Notes that the state at home has outlived would speak for the path when that is gone. */
   async #dropOutdated(path: string): Promise<void> {
-    const { fallbacks } = this.#parts;
-    if (fallbacks.some(({ notes }) => !notes.isFresh)) {
-      throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
-    }
-    for (const { notes } of fallbacks) {
+    this.#refuseUnseen(path);
+    for (const { notes } of this.#parts.fallbacks) {
       const note = (await notes.all()).get(path);
       const isDropped = note === undefined || await notes.drop(path, note);
       if (!isDropped) throw this.#refusal(path, "somebody else is changing it");
     }
+  }
+
+  #refuseUnseen(path: string): void {
+    if (this.#parts.fallbacks.every(({ notes }) => notes.isFresh)) return;
+    throw this.#refusal(path, "what a fallback may have taken cannot be seen now");
   }
 
   async #stepIn<T>(path: string, change: Change<T>, failure: unknown): Promise<Tried<T>> {

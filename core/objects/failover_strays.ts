@@ -86,7 +86,7 @@ export class FailoverStrays {
   /** Throws `conflict` where either store is changed meanwhile. */
   async #carryHome(
     path: string,
-    { fallback: { store }, note }: Stray,
+    { fallback: { store, notes }, note }: Stray,
     etag: string | undefined,
   ): Promise<void> {
     const { primary } = this.#parts;
@@ -96,7 +96,9 @@ export class FailoverStrays {
       if (home !== null) await primary.delete(path, { match: home.etag });
       return;
     }
-    if (etag === undefined) {
+    // Looked at after what is at home: who deletes that drops the note before.
+    const isNoted = (await notes.lookAt(path))?.etag === note.etag;
+    if (etag === undefined || !isNoted) {
       throw objectError(
         "conflict",
         { provider: store.provider, operation: "carry home", path },
