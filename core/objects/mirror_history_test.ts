@@ -53,14 +53,26 @@ const steps = fc.array(
 );
 const hops = fc.array(fc.nat({ max: 25 }), { minLength: 1, maxLength: 40 });
 
-for (const trouble of ["", ", members failing now and then", ", one of them killed"]) {
+const TROUBLES = [
+  "",
+  ", members failing now and then",
+  ", members coming and going",
+  ", one of them killed",
+];
+
+for (const trouble of TROUBLES) {
   Deno.test(`mirror: what processes do at once could have been done one after the other${trouble}`, async () => {
     const isFailing = trouble.includes("failing");
+    const isGoing = trouble.includes("going");
     await fc.assert(
       fc.asyncProperty(steps, hops, fc.nat({ max: 30 }), async (work, waits, moment) => {
         const { members, open, store } = mirrorWorld(3);
         let call = 0, time = 0;
         const wait = async () => {
+          if (isGoing && call % (moment % 17 + 3) === 0) {
+            const { faulty } = members[waits[call % waits.length] % members.length];
+            faulty.isAway = !faulty.isAway;
+          }
           for (let i = waits[call++ % waits.length]; i > 0; i--) await Promise.resolve();
           if (isFailing && call % (moment % 12 + 5) === 0) {
             throw new VaultError("unavailable", "Cannot reach it: now and then");
@@ -84,7 +96,10 @@ for (const trouble of ["", ", members failing now and then", ", one of them kill
             history.push({ value, expects, began, ended: time++, isSure: kind === "done" });
           }
         }));
-        for (const { faulty } of members) faulty.around = { before() {}, after() {} };
+        for (const { faulty } of members) {
+          faulty.around = { before() {}, after() {} };
+          faulty.isAway = false;
+        }
         for (const each of stores) await each.settled();
         assert.deepEqual((await store.reconcile("everything")).left, []);
         const last = (await seen(store)).value;
