@@ -2,6 +2,7 @@ import { compare, equalConstantTime } from "../bytes.ts";
 import { type VaultKeys, vaultKeys } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import type { ControlCall, ControlOptions, ControlVerb } from "../vault/control.ts";
+import { turns } from "../turn.ts";
 import type { Vault } from "../vault/vault.ts";
 import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
 import { addOlderEpochs, readHeaderBytes } from "../volume/header_cells.ts";
@@ -21,12 +22,18 @@ import { TRANSACTION_VERBS, transactionRow } from "./transaction_verbs.ts";
 
 /** Verbs that a running mount understands. */
 export function controlVerbs(): Readonly<Record<string, ControlVerb>> {
+  // One change of slots reads what the one before has written, and nobody reads what is half written.
   const inTurn = turns();
   const slotVerbs = Object.entries(SLOT_VERBS).map(([name, verb]) =>
     [name, (call: ControlCall) => inTurn(() => runProven(call, verb))] as const
   );
   return {
     ...VERBS,
+    info: (call) => inTurn(() => info(call)),
+    "key list": ({ vault }) => inTurn(async () => (await listSlots(vault.header)).map(slotRow)),
+    // No secret is asked for: like the medium itself, it is noise without one.
+    "header backup": ({ vault }) =>
+      inTurn(async () => ({ backup: await backupHeader(vault.header) })),
     scrub: scrubVerb(inTurn),
     rescatter: rescatterVerb(),
     ...rotateVerbs(inTurn),
@@ -41,12 +48,6 @@ const VERBS: Readonly<Record<string, ControlVerb>> = {
   ...DATASET_CONTROL_VERBS,
   ...LOCK_VERBS,
   ...SHREDDABLE_VERBS,
-  "info": async ({ vault, transaction }) => ({
-    ...await describeVault(vault),
-    mounted: true,
-    transaction: transactionRow(transaction.state),
-    keySlots: (await listSlots(vault.header)).map(slotRow),
-  }),
   check: async ({ vault, transaction, signal, progress }) => {
     const { checkVault } = await import("../vault/check.ts");
     // What is checked is the newest root, which a transaction that begins later does not touch.
@@ -67,18 +68,14 @@ const VERBS: Readonly<Record<string, ControlVerb>> = {
     const { compactOpened } = await import("./maintenance.ts");
     return await transaction.without("compact the vault", () => compactOpened(vault));
   },
-  "key list": async ({ vault }) => (await listSlots(vault.header)).map(slotRow),
-  /** No secret is asked for: like the medium itself, it is noise without one. */
-  "header backup": async ({ vault }) => ({ backup: await backupHeader(vault.header) }),
 };
 
-/** One change of slots reads what the one before has written. */
-function turns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const next = last.then(work, work);
-    last = next.catch(() => {});
-    return next;
+async function info({ vault, transaction }: ControlCall): Promise<object> {
+  return {
+    ...await describeVault(vault),
+    mounted: true,
+    transaction: transactionRow(transaction.state),
+    keySlots: (await listSlots(vault.header)).map(slotRow),
   };
 }
 

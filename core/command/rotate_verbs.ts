@@ -12,6 +12,7 @@ import type {
   ControlProgress,
   ControlVerb,
 } from "../vault/control.ts";
+import type { InTurn } from "../turn.ts";
 import { drivePass } from "../vault/pass_driver.ts";
 import { isRotating, rotationSteps, slotsOf, startRotation } from "../vault/rotation.ts";
 import type { Vault } from "../vault/vault.ts";
@@ -22,8 +23,6 @@ import { proofOf, secretFrom } from "./slot_verbs.ts";
 const GENTLE_BYTES = 64 * MIB;
 /** One for each secret that a call carries; names of options have letters only. There are no more slots. */
 const LETTERS = "ABCDEFGHIJKLMNOP";
-
-type InTurn = <T>(change: () => Promise<T>) => Promise<T>;
 
 /** Several secrets as options of one call; those of the first are named `passphraseA`, and so on. */
 export function proofsOf(secrets: readonly Secret[], kdf: ControlOptions[string]): ControlOptions {

@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { MIB } from "../limits.ts";
+import type { InTurn } from "../turn.ts";
 import type { ControlCall, ControlProgress, ControlVerb } from "../vault/control.ts";
 import { type ScrubReport, scrubVault } from "../vault/scrub.ts";
 
@@ -8,7 +9,7 @@ export const GENTLE_BYTES: number = 32 * MIB;
 
 /** The scrub of a mount: there is one at a time, and whoever asks for another waits for it. */
 export function scrubVerb(
-  inTurn: <T>(change: () => Promise<T>) => Promise<T>,
+  inTurn: InTurn,
 ): ControlVerb {
   let running: Promise<ScrubReport> | null = null;
   const listeners = new Set<ControlProgress>();

@@ -116,6 +116,19 @@ export class FileAccess {
     return this.step("write", path, () => this.replace(path, mode));
   }
 
+  /** A file of these bytes in place of what is at a path. */
+  async writeWhole(path: FilePath, bytes: Uint8Array, mode: number | undefined): Promise<void> {
+    const file = await this.replaceFor(path, mode);
+    try {
+      for (let at = 0; at < bytes.length;) {
+        at += await this.step("write", path, () => file.append(bytes.subarray(at)));
+      }
+      await this.step("write", path, () => file.finish());
+    } finally {
+      this.letGo(file);
+    }
+  }
+
   /** The regular file that a path leads to, and what locks it. */
   lockable(path: FilePath): AccessedFile {
     const { ino, mode } = this.stat(path);

@@ -9,7 +9,7 @@ import { randomBytes, unwrapSecret, wrapSecret } from "../crypto/file_secret.ts"
 import { VaultError } from "../errors.ts";
 import type { LineFile, LockRecord, LockState } from "../format/lock_record.ts";
 import { KEY_BYTES, RING_CELLS } from "../limits.ts";
-import { nextTurn } from "../turn.ts";
+import { nextTurn, turns } from "../turn.ts";
 import { countTrees, hasRecord } from "../volume/every_tree.ts";
 import { blocksOfFile, type IdRange } from "../volume/file_blocks.ts";
 import { countAttempt, tooEarly } from "../volume/lock_attempts.ts";
@@ -38,7 +38,7 @@ const DEFAULT_KDF: KdfChoice = "moderate";
 /** The locks of the files of a vault: one is changed at a time. */
 export class FileLocks {
   readonly #vault: Vault;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turn = turns();
   /** Secrets since whose making everything that came free has been overwritten. */
   readonly #erased = new Set<LockRecord["secretId"]>();
 
@@ -83,7 +83,7 @@ export class FileLocks {
     const { record, secret } = this.#freshRecord("locking");
     const owned = { file, secret };
     try {
-      return { ...record, wrapped: await wrapSecret(this.#secretParts, owned, passphrase, kdf) };
+      return { ...record, wrapped: await wrapSecret(this.#vault.header, owned, passphrase, kdf) };
     } finally {
       if (passphrase !== options.passphrase) wipe(passphrase);
     }
@@ -91,7 +91,7 @@ export class FileLocks {
 
   #freshRecord(state: LockState): { record: LockRecord; secret: Uint8Array } {
     const { engine: { store } } = this.#vault.opened.volume;
-    const secret = randomBytes(this.#secretParts, KEY_BYTES);
+    const secret = randomBytes(this.#vault.header, KEY_BYTES);
     this.#engine.checkWritable();
     const secretId = store.blocks.allocateIds(1);
     const counts = { attempts: 0, lastAttempt: 0 };
@@ -140,7 +140,7 @@ export class FileLocks {
     if (!this.#engine.readOnly && record !== found) await this.#note(file, record);
     if (waitMs > 0) throw tooEarly(file.path, record, waitMs);
     const passphrase = encoded(given, "a passphrase");
-    const secret = await unwrapSecret(this.#secretParts, { file, record }, passphrase)
+    const secret = await unwrapSecret(this.#vault.header, { file, record }, passphrase)
       .finally(() => {
         if (passphrase !== given) wipe(passphrase);
       });
@@ -222,7 +222,7 @@ export class FileLocks {
 
   /** Resolves when nothing is under way. */
   async settled(): Promise<void> {
-    await this.#last;
+    await this.#turn(() => Promise.resolve());
   }
 
   get #engine() {
@@ -234,15 +234,12 @@ export class FileLocks {
     return this.#engine.media.all.every(({ capabilities }) => capabilities.overwrite);
   }
 
-  get #secretParts() {
-    const { kernel, runtime } = this.#vault.header;
-    return { kernel, runtime };
-  }
-
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => {});
-    return result;
+    return this.#turn(() => {
+      // What is in memory is of no use once a change has failed half-way.
+      if (!this.#engine.readOnly) this.#engine.durability.checkWhole();
+      return work();
+    });
   }
 
   async #whenFree<T>(work: () => T): Promise<T> {

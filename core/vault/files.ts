@@ -24,7 +24,7 @@ import type {
 import { type WalkedEntry, walkTree } from "./file_walk.ts";
 import { readableOf, writableOf } from "./file_streams.ts";
 import type { OpenFile } from "./open_file.ts";
-import { type FilePath, isMissing, shownPath } from "./path_failure.ts";
+import { againIfReplaced, type FilePath, isMissing, shownPath } from "./path_failure.ts";
 
 /** A part of a file. */
 export interface FileRange {
@@ -97,10 +97,12 @@ export class VaultFiles {
 
   /** A file's bytes, or a part of them. */
   async readFile(path: FilePath, range: FileRange = {}): Promise<Uint8Array<ArrayBuffer>> {
-    await using file = await this.open(path);
-    const { offset = 0, length = 2 ** 44 } = range;
-    const { size } = await file.stat();
-    return await file.read(offset, Math.min(length, Math.max(0, size - offset)));
+    return await againIfReplaced(async () => {
+      await using file = await this.open(path);
+      const { offset = 0, length = 2 ** 44 } = range;
+      const { size } = await file.stat();
+      return await file.read(offset, Math.min(length, Math.max(0, size - offset)));
+    });
   }
 
   /** A file's text, taken as UTF-8. */
@@ -129,15 +131,7 @@ export class VaultFiles {
       return await data.pipeTo(await this.writeStream(path, options));
     }
     const bytes = bytesOf(data);
-    const file = await this.#access.replaceFor(path, options.mode);
-    try {
-      for (let at = 0; at < bytes.length;) {
-        at += await this.#access.step("write", path, () => file.append(bytes.subarray(at)));
-      }
-      await this.#access.step("write", path, () => file.finish());
-    } finally {
-      this.#access.letGo(file);
-    }
+    await againIfReplaced(() => this.#access.writeWhole(path, bytes, options.mode));
   }
 
   /** A stream into a file, which takes the name over when the stream is closed. Aborting leaves the old file. */

@@ -48,16 +48,14 @@ export type MemberProgress = (blocks: number) => void;
  * Adds a medium and returns its number. What the vault holds stays where it is, unless `spreadBlocks` follows; what is
  * written from now on is spread over all of them. Key slots of other secrets have to be made anew to open this one when it is all that is left.
  */
-export async function addMember(vault: Vault, added: NewMember): Promise<number> {
+export function addMember(vault: Vault, added: NewMember): Promise<number> {
+  return reshape(vault, "add a member to", () => addNow(vault, added));
+}
+
+async function addNow(vault: Vault, added: NewMember): Promise<number> {
   const { engine } = vault.opened.volume;
   const { store, media } = engine;
-  checkChangeable(vault, "add a member to");
-  if (vault.header.keys.epochs.length > 1) {
-    throw new VaultError(
-      "conflict",
-      `Cannot add a member to "${vault.medium.name}": its keys are being rotated; end that first`,
-    );
-  }
+  checkNotRotating(vault);
   const medium = requireDirect(added.medium);
   const number = freeNumber(vault);
   const { dense } = store;
@@ -67,6 +65,7 @@ export async function addMember(vault: Vault, added: NewMember): Promise<number>
   medium.unlock?.(objectSeal(vault), "create");
   await vault.commit();
   while (engine.inTransaction) await pause(engine);
+  checkNotRotating(vault);
   engine.settle();
   media.join(number, medium);
   try {
@@ -82,9 +81,28 @@ export async function addMember(vault: Vault, added: NewMember): Promise<number>
   return number;
 }
 
+function checkNotRotating({ header: { keys }, medium }: Vault): void {
+  if (keys.epochs.length === 1) return;
+  throw new VaultError(
+    "conflict",
+    `Cannot add a member to "${medium.name}": its keys are being rotated; end that first`,
+  );
+}
+
 /** What a medium that keeps records of its own seals them with. */
 function objectSeal({ header: { kernel, runtime, keys } }: Vault): ObjectSeal {
   return new ObjectSeal(kernel, runtime, keys.layoutKey);
+}
+
+/** One such change after the other, and none within a transaction: what they have found must stay so until they end. */
+async function reshape<T>(vault: Vault, what: string, work: () => Promise<T>): Promise<T> {
+  const { engine } = vault.opened.volume;
+  checkChangeable(vault, what);
+  return await vault.reshaping(async () => {
+    while (engine.inTransaction) await pause(engine);
+    checkChangeable(vault, what);
+    return await work();
+  });
 }
 
 function checkChangeable(vault: Vault, what: string): void {
@@ -127,12 +145,19 @@ function commitRoot(engine: Engine): void {
  * Moves everything off a member, takes it out of the set and overwrites its header; where it is missing, what it held is
  * made anew from the others. Where that is not possible, the member stays.
  */
-export async function removeMember(
+export function removeMember(
   vault: Vault,
   number: number,
   progress?: MemberProgress,
 ): Promise<void> {
-  checkChangeable(vault, "remove a member of");
+  return reshape(vault, "remove a member of", () => removeNow(vault, number, progress));
+}
+
+async function removeNow(
+  vault: Vault,
+  number: number,
+  progress?: MemberProgress,
+): Promise<void> {
   const { engine } = vault.opened.volume;
   const { store: { space, dense }, media } = engine;
   const member = memberOfVault(vault, number);
@@ -206,17 +231,19 @@ async function letGo(vault: Vault, number: number, medium: DirectMedium): Promis
 }
 
 /** Adds a medium and removes another, which may be missing, in its place; then spreads everything over all members. Returns the number of the one that was added. */
-export async function replaceMember(
+export function replaceMember(
   vault: Vault,
   number: number,
   added: NewMember,
   progress?: MemberProgress,
 ): Promise<number> {
-  memberOfVault(vault, number);
-  const own = await addMember(vault, added);
-  await removeMember(vault, number, progress);
-  await spreadBlocks(vault);
-  return own;
+  return reshape(vault, "replace a member of", async () => {
+    memberOfVault(vault, number);
+    const own = await addNow(vault, added);
+    await removeNow(vault, number, progress);
+    await spreadNow(vault);
+    return own;
+  });
 }
 
 /** What bringing a member up to date did. */
@@ -231,12 +258,19 @@ export interface ResilverReport {
  * Brings a stale member up to date: what does not open there is written anew, and what was written while it was away is
  * spread over all members again. Then it counts like the others.
  */
-export async function resilver(
+export function resilver(
   vault: Vault,
   number: number,
   progress?: MemberProgress,
 ): Promise<ResilverReport> {
-  checkChangeable(vault, "bring a member up to date of");
+  return reshape(vault, "bring a member up to date of", () => resilverNow(vault, number, progress));
+}
+
+async function resilverNow(
+  vault: Vault,
+  number: number,
+  progress?: MemberProgress,
+): Promise<ResilverReport> {
   const { engine } = vault.opened.volume;
   const { store, media } = engine;
   const member = memberOfVault(vault, number);
@@ -311,8 +345,11 @@ async function spreadOver(
  * Spreads everything over the members again, so that the loss of one is borne where k + m allows it: after one was added,
  * or while one was missing, some of it lies closer together. Returns how many blocks had to move.
  */
-export async function spreadBlocks(vault: Vault, progress?: MemberProgress): Promise<number> {
-  checkChangeable(vault, "spread the blocks of");
+export function spreadBlocks(vault: Vault, progress?: MemberProgress): Promise<number> {
+  return reshape(vault, "spread the blocks of", () => spreadNow(vault, progress));
+}
+
+async function spreadNow(vault: Vault, progress?: MemberProgress): Promise<number> {
   await vault.commit();
   return (await spreadOver(vault.opened.volume.engine, progress)).moved;
 }

@@ -214,3 +214,24 @@ Deno.test("members: a full mirror of unequal halves is clean", async () => {
   await assertClean(vault);
   await vault.close();
 });
+
+for (const dense of [false, true]) {
+  Deno.test(`members: two that are added at once are two${dense ? ", in a dense vault" : ""}`, async () => {
+    const vault = await made(fresh(1), { k: 1, m: 0 }, { dense, sizeBytes: 40 * MIB });
+    const added = fresh(2, 1).map((medium) => {
+      return addMember(vault, { ...access, medium, sizeBytes: 32 * MIB });
+    });
+    assert.equal(await added[0], 1);
+    await vault.files.writeFile("/a", fill(1, 900_000));
+    await vault.files.sync();
+    assert.equal(await added[1], 2);
+    await vault.files.writeFile("/b", fill(2, 900_000));
+    assert.deepEqual((await checkVault(vault)).problems, []);
+    assert.deepEqual(statesOf(vault), [[0, "current"], [1, "current"], [2, "current"]]);
+    const again = await opened(await close(vault));
+    assert.deepEqual(await again.files.readFile("/a"), fill(1, 900_000));
+    assert.deepEqual(await again.files.readFile("/b"), fill(2, 900_000));
+    assert.deepEqual((await checkVault(again)).problems, []);
+    await again.close();
+  });
+}

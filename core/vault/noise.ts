@@ -1,10 +1,30 @@
 import { wipe } from "../bytes.ts";
+import type { Kernel } from "../crypto/kernel.ts";
 import { VaultError } from "../errors.ts";
 import { KEY_BYTES, MIB } from "../limits.ts";
 import { Pace } from "./pace.ts";
 import type { VaultParts } from "./vault.ts";
 
 const CHUNK_BYTES = MIB;
+
+interface Scratch {
+  readonly buffer: number;
+  readonly seedAt: number;
+}
+
+/** Reserved memory is never given back to a kernel, and a vault may be made larger many times. */
+const unused = new WeakMap<Kernel, Scratch[]>();
+
+function takeScratch(kernel: Kernel): Scratch {
+  const known = unused.get(kernel)?.pop();
+  return known ?? { buffer: kernel.reserve(CHUNK_BYTES), seedAt: kernel.reserve(KEY_BYTES) };
+}
+
+function giveBack(kernel: Kernel, scratch: Scratch): void {
+  const known = unused.get(kernel);
+  if (known === undefined) unused.set(kernel, [scratch]);
+  else known.push(scratch);
+}
 
 /**
  * Fills the medium from `range.from` to `range.to` (bytes) with what cannot be told from sealed cells: the key stream of a
@@ -22,8 +42,8 @@ export async function fillWithNoise(
       `Cannot fill "${medium.name}" with noise: what is written there is never overwritten; want no dense vault`,
     );
   }
-  const buffer = kernel.reserve(CHUNK_BYTES);
-  const seedAt = kernel.reserve(KEY_BYTES);
+  const scratch = takeScratch(kernel);
+  const { buffer, seedAt } = scratch;
   const seed = new Uint8Array(KEY_BYTES);
   // A medium that answers at once would let nobody else run, and who wants to stop this would not be heard.
   const pace = new Pace(runtime, Infinity);
@@ -40,5 +60,6 @@ export async function fillWithNoise(
   } finally {
     kernel.wipe(seedAt, KEY_BYTES);
     wipe(seed);
+    giveBack(kernel, scratch);
   }
 }

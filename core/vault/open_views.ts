@@ -10,6 +10,7 @@ import type { SnapshotStore } from "../volume/snapshot_store.ts";
 import type { FileLocks } from "./file_locks.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
+import { asPathError } from "./path_failure.ts";
 import { type Enter, whenFree } from "./transactions.ts";
 
 /** Of the memory that all of them may take, for dirty and cached blocks of each. */
@@ -245,8 +246,12 @@ export class OpenViews {
   /** Puts what is in memory only, so that what is counted is what is there. */
   flush(): void {
     if (this.#parts.first.readOnly) return;
-    this.#parts.first.flush();
-    for (const { fileSystem } of this.#volumes.values()) fileSystem.flush();
+    try {
+      this.#parts.first.flush();
+      for (const { fileSystem } of this.#volumes.values()) fileSystem.flush();
+    } catch (error) {
+      throw asPathError(error, "write", "/");
+    }
   }
 
   /** Closes all. */

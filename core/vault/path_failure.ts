@@ -37,6 +37,9 @@ const MEANING: Record<ErrnoName, readonly [VaultErrorKind, string]> = {
   EDQUOT: ["unavailable", "the quota is used up"],
 };
 
+/** Rollbacks that may come between. */
+const TRIES_MAX = 10;
+
 const NAME_OF = new Map(
   (Object.keys(ERRNO) as ErrnoName[]).map((name) => [ERRNO[name] as number, name]),
 );
@@ -63,6 +66,18 @@ export function asPathError(error: unknown, verb: string, path: FilePath): unkno
 /** What made a filesystem fail as a whole; other errors stay as they are. */
 export function belowPath(error: unknown): unknown {
   return error instanceof PosixError && error.cause instanceof VaultError ? error.cause : error;
+}
+
+/** Does something by path; anew where the file is gone meanwhile because a rollback has put an older one in its place. */
+export async function againIfReplaced<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const isReplaced = error instanceof VaultError && error.errno === "ESTALE";
+      if (!isReplaced || tries === TRIES_MAX) throw error;
+    }
+  }
 }
 
 /** True for the error of a path that leads nowhere. */

@@ -4,7 +4,7 @@ import type { Space } from "../block/space.ts";
 import { isFull, VaultError } from "../errors.ts";
 import { runCell, runCount } from "../format/space_record.ts";
 import { CELL_BYTES, MEMBER_SEGMENTS_MAX, MIB, SEGMENT_BYTES, SEGMENT_CELLS } from "../limits.ts";
-import { ROOTS_TO_RELEASE } from "../volume/passes.ts";
+import { pause, ROOTS_TO_RELEASE } from "../volume/passes.ts";
 import { rewriteNodes } from "../tree/physical_trees.ts";
 import type { Volume } from "../volume/volume.ts";
 import { freeRuns } from "../block/segment_bitmap.ts";
@@ -34,7 +34,15 @@ export type MoveProgress = (movedBlocks: number) => void;
  * Gives a vault another size: of a dense one exactly, of a sparse one the size up to which it may grow. Shrinking moves what
  * lies above first. A crash at any point leaves a vault of the old or the new size.
  */
-export async function resizeVault(
+export function resizeVault(
+  vault: Vault,
+  sizeBytes: number,
+  progress?: MoveProgress,
+): Promise<ResizeReport> {
+  return vault.reshaping(() => resizeNow(vault, sizeBytes, progress));
+}
+
+async function resizeNow(
   vault: Vault,
   sizeBytes: number,
   progress?: MoveProgress,
@@ -49,7 +57,10 @@ export async function resizeVault(
   await vault.commit();
   volume.engine.checkNoTransaction();
   const moved = segments < member.segments ? shrink(vault, segments, progress) : 0;
-  if (segments > member.segments && volume.store.dense) await growDense(vault, segments);
+  const isFilled = segments > member.segments && volume.store.dense;
+  if (isFilled) await fillTo(vault, segments);
+  while (volume.engine.inTransaction) await pause(volume.engine);
+  if (isFilled) member.adopt(segments);
   member.segmentsMax = segments;
   commitRoot(volume);
   await endMedium(vault);
@@ -98,7 +109,8 @@ function checkAlone(vault: Vault, verb: "resize" | "compact"): void {
   );
 }
 
-async function growDense(vault: Vault, segments: number): Promise<void> {
+/** Makes a dense medium so long. */
+async function fillTo(vault: Vault, segments: number): Promise<void> {
   const { medium } = vault;
   // From where the vault ends: the medium may be longer already, half filled before a crash.
   const from = vault.opened.volume.store.space.segments * SEGMENT_BYTES;
@@ -106,7 +118,6 @@ async function growDense(vault: Vault, segments: number): Promise<void> {
   await medium.truncate(to);
   await fillWithNoise(vault.header, { from, to });
   await medium.sync();
-  vault.opened.volume.store.space.members[0].adopt(segments);
 }
 
 /** Cuts the vault to so many segments; returns how many blocks moved. */
@@ -147,12 +158,14 @@ function requireNoReader({ medium, opened: { volume } }: Vault): void {
 
 /** Ends the medium where the vault ends: cut off just now, or before a crash that came before this. */
 async function endMedium(vault: Vault): Promise<void> {
-  const { medium, opened: { volume } } = vault;
-  const end = volume.store.space.segments * SEGMENT_BYTES;
-  if (await medium.size() <= end) return;
+  const { medium: { direct }, opened: { volume } } = vault;
+  while (volume.engine.inTransaction) await pause(volume.engine);
+  // From here on nobody comes in between, who might make it longer.
+  const end = () => volume.store.space.segments * SEGMENT_BYTES;
+  if (direct === undefined || direct.size() <= end()) return;
   // Older roots that opening may fall back to must not speak of the cut-off part either.
   for (let i = 0; i < ROOTS_TO_RELEASE; i++) commitRoot(volume);
-  await medium.truncate(end);
+  direct.truncate(end());
 }
 
 function cellsFrom(member: MemberSpace, segments: number): { from: number; end: number } {
@@ -200,7 +213,11 @@ function usedCells(space: Space): number {
  * Makes a sparse vault as small as its content: moves blocks out of its last segments, cuts them off, and gives
  * free cells of the others back to the storage below.
  */
-export async function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
+export function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
+  return vault.reshaping(() => compactNow(vault, progress));
+}
+
+async function compactNow(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
   const { volume } = vault.opened;
   const { space } = volume.store;
   vault.transactions.requireOpen();
@@ -221,7 +238,7 @@ export async function compactVault(vault: Vault, progress?: MoveProgress): Promi
   const segments = Math.max(SEGMENTS_MIN + HEADER_SEGMENTS, Math.ceil(cells / SEGMENT_CELLS));
   const moved = shrinkTowards(vault, segments, progress);
   await endMedium(vault);
-  await discardFree(vault);
+  discardFree(vault);
   return { beforeBytes, afterBytes: await vault.medium.size(), moved };
 }
 
@@ -241,14 +258,15 @@ function shrinkTowards(vault: Vault, wanted: number, progress?: MoveProgress): n
   return 0;
 }
 
-async function discardFree(vault: Vault): Promise<void> {
-  const { space } = vault.opened.volume.store;
+/** At once: what is free may be taken as soon as somebody else has a turn. */
+function discardFree({ medium: { capabilities, direct }, opened: { volume } }: Vault): void {
+  const { space } = volume.store;
   const [{ first }] = space.members;
-  if (!vault.medium.capabilities.discard) return;
+  if (!capabilities.discard) return;
   for (let segment = HEADER_SEGMENTS; segment < space.segments; segment++) {
     for (const run of freeRuns(space.bitmap(first + segment))) {
       const offset = (segment * SEGMENT_CELLS + runCell(run)) * CELL_BYTES;
-      await vault.medium.discard(offset, runCount(run) * CELL_BYTES);
+      direct?.discard(offset, runCount(run) * CELL_BYTES);
     }
   }
 }

@@ -109,3 +109,30 @@ for (const { k, m } of [{ k: 4, m: 2 }, { k: 2, m: 1 }, { k: 1, m: 1 }]) {
     }
   });
 }
+
+Deno.test("a dense vault grows to both of two sizes that are asked for at once, while transactions come and go", async () => {
+  const options = parts();
+  const vault = await createKeyedVault(options, { segments: 10, dense: true });
+  const grown = [12, 15].map((segments) => resizeVault(vault, segments * SEGMENT_BYTES));
+  let over = false;
+  const both = Promise.all(grown).finally(() => over = true);
+  for (let i = 0; !over; i++) {
+    await vault.transaction((tx) => tx.writeFile(`/f${i % 5}`, new Uint8Array(3000).fill(i)));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  assert.deepEqual((await both).map(({ afterBytes }) => afterBytes / SEGMENT_BYTES), [12, 15]);
+  await assertWhole(vault, []);
+  const again = openKeyedVault({ ...options, kernel: createKernel({ memoryBytes: 16 * MIB }) });
+  await assertWhole(again, []);
+  assert.equal(options.medium.content.length, 15 * SEGMENT_BYTES);
+});
+
+Deno.test("a dense vault grows any number of times with the same kernel memory", async () => {
+  const options = parts();
+  const vault = await createKeyedVault(options, { segments: 10, dense: true });
+  const before = options.kernel.reserve(0);
+  await resizeVault(vault, 11 * SEGMENT_BYTES);
+  const once = options.kernel.reserve(0) - before;
+  for (const segments of [12, 11, 12]) await resizeVault(vault, segments * SEGMENT_BYTES);
+  assert.equal(options.kernel.reserve(0) - before, once);
+});

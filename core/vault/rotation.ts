@@ -9,7 +9,7 @@ import type { Secret } from "../crypto/key_encryption.ts";
 import { currentEpoch } from "../crypto/vault_keys.ts";
 import { VaultError } from "../errors.ts";
 import { CELL_BYTES, RING_CELLS, SEGMENT_CELLS } from "../limits.ts";
-import { nextTurn } from "../turn.ts";
+import { type InTurn, nextTurn } from "../turn.ts";
 import { type EpochScan, scanEpochs } from "../volume/epoch_proof.ts";
 import { overwriteFreeCells } from "../volume/free_cells.ts";
 import { readHeaderBytes } from "../volume/header_cells.ts";
@@ -82,9 +82,6 @@ export async function startRotation(vault: Vault, kept: readonly ProvenSlot[]): 
   keyRing.addEpoch(epoch, masterKey);
 }
 
-/** Runs a change of the header when no other is under way. */
-type InTurn = (change: () => Promise<void>) => Promise<void>;
-
 /**
  * The rest of a rotation, from wherever it was when the vault was closed or a crash ended it. At each step nothing is half
  * done; a step may not begin inside a transaction.
@@ -95,7 +92,7 @@ export async function* rotationSteps(
 ): AsyncGenerator<RotationProgress, void> {
   const { opened: { volume: { engine } }, header: { keys } } = vault;
   const { epoch } = currentEpoch(keys);
-  yield* useEpoch(vault, epoch);
+  yield* useEpoch(vault, epoch, inTurn);
   yield* hideOlderRoots(vault);
   for (let round = 1;; round++) {
     yield* carry(vault, epoch, round);
@@ -113,10 +110,14 @@ export async function* rotationSteps(
   for (const each of older) vault.opened.keyRing.dropEpoch(each);
 }
 
-async function* useEpoch(vault: Vault, epoch: number): AsyncGenerator<RotationProgress> {
+async function* useEpoch(
+  vault: Vault,
+  epoch: number,
+  inTurn: InTurn,
+): AsyncGenerator<RotationProgress> {
   const { engine } = vault.opened.volume;
   while (engine.store.context.epoch !== epoch) {
-    if (!await isHeaderSettled(vault.header)) {
+    if (!await inTurn(() => isHeaderSettled(vault.header))) {
       throw unfinished(vault, "a copy of its header is damaged; close it and open it again");
     }
     if (!engine.inTransaction) engine.useEpoch(epoch);

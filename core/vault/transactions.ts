@@ -14,7 +14,11 @@ export type Enter = () => Promise<void> | null;
 /** Runs one step once no transaction is open. */
 export async function whenFree<T>(enter: Enter, work: () => T): Promise<T> {
   for (let wait = enter(); wait !== null; wait = enter()) await wait;
-  return work();
+  try {
+    return work();
+  } catch (error) {
+    throw asPathError(error, "change", "/");
+  }
 }
 
 /** How to run a transaction. */

@@ -7,6 +7,7 @@ import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts
 import type { Runtime } from "../runtime.ts";
 import { ScratchMedium } from "../storage/scratch_medium.ts";
 import type { StorageBackend } from "../storage/storage_backend.ts";
+import { type InTurn, turns } from "../turn.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import { createHeaders, openHeaders } from "../volume/member_headers.ts";
 import type { OpenHeaderContext } from "../volume/header_slots.ts";
@@ -89,6 +90,12 @@ export class Vault implements AsyncDisposable {
    * @internal
    */
   readonly transactions: Transactions;
+  /**
+   * Changes of its members and of its size: one after the other.
+   *
+   * @internal
+   */
+  readonly reshaping: InTurn = turns();
   /**
    * Locked files.
    *
