@@ -1,4 +1,5 @@
 import type { KernelCache, Outdated } from "../core/fs/kernel_cache.ts";
+import type { PageRange } from "./libfuse3/exchange.ts";
 import type { OpenHandles } from "./libfuse3/open_handles.ts";
 import type { ForgetOrder } from "./mount_messages.ts";
 
@@ -25,6 +26,11 @@ export class PostedKernelCache implements KernelCache {
   takeIn(): Promise<void> {
     // Forgetting an inode writes its changed pages to us first.
     return this.#forget({ inodes: this.#handles.mappable, names: [] });
+  }
+
+  /** The same for a part of a file only, in which somebody looks for data. */
+  takeInPages(pages: PageRange): Promise<void> {
+    return this.#order({ inodes: [], names: [], pages });
   }
 
   async drop({ inodes, names, stale }: Outdated): Promise<void> {
@@ -70,6 +76,10 @@ export class PostedKernelCache implements KernelCache {
 
   #forget(what: Omit<ForgetOrder, "id">): Promise<void> {
     if (what.inodes.length === 0 && what.names.length === 0) return Promise.resolve();
+    return this.#order(what);
+  }
+
+  #order(what: Omit<ForgetOrder, "id">): Promise<void> {
     const id = ++this.#orders;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.set(id, resolve);

@@ -3,7 +3,14 @@ import { emptyAttributes, type FileSystem, PosixError } from "../../core/fs/file
 import type { LeftWork } from "../../core/fs/left_work.ts";
 import { ERRNO, ERRNO_MAX } from "../libc/errno.ts";
 import { DirectoryReply } from "./directory_reply.ts";
-import { type DriverSettings, type Exchange, NO_REPLY, type OperationEntry } from "./exchange.ts";
+import {
+  type DriverSettings,
+  type Exchange,
+  type LaterBody,
+  NO_REPLY,
+  type OperationEntry,
+  type TakeInPages,
+} from "./exchange.ts";
 import type { OpenHandles } from "./open_handles.ts";
 import { LEAVING, OPERATIONS, UNANSWERED, WITH_HANDLE } from "./operations.ts";
 import { PendingReads } from "./pending_reads.ts";
@@ -18,6 +25,8 @@ export interface DispatchParts {
   readonly fileSystem: FileSystem;
   readonly settings: DriverSettings;
   readonly handles: OpenHandles;
+  /** Has the kernel hand over what was written through memory maps, where somebody can ask it. */
+  readonly takeInPages?: TakeInPages;
   readonly reply: Reply;
   readonly channel: ReplyChannel;
   /** Any buffer: it only gives the request object its first memory. */
@@ -41,7 +50,8 @@ export class Dispatcher {
 
   constructor(parts: DispatchParts) {
     this.pending = new PendingReplies({
-      settled: (id, error) => error === undefined ? this.#send(id, 0) : this.#fail(id, error),
+      kept: (id, body) => this.#sendLater(id, body),
+      failed: (id, error) => this.#fail(id, error),
       interrupted: (id) => this.#sendError(id, ERRNO.EINTR),
     }, parts.interruptGraceMs);
     this.reads = new PendingReads(parts, (id, error) => this.#fail(id, error));
@@ -56,6 +66,7 @@ export class Dispatcher {
       pending: this.pending,
       reads: this.reads,
       handles: parts.handles,
+      takeInPages: parts.takeInPages ?? null,
       directory: new DirectoryReply(parts.reply),
       attributes: emptyAttributes(),
       spans: { total: 0, count: 0, addresses: [], lengths: [] },
@@ -150,6 +161,16 @@ export class Dispatcher {
     const { reply, channel } = this.#exchange;
     reply.header(id, OUT_HEADER.bytes, errno);
     channel.send(OUT_HEADER.bytes);
+  }
+
+  #sendLater(id: UniqueId, body: LaterBody | void): void {
+    let bodyBytes = 0;
+    try {
+      if (body !== undefined) bodyBytes = body();
+    } catch (error) {
+      return this.#fail(id, error);
+    }
+    this.#send(id, bodyBytes);
   }
 
   #send(id: UniqueId, bodyBytes: number): void {

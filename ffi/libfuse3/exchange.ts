@@ -18,6 +18,17 @@ export interface DriverSettings {
   readonly writebackCache: boolean;
 }
 
+/** A part of a file. */
+export interface PageRange {
+  readonly ino: number;
+  /** In bytes. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Resolves when the kernel has given us what programs wrote through memory maps into a part of a file. */
+export type TakeInPages = (range: PageRange) => Promise<void>;
+
 /** Everything that an operation works with. */
 export interface Exchange {
   readonly fileSystem: FileSystem;
@@ -28,6 +39,8 @@ export interface Exchange {
   readonly pending: PendingReplies;
   readonly reads: PendingReads;
   readonly handles: OpenHandles;
+  /** Null where nobody can ask the kernel. */
+  readonly takeInPages: TakeInPages | null;
   readonly directory: DirectoryReply;
   /** Scratch for one inode's attributes. */
   readonly attributes: Attributes;
@@ -40,11 +53,14 @@ export interface Exchange {
 /** An operation's result when it answered by itself, or when the kernel wants no answer. */
 export const NO_REPLY = -1;
 
+/** Puts the body into the reply when it is to be sent; returns how many bytes it has. */
+export type LaterBody = () => number;
+
 /**
- * Answers one request: returns how many bytes of body it put into the reply, or {@linkcode NO_REPLY}, or a promise of an
- * empty answer. It throws PosixError for a failure.
+ * Answers one request: returns how many bytes of body it put into the reply, or {@linkcode NO_REPLY}, or a promise: of an
+ * empty answer, or of one that is put into the reply then. It throws PosixError for a failure.
  */
-export type Operation = (exchange: Exchange) => number | Promise<void>;
+export type Operation = (exchange: Exchange) => number | Promise<void | LaterBody>;
 
 /** An operation, and how long the fixed part of its body is: shorter requests are refused before it is called. */
 export interface OperationEntry {

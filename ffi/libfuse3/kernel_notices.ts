@@ -1,6 +1,7 @@
 import { setU64, viewOf } from "../../core/bytes.ts";
 import type { NamePlace } from "../../core/fs/kernel_cache.ts";
 import type { Libc } from "../libc/symbols.ts";
+import type { PageRange } from "./exchange.ts";
 import { INVAL_ENTRY_OUT, INVAL_INODE_OUT, NOTICE, OUT_HEADER } from "./protocol.ts";
 
 /** Larger than any notice, and than what may lie inside the JavaScript heap, where it could move. */
@@ -22,10 +23,18 @@ export class KernelNotices {
 
   /** Attributes and pages; pages that were changed through a map are written to us first. */
   forgetInode(ino: number): Promise<void> {
+    // Offset 0 and length 0: all of it.
+    return this.forgetPages({ ino, offset: 0, length: 0 });
+  }
+
+  /** The same of a part of it. */
+  forgetPages({ ino, offset, length: bytesLong }: PageRange): Promise<void> {
     const length = OUT_HEADER.bytes + INVAL_INODE_OUT.bytes;
     const bytes = notice(NOTICE.INVAL_INODE, length);
-    // Offset 0 and length 0: all of it.
-    setU64(viewOf(bytes), OUT_HEADER.bytes + INVAL_INODE_OUT.ino, ino);
+    const view = viewOf(bytes);
+    setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.ino, ino);
+    setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.offset, offset);
+    setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.length, bytesLong);
     return this.#sendInPool(bytes, length);
   }
 

@@ -5,7 +5,7 @@ import { ERRNO, errnoName } from "../libc/errno.ts";
 import { type Libc, openLibc } from "../libc/symbols.ts";
 import { DeviceChannel } from "./device_channel.ts";
 import { Dispatcher } from "./dispatch.ts";
-import type { DriverSettings } from "./exchange.ts";
+import type { DriverSettings, TakeInPages } from "./exchange.ts";
 import { IdlePolling } from "./idle_polling.ts";
 import { OpenHandles } from "./open_handles.ts";
 import { PAGE_BYTES, WRITE_HEADERS_BYTES } from "./protocol.ts";
@@ -22,6 +22,8 @@ export interface ServeOptions {
   readonly kernel: KernelMemory;
   /** What programs have open, where somebody else wants to know it too. */
   readonly handles?: OpenHandles;
+  /** Has the kernel hand over what was written through memory maps; without it, seeking data does not see that. */
+  readonly takeInPages?: TakeInPages;
   /** WRITEs whose memory the filesystem may hold at the same time. Default 16. */
   readonly requestBuffers?: number;
   /** Largest WRITE and READ, whole pages. Default 1 MiB. */
@@ -159,6 +161,7 @@ class SessionLoop {
       fileSystem: options.fileSystem,
       settings,
       handles: options.handles ?? new OpenHandles(),
+      takeInPages: options.takeInPages,
       reply,
       channel: new DeviceChannel(libc, session.descriptor, { reply, kernel }),
       buffer: this.#buffers.take(),

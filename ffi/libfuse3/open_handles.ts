@@ -63,6 +63,11 @@ export class OpenHandles {
     return stale !== undefined && handle < stale.before;
   }
 
+  /** True for an inode that may be mapped for writing. */
+  isMappable(ino: number): boolean {
+    return this.#writers.has(ino);
+  }
+
   /** Inodes that may be mapped for writing: that takes an opening for reading and writing, and a map keeps it open. */
   get mappable(): number[] {
     return [...this.#writers.keys()];

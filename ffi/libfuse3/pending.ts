@@ -1,3 +1,4 @@
+import type { LaterBody } from "./exchange.ts";
 import type { Request } from "./request.ts";
 
 /** A request's id in the two halves that its reply repeats. */
@@ -13,8 +14,10 @@ interface PendingReply extends UniqueId {
 
 /** What the owner of pending replies does with each result. */
 export interface PendingEvents {
-  /** The promise of this request was kept (`error` undefined) or broken. */
-  settled(id: UniqueId, error: unknown): void;
+  /** The promise of this request was kept: the answer is empty, or puts itself into the reply. */
+  kept(id: UniqueId, body: LaterBody | void): void;
+  /** It was broken. */
+  failed(id: UniqueId, error: unknown): void;
   /** The caller was interrupted and waited long enough. */
   interrupted(id: UniqueId): void;
 }
@@ -42,12 +45,15 @@ export class PendingReplies {
   }
 
   /** Answers the request when `promise` settles. */
-  add(request: Request, promise: Promise<void>): void {
+  add(request: Request, promise: Promise<void | LaterBody>): void {
     const { unique, uniqueLow, uniqueHigh } = request;
     const entry = { uniqueLow, uniqueHigh, interruptedAt: -1 };
     if (this.#byUnique.size === 0) this.#rearm();
     this.#byUnique.set(unique, entry);
-    promise.then(() => this.#finish(unique, undefined), (error) => this.#finish(unique, error));
+    promise.then(
+      (body) => this.#finish(unique, (id) => this.#events.kept(id, body)),
+      (error) => this.#finish(unique, (id) => this.#events.failed(id, error)),
+    );
   }
 
   /** The kernel asks to interrupt a request; one that was answered already is none of our business. */
@@ -86,12 +92,12 @@ export class PendingReplies {
     this.#wake = resolve;
   }
 
-  #finish(unique: number, error: unknown): void {
+  #finish(unique: number, answer: (id: UniqueId) => void): void {
     const entry = this.#byUnique.get(unique);
     if (entry !== undefined) {
       this.#byUnique.delete(unique);
       if (entry.interruptedAt >= 0) this.#interrupts--;
-      this.#events.settled(entry, error);
+      answer(entry);
     }
     this.#wake();
     this.#rearm();

@@ -17,6 +17,7 @@ import {
   WRITE_KILL_SUIDGID,
 } from "../protocol.ts";
 import { malformed, staleHandle } from "../request.ts";
+import { holeMet, takeInHoles } from "./mapped_holes.ts";
 
 /** One copy_file_range answers after this much, so that other requests need not wait long; callers ask again. */
 const COPY_BYTES_MAX = 16 * MIB;
@@ -50,7 +51,8 @@ export const read: Operation = (exchange) => {
   return NO_REPLY;
 };
 
-export const write: Operation = ({ fileSystem, request, reply, handles }) => {
+export const write: Operation = (exchange) => {
+  const { fileSystem, request, reply, handles } = exchange;
   const length = request.u32(WRITE_IN.size);
   if (length > request.length - WRITE_HEADERS_BYTES) throw malformed;
   const flags = request.u32(WRITE_IN.flags);
@@ -58,12 +60,14 @@ export const write: Operation = ({ fileSystem, request, reply, handles }) => {
   const offset = request.u64(WRITE_IN.offset);
   if (!Number.isSafeInteger(offset + length)) throw tooBig;
   const buffer = request.buffer;
+  const killSetId = (flags & WRITE_KILL_SUIDGID) !== 0;
+  if (killSetId && hasSetId(exchange, request.nodeId)) tellModeGone(exchange, request.nodeId);
   fileSystem.write(request.nodeId, {
     offset,
     length,
     address: buffer.address + IN_HEADER.bytes + WRITE_IN.bytes,
     buffer: buffer.keepable ? buffer : null,
-    killSetId: (flags & WRITE_KILL_SUIDGID) !== 0,
+    killSetId,
   });
   return reply.written(length);
 };
@@ -72,11 +76,21 @@ export const write: Operation = ({ fileSystem, request, reply, handles }) => {
  * Clears setuid and setgid of a file that an ordinary user changed. For WRITE and SETATTR the kernel says when; for these
  * calls it leaves it to us without saying who may keep them, so it is taken that root may.
  */
-function dropSetId({ fileSystem, request, attributes }: Exchange, ino: number): void {
-  if (request.caller.uid === 0) return;
-  fileSystem.getattr(ino, attributes);
-  if ((attributes.mode & (S_ISUID | S_ISGID)) === 0) return;
+function dropSetId(exchange: Exchange, ino: number): void {
+  const { fileSystem, request, attributes } = exchange;
+  if (request.caller.uid === 0 || !hasSetId(exchange, ino)) return;
   fileSystem.setattr(request.caller, ino, { killSetId: true }, attributes);
+  tellModeGone(exchange, ino);
+}
+
+export function hasSetId({ fileSystem, attributes }: Exchange, ino: number): boolean {
+  fileSystem.getattr(ino, attributes);
+  return (attributes.mode & (S_ISUID | S_ISGID)) !== 0;
+}
+
+/** The answers of these calls carry no mode: the kernel would go on executing the file under the one that it remembers. */
+export function tellModeGone({ channel, reply }: Exchange, ino: number): void {
+  channel.send(reply.attributesNotice(ino)); // it may not know the inode: then it remembers nothing
 }
 
 export const fallocate: Operation = (exchange) => {
@@ -89,10 +103,16 @@ export const fallocate: Operation = (exchange) => {
   return 0;
 };
 
-export const lseek: Operation = ({ fileSystem, request, reply }) => {
+export const lseek: Operation = (exchange) => {
+  const { fileSystem, request, reply, handles, takeInPages } = exchange;
+  const { nodeId: ino } = request;
   const offset = request.u64(LSEEK_IN.offset);
   if (Number.isNaN(offset)) throw pastEnd;
-  return reply.offset(fileSystem.lseek(request.nodeId, offset, request.u32(LSEEK_IN.whence)));
+  const sought = { ino, offset, whence: request.u32(LSEEK_IN.whence) };
+  const seek = () => reply.offset(fileSystem.lseek(ino, offset, sought.whence));
+  if (takeInPages === null || !handles.isMappable(ino)) return seek();
+  const hole = () => holeMet(exchange, sought);
+  return hole() === null ? seek() : takeInHoles(hole, takeInPages).then(() => seek);
 };
 
 export const copyFileRange: Operation = (exchange) => {

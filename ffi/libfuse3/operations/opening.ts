@@ -14,22 +14,21 @@ import {
   S_IFREG,
 } from "../protocol.ts";
 import { decline } from "./control.ts";
+import { hasSetId, tellModeGone } from "./data.ts";
 import { makeNode } from "./names.ts";
 
 /** What the driver does itself; the filesystem never sees these flags. */
 const DONE_HERE = O_CREAT | O_EXCL | O_TRUNC;
 
 /** Pins `ino`, and empties it where the flags say so (the kernel sends no SETATTR for that: ATOMIC_O_TRUNC). */
-function openFile(
-  { fileSystem, request, attributes }: Exchange,
-  ino: number,
-  how: OpenFlags,
-): void {
+function openFile(exchange: Exchange, ino: number, how: OpenFlags): void {
+  const { fileSystem, request, attributes } = exchange;
   fileSystem.open(ino, how.flags & ~DONE_HERE);
   if ((how.flags & O_TRUNC) === 0) return;
   const change: AttributeChange = { size: 0 };
   if (how.openFlags & OPEN_KILL_SUIDGID) change.killSetId = true;
   try {
+    if (change.killSetId && hasSetId(exchange, ino)) tellModeGone(exchange, ino);
     fileSystem.setattr(request.caller, ino, change, attributes);
   } catch (error) {
     fileSystem.release(ino);

@@ -1,0 +1,57 @@
+/**
+ * What a program wrote through a memory map into a hole is nowhere but in the kernel until its pages are written back: whoever asks
+ * for data and holes would be told that there is a hole, and leave it out of a copy.
+ *
+ * @module
+ */
+import { PosixError } from "../../../core/fs/file_system.ts";
+import { ERRNO } from "../../libc/errno.ts";
+import type { Exchange, PageRange, TakeInPages } from "../exchange.ts";
+
+const SEEK_DATA = 3;
+
+/** What an lseek asks for. */
+export interface Sought {
+  readonly ino: number;
+  readonly offset: number;
+  readonly whence: number;
+}
+
+/** The hole that an answer would speak of; null where it would speak of none. */
+export function holeMet(
+  { fileSystem, attributes }: Pick<Exchange, "fileSystem" | "attributes">,
+  { ino, offset, whence }: Sought,
+): PageRange | null {
+  fileSystem.getattr(ino, attributes);
+  const { size } = attributes;
+  if (offset >= size) return null;
+  const from = whence === SEEK_DATA ? offset : fileSystem.lseek(ino, offset, whence);
+  if (from >= size) return null;
+  const to = dataFrom(fileSystem, ino, from) ?? size;
+  return to > from ? { ino, offset: from, length: to - from } : null;
+}
+
+/** Where data begins; null where only a hole follows. */
+function dataFrom(
+  fileSystem: Exchange["fileSystem"],
+  ino: number,
+  offset: number,
+): number | null {
+  try {
+    return fileSystem.lseek(ino, offset, SEEK_DATA);
+  } catch (error) {
+    if (error instanceof PosixError && error.errno === ERRNO.ENXIO) return null;
+    throw error;
+  }
+}
+
+/** Resolves when the hole that `met` finds is one in the kernel as well. */
+export async function takeInHoles(
+  met: () => PageRange | null,
+  takeIn: TakeInPages,
+): Promise<void> {
+  for (let last = -1, hole = met(); hole !== null && hole.offset !== last; hole = met()) {
+    last = hole.offset;
+    await takeIn(hole);
+  }
+}
