@@ -167,7 +167,7 @@ async function make(parts: VaultParts, order: MakeOrder, secret: Secret): Promis
 }
 
 async function serve(serving: Server, session: ServedSession): Promise<void> {
-  const { vault, views, kernel, lane, scrubEveryMs, rescatterBytes } = serving;
+  const { vault, views, kernel, lane, scrubEveryMs, rescatterBytes, transaction } = serving;
   const upkeep = new Upkeep(vault);
   const kept = serving.transaction.showsOneVolume ? new KeptStates(vault, serving.keep) : null;
   const scrubs = scrubEveryMs === undefined
@@ -188,7 +188,6 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
     reported.add(posted.message);
   };
   kernelCache.imagesOf = (ino) => views.fileSystem.idsOf(ino);
-  const { transaction } = serving;
   views.fileSystem.lockAttributes = new MountedLocks({
     vault,
     views: views.fileSystem,

@@ -1,4 +1,4 @@
-import { VaultError } from "../errors.ts";
+import { VaultError, type VaultErrorKind } from "../errors.ts";
 import { CopiedLinks } from "./copied_links.ts";
 import { type FilePart, lengthOf } from "./file_parts.ts";
 import { type FileTree, joinPath, kindText, nameOf, type NodeStat, parentOf } from "./file_tree.ts";
@@ -7,6 +7,8 @@ import { Replacement } from "./replacement.ts";
 import type { Runtime } from "../runtime.ts";
 import { unlessMissing } from "../storage/store_failures.ts";
 import { plural } from "./sizes.ts";
+import { EnteredDirectories } from "./tree_walks.ts";
+import { partsOf, reading, Unreadable } from "./unreadable.ts";
 
 /** The setuid and setgid bits. */
 const SET_ID = 0o6000;
@@ -20,6 +22,8 @@ export interface CopyReport {
   bytes: number;
   /** Sockets, devices, the vault's own medium, and what the target cannot have. */
   readonly skipped: { readonly path: string; readonly why: string }[];
+  /** What could not be read: the rest is there. */
+  readonly unreadable: { readonly path: string; readonly why: string; kind: VaultErrorKind }[];
   /** Files and directories whose extended attributes the target does not take. */
   attributesLost: number;
 }
@@ -33,6 +37,7 @@ export function emptyReport(): CopyReport {
     fifos: 0,
     bytes: 0,
     skipped: [],
+    unreadable: [],
     attributesLost: 0,
   };
 }
@@ -56,6 +61,8 @@ export interface CopyOptions {
   readonly signal?: AbortSignal;
   /** Identity of a file that is left out: the medium, which grows by what is copied from it into it. */
   readonly leaveOut?: string;
+  /** Identity of a file that nothing is copied over: the medium, which is copied from. */
+  readonly spared?: string;
   /** What was copied before, to be added to, and where each thing with several names is. */
   readonly report?: CopyReport;
   readonly links?: CopiedLinks;
@@ -122,7 +129,19 @@ class Copy {
     if (this.#to.details === null && !isPlain(to)) {
       return void this.#skip(from, "its name is not UTF-8");
     }
-    const stat = isTop ? await this.#from.stat(from) : await statOrNull(this.#from, from);
+    try {
+      await this.#node(from, to, isTop);
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      if (isTop) throw error.cause;
+      const { kind, message } = error.cause;
+      this.report.unreadable.push({ path: from, why: message, kind });
+    }
+  }
+
+  async #node(from: string, to: string, isTop: boolean): Promise<void> {
+    const look = () => isTop ? this.#from.stat(from) : statOrNull(this.#from, from);
+    const stat = await reading(look);
     if (stat === null) return void this.#skip(from, "it is gone, or its name cannot be read here");
     if (stat.kind === "directory") return await this.#directory(from, to, stat);
     if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
@@ -130,6 +149,9 @@ class Copy {
     }
     this.#links.replacing(to);
     const there = await statOrNull(this.#to, to);
+    if (there !== null && there.identity !== "" && there.identity === this.#options.spared) {
+      throw new VaultError("invalid", `Cannot copy to "${to}": it is the vault itself`);
+    }
     const first = this.#links.find(stat);
     if (first !== undefined) await this.#again(first, { path: to, there }, stat);
     else if (stat.kind === "file" && await this.#isStream({ path: to, there }, isTop)) {
@@ -216,7 +238,7 @@ class Copy {
   /** Null where it has bytes that this program cannot be told. */
   async #targetOf(path: string): Promise<string | null> {
     try {
-      return await this.#from.readLink(path);
+      return await reading(() => this.#from.readLink(path));
     } catch (error) {
       if (error instanceof VaultError && error.errno === "EILSEQ") return null;
       throw error;
@@ -236,7 +258,7 @@ class Copy {
       throw new VaultError("conflict", `Cannot copy to "${to}": it exists and is no directory`);
     }
     this.report.directories++;
-    const names = await this.#from.list(from);
+    const names = await reading(() => this.#from.list(from));
     for (const name of names.sort()) await this.node(joinPath(from, name), joinPath(to, name));
     await this.#extended(from, to);
     // Last: copying into it changes its times, and its mode may forbid that.
@@ -249,7 +271,7 @@ class Copy {
   }
 
   async #extended(from: string, to: string): Promise<void> {
-    const attributes = await this.#from.details?.attributes(from) ?? [];
+    const attributes = await reading(async () => await this.#from.details?.attributes(from)) ?? [];
     let lost = false;
     for (const attribute of attributes) {
       if (await this.#to.details?.setAttribute(to, attribute) !== true) lost = true;
@@ -258,7 +280,7 @@ class Copy {
   }
 
   async *#counted(path: string): AsyncGenerator<FilePart> {
-    for await (const part of this.#from.read(path)) {
+    for await (const part of partsOf(this.#from, path)) {
       this.#options.signal?.throwIfAborted();
       yield part;
       this.report.bytes += lengthOf(part);
@@ -292,43 +314,6 @@ export function statOrNull(tree: FileTree, path: string): Promise<NodeStat | nul
 }
 
 /**
- * The directories that a walk has entered. In a vault every directory has one name, so meeting one again means that the vault
- * is damaged, or was made by somebody who wants the walk never to end.
- */
-export class EnteredDirectories {
-  readonly #identities = new Set<string>();
-
-  /** Notes a directory; throws `corrupt` where it was entered before. */
-  enter(tree: FileTree, path: string, { identity }: NodeStat): void {
-    if (!tree.namesAreUnique) return;
-    if (this.#identities.has(identity)) {
-      throw new VaultError(
-        "corrupt",
-        `Cannot enter "${path}": the directory has a second name, which no vault gives; run check`,
-      );
-    }
-    this.#identities.add(identity);
-  }
-}
-
-/** Bytes of files in a tree, for a progress bar. */
-export async function bytesBelow(
-  tree: FileTree,
-  path: string,
-  entered: EnteredDirectories = new EnteredDirectories(),
-): Promise<number> {
-  const stat = await tree.stat(path);
-  if (stat.kind === "file") return stat.bytes;
-  if (stat.kind !== "directory") return 0;
-  entered.enter(tree, path, stat);
-  let bytes = 0;
-  for (const name of await tree.list(path)) {
-    bytes += await bytesBelow(tree, joinPath(path, name), entered);
-  }
-  return bytes;
-}
-
-/**
  * Where a copy goes, as with cp: into `to` where that is a directory or is written with a slash at its end, else to that
  * name.
  */
@@ -345,22 +330,4 @@ async function isDirectory(tree: FileTree, path: string): Promise<boolean> {
   const stat = await statOrNull(tree, path);
   if (stat?.kind === "symlink") return await tree.list(path).then(() => true, () => false);
   return stat?.kind === "directory";
-}
-
-/** Removes a tree. */
-export async function removeTree(
-  tree: FileTree,
-  path: string,
-  entered: EnteredDirectories = new EnteredDirectories(),
-): Promise<number> {
-  let removed = 1;
-  const stat = await tree.stat(path);
-  if (stat.kind === "directory") {
-    entered.enter(tree, path, stat);
-    for (const name of await tree.list(path)) {
-      removed += await removeTree(tree, joinPath(path, name), entered);
-    }
-  }
-  await tree.remove(path);
-  return removed;
 }

@@ -6,21 +6,20 @@
 import { VaultError } from "../errors.ts";
 import { CopiedLinks } from "./copied_links.ts";
 import {
-  bytesBelow,
   type CopyOptions,
   type CopyReport,
   copyTree,
   emptyReport,
-  EnteredDirectories,
-  removeTree,
   statOrNull,
   targetOf,
 } from "./copy_tree.ts";
 import { bytesOf } from "./file_parts.ts";
+import { identityOf } from "./own_medium.ts";
 import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file_tree.ts";
 import type { Host } from "./host.ts";
 import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
 import { plural } from "./sizes.ts";
+import { bytesBelow, EnteredDirectories, removeTree } from "./tree_walks.ts";
 import { isoTime } from "../dates.ts";
 import { millisecondsOf } from "./times.ts";
 import { printable } from "./terminal/colours.ts";
@@ -176,7 +175,9 @@ export async function get(
       const goal = isFile ? await followed(host, path) : path;
       ends.push({ from: { tree: open.tree, path: from }, to: { tree: host.local, path: goal } });
     }
-    return await transfer(host, ends, { keepOwners: host.owner().uid === 0, follows: true });
+    const spared = await ownMedium(target, open);
+    const keepOwners = host.owner().uid === 0;
+    return await transfer(host, ends, { keepOwners, follows: true, spared });
   });
 }
 
@@ -197,17 +198,8 @@ function notThere(path: string): VaultError {
   return new VaultError("invalid", `Cannot copy to "${path}": use "cat", and redirect it`);
 }
 
-/** Identity of the file that holds the vault; undefined where it is no file of this machine. */
 async function ownMedium({ host }: VaultTarget, open: OpenTree): Promise<string | undefined> {
-  const path = host.pathOf(await open.medium());
-  if (path === null) return undefined;
-  try {
-    return (await statOrNull(host.local, await host.canonical(path)))?.identity;
-  } catch (error) {
-    // Who may not look at it does not read it either.
-    if (error instanceof VaultError && error.kind === "denied") return undefined;
-    throw error;
-  }
+  return await identityOf(host, await open.medium());
 }
 
 interface Ends {
@@ -218,7 +210,7 @@ interface Ends {
 async function transfer(
   host: Host,
   ends: readonly Ends[],
-  options: Pick<CopyOptions, "keepOwners" | "leaveOut" | "follows" | "isLocked">,
+  options: Pick<CopyOptions, "keepOwners" | "leaveOut" | "spared" | "follows" | "isLocked">,
 ): Promise<TransferReport> {
   const bar = progressOn(host.err, host.runtime);
   const started = host.runtime.now();
@@ -249,7 +241,11 @@ async function transfer(
   return { ...all, milliseconds: Math.round(host.runtime.now() - started) };
 }
 
-async function warn(host: Host, { skipped, attributesLost }: CopyReport): Promise<void> {
+async function warn(
+  host: Host,
+  { skipped, unreadable, attributesLost }: CopyReport,
+): Promise<void> {
+  for (const { why } of unreadable) await host.err.write(`sigmavault: ${printable(why)}\n`);
   for (const { path, why } of skipped) {
     await host.err.write(`sigmavault: warning: left out "${printable(path)}": ${why}\n`);
   }

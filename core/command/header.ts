@@ -5,6 +5,7 @@ import { backupHeader, restoreHeader } from "../volume/header_backup.ts";
 import { ownParts } from "../volume/hidden_place.ts";
 import { openVolume } from "../volume/open_volume.ts";
 import type { OpenedParts } from "./host.ts";
+import { requireElsewhere } from "./own_medium.ts";
 import { callProven, onMountOr, type VaultTarget, withHeader, withSecret } from "./open.ts";
 
 /** `header backup`. */
@@ -14,6 +15,7 @@ export async function backup(
   force: boolean,
 ): Promise<{ file: string; bytes: number }> {
   const { host } = target;
+  await requireElsewhere(target, file);
   const saved = await onMountOr(target, { name: "header backup" }, async () => {
     return await withHeader(
       target,

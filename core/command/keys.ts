@@ -8,6 +8,7 @@ import { VaultError } from "../errors.ts";
 import type { SlotMode } from "../format/key_slot.ts";
 import { type ControlOptions, wipeMessage } from "../vault/control.ts";
 import { listSlots, type SlotInfo } from "../volume/header_slots.ts";
+import { requireElsewhere } from "./own_medium.ts";
 import { callProven, onMountOr, type VaultTarget, withHeader } from "./open.ts";
 import { newPassphrase, type NewSecretOptions } from "./secrets.ts";
 import { type MadeSlot, SLOT_VERBS, type SlotVerbName } from "./slot_verbs.ts";
@@ -106,6 +107,7 @@ export async function exportKey(
   if (file === STANDARD && host.out.isTerminal) {
     throw new VaultError("invalid", "Cannot export to a terminal: name a file, or redirect to one");
   }
+  if (file !== STANDARD) await requireElsewhere(target, file);
   const { exported } = await onSlots<{ exported: Uint8Array }>(
     target,
     "key export",

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { CommandFailed, EXIT_CODES } from "./exit_codes.ts";
+import type { TransferReport } from "./files.ts";
 import type { Host } from "./host.ts";
 import type { OpenOptions } from "./open.ts";
 import { examples, opening, printing, protecting } from "./program_options.ts";
@@ -65,6 +67,7 @@ function addTransfer(program: Command, host: Host): void {
     const report = await (await files()).put({ host, medium, options }, sources, to);
     const { transferText } = await texts();
     await print(host, options, report, (value) => transferText("stored", value));
+    endAsTold(report);
   });
   examples(
     printing(opening(program.command("get <medium> <paths...>")))
@@ -80,7 +83,13 @@ function addTransfer(program: Command, host: Host): void {
     const report = await (await files()).get({ host, medium, options }, sources, to);
     const { transferText } = await texts();
     await print(host, options, report, (value) => transferText("fetched", value));
+    endAsTold(report);
   });
+}
+
+/** What could not be read has been told; the code says that there was something. */
+function endAsTold({ unreadable: [first] }: TransferReport): void {
+  if (first !== undefined) throw new CommandFailed(EXIT_CODES[first.kind]);
 }
 
 /** As with cp: the last of several paths is the target. */

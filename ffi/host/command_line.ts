@@ -47,12 +47,15 @@ export async function runCommandLine(
     await host.err.write(text.err);
   };
   try {
-    if (args.length === 0) program.outputHelp();
-    else await program.parseAsync(args, { from: "user" });
-    await flush();
+    try {
+      requireText(args);
+      if (args.length === 0) program.outputHelp();
+      else await program.parseAsync(args, { from: "user" });
+    } finally {
+      await flush();
+    }
     return EXIT_CODES.ok;
   } catch (thrown) {
-    await flush();
     const error = thrown instanceof Deno.errors.NotCapable
       ? new VaultError("denied", `Cannot go on: ${thrown.message}`, { cause: thrown })
       : thrown;
@@ -72,6 +75,16 @@ export async function runCommandLine(
     }
     return error instanceof VaultError ? exitCodeOf(error) : EXIT_CODES.bug;
   }
+}
+
+/** The runtime puts U+FFFD where an argument has bytes that are not UTF-8: the name would be another one. */
+function requireText(args: readonly string[]): void {
+  const broken = args.find((arg) => arg.includes("\uFFFD"));
+  if (broken === undefined) return;
+  throw new VaultError(
+    "invalid",
+    `Cannot use "${broken}": it has bytes that are not UTF-8; name the directory above, or use the mount`,
+  );
 }
 
 /** Without permission to look, colours stay. */

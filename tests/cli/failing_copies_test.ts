@@ -159,3 +159,27 @@ Deno.test("copies: one into a pipe that nobody reads can be stopped", async () =
     assert.deepEqual(names(), ["new", "old"]);
   });
 });
+
+Deno.test("copies: of a tree in which something is damaged, the rest is copied, and what is not is named", async () => {
+  await withFiles(async ({ path, names }) => {
+    await Deno.mkdir(path("tree/broken"), { recursive: true });
+    for (const name of ["a", "b", "c"]) await Deno.writeTextFile(path(`tree/${name}`), name);
+    const fails = (verb: string) => new VaultError("corrupt", `Cannot ${verb} it`);
+    const damaged: FileTree = {
+      ...LOCAL_FILES,
+      read: (from) => from.endsWith("/b") ? breaking().read(from) : LOCAL_FILES.read(from),
+      list: (from) =>
+        from.endsWith("/broken") ? Promise.reject(fails("list")) : LOCAL_FILES.list(from),
+    };
+    const from = { tree: damaged, path: path("tree") };
+    const report = await copyTree(from, { tree: LOCAL_FILES, path: path("copy") }, OPTIONS);
+    assert.deepEqual(report.unreadable, [
+      { path: path("tree/b"), why: "Cannot read a block", kind: "corrupt" },
+      { path: path("tree/broken"), why: "Cannot list it", kind: "corrupt" },
+    ]);
+    assert.equal(report.files, 2);
+    assert.deepEqual(names(), ["copy", "new", "old", "tree"]);
+    const copied = [...Deno.readDirSync(path("copy"))].map(({ name }) => name).sort();
+    assert.deepEqual(copied, ["a", "broken", "c"]);
+  });
+});

@@ -1,0 +1,39 @@
+import { VaultError } from "../errors.ts";
+import { unlessMissing } from "../storage/store_failures.ts";
+import type { Host } from "./host.ts";
+import type { VaultTarget } from "./open.ts";
+
+/** Identity of the file that holds a vault; undefined where it is no file of this machine, or is not there. */
+export async function identityOf(host: Host, medium: string): Promise<string | undefined> {
+  const path = host.pathOf(medium);
+  if (path === null) return undefined;
+  try {
+    const stat = await unlessMissing(async () => host.local.stat(await host.canonical(path)));
+    return stat?.identity;
+  } catch (error) {
+    // Who may not look at it does not read or write it either.
+    if (error instanceof VaultError && error.kind === "denied") return undefined;
+    throw error;
+  }
+}
+
+/** Refuses to write to the file that holds the vault, mounted or not: what is written would take its place. */
+export async function requireElsewhere(
+  { host, medium }: VaultTarget,
+  file: string,
+): Promise<void> {
+  const there = await unlessMissing(() => host.local.stat(host.absolute(file)));
+  if (there === null || there.identity === "") return;
+  if (there.identity !== await identityOf(host, await mediumOf(host, medium))) return;
+  throw new VaultError("invalid", `Cannot write "${file}": it is the vault itself`);
+}
+
+async function mediumOf(host: Host, named: string): Promise<string> {
+  const mount = await host.runningMount(named);
+  if (mount === null) return host.absolute(named);
+  try {
+    return (await mount.call("info") as { readonly medium: string }).medium;
+  } finally {
+    mount.close();
+  }
+}
