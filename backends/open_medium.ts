@@ -17,7 +17,7 @@ const SCHEMES = ["file:", "directory:", "memory:"];
  *
  * @example
  * ```ts
- * import { openMedium } from "./open_medium.ts";
+ * import { openMedium } from "@sigmavault/sigmavault";
  * const medium = await openMedium("memory:");
  * await medium.write(0, new Uint8Array(4096));
  * await medium.close();

@@ -31,7 +31,7 @@ export interface VaultErrorOptions {
  *
  * @example
  * ```ts
- * import { VaultError } from "./errors.ts";
+ * import { VaultError } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * const error = new VaultError("missing", `Cannot open vault "/x": no such file`);
  * assert.equal(error.kind, "missing");

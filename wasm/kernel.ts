@@ -234,7 +234,7 @@ export interface KernelOptions {
  *
  * @example
  * ```ts
- * import { createKernel } from "./kernel.ts";
+ * import { createKernel } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * const kernel = createKernel({ memoryBytes: 1024 * 1024 });
  * const key = kernel.reserve(32), hash = kernel.reserve(32);

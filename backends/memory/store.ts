@@ -13,7 +13,7 @@ import { SparseBytes } from "./sparse_bytes.ts";
  *
  * @example
  * ```ts
- * import { MemoryStorage } from "./store.ts";
+ * import { MemoryStorage } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * const medium = new MemoryStorage();
  * await medium.write(4096, new Uint8Array([1, 2, 3]));

@@ -112,7 +112,11 @@ export class RootStore {
         skipped.push(rank[0].sequence);
       }
     }
-    throw new VaultError("corrupt", "Cannot open vault: no root can be read", { cause: failure });
+    throw new VaultError(
+      "corrupt",
+      'Cannot open vault: no root can be read; its medium may be cut off or damaged; try "recover"',
+      { cause: failure },
+    );
   }
 
   /** True where an older root can still be found by whoever has the keys of one of these epochs. */

@@ -9,7 +9,7 @@ import { pathText } from "./path_text.ts";
 import { formatSize, plural } from "./sizes.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 import { isoTime } from "../dates.ts";
-import { secondText } from "./times.ts";
+import { dayText, secondText } from "./times.ts";
 
 /** A volume in JSON. */
 export interface VolumeRow {
@@ -132,7 +132,7 @@ export function volumesText(rows: readonly VolumeRow[], style: Style): string {
       printable(row.name),
       formatSize(row.referencedBytes),
       `${row.snapshots}`,
-      row.created.slice(0, 10),
+      dayText(row.created),
       propertiesText(row),
     ]),
   ], { right: [1, 2], style });

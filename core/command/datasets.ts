@@ -135,7 +135,7 @@ export function undo(
 ): Promise<SnapshotRow> {
   return withDatasets(target, "write", async ({ call, volume }) => {
     const { sequence, time } = await call("undo plan", { volume, ...when }) as SnapshotRow;
-    const question = `Take the volume back to ${secondText(time)} UTC?`;
+    const question = `Take the volume back to ${secondText(time)}?`;
     await agree(target.host, question, yes);
     return await call("undo", { volume, sequence }) as SnapshotRow;
   });

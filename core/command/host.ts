@@ -17,7 +17,10 @@ import type { MadeReport, MakeOrder } from "./make_vault.ts";
 
 /** Standard output or standard error. */
 export interface Output {
+  /** Ends well where nobody reads it any more, as behind `| head`. */
   write(text: string | Uint8Array): Promise<void>;
+  /** False since a write has found that nobody reads it any more. */
+  readonly isRead: boolean;
   readonly isTerminal: boolean;
   /** Colours may be used: a terminal, and no `NO_COLOR`. */
   readonly colour: boolean;

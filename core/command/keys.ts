@@ -13,6 +13,7 @@ import { callProven, onMountOr, type VaultTarget, withHeader } from "./open.ts";
 import { newPassphrase, type NewSecretOptions } from "./secrets.ts";
 import { type MadeSlot, SLOT_VERBS, type SlotVerbName } from "./slot_verbs.ts";
 import { isoTime } from "../dates.ts";
+import { dayText } from "./times.ts";
 import { columns, printable } from "./terminal/colours.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 
@@ -44,7 +45,7 @@ export function rowsOfSlots(rows: readonly SlotRow[]): string {
     rows.map(({ slot, mode, label, created, device }) => [
       `${slot}`,
       mode,
-      created.slice(0, 10),
+      dayText(created),
       printable(device === null ? label : `${label} (device ${device})`.trim()),
     ]),
     [0],

@@ -1,5 +1,6 @@
 import type { ChangeReport, ListedEntry, TransferReport, TreeEntry } from "./files.ts";
 import { formatRate, formatSize, plural } from "./sizes.ts";
+import { minuteText } from "./times.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 
 const MARKS: Readonly<Record<string, string>> = {
@@ -46,7 +47,7 @@ export function longListText(entries: readonly ListedEntry[], style: Style): str
       `${entry.uid}`,
       `${entry.gid}`,
       `${entry.bytes}`,
-      entry.modified.slice(0, 16).replace("T", " "),
+      minuteText(entry.modified),
       nameText(entry, style) + (entry.locked ? style.red(" (locked)") : ""),
     ]),
     [1, 2, 3],

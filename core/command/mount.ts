@@ -183,8 +183,13 @@ function unmounter(mount: ServedMount, events: ServeEvents): () => void {
 async function answer(mount: ServedMount, asked: ControlAsked): Promise<unknown> {
   const { verb, options, progress, gone } = asked;
   if (verb === "umount") {
-    if (options.force === true) mount.abort();
-    else await mount.control("leave", { how: options.transaction ?? null });
+    if (options.force === true) {
+      // Whoever asked before may have been told that somebody still uses it: nobody does now.
+      mount.abort();
+      await mount.ended;
+      return { state: "unmounted" };
+    }
+    await mount.control("leave", { how: options.transaction ?? null });
     const state = await mount.unmount();
     if (state === "unmounted") await mount.ended;
     return { state };

@@ -15,7 +15,7 @@ import {
 } from "./program_options.ts";
 import { REDUNDANCY_HELP, redundancyArgument } from "./redundancy_option.ts";
 import { wipeSecret } from "./secrets.ts";
-import { print, type PrintOptions } from "./terminal/print.ts";
+import { print, printCode, type PrintOptions } from "./terminal/print.ts";
 
 /** create. */
 export function addCreateVerb(program: Command, parts: ProgramParts): void {
@@ -40,9 +40,14 @@ export function addCreateVerb(program: Command, parts: ProgramParts): void {
           "Cannot create in the background: nothing is served there; say --mount DIRECTORY too",
         );
       }
-      await print(host, flags, await create(host, medium, options), createText);
+      await printCode(host, flags, await create(host, medium, options), {
+        text: createText,
+        remedy: UNKNOWN_CODE,
+      });
     });
 }
+
+const UNKNOWN_CODE = 'the vault is made; remove its slot 1 by "key remove", and add another code';
 
 interface CreateMountedCall {
   readonly medium: string;
@@ -84,7 +89,8 @@ async function tellUser({ host }: ProgramParts, flags: CreateFlags): Promise<Tel
   return {
     made: async (report) => {
       untold = report;
-      if (!isJson) await print(host, flags, report, createText);
+      const remedy = UNKNOWN_CODE;
+      if (!isJson) await printCode(host, flags, report, { text: createText, remedy });
     },
     ready: async (report) => {
       untold = null;

@@ -14,7 +14,7 @@ import {
   unlocking,
 } from "./program_options.ts";
 import type { NewSecretOptions, ProtectOptions } from "./secrets.ts";
-import { print, type PrintOptions } from "./terminal/print.ts";
+import { print, printCode, type PrintOptions } from "./terminal/print.ts";
 
 type Options = OpenOptions & PrintOptions;
 
@@ -61,7 +61,8 @@ function addKey(key: Command, host: Host): void {
     ["key add vault.sv --label Anna", "key add vault.sv --mode recovery"],
   ).action(async (medium: string, options: Options & NewKeyOptions) => {
     const report = await (await keys()).addKey({ host, medium, options }, options);
-    await print(host, options, report, addedText);
+    const remedy = `remove it again: "key remove --slot ${report.slot}"`;
+    await printCode(host, options, report, { text: addedText, remedy });
   });
   examples(
     printing(unlocking(key.command("remove <medium>")))

@@ -56,7 +56,7 @@ export function addUndoVerb(program: Command, host: Host): void {
     const now = host.runtime.now();
     const report = await undo(target, options.to(now), options);
     const text = (state: typeof report) =>
-      `as of ${secondText(state.time)} UTC (${formatAge(now - Date.parse(state.time))}) again\n`;
+      `as of ${secondText(state.time)} (${formatAge(now - Date.parse(state.time))}) again\n`;
     await print(host, options, report, text);
   });
 }

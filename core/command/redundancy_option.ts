@@ -3,7 +3,7 @@ import { VaultError } from "../errors.ts";
 import { BLOCK_BYTES_MAX } from "../format/map_entry.ts";
 import { isRedundancy, PLACES_MAX, type Redundancy, UNPROTECTED } from "../format/redundancy.ts";
 import { CELL_BYTES } from "../limits.ts";
-import { BLOCK_BYTES } from "../volume/block_size.ts";
+import { BLOCK_BYTES, blockBytesOf } from "../volume/block_size.ts";
 import { formatSize } from "./sizes.ts";
 
 /** Of a shard: its place in the block map takes 48 bytes, and each is read and sealed on its own. */
@@ -45,7 +45,7 @@ export function blockBytesFor(
 ): number {
   const { k, m } = redundancy;
   if (blockBytes === undefined) return suggested(k);
-  if (blockBytes >= k * CELL_BYTES) return blockBytes;
+  if (blockBytesOf(blockBytes) >= k * CELL_BYTES) return blockBytes;
   throw new VaultError(
     "invalid",
     `Cannot use redundancy "${k}+${m}" with blocks of ${formatSize(blockBytes)}: ` +

@@ -15,6 +15,7 @@ import { askSecret, askSecretTwice } from "./terminal/prompt.ts";
 const SECRET_FILE_BYTES_MAX = 64 * KIB;
 const READABLE_BY_OTHERS = 0o044;
 const NEWLINE = 10;
+const RETURN = 13;
 
 /** What the options of a verb say about the secret. */
 export interface SecretOptions {
@@ -97,6 +98,7 @@ export async function newPassphrase(
   const passphrase = source === undefined
     ? await askSecretTwice(host, what)
     : await readSecret(host, source);
+  await warnOfReturn(host, passphrase);
   if (passphrase.length > 0) return passphrase;
   throw new VaultError("invalid", "Cannot use an empty passphrase: choose a longer one");
 }
@@ -124,6 +126,15 @@ export async function readSecret(host: Host, source: string | number): Promise<U
   const secret = bytes.slice(0, length);
   bytes.fill(0);
   return secret;
+}
+
+/** Who types it later cannot type that. */
+async function warnOfReturn({ err }: Host, secret: Uint8Array): Promise<void> {
+  if (secret.at(-1) !== RETURN) return;
+  await err.write(
+    "sigmavault: warning: the new passphrase ends with a carriage return, as editors on Windows write it; " +
+      "typed without it, it opens nothing\n",
+  );
 }
 
 /** What a path leads to; a symlink that leads nowhere is itself, as one to a pipe is. */

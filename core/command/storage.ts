@@ -15,6 +15,7 @@ import type { UploadOptions } from "../objects/storage_calls.ts";
 import { bytesOf, type FilePart } from "./file_parts.ts";
 import type { Host } from "./host.ts";
 import { formatSize, plural } from "./sizes.ts";
+import { minuteText } from "./times.ts";
 import { columns, printable, type Style } from "./terminal/colours.ts";
 import { progressOn } from "./terminal/progress.ts";
 
@@ -232,7 +233,7 @@ export function listingText({ files, prefixes }: Listing, style: Style): string 
     ...names.map((name) => ["", "", "", name]),
     ...files.map(({ path, size, lastModified, provider }) => [
       formatSize(size),
-      lastModified.slice(0, 16).replace("T", " "),
+      minuteText(lastModified),
       provider,
       printable(path),
     ]),

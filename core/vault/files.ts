@@ -43,7 +43,7 @@ export interface FileRange {
  *
  * @example
  * ```ts
- * import { createVault } from "../../mod.ts";
+ * import { createVault } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
  * await vault.files.makeDirectory("/notes", { recursive: true });
@@ -328,7 +328,7 @@ export class VaultFiles {
    *
    * @example
    * ```ts
-   * import { createVault } from "../../mod.ts";
+   * import { createVault } from "@sigmavault/sigmavault";
    * import assert from "node:assert/strict";
    * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
    * await vault.files.writeFile("/diary", "dear diary");

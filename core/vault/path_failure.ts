@@ -37,6 +37,9 @@ const MEANING: Record<ErrnoName, readonly [VaultErrorKind, string]> = {
   EDQUOT: ["unavailable", "the quota is used up"],
 };
 
+/** Their causes say more than their names. */
+const SAYS_WHY = new Set<ErrnoName>(["EIO", "EACCES", "ENOSPC"]);
+
 /** Rollbacks that may come between. */
 const TRIES_MAX = 10;
 
@@ -57,7 +60,7 @@ export function asPathError(error: unknown, verb: string, path: FilePath): unkno
   const { cause } = error;
   const what = `Cannot ${verb} "${shownPath(path)}"`;
   const options = { operation: verb, errno: name, cause };
-  if (cause instanceof VaultError && (name === "EIO" || name === "EACCES")) {
+  if (cause instanceof VaultError && SAYS_WHY.has(name)) {
     return new VaultError(cause.kind, `${what}: ${cause.message}`, options);
   }
   return new VaultError(kind, `${what}: ${text}`, options);

@@ -31,7 +31,7 @@ export interface PruneReport {
  *
  * @example
  * ```ts
- * import { createVault } from "../../mod.ts";
+ * import { createVault } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
  * await vault.files.writeFile("/plan", "first");
@@ -78,7 +78,7 @@ export class VaultSnapshots {
    *
    * @example
    * ```ts
-   * import { createVault } from "../../mod.ts";
+   * import { createVault } from "@sigmavault/sigmavault";
    * import assert from "node:assert/strict";
    * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
    * await vault.files.writeFile("/plan", "first");

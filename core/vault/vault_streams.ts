@@ -42,7 +42,7 @@ const CHUNKS_PER_TURN = 3;
  *
  * @example
  * ```ts
- * import { createVault } from "../../mod.ts";
+ * import { createVault } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * await using laptop = await createVault({ medium: "memory:", passphrase: "correct horse" });
  * await using server = await createVault({ medium: "memory:", passphrase: "battery staple" });

@@ -32,7 +32,7 @@ export interface FreeOptions {
  *
  * @example
  * ```ts
- * import { createVault } from "../../mod.ts";
+ * import { createVault } from "@sigmavault/sigmavault";
  * import assert from "node:assert/strict";
  * await using vault = await createVault({ medium: "memory:", passphrase: "correct horse" });
  * await vault.volumes.create("photos");

@@ -66,7 +66,7 @@ Deno.test("what waits in memory is kept free below, and what others take is refu
   later();
   assert.throws(() => volume.admit(2048, "write"), {
     errno: "ENOSPC",
-    message: "Cannot store data: the storage that the vault lies on is full",
+    message: "Cannot store data: the storage that the vault lies on is full; make room there",
   });
   volume.admit(2, "delete");
   volume.tree.put(text.encode("a"), text.encode("1"));

@@ -283,6 +283,8 @@ export class SpaceAdmission {
 }
 
 function full(isFullBelow: boolean): VaultError {
-  const what = isFullBelow ? "the storage that the vault lies on is full" : "the vault is full";
+  const what = isFullBelow
+    ? "the storage that the vault lies on is full; make room there"
+    : "the vault is full; remove something or make it larger";
   return new VaultError("unavailable", `Cannot store data: ${what}`, { errno: "ENOSPC" });
 }

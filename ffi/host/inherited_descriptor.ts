@@ -60,9 +60,12 @@ function waitFor(
 ): void {
   if (errno === ERRNO.EINTR) return;
   if (errno !== ERRNO.EAGAIN) {
+    const isWrong = errno === ERRNO.EBADF || errno === ERRNO.EISDIR || errno === ERRNO.EINVAL;
     throw new VaultError(
-      "unavailable",
-      `Cannot read descriptor ${descriptor}: ${errnoName(errno)}`,
+      isWrong ? "invalid" : "unavailable",
+      `Cannot read descriptor ${descriptor}: ${
+        isWrong ? "nothing is open there to be read" : errnoName(errno)
+      }`,
     );
   }
   const waiting = new Int32Array([descriptor, POLLIN]);

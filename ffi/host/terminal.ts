@@ -15,8 +15,12 @@ interface Stream {
 export function outputOf(stream: Stream, colours: boolean): Output {
   const isTerminal = stream.isTerminal();
   const encoder = new TextEncoder();
+  let isRead = true;
   return {
     isTerminal,
+    get isRead() {
+      return isRead;
+    },
     colour: isTerminal && colours,
     get columns() {
       // A terminal that does not know its size says 0.
@@ -31,6 +35,7 @@ export function outputOf(stream: Stream, colours: boolean): Output {
         if (!(error instanceof Deno.errors.BrokenPipe)) {
           throw hostError("Cannot write output", error);
         }
+        isRead = false;
       }
     },
   };

@@ -72,6 +72,15 @@ mountTest(
   },
 );
 
+mountTest("what is still in use can be cut off after it was asked to go", async (world, mnt) => {
+  await world.ok("mount", world.medium, mnt, "--background", ...world.opens);
+  using file = await Deno.open(`${mnt}/held`, { write: true, create: true });
+  assert.equal((await world.run("umount", mnt)).code, 5);
+  assert.equal(await world.ok("umount", mnt, "--force"), `unmounted ${mnt}\n`);
+  await assert.rejects(() => file.write(new Uint8Array(1)));
+  await world.ok("check", world.medium, ...world.opens);
+});
+
 mountTest("a killed mount is cleaned up by umount, and by the next mount", async (world, mnt) => {
   const { medium, opens } = world;
   const mount = () => world.ok("mount", medium, mnt, "--background", ...opens);

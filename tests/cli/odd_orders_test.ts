@@ -10,14 +10,47 @@ Deno.test("cli: output that cannot be written is no bug", {
   await Deno.writeTextFile(world.path("file"), "x".repeat(100_000));
   await world.ok("put", world.medium, world.path("file"), ...world.opens);
   const flags = ["run", "--allow-all", new URL("../../cli.ts", import.meta.url).pathname];
-  for (const args of [["ls"], ["cat", "/file"], ["info", "--json"]]) {
-    const [verb, ...rest] = args;
-    const words = [Deno.execPath(), ...flags, verb, world.medium, ...rest, ...world.opens];
+  const toFull = async (...args: string[]) => {
+    const words = [Deno.execPath(), ...flags, ...args];
     const script = words.map((word) => `'${word}'`).join(" ") + " > /dev/full";
     const { code, stderr } = await new Deno.Command("sh", { args: ["-c", script] }).output();
-    const said = new TextDecoder().decode(stderr);
-    assert.deepEqual([code, said], [6, "sigmavault: Cannot write output: no space left\n"], verb);
+    return [code, new TextDecoder().decode(stderr)];
+  };
+  for (const args of [["ls"], ["cat", "/file"], ["info", "--json"]]) {
+    const [verb, ...rest] = args;
+    const told = await toFull(verb, world.medium, ...rest, ...world.opens);
+    assert.deepEqual(told, [6, "sigmavault: Cannot write output: no space left\n"], verb);
   }
+  for (const args of [["--version"], ["help"], ["ls", "--help"]]) {
+    const told = await toFull(...args);
+    assert.deepEqual(told, [6, "sigmavault: Cannot write output: no space left\n"], args[0]);
+  }
+  const [code, said] = await toFull(
+    ...["key", "add", world.medium, "--mode", "recovery", ...world.opens],
+  );
+  assert.equal(code, 6);
+  assert.match(
+    `${said}`,
+    /Cannot show the recovery code.*: remove it again: "key remove --slot 1"/,
+  );
+});
+
+Deno.test("cli: an argument that is not UTF-8 is refused: it would name something else", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using world = await CliWorld.open();
+  await Deno.writeTextFile(world.path("n\uFFFD"), "keep");
+  const flags = ["run", "--allow-all", new URL("../../cli.ts", import.meta.url).pathname];
+  const words = [Deno.execPath(), ...flags, "create"].map((word) => `'${word}'`).join(" ");
+  const script =
+    `${words} "$(printf 'n\\233')" --force --yes --passphrase-file '${world.passphraseFile}'`;
+  const { code, stderr } = await new Deno.Command("sh", {
+    args: ["-c", script],
+    cwd: world.folder,
+  }).output();
+  assert.equal(code, 2);
+  assert.match(new TextDecoder().decode(stderr), /it has bytes that are not UTF-8/);
+  assert.equal(await Deno.readTextFile(world.path("n\uFFFD")), "keep");
 });
 
 Deno.test("cli: orders that name what cannot be are refused in a line", async () => {

@@ -53,6 +53,10 @@ Deno.test("cli: the completion scripts load and complete verbs, options and file
   assert.equal(await complete("volume", "delete", "v.sv", "--y"), "--yes");
   assert.equal(await complete("key", "add", "v.sv", "--lab"), "--label");
   assert.equal(await complete("mount", "--read-o"), "--read-only");
+  assert.equal(await complete("create", "v.sv", "--kdf", ""), "interactive moderate sensitive");
+  assert.equal(await complete("key", "add", "v.sv", "--mode", "d"), "device");
+  assert.equal(await complete("completions", "f"), "fish");
+  assert.equal(await complete("help", "cre"), "create");
   assert.equal(await complete("put", world.path("passphr")), world.passphraseFile);
   assert.match(await world.ok("completions", "fish"), /^complete -c sigmavault .* -a create /m);
   assert.match(await world.ok("completions", "zsh"), /^#compdef sigmavault\n/);

@@ -26,13 +26,18 @@ export function styleOf(output: Pick<Output, "colour">): Style {
   };
 }
 
-/** Names come from anywhere: control characters would command the terminal. */
+/** What is not seen, ends a line, or turns the direction of what follows. */
+const UNSEEN = /[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/;
+
+/** Names come from anywhere: control characters would command the terminal, and others show another name than it is. */
 export function printable(name: string): string {
   let text = "";
   for (const character of name) {
-    const code = character.charCodeAt(0);
+    const code = character.codePointAt(0)!;
     const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0);
-    text += isControl ? `\\x${code.toString(16).padStart(2, "0")}` : character;
+    if (isControl) text += `\\x${code.toString(16).padStart(2, "0")}`;
+    else if (UNSEEN.test(character)) text += `\\u{${code.toString(16)}}`;
+    else text += character;
   }
   return text;
 }
