@@ -15,7 +15,7 @@ export async function backup(
   force: boolean,
 ): Promise<{ file: string; bytes: number }> {
   const { host } = target;
-  await requireElsewhere(target, file);
+  if (force) await requireElsewhere(target, file);
   const saved = await onMountOr(target, { name: "header backup" }, async () => {
     return await withHeader(
       target,

@@ -108,14 +108,15 @@ export async function exportKey(
   if (file === STANDARD && host.out.isTerminal) {
     throw new VaultError("invalid", "Cannot export to a terminal: name a file, or redirect to one");
   }
-  if (file !== STANDARD) await requireElsewhere(target, file);
+  const { force = false } = options;
+  if (force && file !== STANDARD) await requireElsewhere(target, file);
   const { exported } = await onSlots<{ exported: Uint8Array }>(
     target,
     "key export",
     async () => ({ newPassphrase: await typed(target, options, "Passphrase of the export") }),
   );
   if (file === STANDARD) await host.pipes.write(exported);
-  else await host.writePrivate(host.absolute(file), exported, options.force === true);
+  else await host.writePrivate(host.absolute(file), exported, force);
   return { file, bytes: exported.length };
 }
 

@@ -25,7 +25,7 @@ Deno.test("cli: undo goes back to a state by its time or number, says which, and
   const [start] = await world.json<State[]>("undo", medium, "--list", ...opens);
   assert.match(
     await ok("undo", "--to", `@${start.sequence}`, "--yes"),
-    /^as of .* UTC .* again\n$/,
+    /^as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(.*\) again\n$/,
   );
   assert.equal(await ok("ls"), "");
   const states = await world.json<State[]>("undo", medium, "--list", ...opens);
