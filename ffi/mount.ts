@@ -185,14 +185,13 @@ class WorkerMount implements MountedVault {
     }
   }
 
-  private async forget({ id, inodes, names, pages }: ForgetOrder): Promise<void> {
+  private async forget({ id, inodes, names }: ForgetOrder): Promise<void> {
     const notices = this.session?.notices;
     if (notices !== undefined) {
       const oneByOne = this.options.namesOneByOne === true;
       const isDone = names.length === 0 || (!oneByOne && notices.forgetAllNames());
       for (const place of isDone ? [] : names) await notices.forgetName(place);
       for (const ino of inodes) await notices.forgetInode(ino);
-      if (pages !== undefined) await notices.forgetPages(pages);
     }
     this.post({ type: "forgotten", id });
   }

@@ -6,7 +6,6 @@ import type { ControlOptions } from "../core/vault/control.ts";
 import type { NamePlace } from "../core/fs/kernel_cache.ts";
 import type { Secret } from "../core/crypto/key_encryption.ts";
 import type { WorkerOrder } from "../wasm/worker.ts";
-import type { PageRange } from "./libfuse3/exchange.ts";
 import type { ServedSession } from "./libfuse3/served_session.ts";
 
 /** What the serving thread needs to open the vault. Plain data: it is posted. */
@@ -64,8 +63,6 @@ export interface ForgetOrder {
   readonly id: number;
   readonly inodes: readonly number[];
   readonly names: readonly NamePlace[];
-  /** Of a part of one file, pages only. */
-  readonly pages?: PageRange;
 }
 
 /** To the serving thread. */

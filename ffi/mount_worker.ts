@@ -214,7 +214,6 @@ async function serve(serving: Server, session: ServedSession): Promise<void> {
   await serveSession(session, views.fileSystem, {
     kernel,
     handles,
-    takeInPages: (range) => kernelCache.takeInPages(range),
     writebackCache: false,
     idlePolling: serving.idlePolling,
     idle: workIdly,

@@ -23,6 +23,7 @@ export interface PageRange {
   readonly ino: number;
   /** In bytes. */
   readonly offset: number;
+  /** Infinity: all of the rest. */
   readonly length: number;
 }
 

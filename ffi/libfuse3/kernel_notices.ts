@@ -23,8 +23,7 @@ export class KernelNotices {
 
   /** Attributes and pages; pages that were changed through a map are written to us first. */
   forgetInode(ino: number): Promise<void> {
-    // Offset 0 and length 0: all of it.
-    return this.forgetPages({ ino, offset: 0, length: 0 });
+    return this.forgetPages({ ino, offset: 0, length: Infinity });
   }
 
   /** The same of a part of it. */
@@ -34,7 +33,9 @@ export class KernelNotices {
     const view = viewOf(bytes);
     setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.ino, ino);
     setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.offset, offset);
-    setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.length, bytesLong);
+    // 0: all of the rest.
+    const told = Number.isSafeInteger(bytesLong) ? bytesLong : 0;
+    setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.length, told);
     return this.#sendInPool(bytes, length);
   }
 

@@ -5,12 +5,14 @@ import { ERRNO, errnoName } from "../libc/errno.ts";
 import { type Libc, openLibc } from "../libc/symbols.ts";
 import { DeviceChannel } from "./device_channel.ts";
 import { Dispatcher } from "./dispatch.ts";
-import type { DriverSettings, TakeInPages } from "./exchange.ts";
+import type { DriverSettings, PageRange } from "./exchange.ts";
 import { IdlePolling } from "./idle_polling.ts";
+import { KernelNotices } from "./kernel_notices.ts";
 import { OpenHandles } from "./open_handles.ts";
 import { PAGE_BYTES, WRITE_HEADERS_BYTES } from "./protocol.ts";
 import { Reply, timeoutOf } from "./reply.ts";
 import { type KernelMemory, RequestBuffers } from "./request_buffers.ts";
+import { ServedRounds } from "./served_rounds.ts";
 import type { ServedSession } from "./served_session.ts";
 import { DescriptorWait } from "./wait.ts";
 
@@ -22,8 +24,6 @@ export interface ServeOptions {
   readonly kernel: KernelMemory;
   /** What programs have open, where somebody else wants to know it too. */
   readonly handles?: OpenHandles;
-  /** Has the kernel hand over what was written through memory maps; without it, seeking data does not see that. */
-  readonly takeInPages?: TakeInPages;
   /** WRITEs whose memory the filesystem may hold at the same time. Default 16. */
   readonly requestBuffers?: number;
   /** Largest WRITE and READ, whole pages. Default 1 MiB. */
@@ -127,6 +127,10 @@ class SessionLoop {
   readonly #dispatcher: Dispatcher;
   readonly #wait: DescriptorWait;
   readonly #polling: IdlePolling;
+  readonly #notices: KernelNotices;
+  readonly #rounds = new ServedRounds();
+  /** Resolved when the kernel has taken a notice. */
+  #noticed = Promise.withResolvers<void>();
   /** Requests so far. */
   #answered = 0;
   #misses = 0;
@@ -161,7 +165,7 @@ class SessionLoop {
       fileSystem: options.fileSystem,
       settings,
       handles: options.handles ?? new OpenHandles(),
-      takeInPages: options.takeInPages,
+      takeInPages: (range) => this.#takeInPages(range),
       reply,
       channel: new DeviceChannel(libc, session.descriptor, { reply, kernel }),
       buffer: this.#buffers.take(),
@@ -170,6 +174,7 @@ class SessionLoop {
     });
     this.#wait = new DescriptorWait(libc, session);
     this.#polling = new IdlePolling(libc, options.idlePolling ?? true);
+    this.#notices = new KernelNotices(libc, session.descriptor);
   }
 
   async run(): Promise<void> {
@@ -178,7 +183,8 @@ class SessionLoop {
     } finally {
       this.#polling.close();
       this.#dispatcher.pending.abandon();
-      await this.#wait.finish();
+      this.#rounds.end();
+      await Promise.all([this.#wait.finish(), this.#notices.finish()]);
     }
     if (this.#dispatcher.broken !== null) throw this.#dispatcher.broken;
   }
@@ -189,6 +195,7 @@ class SessionLoop {
     // First: a mount may begin and end within one batch.
     this.#announce();
     if (drained === "gone" || this.#dispatcher.broken !== null) return false;
+    this.#rounds.served(drained === "empty");
     this.#options.round?.(drained === "empty", this.#answered);
     if (drained === "more") {
       await this.#tickIfDue(true);
@@ -202,6 +209,15 @@ class SessionLoop {
     if (this.#options.idle?.() === true) return await this.#tickIfDue(false);
     this.#sleep();
     return await this.#tickIfDue(false);
+  }
+
+  /** Resolves when the kernel has given us what programs wrote through memory maps into a part of a file. */
+  async #takeInPages(range: PageRange): Promise<void> {
+    await this.#notices.forgetPages(range);
+    const served = this.#rounds.wait();
+    this.#noticed.resolve();
+    this.#noticed = Promise.withResolvers();
+    await served;
   }
 
   /** Blocks until somebody wants something or the next tick is due. */
@@ -283,7 +299,8 @@ class SessionLoop {
     if (this.#answeredBefore === this.#answered) this.#polling.end();
     this.#answeredBefore = this.#answered;
     if (this.#options.idle?.() !== true) {
-      await Promise.race([this.#wait.inPool(PENDING_WAIT_MS), pending.nextSettled()]);
+      const { promise: noticed } = this.#noticed;
+      await Promise.race([this.#wait.inPool(PENDING_WAIT_MS), pending.nextSettled(), noticed]);
     }
     pending.expire(performance.now());
     await this.#tickIfDue(false);

@@ -1,3 +1,4 @@
+import type { PageRange } from "./exchange.ts";
 import type { StaleNode } from "../../core/fs/kernel_cache.ts";
 
 const O_ACCMODE = 3;
@@ -11,6 +12,16 @@ interface Stale {
   left: number;
 }
 
+/** An inode that is open for reading and writing. */
+interface Mappable {
+  /** How often. */
+  opens: number;
+  /** The kernel may have pages from here on, */
+  from: number;
+  /** up to here: both in bytes. */
+  to: number;
+}
+
 /**
  * What programs have open. Requests name the inode, so a handle only says when it was opened: how many rollbacks had been
  * before. A handle of a file that a rollback changed is stale: what its owner knows of the file, and pages that it changed through
@@ -19,22 +30,25 @@ interface Stale {
  */
 export class OpenHandles {
   #rollbacks = 0;
-  readonly #writers = new Map<number, number>();
+  readonly #writers = new Map<number, Mappable>();
   readonly #stale = new Map<number, Stale>();
   readonly #withPages = new Set<number>();
 
   /** The handle of what is opened now. */
   opened(ino: number, flags: number): number {
-    if ((flags & O_ACCMODE) === O_RDWR) this.#writers.set(ino, (this.#writers.get(ino) ?? 0) + 1);
+    if ((flags & O_ACCMODE) === O_RDWR) {
+      const known = this.#writers.get(ino);
+      if (known !== undefined) known.opens++;
+      else this.#writers.set(ino, { opens: 1, from: 0, to: Infinity });
+    }
     return this.#rollbacks;
   }
 
   /** A handle was closed: `flags` are those of its opening. */
   released(ino: number, flags: number, handle: number): void {
     if ((flags & O_ACCMODE) === O_RDWR) {
-      const left = (this.#writers.get(ino) ?? 0) - 1;
-      if (left > 0) this.#writers.set(ino, left);
-      else this.#writers.delete(ino);
+      const known = this.#writers.get(ino);
+      if (known !== undefined && --known.opens <= 0) this.#writers.delete(ino);
     }
     const stale = this.#stale.get(ino);
     if (stale !== undefined && handle < stale.before && --stale.left <= 0) this.#stale.delete(ino);
@@ -66,6 +80,31 @@ export class OpenHandles {
   /** True for an inode that may be mapped for writing. */
   isMappable(ino: number): boolean {
     return this.#writers.has(ino);
+  }
+
+  /** The kernel has read a part: from now on it may have pages there, which a program may change through a map. */
+  read(ino: number, offset: number, length: number): void {
+    const known = this.#writers.size === 0 ? undefined : this.#writers.get(ino);
+    if (known === undefined) return;
+    if (offset < known.from) known.from = offset;
+    if (offset + length > known.to) known.to = offset + length;
+  }
+
+  /**
+   * What has to be asked of the kernel so that nothing in `range` is known to it alone, which is taken as done; null where nothing
+   * can be. A page can only be changed through a map once the kernel has read it.
+   */
+  takingIn({ ino, offset, length }: PageRange): PageRange | null {
+    const known = this.#writers.get(ino);
+    const end = offset + length;
+    if (known === undefined || end <= known.from || offset >= known.to) return null;
+    let until = end;
+    if (offset > known.from) {
+      // Whoever walks on meets nothing more behind it.
+      [until, known.to] = [Math.max(end, known.to), offset];
+    } else if (end < known.to) known.from = end;
+    else [known.from, known.to] = [Infinity, 0];
+    return { ino, offset, length: until - offset };
   }
 
   /** Inodes that may be mapped for writing: that takes an opening for reading and writing, and a map keeps it open. */

@@ -57,3 +57,20 @@ Deno.test("what is open for reading and writing may be mapped for writing", () =
   handles.released(3, O_RDWR, 0);
   assert.deepEqual(handles.mappable, []);
 });
+
+Deno.test("open handles: of what may be mapped, only what the kernel may have pages of is taken in, and once", () => {
+  const handles = new OpenHandles();
+  const range = (offset: number, length: number) => ({ ino: 7, offset, length });
+  assert.equal(handles.takingIn(range(0, 10)), null, "nobody can map it");
+  handles.opened(7, O_RDWR);
+  assert.deepEqual(handles.takingIn(range(100, 50)), range(100, Infinity), "pages of before");
+  assert.equal(handles.takingIn(range(200, 50)), null);
+  assert.deepEqual(handles.takingIn(range(0, 50)), range(0, 50));
+  assert.equal(handles.takingIn(range(10, 20)), null);
+  handles.read(7, 300, 100);
+  assert.deepEqual(handles.takingIn(range(320, 10)), range(320, 80), "with all behind it");
+  assert.deepEqual(handles.takingIn(range(0, Infinity)), range(0, Infinity));
+  assert.equal(handles.takingIn(range(0, Infinity)), null);
+  handles.released(7, O_RDWR, 0);
+  assert.equal(handles.isMappable(7), false);
+});

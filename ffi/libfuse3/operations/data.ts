@@ -29,13 +29,14 @@ const tooBig = new PosixError(ERRNO.EFBIG, "Cannot write: offset too large");
 const pastEnd = new PosixError(ERRNO.ENXIO, "Cannot seek: past the end");
 
 export const read: Operation = (exchange) => {
-  const { fileSystem, request, reply, channel, spans, settings, reads } = exchange;
+  const { fileSystem, request, reply, channel, spans, settings, reads, handles } = exchange;
   const offset = request.u64(READ_IN.offset);
   // No file reaches 2^53 bytes: there is nothing to read there.
   if (Number.isNaN(offset)) return 0;
   spans.total = 0;
   spans.count = 0;
   const size = Math.min(request.u32(READ_IN.size), settings.writeBytesMax);
+  handles.read(request.nodeId, offset, size);
   if (size >= LATER_BYTES_MIN && fileSystem.readLater !== undefined) {
     if (!reads.hasRoom) reads.answerOldest();
     const later = fileSystem.readLater(request.nodeId, offset, size);
@@ -111,8 +112,12 @@ export const lseek: Operation = (exchange) => {
   const sought = { ino, offset, whence: request.u32(LSEEK_IN.whence) };
   const seek = () => reply.offset(fileSystem.lseek(ino, offset, sought.whence));
   if (takeInPages === null || !handles.isMappable(ino)) return seek();
-  const hole = () => holeMet(exchange, sought);
-  return hole() === null ? seek() : takeInHoles(hole, takeInPages).then(() => seek);
+  const hole = () => {
+    const met = holeMet(exchange, sought);
+    return met === null ? null : handles.takingIn(met);
+  };
+  const first = hole();
+  return first === null ? seek() : takeInHoles(first, hole, takeInPages).then(() => seek);
 };
 
 export const copyFileRange: Operation = (exchange) => {

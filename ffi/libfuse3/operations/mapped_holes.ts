@@ -9,6 +9,8 @@ import { ERRNO } from "../../libc/errno.ts";
 import type { Exchange, PageRange, TakeInPages } from "../exchange.ts";
 
 const SEEK_DATA = 3;
+/** Holes that one lseek takes in. */
+const HOLES_MAX = 64;
 
 /** What an lseek asks for. */
 export interface Sought {
@@ -27,7 +29,7 @@ export function holeMet(
   if (offset >= size) return null;
   const from = whence === SEEK_DATA ? offset : fileSystem.lseek(ino, offset, whence);
   if (from >= size) return null;
-  const to = dataFrom(fileSystem, ino, from) ?? size;
+  const to = dataFrom(fileSystem, ino, from) ?? Infinity;
   return to > from ? { ino, offset: from, length: to - from } : null;
 }
 
@@ -45,13 +47,15 @@ function dataFrom(
   }
 }
 
-/** Resolves when the hole that `met` finds is one in the kernel as well. */
+/** Resolves when nothing is known to the kernel alone of the hole that is met; `met` looks again. */
 export async function takeInHoles(
+  first: PageRange,
   met: () => PageRange | null,
   takeIn: TakeInPages,
 ): Promise<void> {
-  for (let last = -1, hole = met(); hole !== null && hole.offset !== last; hole = met()) {
-    last = hole.offset;
+  // Who goes on writing meanwhile, page by page, does not keep it from an end.
+  for (let hole: PageRange | null = first, i = 0; hole !== null && i < HOLES_MAX; i++) {
     await takeIn(hole);
+    hole = met();
   }
 }
