@@ -39,3 +39,6 @@ export const GIB = 1024 * 1024 * 1024;
 
 /** Kernel memory that volumes and snapshots may take beside a vault's first volume: about eight, with blocks of 16 KiB. */
 export const VIEW_BYTES_MAX = 40 * MIB;
+
+/** The longest that a timer waits, in milliseconds: a longer one would be over at once. */
+export const TIMEOUT_MS_MAX = 2 ** 31 - 1;

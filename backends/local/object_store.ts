@@ -310,6 +310,7 @@ export class LocalObjectStore implements ObjectStore {
     this.#turn = own.promise;
     await before;
     try {
+      this.#calls.whole(call.operation); // it may have been closed meanwhile
       await this.#lockFile.lock(true);
       try {
         const found = await this.#find(call.path);

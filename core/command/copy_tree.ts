@@ -63,6 +63,8 @@ export interface CopyOptions {
   readonly leaveOut?: string;
   /** Identity of a file that nothing is copied over: the medium, which is copied from. */
   readonly spared?: string;
+  /** False: other things are copied beside it, and what cannot be read of it is told in the report. */
+  readonly isAlone?: boolean;
   /** What was copied before, to be added to, and where each thing with several names is. */
   readonly report?: CopyReport;
   readonly links?: CopiedLinks;
@@ -133,7 +135,7 @@ class Copy {
       await this.#node(from, to, isTop);
     } catch (error) {
       if (!(error instanceof Unreadable)) throw error;
-      if (isTop) throw error.cause;
+      if (isTop && this.#options.isAlone !== false) throw error.cause;
       const { kind, message } = error.cause;
       this.report.unreadable.push({ path: from, why: message, kind });
     }
@@ -143,15 +145,15 @@ class Copy {
     const look = () => isTop ? this.#from.stat(from) : statOrNull(this.#from, from);
     const stat = await reading(look);
     if (stat === null) return void this.#skip(from, "it is gone, or its name cannot be read here");
-    if (stat.kind === "directory") return await this.#directory(from, to, stat);
-    if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
-      return void this.#skip(from, "the vault itself");
-    }
-    this.#links.replacing(to);
     const there = await statOrNull(this.#to, to);
     if (there !== null && there.identity !== "" && there.identity === this.#options.spared) {
       throw new VaultError("invalid", `Cannot copy to "${to}": it is the vault itself`);
     }
+    if (stat.kind === "directory") return await this.#directory(from, { path: to, there }, stat);
+    if (stat.identity !== "" && stat.identity === this.#options.leaveOut) {
+      return void this.#skip(from, "the vault itself");
+    }
+    this.#links.replacing(to);
     const first = this.#links.find(stat);
     if (first !== undefined) await this.#again(first, { path: to, there }, stat);
     else if (stat.kind === "file" && await this.#isStream({ path: to, there }, isTop)) {
@@ -250,9 +252,8 @@ class Copy {
     return false;
   }
 
-  async #directory(from: string, to: string, stat: NodeStat): Promise<void> {
+  async #directory(from: string, { path: to, there }: Goal, stat: NodeStat): Promise<void> {
     this.#entered.enter(this.#from, from, stat);
-    const there = await statOrNull(this.#to, to);
     if (there === null) await this.#to.makeDirectory(to, "own");
     else if (there.kind !== "directory") {
       throw new VaultError("conflict", `Cannot copy to "${to}": it exists and is no directory`);

@@ -14,7 +14,7 @@ import {
   targetOf,
 } from "./copy_tree.ts";
 import { bytesOf } from "./file_parts.ts";
-import { identityOf } from "./own_medium.ts";
+import { identityOf, requireOutside } from "./own_medium.ts";
 import { type FileTree, joinPath, nameOf, type NodeKind, parentOf } from "./file_tree.ts";
 import type { Host } from "./host.ts";
 import { type OpenTree, type VaultTarget, withTree } from "./open.ts";
@@ -162,6 +162,7 @@ export async function get(
   const { host } = target;
   return await withTree(target, "read", async (open) => {
     const slash = to.endsWith("/") || sources.length > 1 ? "/" : "";
+    const spared = await ownMedium(target, open);
     const ends = [];
     for (const source of sources) {
       const from = open.path(source);
@@ -173,9 +174,9 @@ export async function get(
         : await targetOf(host.local, open.shown(from), local);
       const isFile = (await open.tree.stat(from)).kind === "file";
       const goal = isFile ? await followed(host, path) : path;
+      await requireOutside(host, spared, goal);
       ends.push({ from: { tree: open.tree, path: from }, to: { tree: host.local, path: goal } });
     }
-    const spared = await ownMedium(target, open);
     const keepOwners = host.owner().uid === 0;
     return await transfer(host, ends, { keepOwners, follows: true, spared });
   });
@@ -231,13 +232,15 @@ async function transfer(
       const progress = (done: number, path: string) => bar.show(done, total, path);
       const { signal } = stopping;
       const { runtime } = host;
-      await copyTree(from, to, { ...options, runtime, signal, progress, report: all, links });
+      const isAlone = ends.length === 1;
+      const copying = { ...options, runtime, signal, progress, report: all, links, isAlone };
+      await copyTree(from, to, copying);
     }
   } finally {
     ignore();
     await bar.clear();
+    await warn(host, all);
   }
-  await warn(host, all);
   return { ...all, milliseconds: Math.round(host.runtime.now() - started) };
 }
 

@@ -1,5 +1,6 @@
 import { VaultError } from "../errors.ts";
-import { unlessMissing } from "../storage/store_failures.ts";
+import { unless, unlessMissing } from "../storage/store_failures.ts";
+import { parentOf } from "./file_tree.ts";
 import type { Host } from "./host.ts";
 import type { VaultTarget } from "./open.ts";
 
@@ -22,10 +23,26 @@ export async function requireElsewhere(
   { host, medium }: VaultTarget,
   file: string,
 ): Promise<void> {
-  const there = await unlessMissing(() => host.local.stat(host.absolute(file)));
-  if (there === null || there.identity === "") return;
-  if (there.identity !== await identityOf(host, await mediumOf(host, medium))) return;
+  const path = host.absolute(file);
+  const own = await identityOf(host, await mediumOf(host, medium));
+  await requireOutside(host, own, path);
+  const there = await unlessMissing(() => host.local.stat(path));
+  if (there === null || there.identity === "" || there.identity !== own) return;
   throw new VaultError("invalid", `Cannot write "${file}": it is the vault itself`);
+}
+
+/** Refuses a path in the directory that holds a vault: its objects lie there. */
+export async function requireOutside(
+  { local, canonical }: Host,
+  own: string | undefined,
+  path: string,
+): Promise<void> {
+  if (own === undefined) return;
+  const isDenied = (error: unknown) => error instanceof VaultError && error.kind === "denied";
+  const look = async () => await local.stat(await canonical(parentOf(path)));
+  const above = await unless(isDenied, () => unlessMissing(look));
+  if (above?.identity !== own) return;
+  throw new VaultError("invalid", `Cannot write "${path}": it is the vault itself`);
 }
 
 async function mediumOf(host: Host, named: string): Promise<string> {

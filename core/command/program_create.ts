@@ -85,19 +85,27 @@ async function tellUser({ host }: ProgramParts, flags: CreateFlags): Promise<Tel
   const { createText } = await import("./create.ts");
   const { mountText } = await import("./mount.ts");
   let untold: CreateReport | null = null;
+  // It is served all the same: who ends here would leave a dead mount.
+  const tell = async <T extends object>(report: T, text: (report: T) => string) => {
+    try {
+      await printCode(host, flags, report, { text, remedy: UNKNOWN_CODE });
+    } catch (error) {
+      if (!(error instanceof VaultError)) throw error;
+      await host.err.write(`sigmavault: warning: ${error.message}\n`);
+    }
+  };
   const isJson = flags.json === true;
   return {
     made: async (report) => {
       untold = report;
-      const remedy = UNKNOWN_CODE;
-      if (!isJson) await printCode(host, flags, report, { text: createText, remedy });
+      if (!isJson) await tell(report, createText);
     },
     ready: async (report) => {
       untold = null;
-      await print(host, flags, report, mountText);
+      await tell(report, mountText);
     },
     failed: async () => {
-      if (isJson && untold !== null) await print(host, flags, untold, createText);
+      if (isJson && untold !== null) await tell(untold, createText);
     },
   };
 }

@@ -96,6 +96,7 @@ for (const moment of ["before", "after"] as const) {
     };
     await store.reconcile();
     assert.equal(await read(store, "a"), "second");
+    await other.settled(); // it carries it home as well
     assert.deepEqual((await store.reconcile()).left, []);
     assert.equal(await read(primary.memory, "a"), "second");
     assert.deepEqual({ ...(await store.head("a"))!.metadata }, {});

@@ -30,10 +30,13 @@ export class FailoverStrays {
 
   async #newest(path: string, strays: readonly Stray[]): Promise<Stray | null> {
     for (const stray of strays) {
-      // A note without an object: the change that it announced never came.
-      if (stray.note.removed || await stray.fallback.store.head(path) !== null) {
+      const { fallback: { store, notes }, note } = stray;
+      if (note.removed || await store.head(path) !== null) {
         return await this.#isNewerAtHome(path, stray) ? null : stray;
       }
+      // A note without an object: the change that it announced never came. Or it has been removed since the note was seen.
+      const now = await notes.lookAt(path);
+      if (now !== null && now.etag !== note.etag) return await this.find(path);
     }
     return null;
   }
@@ -99,11 +102,8 @@ export class FailoverStrays {
     // Looked at after what is at home: who deletes that drops the note before.
     const isNoted = (await notes.lookAt(path))?.etag === note.etag;
     if (etag === undefined || !isNoted) {
-      throw objectError(
-        "conflict",
-        { provider: store.provider, operation: "carry home", path },
-        "it was changed meanwhile",
-      );
+      const call = { provider: store.provider, operation: "carry home", path };
+      throw objectError("conflict", call, "it was changed meanwhile");
     }
     const { info, body } = await store.get(path, { match: etag });
     const metadata = { ...info.metadata, [CARRIED]: `${note.since}` };

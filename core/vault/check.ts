@@ -55,7 +55,7 @@ export async function checkVault(vault: Vault, options: CheckOptions = {}): Prom
   space.holds++;
   try {
     const check = new VaultCheck(vault, problems, options);
-    return await check.run();
+    return await vault.transactions.whileOpen(() => check.run());
   } finally {
     space.holds--;
   }

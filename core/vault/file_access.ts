@@ -2,12 +2,13 @@ import { VaultError } from "../errors.ts";
 import { compare, concat, encoded, requireBytes } from "../bytes.ts";
 import type { KernelMemory } from "../crypto/kernel.ts";
 import { isDots } from "../fs/directory.ts";
-import { fail } from "../fs/errno.ts";
+import { ERRNO, fail } from "../fs/errno.ts";
 import {
   type Attributes,
   type Caller,
   emptyAttributes,
   type FileSystem,
+  PosixError,
 } from "../fs/file_system.ts";
 import { isDirectory, isRegular, isSymlink, PERMISSIONS, S_IFREG } from "../fs/mode.ts";
 import { type LastName, namesOf, Paths } from "../fs/paths.ts";
@@ -18,7 +19,7 @@ import { FileReplacement } from "./file_replacement.ts";
 import { type FileType, typeOf } from "./file_status.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { OpenFile } from "./open_file.ts";
-import { asPathError, type FilePath, shownPath } from "./path_failure.ts";
+import { asPathError, type FilePath, requireAllOf, shownPath } from "./path_failure.ts";
 
 /** Symlinks followed to the file that is to be written, as in Linux. */
 const SYMLINKS_MAX = 40;
@@ -74,6 +75,9 @@ export interface AccessedFile extends LockableFile {
   state(): FileLockState;
 }
 
+/** A path leads nowhere. */
+const GONE = new Set<number>([ERRNO.ENOENT, ERRNO.ENOTDIR, ERRNO.ELOOP]);
+
 /** The filesystem as the library uses it: by path, one atomic step at a time, with errors for programs. */
 export class FileAccess {
   readonly fs: FileSystem & UnnamedFileSystem;
@@ -111,6 +115,19 @@ export class FileAccess {
     return out;
   }
 
+  /** Removes a name unless it leads to something else by now, or nowhere: a file may have been given another one. */
+  removeName(path: FilePath, { ino }: { readonly ino: number }): void {
+    try {
+      if (this.stat(path).ino !== ino) return;
+    } catch (error) {
+      const isGone = error instanceof PosixError && GONE.has(error.errno);
+      if (isGone) return;
+      throw error;
+    }
+    const last = this.removable(path);
+    this.fs.unlink(last.parent, last.name);
+  }
+
   /** A file in place of what is at a path, as a step. */
   replaceFor(path: FilePath, mode: number | undefined): Promise<FileReplacement> {
     return this.step("write", path, () => this.replace(path, mode));
@@ -118,9 +135,11 @@ export class FileAccess {
 
   /** A file of these bytes in place of what is at a path. */
   async writeWhole(path: FilePath, bytes: Uint8Array, mode: number | undefined): Promise<void> {
+    const { length } = bytes;
     const file = await this.replaceFor(path, mode);
     try {
-      for (let at = 0; at < bytes.length;) {
+      for (let at = 0; at < length;) {
+        requireAllOf(bytes, length, path);
         at += await this.step("write", path, () => file.append(bytes.subarray(at)));
       }
       await this.step("write", path, () => file.finish());

@@ -354,7 +354,7 @@ export class VaultFiles {
   async shred(path: FilePath, options: EraseOptions = {}): Promise<void> {
     const file = await this.#access.lockableFor("shred", path);
     await file.locks.shred(file, options);
-    await this.remove(path);
+    await this.#access.step("remove", path, () => this.#access.removeName(path, file));
     await this.sync();
     await file.locks.forgetIfGone(file);
   }

@@ -57,6 +57,9 @@ async function addNow(vault: Vault, added: NewMember): Promise<number> {
   const { store, media } = engine;
   checkNotRotating(vault);
   const medium = requireDirect(added.medium);
+  if (media.all.includes(medium)) {
+    throw new VaultError("conflict", `Cannot add "${medium.name}" as a member: it is one already`);
+  }
   const number = freeNumber(vault);
   const { dense } = store;
   const size = await sizeOf(medium, { dense, sizeBytes: added.sizeBytes });
@@ -101,7 +104,7 @@ async function reshape<T>(vault: Vault, what: string, work: () => Promise<T>): P
   return await vault.reshaping(async () => {
     while (engine.inTransaction) await pause(engine);
     checkChangeable(vault, what);
-    return await work();
+    return await vault.transactions.whileOpen(work);
   });
 }
 

@@ -1,12 +1,10 @@
 import { VaultError } from "../errors.ts";
 import type { KernelCache, Outdated } from "../fs/kernel_cache.ts";
 import { checkInteger } from "../runtime.ts";
+import { TIMEOUT_MS_MAX } from "../limits.ts";
 import type { UndoneVisitor } from "../volume/logged_tree.ts";
 import type { HeldTransaction } from "./transactions.ts";
 import type { Vault } from "./vault.ts";
-
-/** What a timer can wait at most: 24 days. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** A transaction of a mount, as `info` shows it. */
 export interface MountTransactionState {

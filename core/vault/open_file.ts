@@ -5,7 +5,7 @@ import { emptyAttributes, type FileSystem, PosixError } from "../fs/file_system.
 import { checkInteger } from "../runtime.ts";
 import { type FileStatus, statusOf } from "./file_status.ts";
 import type { FileTransfer } from "./file_transfer.ts";
-import { asPathError, type FilePath, shownPath } from "./path_failure.ts";
+import { asPathError, type FilePath, requireAllOf, shownPath } from "./path_failure.ts";
 
 /** Longest file: 16 TiB. */
 const FILE_BYTES_MAX = 2 ** 44;
@@ -94,7 +94,9 @@ export class OpenFile implements AsyncDisposable {
   async write(offset: number, data: Uint8Array): Promise<void> {
     requireBytes(data, "data");
     checkInteger("offset", offset, [0, FILE_BYTES_MAX]);
-    for (let done = 0; done < data.length;) {
+    const { length } = data;
+    for (let done = 0; done < length;) {
+      requireAllOf(data, length, this.#parts.path);
       const part = data.subarray(done);
       done += await this.#change(
         "write",

@@ -39,8 +39,9 @@ interface Mounted {
   readonly fileSystem: PosixFileSystem;
   readonly transfer: FileTransfer;
   readonly line: number;
-  readonly lease: MemoryLease;
   uses: number;
+  /** Gives back what it has taken. */
+  release(): void;
 }
 
 /** A volume that a mount shows. */
@@ -146,7 +147,7 @@ export class OpenViews {
     if (--mounted.uses > 0) return;
     this.#parts.opened.volumes.closeVolume(volume);
     this.#volumes.delete(volume);
-    mounted.lease.release();
+    mounted.release();
     const lost = mounted.fileSystem.takeFailure();
     if (lost !== undefined) throw lost;
   }
@@ -193,7 +194,7 @@ export class OpenViews {
         makeFiles: (gate) => this.#files(mounted, gate),
         release: () => {
           store.close();
-          mounted.lease.release();
+          mounted.release();
           return Promise.resolve();
         },
       });
@@ -204,7 +205,9 @@ export class OpenViews {
   }
 
   #mount(store: Volume | SnapshotStore): Mounted {
-    const { kernel, owner = { uid: 0, gid: 0 }, noatime } = this.#parts;
+    const { kernel, owner = { uid: 0, gid: 0 }, noatime, opened } = this.#parts;
+    const { wipers } = opened.volume.engine;
+    const before = wipers.length;
     const memory = this.#memory.lease();
     try {
       const root = { ...owner, mode: 0o755 };
@@ -213,7 +216,16 @@ export class OpenViews {
       const { bytes } = kernel;
       const reserve = (size: number) => memory.reserve(size);
       const transfer = new FileTransfer(fileSystem, { bytes, reserve });
-      return { fileSystem, transfer, line: store.locks.line, lease: memory, uses: 0 };
+      // They would be kept, and called, as long as the vault is open.
+      const own = wipers.slice(before);
+      const release = () => {
+        for (const wipe of own) {
+          wipe();
+          wipers.splice(wipers.indexOf(wipe), 1);
+        }
+        memory.release();
+      };
+      return { fileSystem, transfer, line: store.locks.line, uses: 0, release };
     } catch (error) {
       memory.release();
       throw error;

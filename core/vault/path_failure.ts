@@ -61,7 +61,8 @@ export function asPathError(error: unknown, verb: string, path: FilePath): unkno
   const what = `Cannot ${verb} "${shownPath(path)}"`;
   const options = { operation: verb, errno: name, cause };
   if (cause instanceof VaultError && SAYS_WHY.has(name)) {
-    return new VaultError(cause.kind, `${what}: ${cause.message}`, options);
+    const why = cause.message.replace(/^Cannot store data: /, "");
+    return new VaultError(cause.kind, `${what}: ${why}`, options);
   }
   return new VaultError(kind, `${what}: ${text}`, options);
 }
@@ -81,6 +82,16 @@ export async function againIfReplaced<T>(work: () => Promise<T>): Promise<T> {
       if (!isReplaced || tries === TRIES_MAX) throw error;
     }
   }
+}
+
+/** A buffer can be given away, or shrunk, while it is written piece by piece. */
+export function requireAllOf(data: Uint8Array, length: number, path: FilePath): void {
+  if (data.length === length) return;
+  throw new VaultError(
+    "invalid",
+    `Cannot write "${shownPath(path)}": its bytes were taken away meanwhile`,
+    { operation: "write" },
+  );
 }
 
 /** True for the error of a path that leads nowhere. */

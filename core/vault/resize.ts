@@ -39,7 +39,14 @@ export function resizeVault(
   sizeBytes: number,
   progress?: MoveProgress,
 ): Promise<ResizeReport> {
-  return vault.reshaping(() => resizeNow(vault, sizeBytes, progress));
+  return reshape(vault, () => resizeNow(vault, sizeBytes, progress));
+}
+
+/** One after the other. Whoever asks for it inside a transaction would wait for itself. */
+async function reshape<T>(vault: Vault, work: () => Promise<T>): Promise<T> {
+  const { transactions } = vault;
+  void transactions.enter();
+  return await vault.reshaping(() => transactions.whileOpen(work));
 }
 
 async function resizeNow(
@@ -60,6 +67,7 @@ async function resizeNow(
   const isFilled = segments > member.segments && volume.store.dense;
   if (isFilled) await fillTo(vault, segments);
   while (volume.engine.inTransaction) await pause(volume.engine);
+  vault.transactions.requireOpen();
   if (isFilled) member.adopt(segments);
   member.segmentsMax = segments;
   commitRoot(volume);
@@ -214,7 +222,7 @@ function usedCells(space: Space): number {
  * free cells of the others back to the storage below.
  */
 export function compactVault(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {
-  return vault.reshaping(() => compactNow(vault, progress));
+  return reshape(vault, () => compactNow(vault, progress));
 }
 
 async function compactNow(vault: Vault, progress?: MoveProgress): Promise<ResizeReport> {

@@ -71,7 +71,7 @@ export interface ScrubReport extends LostReport {
  */
 export async function scrubVault(vault: Vault, options: ScrubOptions = {}): Promise<ScrubReport> {
   vault.transactions.requireOpen();
-  return await new Scrub(vault, options).run();
+  return await vault.transactions.whileOpen(() => new Scrub(vault, options).run());
 }
 
 class Scrub {

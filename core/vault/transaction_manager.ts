@@ -1,6 +1,6 @@
 import { VaultError } from "../errors.ts";
 import { openFileSystem, type PosixFileSystem } from "../fs/posix_file_system.ts";
-import { MIB } from "../limits.ts";
+import { MIB, TIMEOUT_MS_MAX } from "../limits.ts";
 import { FileTransfer } from "./file_transfer.ts";
 import { VaultFiles } from "./files.ts";
 import { OverlayCommit } from "./overlay_commit.ts";
@@ -14,8 +14,6 @@ import type { Vault } from "./vault.ts";
 const TRANSACTIONS_MAX = 16;
 /** Kernel memory for a transaction's blocks. */
 const BLOCK_MEMORY_BYTES = MIB / 2;
-/** What a timer can wait at most: 24 days. */
-const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** A filesystem over an overlay: made once, used by one transaction after the other, because kernel memory is not given back. */
 interface View {

@@ -1,5 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { VaultError } from "../errors.ts";
+import { TIMEOUT_MS_MAX } from "../limits.ts";
+import { checkInteger } from "../runtime.ts";
 import type { Outdated, StaleNode } from "../fs/kernel_cache.ts";
 import type { PosixFileSystem } from "../fs/posix_file_system.ts";
 import type { UndoneVisitor } from "../volume/logged_tree.ts";
@@ -91,6 +93,15 @@ export class Transactions {
     throw new VaultError("invalid", "Cannot use a vault that is closed: open it again");
   }
 
+  /** Runs work that takes long. What it finds, or fails with, once the vault is closed under it says nothing of the vault. */
+  async whileOpen<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      this.requireOpen();
+    }
+  }
+
   /** For what ends with the vault, too. */
   readonly enterToClose: Enter = () => {
     if (this.#inside.getStore()?.open === true) {
@@ -180,10 +191,12 @@ export class Transactions {
         operation: "transaction",
       });
     }
+    const { timeoutMs } = options;
+    if (timeoutMs !== undefined) checkInteger("time-out", timeoutMs, [1, TIMEOUT_MS_MAX]);
     for (let wait = this.enter(); wait !== null; wait = this.enter()) await wait;
     const transaction = this.#begin(false);
     const files = this.#parts.makeFiles(() => letIn(transaction));
-    const expiry = expiryOf(options.timeoutMs);
+    const expiry = expiryOf(timeoutMs);
     try {
       const working = this.#inside.run(transaction, async () => await work(files));
       const result = await Promise.race([working, expiry.passed]);
@@ -194,6 +207,7 @@ export class Transactions {
       return result;
     } catch (error) {
       transaction.open = false;
+      this.requireOpen(); // what was abandoned is in memory no more
       if (this.#parts.volume.inTransaction) this.#rollBack(files);
       throw error;
     } finally {

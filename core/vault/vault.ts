@@ -104,6 +104,7 @@ export class Vault implements AsyncDisposable {
   readonly locks: FileLocks = new FileLocks(this);
   private madeFiles: VaultFiles | null = null;
   private closed = false;
+  private closing: Promise<void> | null = null;
 
   /**
    * Use `createVault` or `openVault`.
@@ -212,7 +213,17 @@ export class Vault implements AsyncDisposable {
 
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
+    // Whoever asks first is told how it ends; others wait for it.
+    if (this.closing !== null) return await this.closing.catch(() => {});
     if (this.closed) return;
+    this.closing = this.closeNow().finally(() => {
+      // Where it could not even begin, it may be asked again.
+      if (!this.closed) this.closing = null;
+    });
+    await this.closing;
+  }
+
+  private async closeNow(): Promise<void> {
     await this.transactions.giveUpHeld(() => this.abandon());
     await this.locks.settled();
     const { enterToClose: enter } = this.transactions;
@@ -273,6 +284,9 @@ export class Vault implements AsyncDisposable {
 /** Makes a vault on a medium, or on several. What they held is overwritten. */
 export async function createVault(parts: VaultParts, options: CreateVaultOptions): Promise<Vault> {
   const media = [parts.medium, ...parts.members ?? []];
+  if (new Set(media).size < media.length) {
+    throw new VaultError("invalid", "Cannot create a vault on several media: two are the same");
+  }
   const shape = await shapeOf(media, options);
   for (const [i, medium] of media.entries()) {
     await makeRoom({ ...parts, medium }, shape.members[i], options);

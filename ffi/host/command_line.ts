@@ -80,11 +80,21 @@ export async function runCommandLine(
 /** The runtime puts U+FFFD where an argument has bytes that are not UTF-8: the name would be another one. */
 function requireText(args: readonly string[]): void {
   const broken = args.find((arg) => arg.includes("\uFFFD"));
-  if (broken === undefined) return;
+  if (broken === undefined || isText()) return;
   throw new VaultError(
     "invalid",
     `Cannot use "${broken}": it has bytes that are not UTF-8; name the directory above, or use the mount`,
   );
+}
+
+/** True where it is known that U+FFFD was typed. */
+function isText(): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(Deno.readFileSync("/proc/self/cmdline"));
+    return true;
+  } catch {
+    return false; // it is not, or may not be looked at, or there is no such file
+  }
 }
 
 /** Without permission to look, colours stay. */
