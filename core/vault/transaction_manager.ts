@@ -22,6 +22,24 @@ interface View {
   readonly transfer: FileTransfer;
 }
 
+/** What the managers of a vault share: kernel memory is not given back, and there may be one for each piece of work. */
+interface Shared {
+  readonly idle: View[];
+  /** How many there are. */
+  views: number;
+  readonly committing: OverlayCommit;
+}
+
+const sharedBy = new WeakMap<Vault, Shared>();
+
+function sharedOf(vault: Vault): Shared {
+  const known = sharedBy.get(vault);
+  if (known !== undefined) return known;
+  const shared = { idle: [], views: 0, committing: new OverlayCommit(vault.opened.volume) };
+  sharedBy.set(vault, shared);
+  return shared;
+}
+
 /** What a transaction asks of those that it lives among. */
 interface Owner {
   /** Waits until a step may run, and lets it see everything that was done so far. */
@@ -148,20 +166,18 @@ export class Transaction implements AsyncDisposable {
 export class TransactionManager {
   readonly #vault: Vault;
   readonly #open = new Set<Transaction>();
-  readonly #idle: View[] = [];
-  readonly #committing: OverlayCommit;
+  readonly #shared: Shared;
   readonly #owner: Owner = {
     enter: (transaction) => this.#enter(transaction),
     commit: (transaction) => this.#commit(transaction),
     end: (transaction) => this.#end(transaction),
   };
-  #views = 0;
 
   /** Over an open vault. */
   constructor(vault: Vault) {
     this.#vault = vault;
     const { volume } = vault.opened;
-    this.#committing = new OverlayCommit(volume);
+    this.#shared = sharedOf(vault);
     volume.tree.watch((key) => this.#changed(key));
   }
 
@@ -217,7 +233,7 @@ export class TransactionManager {
       this.#loseHalf(transaction);
       transaction.requireOpen();
       // Now a root may make room, which it may not inside the volume's transaction.
-      volume.admit(this.#committing.cellsOf(store), "write");
+      volume.admit(this.#shared.committing.cellsOf(store), "write");
       await this.#vault.transaction(() => {
         transaction.requireOpen();
         // Its own changes do not make it lose, and no time-out does while they become durable.
@@ -241,11 +257,11 @@ export class TransactionManager {
     view.store.clear();
     view.fileSystem.reset();
     view.store.clear();
-    this.#idle.push(view);
+    this.#shared.idle.push(view);
   }
 
   #apply(store: OverlayStore): void {
-    this.#committing.apply(store);
+    this.#shared.committing.apply(store);
     this.#vault.fileSystem.reset();
   }
 
@@ -262,9 +278,9 @@ export class TransactionManager {
   }
 
   #view(): View {
-    const idle = this.#idle.pop();
+    const idle = this.#shared.idle.pop();
     if (idle !== undefined) return idle;
-    if (this.#views === TRANSACTIONS_MAX) {
+    if (this.#shared.views === TRANSACTIONS_MAX) {
       const what = `Cannot begin a transaction: ${TRANSACTIONS_MAX} are open`;
       throw failure("unavailable", what);
     }
@@ -273,7 +289,7 @@ export class TransactionManager {
     const fileSystem = openFileSystem(store, options);
     const transfer = new FileTransfer(fileSystem, store.kernel);
     store.wipers.push(() => transfer.wipe());
-    this.#views++;
+    this.#shared.views++;
     return { store, fileSystem, transfer };
   }
 }

@@ -204,6 +204,10 @@ export class VaultStreams {
         noteBytes: this.noteBytes,
       };
       return await new StreamReceive(receiving, volume, bytes, options).run();
+    } catch (error) {
+      // What is met once the vault is closed says nothing of the stream.
+      void this.#enter();
+      throw error;
     } finally {
       this.#busy.delete(volume);
     }
