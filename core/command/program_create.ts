@@ -15,7 +15,7 @@ import {
 } from "./program_options.ts";
 import { REDUNDANCY_HELP, redundancyArgument } from "./redundancy_option.ts";
 import { wipeSecret } from "./secrets.ts";
-import { print, printCode, type PrintOptions } from "./terminal/print.ts";
+import { printCode, type PrintOptions } from "./terminal/print.ts";
 
 /** create. */
 export function addCreateVerb(program: Command, parts: ProgramParts): void {

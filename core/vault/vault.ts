@@ -223,6 +223,7 @@ export class Vault implements AsyncDisposable {
     await this.closing;
   }
 
+  /** The same, once. */
   private async closeNow(): Promise<void> {
     await this.transactions.giveUpHeld(() => this.abandon());
     await this.locks.settled();
