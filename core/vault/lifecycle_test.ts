@@ -52,6 +52,22 @@ Deno.test("lifecycle: who closes a vault again waits until it is closed", async 
   await vault.close();
 });
 
+Deno.test("lifecycle: who closes a vault inside a transaction, while it is being closed, is refused", async () => {
+  const vault = await made(fresh(1), { k: 1, m: 0 });
+  const begun = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const work = vault.transaction(async () => {
+    begun.resolve();
+    await goOn.promise;
+    await vault.close();
+  });
+  await begun.promise;
+  const closed = vault.close();
+  goOn.resolve();
+  await assert.rejects(work, { kind: "invalid", message: /inside its transaction/ });
+  await closed;
+});
+
 Deno.test("lifecycle: a time-out that cannot be is refused, and the vault goes on", async () => {
   const vault = await made(fresh(1), { k: 1, m: 0 });
   for (const timeoutMs of [0, -1, NaN, Infinity, 2 ** 31, "5", 5n]) {

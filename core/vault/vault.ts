@@ -213,8 +213,11 @@ export class Vault implements AsyncDisposable {
 
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
   async close(): Promise<void> {
-    // Whoever asks first is told how it ends; others wait for it.
-    if (this.closing !== null) return await this.closing.catch(() => {});
+    if (this.closing !== null) {
+      void this.transactions.enterToClose(); // inside a transaction one would wait for oneself
+      // Whoever asks first is told how it ends; others wait for it.
+      return await this.closing.catch(() => {});
+    }
     if (this.closed) return;
     this.closing = this.closeNow().finally(() => {
       // Where it could not even begin, it may be asked again.
