@@ -63,7 +63,8 @@ async function addNow(vault: Vault, added: NewMember): Promise<number> {
   const number = freeNumber(vault);
   const { dense } = store;
   const size = await sizeOf(medium, { dense, sizeBytes: added.sizeBytes });
-  await makeRoom({ ...vault.header, medium }, size, { ...added, dense });
+  const scratch = dense ? vault.noiseScratch : undefined;
+  await makeRoom({ ...vault.header, medium, scratch }, size, { ...added, dense });
   await addHeader(vault.header, medium, added);
   medium.unlock?.(objectSeal(vault), "create");
   await vault.commit();

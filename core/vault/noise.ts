@@ -7,23 +7,15 @@ import type { VaultParts } from "./vault.ts";
 
 const CHUNK_BYTES = MIB;
 
-interface Scratch {
+/** Kernel memory that filling takes. It is never given back, so a vault that may be made larger many times keeps it. */
+export interface NoiseScratch {
   readonly buffer: number;
   readonly seedAt: number;
 }
 
-/** Reserved memory is never given back to a kernel, and a vault may be made larger many times. */
-const unused = new WeakMap<Kernel, Scratch[]>();
-
-function takeScratch(kernel: Kernel): Scratch {
-  const known = unused.get(kernel)?.pop();
-  return known ?? { buffer: kernel.reserve(CHUNK_BYTES), seedAt: kernel.reserve(KEY_BYTES) };
-}
-
-function giveBack(kernel: Kernel, scratch: Scratch): void {
-  const known = unused.get(kernel);
-  if (known === undefined) unused.set(kernel, [scratch]);
-  else known.push(scratch);
+/** Takes it. */
+export function noiseScratch(kernel: Kernel): NoiseScratch {
+  return { buffer: kernel.reserve(CHUNK_BYTES), seedAt: kernel.reserve(KEY_BYTES) };
 }
 
 /**
@@ -31,7 +23,7 @@ function giveBack(kernel: Kernel, scratch: Scratch): void {
  * seed that is forgotten.
  */
 export async function fillWithNoise(
-  parts: Pick<VaultParts, "medium" | "kernel" | "runtime">,
+  parts: Pick<VaultParts, "medium" | "kernel" | "runtime"> & { readonly scratch?: NoiseScratch },
   range: { readonly from: number; readonly to: number },
   progress?: (doneBytes: number, totalBytes: number) => void,
 ): Promise<void> {
@@ -42,8 +34,7 @@ export async function fillWithNoise(
       `Cannot fill "${medium.name}" with noise: what is written there is never overwritten; want no dense vault`,
     );
   }
-  const scratch = takeScratch(kernel);
-  const { buffer, seedAt } = scratch;
+  const { buffer, seedAt } = parts.scratch ?? noiseScratch(kernel);
   const seed = new Uint8Array(KEY_BYTES);
   // A medium that answers at once would let nobody else run, and who wants to stop this would not be heard.
   const pace = new Pace(runtime, Infinity);
@@ -60,6 +51,5 @@ export async function fillWithNoise(
   } finally {
     kernel.wipe(seedAt, KEY_BYTES);
     wipe(seed);
-    giveBack(kernel, scratch);
   }
 }

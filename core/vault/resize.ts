@@ -124,7 +124,7 @@ async function fillTo(vault: Vault, segments: number): Promise<void> {
   const from = vault.opened.volume.store.space.segments * SEGMENT_BYTES;
   const to = segments * SEGMENT_BYTES;
   await medium.truncate(to);
-  await fillWithNoise(vault.header, { from, to });
+  await fillWithNoise({ ...vault.header, medium, scratch: vault.noiseScratch }, { from, to });
   await medium.sync();
 }
 

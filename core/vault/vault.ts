@@ -18,6 +18,7 @@ import { VaultFiles } from "./files.ts";
 import { type Enter, type TransactionOptions, Transactions } from "./transactions.ts";
 import { FileLocks } from "./file_locks.ts";
 import { FileTransfer } from "./file_transfer.ts";
+import { type NoiseScratch, noiseScratch } from "./noise.ts";
 import { OpenViews } from "./open_views.ts";
 import { asPathError, belowPath } from "./path_failure.ts";
 import type { CreateVaultOptions, OpenVaultOptions } from "./vault_options.ts";
@@ -103,6 +104,7 @@ export class Vault implements AsyncDisposable {
    */
   readonly locks: FileLocks = new FileLocks(this);
   private madeFiles: VaultFiles | null = null;
+  private madeScratch: NoiseScratch | null = null;
   private closed = false;
   private closing: Promise<void> | null = null;
 
@@ -209,6 +211,15 @@ export class Vault implements AsyncDisposable {
     } catch (error) {
       throw asPathError(error, "commit", "/");
     }
+  }
+
+  /**
+   * For filling media with noise, one after the other.
+   *
+   * @internal
+   */
+  get noiseScratch(): NoiseScratch {
+    return this.madeScratch ??= noiseScratch(this.header.kernel);
   }
 
   /** Makes everything durable once a running transaction has ended, gives free cells back, wipes the keys, releases the medium. Idempotent. */
