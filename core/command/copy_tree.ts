@@ -23,7 +23,11 @@ export interface CopyReport {
   /** Sockets, devices, the vault's own medium, and what the target cannot have. */
   readonly skipped: { readonly path: string; readonly why: string }[];
   /** What could not be read: the rest is there. */
-  readonly unreadable: { readonly path: string; readonly why: string; kind: VaultErrorKind }[];
+  readonly unreadable: {
+    readonly path: string;
+    readonly why: string;
+    readonly kind: VaultErrorKind;
+  }[];
   /** Files and directories whose extended attributes the target does not take. */
   attributesLost: number;
 }

@@ -12,6 +12,7 @@ import { DamageNews } from "../vault/damage_news.ts";
 import { openVault, type Vault } from "../vault/vault.ts";
 import { type FileTree, joinPath, type NodeStat, vaultPath } from "./file_tree.ts";
 import type { CryptoLaneName, Host, OpenedParts, RunningMount } from "./host.ts";
+import { mediumOfMount } from "./own_medium.ts";
 import { stateWarnings, whyLong } from "./opening_text.ts";
 import { showWaiting } from "./terminal/waiting.ts";
 import { placeToProtect } from "./protect.ts";
@@ -253,7 +254,7 @@ function mountedTree(host: Host, mount: RunningMount, below: string): OpenTree {
   const locked = lockedIn(mount);
   return {
     tree: confinedTree(host.local, mountpoint, (path) => host.canonical(path)),
-    medium: async () => (await mount.call("info") as { readonly medium: string }).medium,
+    medium: () => mediumOfMount(mount),
     path(typed) {
       const inside = vaultPath(typed);
       return inside === "/" ? mountpoint : joinPath(mountpoint, inside.slice(1));

@@ -1,7 +1,7 @@
 import { VaultError } from "../errors.ts";
 import { unless, unlessMissing } from "../storage/store_failures.ts";
 import { parentOf } from "./file_tree.ts";
-import type { Host } from "./host.ts";
+import type { Host, RunningMount } from "./host.ts";
 import type { VaultTarget } from "./open.ts";
 
 /** Identity of the file that holds a vault; undefined where it is no file of this machine, or is not there. */
@@ -45,11 +45,16 @@ export async function requireOutside(
   throw new VaultError("invalid", `Cannot write "${path}": it is the vault itself`);
 }
 
+/** Path or URL of the medium that a mount serves. */
+export async function mediumOfMount(mount: RunningMount): Promise<string> {
+  return (await mount.call("info") as { readonly medium: string }).medium;
+}
+
 async function mediumOf(host: Host, named: string): Promise<string> {
   const mount = await host.runningMount(named);
   if (mount === null) return host.absolute(named);
   try {
-    return (await mount.call("info") as { readonly medium: string }).medium;
+    return await mediumOfMount(mount);
   } finally {
     mount.close();
   }

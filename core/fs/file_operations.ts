@@ -6,14 +6,11 @@ import { HalfChanges } from "./half_changes.ts";
 import { isDirectory, isRegular } from "./mode.ts";
 import type { Node } from "./node.ts";
 import type { FileSystemParts } from "./parts.ts";
+import { SEEK_DATA, SEEK_HOLE } from "./seek.ts";
 
 /** Flags of `open` of a file that is to be changed. */
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
-
-/** SEEK_DATA and SEEK_HOLE. */
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 
 /** Cells of tree pages that storing one access time may change: a leaf and what is above it. */
 const CELLS_PER_TIME = 8;

@@ -102,10 +102,10 @@ function objectSeal({ header: { kernel, runtime, keys } }: Vault): ObjectSeal {
 async function reshape<T>(vault: Vault, what: string, work: () => Promise<T>): Promise<T> {
   const { engine } = vault.opened.volume;
   checkChangeable(vault, what);
-  return await vault.reshaping(async () => {
+  return await vault.reshape(async () => {
     while (engine.inTransaction) await pause(engine);
     checkChangeable(vault, what);
-    return await vault.transactions.whileOpen(work);
+    return await work();
   });
 }
 

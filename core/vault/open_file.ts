@@ -1,7 +1,7 @@
 import { requireBytes } from "../bytes.ts";
 import { VaultError } from "../errors.ts";
-import { ERRNO } from "../fs/errno.ts";
-import { emptyAttributes, type FileSystem, PosixError } from "../fs/file_system.ts";
+import { emptyAttributes, type FileSystem } from "../fs/file_system.ts";
+import { nextData, SEEK_HOLE } from "../fs/seek.ts";
 import { checkInteger } from "../runtime.ts";
 import { type FileStatus, statusOf } from "./file_status.ts";
 import type { FileTransfer } from "./file_transfer.ts";
@@ -12,7 +12,6 @@ const FILE_BYTES_MAX = 2 ** 44;
 /** One call reads at most this much; read large files as a stream. */
 const READ_BYTES_MAX = 2 ** 31;
 /** As `lseek` has them. */
-const SEEK_DATA = 3, SEEK_HOLE = 4;
 
 /** What an open file stands on. */
 export interface OpenFileParts {
@@ -80,13 +79,8 @@ export class OpenFile implements AsyncDisposable {
   ): Promise<{ readonly from: number; readonly to: number } | null> {
     checkInteger("offset", offset, [0, FILE_BYTES_MAX]);
     return await this.#step("read", ({ fileSystem, ino }) => {
-      try {
-        const from = fileSystem.lseek(ino, offset, SEEK_DATA);
-        return { from, to: fileSystem.lseek(ino, from, SEEK_HOLE) };
-      } catch (error) {
-        if (error instanceof PosixError && error.errno === ERRNO.ENXIO) return null;
-        throw error;
-      }
+      const from = nextData(fileSystem, ino, offset);
+      return from === null ? null : { from, to: fileSystem.lseek(ino, from, SEEK_HOLE) };
     });
   }
 

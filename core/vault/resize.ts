@@ -44,9 +44,8 @@ export function resizeVault(
 
 /** One after the other. Whoever asks for it inside a transaction would wait for itself. */
 async function reshape<T>(vault: Vault, work: () => Promise<T>): Promise<T> {
-  const { transactions } = vault;
-  void transactions.enter();
-  return await vault.reshaping(() => transactions.whileOpen(work));
+  void vault.transactions.enter();
+  return await vault.reshape(work);
 }
 
 async function resizeNow(

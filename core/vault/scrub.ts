@@ -8,6 +8,7 @@ import { scrubBlocks } from "../volume/scrub.ts";
 import { describeLost, type LostReport } from "./lost_datasets.ts";
 import { type IdRange, LostIds } from "./lost_ids.ts";
 import { Pace } from "./pace.ts";
+import type { InTurn } from "../turn.ts";
 import type { Vault } from "./vault.ts";
 
 /** Bytes of places that one step reads: a millisecond, as others wait for it. */
@@ -44,7 +45,7 @@ export interface ScrubOptions {
    *
    * @internal
    */
-  readonly inTurn?: <T>(change: () => Promise<T>) => Promise<T>;
+  readonly inTurn?: InTurn;
 }
 
 /** What a scrub found. */

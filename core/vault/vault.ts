@@ -91,12 +91,8 @@ export class Vault implements AsyncDisposable {
    * @internal
    */
   readonly transactions: Transactions;
-  /**
-   * Changes of its members and of its size: one after the other.
-   *
-   * @internal
-   */
-  readonly reshaping: InTurn = turns();
+  /** Of changes of its members and of its size. */
+  private readonly reshaping: InTurn = turns();
   /**
    * Locked files.
    *
@@ -211,6 +207,15 @@ export class Vault implements AsyncDisposable {
     } catch (error) {
       throw asPathError(error, "commit", "/");
     }
+  }
+
+  /**
+   * Changes its members or its size: one such change after the other.
+   *
+   * @internal
+   */
+  reshape<T>(work: () => Promise<T>): Promise<T> {
+    return this.reshaping(() => this.transactions.whileOpen(work));
   }
 
   /**

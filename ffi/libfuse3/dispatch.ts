@@ -6,10 +6,10 @@ import { DirectoryReply } from "./directory_reply.ts";
 import {
   type DriverSettings,
   type Exchange,
+  type KernelCopies,
   type LaterBody,
   NO_REPLY,
   type OperationEntry,
-  type TakeInPages,
 } from "./exchange.ts";
 import type { OpenHandles } from "./open_handles.ts";
 import { LEAVING, OPERATIONS, UNANSWERED, WITH_HANDLE } from "./operations.ts";
@@ -25,8 +25,8 @@ export interface DispatchParts {
   readonly fileSystem: FileSystem;
   readonly settings: DriverSettings;
   readonly handles: OpenHandles;
-  /** Has the kernel hand over what was written through memory maps, where somebody can ask it. */
-  readonly takeInPages?: TakeInPages;
+  /** What the kernel has of files, where somebody can ask it. */
+  readonly copies?: KernelCopies;
   readonly reply: Reply;
   readonly channel: ReplyChannel;
   /** Any buffer: it only gives the request object its first memory. */
@@ -66,7 +66,7 @@ export class Dispatcher {
       pending: this.pending,
       reads: this.reads,
       handles: parts.handles,
-      takeInPages: parts.takeInPages ?? null,
+      copies: parts.copies ?? null,
       directory: new DirectoryReply(parts.reply),
       attributes: emptyAttributes(),
       spans: { total: 0, count: 0, addresses: [], lengths: [] },

@@ -27,8 +27,13 @@ export interface PageRange {
   readonly length: number;
 }
 
-/** Resolves when the kernel has given us what programs wrote through memory maps into a part of a file. */
-export type TakeInPages = (range: PageRange) => Promise<void>;
+/** What the kernel has of files. */
+export interface KernelCopies {
+  /** Resolves when it has given us what programs wrote through memory maps into a part of a file. */
+  takeIn(range: PageRange): Promise<void>;
+  /** Makes it ask for an inode's attributes again; for an inode that whoever waits for an answer has open. */
+  forgetAttributes(ino: number): void;
+}
 
 /** Everything that an operation works with. */
 export interface Exchange {
@@ -41,7 +46,7 @@ export interface Exchange {
   readonly reads: PendingReads;
   readonly handles: OpenHandles;
   /** Null where nobody can ask the kernel. */
-  readonly takeInPages: TakeInPages | null;
+  readonly copies: KernelCopies | null;
   readonly directory: DirectoryReply;
   /** Scratch for one inode's attributes. */
   readonly attributes: Attributes;

@@ -27,16 +27,25 @@ export class KernelNotices {
   }
 
   /** The same of a part of it. */
-  forgetPages({ ino, offset, length: bytesLong }: PageRange): Promise<void> {
-    const length = OUT_HEADER.bytes + INVAL_INODE_OUT.bytes;
-    const bytes = notice(NOTICE.INVAL_INODE, length);
+  forgetPages({ ino, offset, length }: PageRange): Promise<void> {
+    const bytes = inodeNotice(ino);
     const view = viewOf(bytes);
-    setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.ino, ino);
     setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.offset, offset);
     // 0: all of the rest.
-    const told = Number.isSafeInteger(bytesLong) ? bytesLong : 0;
+    const told = Number.isSafeInteger(length) ? length : 0;
     setU64(view, OUT_HEADER.bytes + INVAL_INODE_OUT.length, told);
-    return this.#sendInPool(bytes, length);
+    return this.#sendInPool(bytes, INODE_NOTICE_BYTES);
+  }
+
+  /**
+   * Attributes only. Never waits where somebody has the inode open: no pages are touched. Whether the kernel knew the inode does
+   * not matter.
+   */
+  forgetAttributes(ino: number): void {
+    const bytes = inodeNotice(ino);
+    // An offset below 0: no pages.
+    viewOf(bytes).setBigInt64(OUT_HEADER.bytes + INVAL_INODE_OUT.offset, -1n, true);
+    this.#libc.symbols.write(this.#descriptor, bytes, BigInt(INODE_NOTICE_BYTES));
   }
 
   /** What a name leads to, or that it leads nowhere. */
@@ -72,6 +81,15 @@ export class KernelNotices {
     this.#last = Promise.all([this.#last, sending]);
     await sending;
   }
+}
+
+const INODE_NOTICE_BYTES = OUT_HEADER.bytes + INVAL_INODE_OUT.bytes;
+
+/** All zero but for the inode. */
+function inodeNotice(ino: number): Uint8Array<ArrayBuffer> {
+  const bytes = notice(NOTICE.INVAL_INODE, INODE_NOTICE_BYTES);
+  setU64(viewOf(bytes), OUT_HEADER.bytes + INVAL_INODE_OUT.ino, ino);
+  return bytes;
 }
 
 /** A notice is a reply without a request: its error field says which. */

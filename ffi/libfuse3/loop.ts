@@ -165,7 +165,10 @@ class SessionLoop {
       fileSystem: options.fileSystem,
       settings,
       handles: options.handles ?? new OpenHandles(),
-      takeInPages: (range) => this.#takeInPages(range),
+      copies: {
+        takeIn: (range) => this.#takeIn(range),
+        forgetAttributes: (ino) => this.#notices.forgetAttributes(ino),
+      },
       reply,
       channel: new DeviceChannel(libc, session.descriptor, { reply, kernel }),
       buffer: this.#buffers.take(),
@@ -212,7 +215,7 @@ class SessionLoop {
   }
 
   /** Resolves when the kernel has given us what programs wrote through memory maps into a part of a file. */
-  async #takeInPages(range: PageRange): Promise<void> {
+  async #takeIn(range: PageRange): Promise<void> {
     await this.#notices.forgetPages(range);
     const served = this.#rounds.wait();
     this.#noticed.resolve();

@@ -5,9 +5,7 @@ import {
   ATTR_OUT,
   ENTRY_OUT,
   GETXATTR_OUT,
-  INVAL_INODE_OUT,
   LSEEK_OUT,
-  NOTICE,
   OPEN_OUT,
   OUT_HEADER,
   PAGE_BYTES,
@@ -56,21 +54,6 @@ export class Reply {
     this.view.setInt32(OUT_HEADER.error, -errno, true);
     this.view.setUint32(OUT_HEADER.unique, unique.uniqueLow, true);
     this.view.setUint32(OUT_HEADER.unique + 4, unique.uniqueHigh, true);
-  }
-
-  /**
-   * A notice instead of a reply, to be sent before one: the kernel forgets an inode's attributes, and asks for them again. Returns
-   * its length. Safe on the thread that serves, where whoever waits for the reply has the inode open: no pages are touched.
-   */
-  attributesNotice(ino: number): number {
-    const length = OUT_HEADER.bytes + INVAL_INODE_OUT.bytes;
-    this.header({ uniqueLow: 0, uniqueHigh: 0 }, length, 0);
-    this.view.setInt32(OUT_HEADER.error, NOTICE.INVAL_INODE, true);
-    setU64(this.view, BODY + INVAL_INODE_OUT.ino, ino);
-    // An offset below 0: no pages.
-    this.view.setBigInt64(BODY + INVAL_INODE_OUT.offset, -1n, true);
-    setU64(this.view, BODY + INVAL_INODE_OUT.length, 0);
-    return length;
   }
 
   /** fuse_entry_out at `at` of the body; returns where it ends. */

@@ -90,8 +90,8 @@ export function hasSetId({ fileSystem, attributes }: Exchange, ino: number): boo
 }
 
 /** The answers of these calls carry no mode: the kernel would go on executing the file under the one that it remembers. */
-export function tellModeGone({ channel, reply }: Exchange, ino: number): void {
-  channel.send(reply.attributesNotice(ino)); // it may not know the inode: then it remembers nothing
+export function tellModeGone({ copies }: Exchange, ino: number): void {
+  copies?.forgetAttributes(ino);
 }
 
 export const fallocate: Operation = (exchange) => {
@@ -105,19 +105,19 @@ export const fallocate: Operation = (exchange) => {
 };
 
 export const lseek: Operation = (exchange) => {
-  const { fileSystem, request, reply, handles, takeInPages } = exchange;
+  const { fileSystem, request, reply, handles, copies } = exchange;
   const { nodeId: ino } = request;
   const offset = request.u64(LSEEK_IN.offset);
   if (Number.isNaN(offset)) throw pastEnd;
   const sought = { ino, offset, whence: request.u32(LSEEK_IN.whence) };
   const seek = () => reply.offset(fileSystem.lseek(ino, offset, sought.whence));
-  if (takeInPages === null || !handles.isMappable(ino)) return seek();
+  if (copies === null || !handles.isMappable(ino)) return seek();
   const hole = () => {
     const met = holeMet(exchange, sought);
     return met === null ? null : handles.takingIn(met);
   };
   const first = hole();
-  return first === null ? seek() : takeInHoles(first, hole, takeInPages).then(() => seek);
+  return first === null ? seek() : takeInHoles(first, hole, copies).then(() => seek);
 };
 
 export const copyFileRange: Operation = (exchange) => {

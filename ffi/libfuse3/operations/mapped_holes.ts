@@ -4,11 +4,9 @@
  *
  * @module
  */
-import { PosixError } from "../../../core/fs/file_system.ts";
-import { ERRNO } from "../../libc/errno.ts";
-import type { Exchange, PageRange, TakeInPages } from "../exchange.ts";
+import { nextData, SEEK_DATA } from "../../../core/fs/seek.ts";
+import type { Exchange, KernelCopies, PageRange } from "../exchange.ts";
 
-const SEEK_DATA = 3;
 /** Holes that one lseek takes in. */
 const HOLES_MAX = 64;
 
@@ -29,33 +27,19 @@ export function holeMet(
   if (offset >= size) return null;
   const from = whence === SEEK_DATA ? offset : fileSystem.lseek(ino, offset, whence);
   if (from >= size) return null;
-  const to = dataFrom(fileSystem, ino, from) ?? Infinity;
+  const to = nextData(fileSystem, ino, from) ?? Infinity;
   return to > from ? { ino, offset: from, length: to - from } : null;
-}
-
-/** Where data begins; null where only a hole follows. */
-function dataFrom(
-  fileSystem: Exchange["fileSystem"],
-  ino: number,
-  offset: number,
-): number | null {
-  try {
-    return fileSystem.lseek(ino, offset, SEEK_DATA);
-  } catch (error) {
-    if (error instanceof PosixError && error.errno === ERRNO.ENXIO) return null;
-    throw error;
-  }
 }
 
 /** Resolves when nothing is known to the kernel alone of the hole that is met; `met` looks again. */
 export async function takeInHoles(
   first: PageRange,
   met: () => PageRange | null,
-  takeIn: TakeInPages,
+  copies: KernelCopies,
 ): Promise<void> {
   // Who goes on writing meanwhile, page by page, does not keep it from an end.
   for (let hole: PageRange | null = first, i = 0; hole !== null && i < HOLES_MAX; i++) {
-    await takeIn(hole);
+    await copies.takeIn(hole);
     hole = met();
   }
 }
